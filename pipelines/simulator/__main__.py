@@ -1,0 +1,73 @@
+"""Serves a simulated organisation in a process of its own, until it is told to stop.
+
+Prints one line of JSON, `{"base_url": ..., "api_key": ...}`, when it is ready.
+"""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from dataclasses import fields
+
+from pipelines.simulator.awkward import awkward
+from pipelines.simulator.behavior import Behavior
+from pipelines.simulator.generate import Sizes, generate
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.server import Server
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Args:
+        arguments: Of the command line; those of the process if None.
+    """
+    options = _parser().parse_args(arguments)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    org = _organization(options)
+    with Server(org, behavior=_behavior(options), port=options.port) as server:
+        ready = {"base_url": server.base_url, "api_key": org.api_key, "organization_id": org.id}
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
+        stop.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.simulator", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--awkward", action="store_true", help="the organisation of quirks")
+    for field in fields(Sizes):
+        name = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(name, type=int, default=field.default)
+    parser.add_argument("--latency-ms", type=float, default=0)
+    parser.add_argument("--latency-per-in-flight-ms", type=float, default=0)
+    parser.add_argument("--requests-per-second", type=float)
+    parser.add_argument("--burst", type=int, default=Behavior.burst)
+    parser.add_argument("--retry-after", choices=("seconds", "date"))
+    return parser
+
+
+def _organization(options: argparse.Namespace) -> Organization:
+    if options.awkward:
+        return awkward(options.seed)
+    counts = {field.name: getattr(options, field.name) for field in fields(Sizes)}
+    return generate(options.seed, Sizes(**counts))
+
+
+def _behavior(options: argparse.Namespace) -> Behavior:
+    milliseconds = 1000
+    return Behavior(
+        latency_seconds=options.latency_ms / milliseconds,
+        latency_per_in_flight_seconds=options.latency_per_in_flight_ms / milliseconds,
+        requests_per_second=options.requests_per_second,
+        burst=options.burst,
+        retry_after=options.retry_after,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""The simulated API as an ASGI application: keys, load and faults around the routes."""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from pipelines.simulator import faults
+from pipelines.simulator.behavior import Behavior, Call, Fault, TokenBucket
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.pages import encode
+from pipelines.simulator.records import OBJECT_ID
+from pipelines.simulator.routes import Answer, Request, Routes, refusal
+
+KEY_HEADERS: Final = frozenset({"x-api-key", "authorization"})
+CALLS_PATH: Final = "/__simulator__/calls"
+Peer = tuple[str, int]
+
+
+class Application:
+    """One API host serving several organisations, told apart by their keys.
+
+    Args:
+        orgs: The organisations.
+        behavior: Switches, read anew at every call.
+
+    Attributes:
+        calls: Every call since the start or the last reset, in order of arrival.
+        writes: The calls among them that were no reads.
+        in_flight, max_in_flight: Calls being answered now, and at most so far.
+        transports: Open connections by the address of the client.
+        stopping: Set when the server stops, to end everything that waits.
+    """
+
+    def __init__(self, orgs: tuple[Organization, ...], behavior: Behavior) -> None:
+        self.behavior = behavior
+        self.calls: list[Call] = []
+        self.writes: list[Call] = []
+        self.in_flight = 0
+        self.max_in_flight = 0
+        self.transports: dict[Peer, asyncio.Transport] = {}
+        self.stopping = asyncio.Event()
+        self._number = 0
+        self._orgs = [(org, Routes(org, behavior), TokenBucket()) for org in orgs]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["path"] == CALLS_PATH:
+            await _respond(Answer(HTTPStatus.OK, encode(self.counters())), scope, receive, send)
+            return
+        self.in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self.in_flight -= 1
+
+    def counters(self) -> dict[str, object]:
+        """Return how often what was called, as plain JSON values."""
+        statuses = Counter(str(call.status) for call in self.calls)
+        return {
+            "calls": len(self.calls),
+            "by_path": dict(self.calls_by_path()),
+            "by_status": dict(statuses),
+            "writes": len(self.writes),
+            "max_in_flight": self.max_in_flight,
+        }
+
+    def calls_by_path(self) -> Counter[str]:
+        """Return how many calls each endpoint had; ids in paths read `{id}`."""
+        return Counter(
+            "/".join("{id}" if OBJECT_ID.fullmatch(part) else part for part in path.split("/"))
+            for path in (call.path for call in self.calls)
+        )
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._record(scope)
+        body = await HttpRequest(scope, receive).body() if call.method == "POST" else b""
+        await self._load()
+        if self.behavior.on_call is not None:
+            self.behavior.on_call(call.number, call)
+        key = _header(scope, b"x-api-key")
+        answer, routes = self._authenticate(call, key)
+        if routes is not None:
+            fault = self.behavior.fault_for(call)
+            request = Request(
+                call.number,
+                call.method,
+                call.path,
+                _params(call.query),
+                call.headers,
+                body,
+            )
+            if fault is not None:
+                await self._fail(fault, routes, request, call, (scope, receive, send))
+                return
+            answer = self._answer(routes, request)
+        call.status = answer.status
+        await _respond(answer, scope, receive, send)
+
+    def _record(self, scope: Scope) -> Call:
+        self._number += 1
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        call = Call(
+            self._number,
+            scope["method"],
+            scope["path"],
+            scope["query_string"].decode("latin-1"),
+            {name: value for name, value in headers.items() if name not in KEY_HEADERS},
+            time.monotonic(),
+        )
+        self.calls.append(call)
+        if _is_write(call.method, call.path):
+            self.writes.append(call)
+        return call
+
+    async def _load(self) -> None:
+        behavior = self.behavior
+        seconds = behavior.latency_seconds
+        seconds += behavior.latency_per_in_flight_seconds * self.in_flight
+        if seconds > 0:
+            await self._pause(seconds)
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the server."""
+        try:
+            await asyncio.wait_for(self.stopping.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _authenticate(self, call: Call, key: str) -> tuple[Answer, Routes | None]:
+        """Return the routes of the key's organisation, or the answer if the key is refused."""
+        if not key:
+            if call.path == "/login":
+                return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=faults.HTML), None
+            location = {"location": "/login"}
+            return Answer(HTTPStatus.FOUND, b"", location, faults.HTML), None
+        for org, routes, bucket in self._orgs:
+            if org.api_key == key:
+                throttled = self._throttle(bucket)
+                return (throttled, None) if throttled else (_UNAUTHORIZED, routes)
+        return _UNAUTHORIZED, None
+
+    def _throttle(self, bucket: TokenBucket) -> Answer | None:
+        behavior = self.behavior
+        if behavior.requests_per_second is None:
+            return None
+        wait = math.ceil(bucket.wait(behavior.requests_per_second, behavior.burst))
+        if not wait:
+            return None
+        headers = {}
+        if behavior.retry_after == "seconds":
+            headers = {"retry-after": str(wait)}
+        elif behavior.retry_after == "date":
+            headers = {"retry-after": formatdate(math.ceil(time.time()) + wait, usegmt=True)}
+        status = HTTPStatus.TOO_MANY_REQUESTS
+        return Answer(status, faults.error_page(status), headers, faults.HTML)
+
+    def _answer(self, routes: Routes, request: Request) -> Answer:
+        if _is_write(request.method, request.path):
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+        return routes.answer(request)
+
+    async def _fail(
+        self,
+        fault: Fault,
+        routes: Routes,
+        request: Request,
+        call: Call,
+        connection: tuple[Scope, Receive, Send],
+    ) -> None:
+        scope, receive, send = connection
+        answer = faults.broken_answer(fault)
+        if fault.kind == "duplicate_rows":
+            answer = self._answer(routes, request)
+            if answer.status == HTTPStatus.OK:
+                answer = faults.with_repeated_row(answer)
+        if answer is not None:
+            call.status = answer.status
+            await _respond(answer, scope, receive, send)
+        elif fault.kind == "huge":
+            call.status = HTTPStatus.OK
+            rows = faults.rows_without_end(fault.mebibytes)
+            await StreamingResponse(rows, media_type="application/json")(scope, receive, send)
+        else:
+            await self._break(fault, self._answer(routes, request), scope, receive)
+
+    async def _break(self, fault: Fault, answer: Answer, scope: Scope, receive: Receive) -> None:
+        """Break the connection, and return when it is gone."""
+        transport = self.transports[tuple(scope["client"])]
+        if fault.kind == "hang":
+            gone = asyncio.ensure_future(_until_disconnect(receive))
+            stop = asyncio.ensure_future(self._pause(fault.seconds))
+            await asyncio.wait((gone, stop), return_when=asyncio.FIRST_COMPLETED)
+            for waiting in (gone, stop):
+                waiting.cancel()
+            transport.abort()
+        elif fault.kind == "truncated":
+            faults.cut_short(answer, transport)
+        else:
+            faults.reset(transport)
+        await _until_disconnect(receive)
+
+
+_UNAUTHORIZED: Final = Answer(
+    HTTPStatus.UNAUTHORIZED,
+    encode({"error": "Unauthorized", "message": "Unauthorized: api key user not found"}),
+)
+
+
+def _is_write(method: str, path: str) -> bool:
+    return not (method == "GET" or (method == "POST" and path.startswith("/api/search/")))
+
+
+def _params(query: str) -> dict[str, str]:
+    """Return the parameters of a query; `filter` may come several times, so they are numbered."""
+    return {
+        f"filter[{number}]" if name == "filter" else name: value
+        for number, (name, value) in enumerate(parse_qsl(query))
+    }
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    for name, value in scope["headers"]:
+        if name == wanted:
+            return str(value.decode("latin-1"))
+    return ""
+
+
+async def _until_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _respond(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
+    headers = {"content-type": answer.content_type} | answer.headers
+    await Response(answer.body, answer.status, headers)(scope, receive, send)

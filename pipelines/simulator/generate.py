@@ -1,0 +1,257 @@
+"""Generates an organisation that looks like a real company of any size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from typing import Final, Self
+
+from pipelines.simulator import names
+from pipelines.simulator.devices import Devices
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.people import People
+from pipelines.simulator.records import Attributes, Dice, Record, secret
+
+WELL_KNOWN: Final = 24
+TEAM_SIZE: Final = 40
+EMPTY_GROUPS: Final = 0.1
+EVERYBODYS_APPLICATIONS: Final = 2
+IT_GROUP: Final = 1 + list(names.DEPARTMENTS).index("IT")
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How many of each thing an organisation has.
+
+    Attributes:
+        memberships: Number of memberships of system groups to aim at; None leaves it to chance.
+    """
+
+    systems: int = 450
+    users: int = 400
+    system_groups: int = 24
+    user_groups: int = 18
+    applications: int = 14
+    policies: int = 20
+    policy_groups: int = 4
+    commands: int = 12
+    memberships: int | None = None
+
+    @classmethod
+    def empty(cls) -> Self:
+        """Return sizes of an organisation with nothing in it."""
+        none = dict.fromkeys((field.name for field in fields(cls)), 0)
+        return replace(cls(), **none)
+
+
+def generate(
+    seed: int = 1,
+    sizes: Sizes = Sizes(),
+    now: datetime | None = None,
+) -> Organization:
+    """Return an organisation; equal arguments give equal ones, but for the API key.
+
+    Args:
+        seed: Another seed is another company.
+        sizes: How many of each thing.
+        now: The moment that dates lie before; the current time if None.
+    """
+    org = Organization(f"Example Company {seed}", Dice(seed))
+    _Company(org, sizes, now or datetime.now(UTC)).build()
+    return org
+
+
+class _Company:
+    """Fills an organisation, from people to the edges between everything."""
+
+    def __init__(self, org: Organization, sizes: Sizes, now: datetime) -> None:
+        self._org = org
+        self._rng = org.random
+        self._sizes = sizes
+        self._people = People(org, now)
+        self._devices = Devices(org, now)
+
+    def build(self) -> None:
+        self._add_users()
+        self._add_systems()
+        self._add_user_groups()
+        self._add_policies_and_commands()
+        self._add_system_groups()
+        self._add_applications()
+
+    def _add_users(self) -> None:
+        for _ in range(self._sizes.users):
+            user = self._people.new()
+            self._org.users[user["id"]] = user
+
+    def _add_systems(self) -> None:
+        owners = list(self._org.users.values())
+        for number in range(self._sizes.systems):
+            owned = owners and self._rng.chance(0.9)
+            system = self._devices.new(owners[number % len(owners)] if owned else None)
+            self._org.systems[system["id"]] = system
+
+    def _add_user_groups(self) -> None:
+        departments = tuple(names.DEPARTMENTS)
+        users = list(self._org.users)
+        for number in range(self._sizes.user_groups):
+            if number == 0:
+                members, name = users, "All Employees"
+            elif number <= len(departments):
+                name = departments[number - 1]
+                members = [u for u in users if self._org.users[u]["department"] == name]
+            else:
+                name = _numbered(names.TEAM_SUBJECTS, number - len(departments) - 1)
+                members = self._some(users, TEAM_SIZE)
+            group_id = self._org.add_group(name, "user_group", organizationObjectId=self._org.id)
+            self._org.user_group_members[group_id] = dict.fromkeys(members)
+
+    def _add_policies_and_commands(self) -> None:
+        org = self._org
+        for number in range(self._sizes.policies):
+            name, template, family = names.POLICIES[number % len(names.POLICIES)]
+            policy_id = org.ids.new()
+            kind = {"id": org.ids.new(), "name": template, "osMetaFamily": family}
+            org.policies[policy_id] = {"id": policy_id, "name": name, "template": kind}
+        for number in range(self._sizes.policy_groups):
+            org.add_group(f"Baseline {number + 1}", "policy_group")
+        for number in range(self._sizes.commands):
+            name, kind_of_os, script = names.COMMANDS[number % len(names.COMMANDS)]
+            command_id = org.ids.new()
+            org.commands[command_id] = {
+                "_id": command_id,
+                "id": command_id,
+                "name": name,
+                "commandType": kind_of_os,
+                "command": script,
+                "launchType": "manual",
+                "organization": org.id,
+            }
+
+    def _add_system_groups(self) -> None:
+        target = self._sizes.memberships
+        by_criterion = self._criteria() if target is None else {}
+        systems = list(self._org.systems)
+        for number in range(self._sizes.system_groups):
+            criterion = list(by_criterion)[number] if number < len(by_criterion) else None
+            name = criterion or _numbered(names.GROUP_SUBJECTS, number - len(by_criterion))
+            if number == self._sizes.system_groups - 1 and number > 0:
+                name = next(iter(self._org.system_groups.values()))["name"]
+            group_id = self._org.add_group(name, **self._group_fields(dynamic=bool(criterion)))
+            if criterion:
+                members: Sequence[str] = by_criterion[criterion]
+            elif target is None:
+                members = self._some(systems, max(1, len(systems) // 20))
+            else:
+                members = self._rng.sample(systems, self._share(number, target, len(systems)))
+            self._org.members[group_id] = dict.fromkeys(members)
+            self._bind_group(group_id, number)
+
+    def _criteria(self) -> dict[str, list[str]]:
+        systems = self._org.systems.values()
+        found = {"All Devices": [s["id"] for s in systems]}
+        for platform in names.PLATFORMS:
+            mine = [s["id"] for s in systems if s["os"] == platform.os]
+            found[f"All {platform.os}"] = mine
+        for office in names.OFFICES:
+            mine = [s["id"] for s in systems if s["hostname"].startswith(office.code)]
+            found[f"{office.city} Devices"] = mine
+        return found
+
+    def _share(self, number: int, target: int, systems: int) -> int:
+        """Return how many members a group gets, so that all groups together reach the target."""
+        groups = self._sizes.system_groups
+        if number < target % groups:
+            return min(systems, target // groups + 1)
+        return min(systems, target // groups)
+
+    def _group_fields(self, *, dynamic: bool) -> Record:
+        query = {"queryType": "FilterQuery", "filters": []} if dynamic else None
+        return {
+            "description": self._rng.choice(("", "", "Managed by IT", "See the wiki")),
+            "membershipMethod": "DYNAMIC_AUTOMATED" if dynamic else "STATIC",
+            "memberQuery": query,
+            "memberQueryExemptions": [],
+            "memberSuggestionsNotify": False,
+        }
+
+    def _bind_group(self, group_id: str, number: int) -> None:
+        org = self._org
+        edges = org.bindings[group_id]
+        for user_id in self._some(list(org.users), 6):
+            edges["user", user_id] = self._sudo()
+        administrators = list(org.user_groups)[IT_GROUP : IT_GROUP + 1] if number == 0 else []
+        for user_group_id in administrators or self._user_groups(number):
+            edges["user_group", user_group_id] = self._sudo()
+            members = org.user_group_members[user_group_id]
+            if members and self._rng.chance(0.3):
+                edges["user", next(iter(members))] = self._sudo()
+        for kind, ids in (
+            ("policy", org.policies),
+            ("policy_group", org.policy_groups),
+            ("command", org.commands),
+        ):
+            for target_id in self._some(list(ids), 3):
+                edges[kind, target_id] = None
+
+    def _user_groups(self, number: int) -> list[str]:
+        """Return a few user groups: departments for what is well known, teams for the rest."""
+        groups = list(self._org.user_groups)
+        departments = len(names.DEPARTMENTS) + 1
+        pool = groups[departments:] if number >= WELL_KNOWN else groups[1:]
+        return self._some(pool or groups, 3)
+
+    def _some(self, ids: list[str], most: int) -> list[str]:
+        """Return up to this many of the ids, sometimes none."""
+        if self._rng.chance(EMPTY_GROUPS):
+            return []
+        return self._rng.sample(ids, min(len(ids), self._rng.randint(1, most)))
+
+    def _sudo(self) -> Attributes:
+        if self._rng.chance(0.4):
+            return None
+        enabled = self._rng.chance(0.5)
+        without_password = enabled and self._rng.chance(0.3)
+        return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
+
+    def _add_applications(self) -> None:
+        org = self._org
+        for number in range(self._sizes.applications):
+            record = self._application(number)
+            org.applications[record["id"]] = record
+            edges = org.bindings[record["id"]] = {}
+            everyone = list(org.user_groups)[:1] if number < EVERYBODYS_APPLICATIONS else []
+            for user_group_id in everyone or self._user_groups(number):
+                name = org.user_groups[user_group_id]["name"]
+                ldap = {"ldapGroups": [{"name": name}]}
+                edges["user_group", user_group_id] = self._rng.choice((None, ldap))
+            for user_id in self._some(list(org.users), 4):
+                edges["user", user_id] = None
+
+    def _application(self, number: int) -> Record:
+        rng, application_id = self._rng, self._org.ids.new()
+        slug, name, kind = names.APPLICATIONS[number % len(names.APPLICATIONS)]
+        label = name if number < len(names.APPLICATIONS) else f"{name} {number}"
+        key = f"-----BEGIN PRIVATE KEY-----\n{secret(rng)}\n-----END PRIVATE KEY-----"
+        return {
+            "_id": application_id,
+            "id": application_id,
+            "organization": self._org.id,
+            "active": rng.chance(0.95),
+            "name": slug,
+            "displayName": name,
+            "displayLabel": label,
+            "ssoUrl": f"https://sso.jumpcloud.com/saml2/{slug}{number}",
+            "beta": False,
+            "color": None,
+            "created": self._org.created,
+            "sso": {"type": kind, "jit": False, "beta": False},
+            "config": {
+                "idpPrivateKey": {"label": "IdP Private Key", "value": key},
+                "idpCertificate": {"label": "IdP Certificate", "value": secret(rng)},
+            },
+        }
+
+
+def _numbered(subjects: Sequence[str], number: int) -> str:
+    subject, turn = subjects[number % len(subjects)], number // len(subjects)
+    return f"{subject} {turn + 1}" if turn else subject

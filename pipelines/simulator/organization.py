@@ -1,0 +1,264 @@
+"""An organisation held as plain data: records, edges, and the edits that change them."""
+
+import json
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from threading import RLock
+from typing import Any
+
+from pipelines.simulator.records import ABSENT, SECRET, Attributes, Dice, Ids, Record, Target
+
+
+class Organization:
+    """A JumpCloud organisation that can be edited while it is served.
+
+    Records are kept as the API delivers them, secrets included. The bulk lists and the graph are
+    separate: an edge may name an id that no list knows.
+
+    Args:
+        name: The organisation's display name.
+        rng: Source of ids; the API key never comes from it.
+
+    Attributes:
+        systems, users, applications, system_groups, user_groups, policies, policy_groups,
+            commands: Records by id, in insertion order.
+        members: System ids, with edge attributes, by system group id.
+        user_group_members: User ids, with edge attributes, by user group id.
+        bindings: Direct edges by the id of the system group or application they start from.
+        deleted: Systems that lists still count as members but no longer deliver.
+        vanished: System groups that are listed, but answer 404 when read.
+        compiled: What `compiledAttributes` says of (source id, user id), where it is not simply
+            the merged attributes of the edges.
+        repeated: Ids that every list delivers (and counts) twice.
+        version: Grows with every change.
+    """
+
+    def __init__(self, name: str | None, rng: Dice) -> None:
+        self.lock = RLock()
+        self.version = 0
+        self.ids = Ids(rng)
+        self.random = rng
+        self.id = self.ids.new()
+        self.name = name
+        self.created = "2021-02-03T04:05:06.789Z"
+        self.api_key = f"jca_{secrets.token_hex(24)}"
+        self.systems: dict[str, Record] = {}
+        self.users: dict[str, Record] = {}
+        self.applications: dict[str, Record] = {}
+        self.system_groups: dict[str, Record] = {}
+        self.user_groups: dict[str, Record] = {}
+        self.policies: dict[str, Record] = {}
+        self.policy_groups: dict[str, Record] = {}
+        self.commands: dict[str, Record] = {}
+        self.members: dict[str, dict[str, Attributes]] = {}
+        self.user_group_members: dict[str, dict[str, Attributes]] = {}
+        self.bindings: dict[str, dict[Target, Attributes]] = {}
+        self.deleted: set[str] = set()
+        self.vanished: set[str] = set()
+        self.compiled: dict[tuple[str, str], Attributes] = {}
+        self.repeated: set[str] = set()
+
+    @contextmanager
+    def edit(self) -> Iterator[None]:
+        """Hold the lock for a change of any kind and make it visible to readers at its end."""
+        with self.lock:
+            yield
+            self.version += 1
+
+    def record(self) -> Record:
+        """Return the organisation's own record."""
+        return {
+            "_id": self.id,
+            "id": self.id,
+            "displayName": self.name,
+            "logoUrl": None,
+            "created": self.created,
+        }
+
+    def collections(self) -> tuple[dict[str, Record], ...]:
+        """Return every collection of records that has a bulk list."""
+        return (
+            self.systems,
+            self.users,
+            self.applications,
+            self.system_groups,
+            self.user_groups,
+            self.policies,
+            self.policy_groups,
+            self.commands,
+        )
+
+    def secrets(self) -> set[str]:
+        """Return every secret it holds, each one line that can be searched for in files."""
+        found = {self.api_key}
+        with self.lock:
+            for collection in self.collections():
+                for record in collection.values():
+                    found.update(SECRET.findall(json.dumps(record)))
+            for attributes in chain(
+                *(edges.values() for edges in self.bindings.values()), self.compiled.values()
+            ):
+                found.update(SECRET.findall(json.dumps(attributes, default=str)))
+        return found
+
+    def add_system(self, **fields: object) -> str:
+        """Add a plain system, with these fields changed (`ABSENT`: left out), and return its id."""
+        name = f"ADDED-{len(self.systems):05}"
+        record: Record = {
+            "hostname": name,
+            "displayName": name,
+            "os": "Ubuntu",
+            "osFamily": "linux",
+            "version": "24.04",
+            "active": True,
+            "created": self.created,
+            "lastContact": self.created,
+            "networkInterfaces": [],
+        }
+        return self._add(self.systems, record | fields)
+
+    def add_user(self, **fields: object) -> str:
+        """Add a plain user, with these fields changed, and return its id."""
+        name = f"added.user{len(self.users):05}"
+        record: Record = {
+            "username": name,
+            "email": f"{name}@example.com",
+            "displayname": name,
+            "state": "ACTIVATED",
+            "activated": True,
+            "suspended": False,
+            "account_locked": False,
+            "created": self.created,
+        }
+        return self._add(self.users, record | fields)
+
+    def add_application(self, **fields: object) -> str:
+        """Add a plain SSO application, with these fields changed, and return its id."""
+        name = f"added-{len(self.applications):05}"
+        record: Record = {
+            "name": name,
+            "displayName": name,
+            "displayLabel": name,
+            "active": True,
+            "created": self.created,
+            "sso": {"type": "saml"},
+        }
+        application_id = self._add(self.applications, record | fields)
+        self.bindings.setdefault(application_id, {})
+        return application_id
+
+    def add_group(self, name: str, kind: str = "system_group", **fields: object) -> str:
+        """Add an empty group and return its id.
+
+        Args:
+            name: Its name; need not be unique.
+            kind: `system_group`, `user_group` or `policy_group`.
+            **fields: Further fields of its record.
+        """
+        record: Record = {"name": name, "type": kind, "description": "", "email": ""}
+        record["attributes"] = None
+        if kind == "policy_group":
+            return self._add(self.policy_groups, record | fields, v1=False)
+        record["membershipMethod"] = "STATIC"
+        if kind == "user_group":
+            group_id = self._add(self.user_groups, record | fields, v1=False)
+            self.user_group_members.setdefault(group_id, {})
+            return group_id
+        group_id = self._add(self.system_groups, record | fields, v1=False)
+        self.members.setdefault(group_id, {})
+        self.bindings.setdefault(group_id, {})
+        return group_id
+
+    def _add(self, collection: dict[str, Record], record: Record, *, v1: bool = True) -> str:
+        with self.edit():
+            record_id = str(record.get("id") or record.get("_id") or self.ids.new())
+            own: Record = {"_id": record_id, "id": record_id} if v1 else {"id": record_id}
+            given = {name: value for name, value in record.items() if value is not ABSENT}
+            collection[record_id] = own | given
+            return record_id
+
+    def update(self, record_id: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
+        """Change fields of the record with this id, whichever collection holds it.
+
+        Raises:
+            KeyError: No collection holds the id.
+        """
+        with self.edit():
+            for collection in self.collections():
+                if record_id in collection:
+                    collection[record_id] = collection[record_id] | fields
+                    return
+            raise KeyError(record_id)
+
+    def remove_system(self, system_id: str) -> None:
+        """Delete a system; its memberships stay behind as holes."""
+        with self.edit():
+            del self.systems[system_id]
+            self.deleted.add(system_id)
+
+    def remove_user(self, user_id: str) -> None:
+        """Delete a user with every edge to it."""
+        with self.edit():
+            del self.users[user_id]
+            for members in self.user_group_members.values():
+                members.pop(user_id, None)
+            self._drop_target(("user", user_id))
+
+    def remove_application(self, application_id: str) -> None:
+        """Delete an application with its edges."""
+        with self.edit():
+            del self.applications[application_id]
+            self.bindings.pop(application_id, None)
+
+    def hide(self, record_id: str) -> None:
+        """Take a record out of its bulk list only: the graph goes on naming its id."""
+        with self.edit():
+            for collection in self.collections():
+                collection.pop(record_id, None)
+
+    def remove_group(self, group_id: str) -> None:
+        """Delete a group of any kind with its edges: from now on its id answers 404."""
+        with self.edit():
+            kinds = {
+                "system_group": self.system_groups,
+                "user_group": self.user_groups,
+                "policy_group": self.policy_groups,
+            }
+            kind = next(kind for kind, groups in kinds.items() if group_id in groups)
+            del kinds[kind][group_id]
+            self.members.pop(group_id, None)
+            self.bindings.pop(group_id, None)
+            self.user_group_members.pop(group_id, None)
+            self._drop_target((kind, group_id))
+
+    def _drop_target(self, target: Target) -> None:
+        for edges in self.bindings.values():
+            edges.pop(target, None)
+
+    def bind(
+        self, source_id: str, target_type: str, target_id: str, attributes: Attributes = None
+    ) -> None:
+        """Bind a target to a system group or an application, or change the edge's attributes."""
+        with self.edit():
+            self.bindings.setdefault(source_id, {})[target_type, target_id] = attributes
+
+    def unbind(self, source_id: str, target_type: str, target_id: str) -> None:
+        """Remove a direct edge of a system group or an application."""
+        with self.edit():
+            del self.bindings[source_id][target_type, target_id]
+
+    def add_member(self, group_id: str, member_id: str, attributes: Attributes = None) -> None:
+        """Put a system into a system group, or a user into a user group."""
+        with self.edit():
+            self._members_of(group_id)[member_id] = attributes
+
+    def remove_member(self, group_id: str, member_id: str) -> None:
+        """Take a system out of a system group, or a user out of a user group, leaving no hole."""
+        with self.edit():
+            del self._members_of(group_id)[member_id]
+
+    def _members_of(self, group_id: str) -> dict[str, Attributes]:
+        users = self.user_group_members.get(group_id)
+        return self.members[group_id] if users is None else users

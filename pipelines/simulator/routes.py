@@ -1,0 +1,208 @@
+"""From a request to its answer: the endpoints, their parameters and their refusals."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import quote
+
+from pipelines.simulator.behavior import Behavior
+from pipelines.simulator.lists import GROUP_SORT_FIELDS, BadRequestError, Query
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.pages import Page, Pages, encode
+from pipelines.simulator.records import OBJECT_ID
+
+V1_LISTS: Final = {
+    "systems": "systems",
+    "systemusers": "users",
+    "applications": "applications",
+    "commands": "commands",
+}
+V2_LISTS: Final = {
+    "systemgroups": "system_groups",
+    "usergroups": "user_groups",
+    "policies": "policies",
+    "policygroups": "policy_groups",
+}
+SEARCHES: Final = {"systems": "systems", "systemusers": "users"}
+LINKED: Final = frozenset({"systemgroups", "usergroups"})
+TARGETS: Final = frozenset({"command", "policy", "policy_group", "user", "user_group"})
+
+_GRAPH_PATH: Final = re.compile(r"/api/v2/(systemgroups|applications)/([^/]+)(?:/([a-z]+))?")
+
+
+@dataclass(frozen=True)
+class Request:
+    """What decides an answer."""
+
+    number: int
+    method: str
+    path: str
+    params: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response; the body is complete."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "application/json; charset=utf-8"
+
+
+def refusal(status: HTTPStatus, message: str | None = None) -> Answer:
+    """Return an error in JumpCloud's form."""
+    return Answer(status, encode({"message": message or status.phrase}))
+
+
+def collection_names(path: str) -> tuple[str, str]:
+    """Return the names that deny a path: its collection, and collection and last part."""
+    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
+    first = parts[0] if parts else ""
+    return first, f"{first}/{parts[-1]}" if parts else ""
+
+
+class Routes:
+    """Answers authenticated requests for one organisation.
+
+    Args:
+        org: Whose data.
+        behavior: Caps, totals and refusals.
+    """
+
+    def __init__(self, org: Organization, behavior: Behavior) -> None:
+        self._org = org
+        self._behavior = behavior
+        self._pages = Pages(org)
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer, a refusal included; no edit can come in between."""
+        with self._org.lock:
+            try:
+                refused = self._refused_org_id(request) or self._denied(request)
+                return refused or self._route(request)
+            except BadRequestError as error:
+                return refusal(HTTPStatus.BAD_REQUEST, str(error))
+
+    def _list(self, collection: str, query: Query, request: Request) -> Page:
+        ties = self._behavior.unstable_ties
+        return self._pages.collection(collection, query, request.number, unstable_ties=ties)
+
+    def _refused_org_id(self, request: Request) -> Answer | None:
+        org_id = request.headers.get("x-org-id", "")
+        if not org_id:
+            return None
+        if request.path == "/api/organizations":
+            return refusal(HTTPStatus.FORBIDDEN)
+        if not OBJECT_ID.fullmatch(org_id):
+            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{org_id}"')
+        return None if org_id == self._org.id else refusal(HTTPStatus.NOT_FOUND)
+
+    def _denied(self, request: Request) -> Answer | None:
+        if self._behavior.denied.isdisjoint(collection_names(request.path)):
+            return None
+        return refusal(HTTPStatus.FORBIDDEN)
+
+    def _route(self, request: Request) -> Answer:
+        if request.method == "POST":
+            return self._search(request)
+        if request.path.startswith("/api/v2/"):
+            name = request.path.removeprefix("/api/v2/")
+            return self._v2_list(name, request) if name in V2_LISTS else self._graph(request)
+        name = request.path.removeprefix("/api/")
+        query = Query.v1(request.params, self._behavior.page_cap)
+        if name == "organizations":
+            rows = [encode(self._org.record())]
+            return _v1(Page(rows[query.skip : query.skip + query.limit], len(rows)))
+        if name in V1_LISTS:
+            return _v1(self._list(V1_LISTS[name], query, request))
+        return refusal(HTTPStatus.NOT_FOUND)
+
+    def _search(self, request: Request) -> Answer:
+        if not self._behavior.search:
+            return refusal(HTTPStatus(self._behavior.search_status))
+        name = request.path.removeprefix("/api/search/")
+        if name not in SEARCHES:
+            return refusal(HTTPStatus.NOT_FOUND)
+        query = Query.search(request.params, _json_body(request), self._behavior.search_cap)
+        return _v1(self._list(SEARCHES[name], query, request))
+
+    def _v2_list(self, name: str, request: Request) -> Answer:
+        query = Query.v2(request.params, self._behavior.page_cap)
+        allowed = {"name", "id"} if name == "policies" else GROUP_SORT_FIELDS
+        for sort in query.sort:
+            if sort.lstrip("-") not in allowed:
+                raise BadRequestError(f'Bad Request: cannot sort by "{sort}"')
+        page = self._list(V2_LISTS[name], query, request)
+        link = name in LINKED and self._behavior.link_header
+        return self._v2(page, _next_link(request, query, page) if link else {})
+
+    def _graph(self, request: Request) -> Answer:
+        match = _GRAPH_PATH.fullmatch(request.path)
+        if match is None:
+            return refusal(HTTPStatus.NOT_FOUND)
+        source, source_id, what = match.groups()
+        if not OBJECT_ID.fullmatch(source_id):
+            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{source_id}"')
+        org = self._org
+        known = org.system_groups if source == "systemgroups" else org.applications
+        if source_id not in known or source_id in org.vanished:
+            return refusal(HTTPStatus.NOT_FOUND)
+        if source == "applications" and what != "users":
+            return refusal(HTTPStatus.NOT_FOUND)
+        if what is None:
+            return Answer(HTTPStatus.OK, encode(known[source_id]))
+        return self._edges(source_id, what, request)
+
+    def _edges(self, source_id: str, what: str, request: Request) -> Answer:
+        query = Query.v2(request.params, self._behavior.page_cap)
+        if what in ("members", "membership"):
+            paths = what == "membership"
+            return self._v2(self._pages.members(source_id, query, paths=paths))
+        if what == "users":
+            return self._v2(self._pages.users(source_id, query))
+        if what == "associations":
+            targets = self._targets(request.params.get("targets", ""))
+            return self._v2(self._pages.associations(source_id, targets, query))
+        return refusal(HTTPStatus.NOT_FOUND)
+
+    def _targets(self, text: str) -> list[str]:
+        targets = text.split(",")
+        if not text or not TARGETS.issuperset(targets):
+            raise BadRequestError(f'Bad Request: invalid targets "{text}"')
+        if len(targets) > 1 and self._behavior.comma_targets == "refused":
+            raise BadRequestError(f'Bad Request: invalid targets "{text}"')
+        return targets[:1] if self._behavior.comma_targets == "first_only" else targets
+
+    def _v2(self, page: Page, headers: Mapping[str, str] | None = None) -> Answer:
+        total = {"x-total-count": str(page.total)} if self._behavior.totals else {}
+        return Answer(HTTPStatus.OK, b"[%s]" % b",".join(page.rows), total | dict(headers or {}))
+
+
+def _v1(page: Page) -> Answer:
+    body = b'{"totalCount":%d,"results":[%s]}' % (page.total, b",".join(page.rows))
+    return Answer(HTTPStatus.OK, body)
+
+
+def _json_body(request: Request) -> Mapping[str, Any]:
+    try:
+        body = json.loads(request.body or b"{}")
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise BadRequestError("Bad Request: the body must be a JSON object")
+    return body
+
+
+def _next_link(request: Request, query: Query, page: Page) -> dict[str, str]:
+    skip = query.skip + query.limit
+    if skip >= page.total:
+        return {}
+    params = dict(request.params) | {"skip": str(skip), "limit": str(query.limit)}
+    text = "&".join(f"{quote(key)}={quote(value)}" for key, value in params.items())
+    return {"link": f'<{request.path}?{text}>; rel="next"'}

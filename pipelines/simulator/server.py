@@ -1,0 +1,148 @@
+"""Runs the simulated API on loopback, in a thread of its own."""
+
+import asyncio
+import socket
+import threading
+from collections import Counter
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self, cast
+
+import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from pipelines.simulator.app import Application, Peer
+from pipelines.simulator.behavior import Behavior, Call
+from pipelines.simulator.organization import Organization
+
+TICK_SECONDS: Final = 0.1
+GRACE_SECONDS: Final = 0.5
+
+
+class Server:
+    """A simulated JumpCloud at `base_url`, for as long as the context is open.
+
+    Args:
+        *orgs: The organisations it serves, told apart by their API keys.
+        behavior: Switches, which may be changed while it serves.
+        port: Port on 127.0.0.1; 0 picks a free one.
+    """
+
+    def __init__(
+        self, *orgs: Organization, behavior: Behavior | None = None, port: int = 0
+    ) -> None:
+        self.behavior = behavior or Behavior()
+        self.app = Application(orgs, self.behavior)
+        self._port = port
+
+    def __enter__(self) -> Self:
+        """Start; requests are answered from here on."""
+        self.app.stopping = asyncio.Event()
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", self._port))
+        self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        config = uvicorn.Config(
+            self.app,
+            http=_protocol(self.app),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+        )
+        self._uvicorn = _Uvicorn(config, self.app)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([self._socket],), name="simulator", daemon=True
+        )
+        self._thread.start()
+        self._uvicorn.ready.wait()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Stop: what is waiting is released, connections are closed."""
+        self._uvicorn.should_exit = True
+        self._uvicorn.loop.call_soon_threadsafe(self.app.stopping.set)
+        self._thread.join()
+
+    @property
+    def calls(self) -> list[Call]:
+        """Every call since the start or the last reset, in order of arrival."""
+        return self.app.calls
+
+    @property
+    def writes(self) -> list[Call]:
+        """The calls that tried to change something; a reader leaves this empty."""
+        return self.app.writes
+
+    @property
+    def max_in_flight_seen(self) -> int:
+        """Most calls that were being answered at one time."""
+        return self.app.max_in_flight
+
+    def calls_by_path(self) -> Counter[str]:
+        """Return how many calls each endpoint had; ids in paths read `{id}`."""
+        return self.app.calls_by_path()
+
+    def reset_calls(self) -> None:
+        """Forget all calls; the running number goes on."""
+        self.app.calls.clear()
+        self.app.writes.clear()
+        self.app.max_in_flight = 0
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells when it serves, and stops at once where uvicorn would look every tenth of a second."""
+
+    def __init__(self, config: uvicorn.Config, app: Application) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self.loop: asyncio.AbstractEventLoop
+        self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().startup(sockets)
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        tick = 0
+        while not await self.on_tick(tick):
+            tick += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._app.stopping.wait(), TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        for listening in sockets or []:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_SECONDS)
+        for transport in list(self._app.transports.values()):
+            transport.abort()
+        await asyncio.sleep(0)
+
+
+def _protocol(app: Application) -> type[asyncio.Protocol]:
+    """Return uvicorn's HTTP protocol, made to note its connections for faults to break."""
+
+    class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            self._peer = cast("Peer", tuple(transport.get_extra_info("peername")))
+            app.transports[self._peer] = transport
+            super().connection_made(transport)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            app.transports.pop(self._peer, None)
+            super().connection_lost(exc)
+
+    return Protocol

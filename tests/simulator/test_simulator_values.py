@@ -1,0 +1,59 @@
+"""What times and addresses of records mean in the truth."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pipelines.simulator import ABSENT, Sizes, generate, truth
+
+Row = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2024-02-01T08:15:30.125Z", datetime(2024, 2, 1, 8, 15, 30, 125000, tzinfo=UTC)),
+        ("2024-02-01T08:15:30Z", datetime(2024, 2, 1, 8, 15, 30, tzinfo=UTC)),
+        ("2024-02-01T08:15:30", datetime(2024, 2, 1, 8, 15, 30, tzinfo=UTC)),
+        ("2024-02-01", datetime(2024, 2, 1, tzinfo=UTC)),
+        ("2024-02-01T23:15:30+02:00", datetime(2024, 2, 1, 21, 15, 30, tzinfo=UTC)),
+        ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01", None),
+        ("", None),
+        (None, None),
+        ("yesterday", None),
+        (ABSENT, None),
+    ],
+)
+def test_times(text: object, expected: datetime | None) -> None:
+    org = generate(1, Sizes.empty())
+    org.add_system(lastContact=text)
+    assert truth(org)["systems"][0]["last_contact_at"] == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "kept"),
+    [
+        ({"name": "a", "family": "ipv4", "address": "10.0.0.1"}, ("a", "10.0.0.1", "private")),
+        ({"address": "10.0.0.1"}, ("", "10.0.0.1", "private")),
+        ({"family": "", "address": "172.32.0.1"}, ("", "172.32.0.1", "public")),
+        ({"family": "IPv4", "address": "192.0.2.1"}, ("", "192.0.2.1", "other")),
+        ({"family": "IPv6", "address": "10.0.0.1"}, None),
+        ({"family": "IPv4", "address": "010.0.0.1"}, None),
+        ({"family": "IPv4", "address": "0.0.0.0"}, None),  # noqa: S104
+        ({"family": "IPv4", "address": "224.0.0.1"}, None),
+        ({"family": "IPv4", "address": "169.254.0.1"}, None),
+        ({"family": "IPv4", "address": "127.0.0.1"}, None),
+        ({"family": "IPv4", "address": "10.0.0.1", "internal": True}, None),
+        ({"family": "IPv4", "address": None}, None),
+        ({"address": "::1"}, None),
+    ],
+)
+def test_addresses(entry: Row, kept: tuple[str, str, str] | None) -> None:
+    org = generate(1, Sizes.empty())
+    org.add_system(networkInterfaces=[entry])
+    tables = truth(org)
+    links = [(row["interface"], row["address"]) for row in tables["system_ipv4_addresses"]]
+    assert links == ([kept[:2]] if kept else [])
+    assert [row["scope"] for row in tables["ipv4_addresses"]] == ([kept[2]] if kept else [])
