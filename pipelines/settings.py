@@ -1,0 +1,256 @@
+"""Integrations file and environment -> typed settings; where keys come from."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+
+from pipelines.errors import InventoryError
+
+CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
+HOME_VARIABLE = "JUMPCLOUD_INVENTORY_HOME"
+DEFAULT_HOME = "data"
+KEY_VARIABLE = "JUMPCLOUD_API_KEY"
+
+# The hosts of JumpCloud's three regions, as its own tools name them (docs/jumpcloud-api.md).
+REGION_URLS = {
+    "us": "https://console.jumpcloud.com",
+    "eu": "https://console.eu.jumpcloud.com",
+    "in": "https://console.in.jumpcloud.com",
+}
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
+ALL_TARGETS: tuple[AssociationTarget, ...] = (
+    "user",
+    "user_group",
+    "policy",
+    "policy_group",
+    "command",
+)
+
+
+class SettingsError(InventoryError):
+    """The settings are wrong; the message names the file, the integration and the field."""
+
+
+def _without_repeats(
+    targets: tuple[AssociationTarget, ...],
+) -> tuple[AssociationTarget, ...]:
+    return tuple(dict.fromkeys(targets))
+
+
+class Integration(BaseModel):
+    """One JumpCloud organisation to pull: an `[[integration]]` of the settings file.
+
+    Attributes:
+        name: the key in every table and the Dagster partition.
+        description: free text, shown beside the name.
+        type: the product pulled; JumpCloud is the only one.
+        scope: `cloud`, or `on_premise` where JumpCloud is reached through `proxy`.
+        enabled: whether the schedule runs it.
+        region: which of JumpCloud's three hosts is asked; a key works in its own region only.
+        base_url: asked instead of the region's host; plain http only on loopback.
+        proxy: the proxy's address, for `scope = "on_premise"`.
+        api_key_env: the name of the environment variable that holds the key, never the key.
+        org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
+        association_targets: target types asked of each group's associations.
+        details: False calls nothing but the four system group endpoints.
+        max_in_flight: calls under way at once, at most.
+        max_requests_per_second: calls a second, at most; without it only what the API takes.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
+    description: str = ""
+    type: Literal["jumpcloud"] = "jumpcloud"
+    scope: Literal["cloud", "on_premise"] = "cloud"
+    enabled: bool = True
+    region: Literal["us", "eu", "in"] = "us"
+    base_url: str | None = None
+    proxy: str | None = None
+    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = KEY_VARIABLE
+    org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""
+    association_targets: Annotated[
+        tuple[AssociationTarget, ...], Field(strict=False), AfterValidator(_without_repeats)
+    ] = ALL_TARGETS
+    details: bool = True
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
+    max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
+
+    @field_validator("base_url")
+    @classmethod
+    def _https_or_loopback(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.username or parts.password or parts.query or parts.fragment:
+            raise ValueError("must hold neither user, password, query nor fragment")
+        if parts.path.strip("/"):
+            raise ValueError("must end after the host: the paths of the API are known")
+        if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
+            return value.rstrip("/")
+        if parts.scheme != "https" or not parts.hostname:
+            raise ValueError("must be https://host (plain http only for 127.0.0.1)")
+        return value.rstrip("/")
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_is_an_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be http://host:port or https://host:port")
+        if parts.username or parts.password:
+            raise ValueError("must not hold a user or password")
+        return value
+
+    @model_validator(mode="after")
+    def _proxy_belongs_to_on_premise(self) -> "Integration":
+        if (self.scope == "on_premise") != (self.proxy is not None):
+            raise ValueError('scope "on_premise" and proxy go together: give both or neither')
+        return self
+
+    @property
+    def url(self) -> str:
+        """Scheme and host that every call goes to."""
+        return self.base_url or REGION_URLS[self.region]
+
+    def api_key(self, environment: Mapping[str, str] = os.environ) -> str:
+        """Read the key from the environment, at the moment of use.
+
+        Raises:
+            SettingsError: the variable is unset, empty, or cannot be a key; its value is not named.
+        """
+        key = environment.get(self.api_key_env, "").strip()
+        if not key:
+            raise SettingsError(
+                f"integration {self.name!r}: the environment variable {self.api_key_env} is not "
+                "set; put the JumpCloud API key there"
+            )
+        # requests repeats a header value it refuses in its error: refuse it first.
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise SettingsError(
+                f"integration {self.name!r}: the environment variable {self.api_key_env} holds "
+                "characters that no JumpCloud API key has; copy the key again"
+            )
+        return key
+
+
+class Settings(BaseModel):
+    """Everything that is set, and where it was read.
+
+    Attributes:
+        integration: the `[[integration]]` entries, in the file's order, names unique.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
+
+    @field_validator("integration")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[Integration, ...]) -> tuple[Integration, ...]:
+        names = [integration.name for integration in value]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"name {repeated[0]!r} is used twice; names are unique")
+        return value
+
+    def named(self, name: str) -> Integration:
+        """The integration of that name.
+
+        Raises:
+            SettingsError: there is none.
+        """
+        for integration in self.integration:
+            if integration.name == name:
+                return integration
+        known = ", ".join(integration.name for integration in self.integration)
+        raise SettingsError(f"no integration is named {name!r}; there are: {known}")
+
+
+def load_settings(
+    path: Path | None = None, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Read the settings file, or without one take the integration `jumpcloud` of the environment.
+
+    Args:
+        path: the file; without it the one that `JUMPCLOUD_INVENTORY_CONFIG` names.
+        environment: read for that variable, and for `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
+
+    Raises:
+        SettingsError: the file cannot be read or says something wrong.
+    """
+    named = environment.get(CONFIG_VARIABLE)
+    path = path or (Path(named) if named else None)
+    if path is None:
+        return _settings_of_environment(environment)
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML: {error}") from None
+    return _validated(document, source=str(path))
+
+
+def home(environment: Mapping[str, str] = os.environ) -> Path:
+    """The absolute data directory: `JUMPCLOUD_INVENTORY_HOME`, or `data` here."""
+    return Path(environment.get(HOME_VARIABLE) or DEFAULT_HOME).absolute()
+
+
+def _settings_of_environment(environment: Mapping[str, str]) -> Settings:
+    entry = {
+        "name": "jumpcloud",
+        "description": f"The organisation of {KEY_VARIABLE}",
+        "region": environment.get("JUMPCLOUD_REGION") or "us",
+        "org_id": environment.get("JUMPCLOUD_ORG_ID") or "",
+    }
+    return _validated({"integration": [entry]}, source="environment")
+
+
+def _validated(document: dict[str, object], source: str) -> Settings:
+    try:
+        return Settings.model_validate(document)
+    except ValidationError as error:
+        lines = [f"{source}: {_in_words(detail, document)}" for detail in error.errors()]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
+    """One validation error as `integration 'acme', field 'region': what is wrong`."""
+    match detail["loc"]:
+        case ("integration", int() as index, *field):
+            where = f"integration {_entry_name(document, index)}"
+        case (*field,):
+            where = "settings"
+    if field:
+        where += f", field {'.'.join(str(part) for part in field)!r}"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: is not a setting; remove it or mend its spelling"
+    if detail["type"] == "missing":
+        return f"{where}: is missing"
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _entry_name(document: dict[str, object], index: int) -> str:
+    entries = document["integration"]
+    entry = entries[index] if isinstance(entries, list) else None
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return repr(name) if isinstance(name, str) else f"number {index + 1}"

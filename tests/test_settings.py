@@ -1,0 +1,114 @@
+"""Settings are read strictly, and what is wrong is named with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.settings import SettingsError, home, load_settings
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "integrations.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+[[integration]]
+name = "acme"
+description = "Acme production"
+type = "jumpcloud"
+scope = "on_premise"
+proxy = "http://proxy.example:3128"
+enabled = false
+region = "eu"
+api_key_env = "ACME_KEY"
+org_id = "64b0c0de0000000000000001"
+association_targets = ["user", "user", "policy"]
+details = false
+max_in_flight = 3
+""",
+    )
+    acme = load_settings(path).named("acme")
+    assert acme.url == "https://console.eu.jumpcloud.com"
+    assert acme.association_targets == ("user", "policy")
+    assert (acme.enabled, acme.details, acme.max_in_flight) == (False, False, 3)
+    assert acme.api_key({"ACME_KEY": " jca_key\n"}) == "jca_key"
+
+
+def test_the_path_comes_from_the_environment_too(tmp_path: Path) -> None:
+    path = write(tmp_path, '[[integration]]\nname = "acme"\n')
+    environment = {"JUMPCLOUD_INVENTORY_CONFIG": str(path)}
+    assert [each.name for each in load_settings(None, environment).integration] == ["acme"]
+
+
+def test_without_a_file_the_environment_is_one_integration() -> None:
+    settings = load_settings(None, {"JUMPCLOUD_REGION": "in", "JUMPCLOUD_API_KEY": "k"})
+    (only,) = settings.integration
+    assert (only.name, only.url) == ("jumpcloud", "https://console.in.jumpcloud.com")
+    assert only.api_key({"JUMPCLOUD_API_KEY": "k"}) == "k"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('name = "Acme"', "integration 'Acme', field 'name'"),
+        ('name = "acme"\nregion = "mars"', "integration 'acme', field 'region'"),
+        ('name = "acme"\napi_key = "jca_secret"', "field 'api_key': is not a setting"),
+        ('name = "acme"\nenabled = "yes"', "field 'enabled'"),
+        ('name = "acme"\nassociation_targets = ["application"]', "field 'association_targets.0'"),
+        ('name = "acme"\nbase_url = "http://example.com"', "field 'base_url': must be https"),
+        ('name = "acme"\nbase_url = "https://a:b@example.com"', "neither user, password"),
+        ('name = "acme"\nbase_url = "https://example.com/api"', "must end after the host"),
+        ('name = "acme"\nscope = "on_premise"', 'scope "on_premise" and proxy go together'),
+        ('name = "acme"\nproxy = "http://proxy:1"', "go together"),
+        ('name = "acme"\norg_id = "123"', "field 'org_id'"),
+        ('description = "no name"', "integration number 1, field 'name': is missing"),
+    ],
+)
+def test_an_error_names_file_integration_and_field(tmp_path: Path, line: str, words: str) -> None:
+    path = write(tmp_path, f"[[integration]]\n{line}\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert words in str(caught.value)
+    assert "jca_secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "integration = 1", "[[integration]", 'integration = ["x"]'])
+def test_a_file_that_is_no_list_of_integrations_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SettingsError, match=r"integrations\.toml"):
+        load_settings(write(tmp_path, text))
+
+
+def test_names_are_unique(tmp_path: Path) -> None:
+    entry = '[[integration]]\nname = "acme"\n'
+    with pytest.raises(SettingsError, match="'acme' is used twice"):
+        load_settings(write(tmp_path, entry + entry))
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, '[[integration]]\nname = "acme"\n'))
+    with pytest.raises(SettingsError, match="no integration is named 'acne'; there are: acme"):
+        settings.named("acne")
+
+
+@pytest.mark.parametrize("value", ["", " \n", "two words", "schlüssel", "a\x00b"])
+def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> None:
+    (only,) = load_settings(None, {}).integration
+    with pytest.raises(SettingsError, match="JUMPCLOUD_API_KEY") as caught:
+        only.api_key({"JUMPCLOUD_API_KEY": value})
+    assert not value.strip() or value not in str(caught.value)
+
+
+def test_the_data_directory_is_absolute_and_ours_to_name() -> None:
+    assert home({}) == Path.cwd() / "data"
+    assert home({"JUMPCLOUD_INVENTORY_HOME": "/srv/inventory"}) == Path("/srv/inventory")
