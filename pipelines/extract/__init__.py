@@ -1,0 +1,1 @@
+"""JumpCloud's REST API, read only: session, paging, the declared endpoints, the pull."""

@@ -1,0 +1,157 @@
+"""What JumpCloud's answers and failures mean: a parsed document, or an error in words."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import TypeAlias
+
+import requests
+from requests import exceptions
+
+from pipelines.extract.errors import (
+    ExtractError,
+    ForbiddenError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    TemporaryError,
+    ThrottledError,
+    UnauthorizedError,
+)
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+_CHUNK_BYTES = 256 * 1024
+_LONGEST_QUOTE = 200
+LONGEST_PAUSE_SECONDS = 120.0
+
+# First match wins: requests derives its narrower errors from the wider ones.
+_TEMPORARY_FAILURES: tuple[tuple[type[exceptions.RequestException], str], ...] = (
+    (exceptions.ProxyError, "the proxy refuses or cannot be reached; check `proxy`"),
+    (exceptions.ConnectTimeout, "no connection in time; check the network, region and proxy"),
+    (exceptions.Timeout, "no answer in time"),
+    (exceptions.ChunkedEncodingError, "the answer was cut short"),
+    (exceptions.ContentDecodingError, "the answer was cut short"),
+    (exceptions.ConnectionError, "cannot be reached; check the network, region and proxy"),
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A usable answer: the parsed body, and the header `x-total-count` where there is one."""
+
+    document: Json
+    total: int | None
+
+
+def answer_of(response: requests.Response, *, where: str, scope: str) -> Answer:
+    """Read and parse an answer.
+
+    Args:
+        response: the answer, its body not yet read.
+        where: the address asked, for messages.
+        scope: least OAuth scope that reads it, for the message when the role is refused.
+
+    Raises:
+        ExtractError: the answer holds no document; the class says of which kind the failure is.
+        requests.RequestException: the body does not arrive whole.
+    """
+    body = _read(response, where)
+    if response.status_code != HTTPStatus.OK:
+        raise _error_of_status(response, body, where, scope)
+    if "json" not in response.headers.get("Content-Type", ""):
+        raise TemporaryError(f"{where}: answered something else than JSON")
+    try:
+        document: Json = json.loads(body)
+    except RecursionError:
+        raise MalformedError(f"{where}: the answer is nested too deep; refused") from None
+    except ValueError:
+        raise TemporaryError(f"{where}: answered JSON that does not parse") from None
+    total = response.headers.get("x-total-count", "")
+    return Answer(document, int(total) if total.isascii() and total.isdigit() else None)
+
+
+def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractError:
+    """A failed exchange in words, without what the library quotes of the request."""
+    if isinstance(error, exceptions.SSLError):
+        return RefusedError(
+            f"{where}: the TLS certificate is not trusted; where a proxy inspects TLS, "
+            "name its CA bundle in REQUESTS_CA_BUNDLE"
+        )
+    for kind, words in _TEMPORARY_FAILURES:
+        if isinstance(error, kind):
+            return TemporaryError(f"{where}: {words}")
+    return RefusedError(f"{where}: cannot be asked ({type(error).__name__})")
+
+
+def _read(response: requests.Response, where: str) -> bytes:
+    body = bytearray()
+    for chunk in response.iter_content(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            limit = f"{MAX_BODY_BYTES >> 20} MiB"
+            raise MalformedError(f"{where}: the answer is larger than {limit}; refused")
+    return bytes(body)
+
+
+def _error_of_status(
+    response: requests.Response, body: bytes, where: str, scope: str
+) -> ExtractError:
+    status = response.status_code
+    match status:
+        case HTTPStatus.UNAUTHORIZED:
+            return UnauthorizedError(
+                f"{where}: JumpCloud refused the API key (401): it is unknown, expired, or "
+                "belongs to another region; check the key and the region"
+            )
+        case HTTPStatus.FORBIDDEN:
+            return ForbiddenError(
+                f"{where}: the key's role may not read this endpoint (403); give its admin the "
+                f'role "Read Only", or the service account the scope {scope}'
+            )
+        case HTTPStatus.NOT_FOUND:
+            return NotFoundError(f"{where}: not found (404){_organisation_hint(response)}")
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            wait = parse_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
+            return ThrottledError(f"{where}: too many requests (429)", wait)
+        case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return TemporaryError(f"{where}: JumpCloud fails with status {status}")
+    remedy = "; check region and base_url" if response.is_redirect else _quoted(body)
+    return RefusedError(f"{where}: refused with status {status}{remedy}")
+
+
+def _organisation_hint(response: requests.Response) -> str:
+    org_id = response.request.headers.get("x-org-id")
+    return f"; is org_id {org_id} an organisation of this key?" if org_id else ""
+
+
+def _quoted(body: bytes) -> str:
+    """The error's `message`, where the body is the JSON object that JumpCloud's errors are."""
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    message = document.get("message") if isinstance(document, dict) else None
+    return f": {message[:_LONGEST_QUOTE]!r}" if isinstance(message, str) else ""
+
+
+def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
+    """Seconds that a header `Retry-After` asks to wait, at most `LONGEST_PAUSE_SECONDS`.
+
+    Args:
+        value: the header: seconds, or an HTTP date; anything else is as if it were absent.
+        now: against which a date is taken.
+    """
+    text = (value or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        return min(float(text), LONGEST_PAUSE_SECONDS)
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
+    return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)

@@ -1,0 +1,140 @@
+"""Sends one request to JumpCloud until it has a usable answer, or says why there is none."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import requests
+import tenacity
+
+from pipelines.extract.answers import Answer, Json, answer_of, failure_of
+from pipelines.extract.errors import AbortedError, TemporaryError, ThrottledError
+from pipelines.extract.retry import MAX_TRIES, RetryBudget, wait_before_retry
+from pipelines.extract.throttle import Throttle
+
+TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
+
+
+@dataclass(frozen=True)
+class Request:
+    """One read.
+
+    Attributes:
+        path: path below the host.
+        parameters: query parameters.
+        scope: least OAuth scope that may read it, named when the role is refused.
+        takes_org_id: whether the header `x-org-id` may be sent with it.
+        body: JSON body; with one the request is a POST, which only search paths take.
+    """
+
+    path: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    scope: str = ""
+    takes_org_id: bool = True
+    body: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True)
+class CallCounts:
+    """Calls sent, retries included; those that were retries; answers 429."""
+
+    calls: int = 0
+    retries: int = 0
+    throttled: int = 0
+
+
+class JumpCloudClient:
+    """Reads from one organisation; thread-safe; every wait ends when the pull is aborted.
+
+    Attributes:
+        throttle: says when the next call may go out.
+    """
+
+    def __init__(
+        self,
+        session: requests.Session,
+        url: str,
+        throttle: Throttle,
+        *,
+        org_id: str = "",
+        max_in_flight: int = 8,
+    ) -> None:
+        self._session = session
+        self._url = url
+        self.throttle = throttle
+        self._org_id = org_id
+        self._budget = RetryBudget(max_in_flight)
+        self._aborted = threading.Event()
+        self._lock = threading.Lock()
+        self._counts = CallCounts()
+
+    @property
+    def counts(self) -> CallCounts:
+        """What was sent so far."""
+        return self._counts
+
+    def abort(self) -> None:
+        """Let no further call out; calls that wait raise AbortedError."""
+        self._aborted.set()
+
+    def send(self, request: Request) -> Answer:
+        """Send the request, again where that may help, and parse the answer.
+
+        Raises:
+            ExtractError: there is no usable answer; the class says of which kind.
+        """
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(self._is_worth_a_retry),
+            stop=tenacity.stop_after_attempt(MAX_TRIES),
+            wait=wait_before_retry,
+            sleep=self._sleep,
+            before_sleep=lambda _: self._count(retries=1),
+            reraise=True,
+        )
+        return retrying(self._send_once, request)
+
+    def _is_worth_a_retry(self, error: BaseException) -> bool:
+        return isinstance(error, TemporaryError) and self._budget.spend()
+
+    def _sleep(self, seconds: float) -> None:
+        if self._aborted.wait(seconds):
+            raise AbortedError("not sent: another call failed")
+
+    def _count(self, **more: int) -> None:
+        with self._lock:
+            now = {name: getattr(self._counts, name) + number for name, number in more.items()}
+            self._counts = replace(self._counts, **now)
+
+    def _send_once(self, request: Request) -> Answer:
+        self.throttle.acquire(self._sleep)
+        self._sleep(0)
+        self._count(calls=1)
+        started = time.monotonic()
+        try:
+            answer = self._exchange(request)
+        except ThrottledError as error:
+            self._count(throttled=1)
+            self.throttle.throttled(error.retry_after_seconds)
+            raise
+        self.throttle.succeeded(time.monotonic() - started)
+        self._budget.succeeded()
+        return answer
+
+    def _exchange(self, request: Request) -> Answer:
+        headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
+        try:
+            with self._session.request(
+                "GET" if request.body is None else "POST",
+                self._url + request.path,
+                params=request.parameters,
+                json=request.body,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                return answer_of(response, where=self._url + request.path, scope=request.scope)
+        except requests.RequestException as error:
+            # `from None`: the exception's own chain holds the request, and so its headers.
+            raise failure_of(error, where=self._url + request.path) from None

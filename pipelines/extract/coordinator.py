@@ -1,0 +1,214 @@
+"""Keeps the pool busy: decides in one thread what is asked next, while the pool's threads ask."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from pipelines.extract.answers import Json
+from pipelines.extract.client import CallCounts, JumpCloudClient, Request
+from pipelines.extract.completeness import ListId
+from pipelines.extract.endpoints import ENDPOINTS, SYSTEMGROUPS_ASSOCIATIONS, Endpoint
+from pipelines.extract.errors import ForbiddenError, NotFoundError, RefusedError
+from pipelines.extract.plan import Plan, plan_of
+from pipelines.extract.reading import Reading
+from pipelines.extract.records import Page, keys_of, page_of
+from pipelines.extract.spool import FinishedList, Spool
+from pipelines.extract.targets import AssociationLists
+
+PAGE_SIZE = 100  # the largest documented for lists; without `limit` the API sends 10
+SEARCH_PAGE_SIZE = 1000  # what JumpCloud's own PowerShell module asks of its search endpoints
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a pull is.
+
+    Attributes:
+        lists_done: lists read to their end.
+        lists_known: lists known so far.
+        counts: calls sent so far.
+        plan: what is to be read; None until the first pages have said how much there is.
+    """
+
+    lists_done: int
+    lists_known: int
+    counts: CallCounts
+    plan: Plan | None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is pulled: these endpoints, and associations with these types of targets."""
+
+    endpoints: Sequence[Endpoint]
+    targets: Sequence[str]
+
+
+class Coordinator:
+    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`."""
+
+    def __init__(
+        self,
+        client: JumpCloudClient,
+        pool: ThreadPoolExecutor,
+        scope: Scope,
+        spool: Spool,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self.plan: Plan | None = None
+        self._client = client
+        self._pool = pool
+        self._spool = spool
+        self._spooled = spool.load()
+        self._endpoints = scope.endpoints
+        self._targets = scope.targets
+        self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
+        self._on_progress = on_progress
+        self._answers: SimpleQueue[Future[Page]] = SimpleQueue()
+        self._awaited: dict[Future[Page], Reading] = {}
+        self._resumed: deque[FinishedList] = deque()
+        self._known: set[ListId] = set()
+        self._totals: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
+        self._parents: set[tuple[str, str]] = set()
+        self._finished: dict[ListId, FinishedList] = {}
+        self._parent_ids: dict[str, frozenset[str]] = {}
+
+    def run(self) -> list[FinishedList]:
+        """Read everything; the finished lists, without those whose parent vanished meanwhile.
+
+        Raises:
+            ExtractError: a list could not be read to its end.
+        """
+        for endpoint in self._endpoints:
+            if not endpoint.parent:
+                self._start(ListId(endpoint.name))
+        while self._awaited or self._resumed:
+            if self._resumed:
+                self._finish(self._resumed.popleft())
+                continue
+            future = self._answers.get()
+            reading = self._awaited.pop(future, None)
+            if reading:
+                self._take(future, reading)
+        return [each for each in self._finished.values() if self._has_parent(each)]
+
+    def _start(self, list_id: ListId, *, by_search: bool = True) -> None:
+        self._known.add(list_id)
+        if list_id in self._spooled:
+            self._resumed.append(self._spooled[list_id])
+            return
+        endpoint = ENDPOINTS[list_id.endpoint]
+        limit = SEARCH_PAGE_SIZE if by_search and endpoint.search_path else PAGE_SIZE
+        reading = Reading(list_id, limit, is_sorted=endpoint.sorted_by_key)
+        self._ask(reading, reading.start())
+
+    def _ask(self, reading: Reading, offsets: Sequence[int]) -> None:
+        for offset in offsets:
+            future = self._pool.submit(self._fetch, reading.list_id, offset, reading.limit)
+            self._awaited[future] = reading
+            future.add_done_callback(self._answers.put)
+
+    def _fetch(self, list_id: ListId, skip: int, limit: int) -> Page:
+        """Ask for one page; runs in the pool."""
+        endpoint = ENDPOINTS[list_id.endpoint]
+        answer = self._client.send(_request(endpoint, list_id, skip, limit))
+        return page_of(endpoint, list_id.parent_id, answer, skip, limit)
+
+    def _take(self, future: Future[Page], reading: Reading) -> None:
+        try:
+            page = future.result()
+        except (ForbiddenError, NotFoundError, RefusedError) as error:
+            self._replace(reading, error)
+        else:
+            self._ask(reading, reading.accept(page))
+            self._count(reading.list_id, page.total or len(page.keys), reading.limit)
+            for key in page.keys:
+                self._fan_out(reading.list_id.endpoint, key[-1])
+        if reading.result:
+            self._keep(FinishedList(reading.result, reading.rows()))
+
+    def _replace(
+        self, reading: Reading, error: ForbiddenError | NotFoundError | RefusedError
+    ) -> None:
+        """What to do instead of a list that the API refuses; raises the error if nothing."""
+        list_id = reading.list_id
+        self._awaited = {f: other for f, other in self._awaited.items() if other is not reading}
+        if reading.limit == SEARCH_PAGE_SIZE:
+            self._start(list_id, by_search=False)
+        elif self._associations.is_probe(list_id):
+            self._start_all(self._associations.finished(list_id, None))
+        elif isinstance(error, NotFoundError) and list_id.parent_id:
+            reading.parent_is_gone()
+        else:
+            raise error
+
+    def _fan_out(self, parent: str, parent_id: str) -> None:
+        """Start the lists of a parent record, unless an earlier reading had found it already."""
+        if (parent, parent_id) in self._parents:
+            return
+        self._parents.add((parent, parent_id))
+        for endpoint in self._endpoints:
+            if endpoint.parent == parent and endpoint is not SYSTEMGROUPS_ASSOCIATIONS:
+                self._start(ListId(endpoint.name, parent_id))
+        if parent == SYSTEMGROUPS_ASSOCIATIONS.parent:
+            self._start_all(self._associations.add_group(parent_id))
+
+    def _count(self, list_id: ListId, total: int, limit: int) -> None:
+        """Make the plan when the length of every list without parent is known."""
+        if self.plan or ENDPOINTS[list_id.endpoint].parent:
+            return
+        self._totals[list_id.endpoint] = total
+        self._limits[list_id.endpoint] = limit
+        if all(each.parent or each.name in self._totals for each in self._endpoints):
+            self.plan = plan_of(self._totals, self._limits, self._endpoints, len(self._targets))
+
+    def _keep(self, finished: FinishedList) -> None:
+        if not self._associations.is_probe(finished.completeness.list_id):
+            self._spool.save(finished)
+        self._finish(finished)
+
+    def _finish(self, finished: FinishedList) -> None:
+        list_id = finished.completeness.list_id
+        endpoint = ENDPOINTS[list_id.endpoint]
+        self._count(list_id, finished.completeness.expected, PAGE_SIZE)
+        if not self._associations.is_probe(list_id):
+            self._finished[list_id] = finished
+        if not endpoint.parent:
+            for key in keys_of(endpoint, finished.rows):
+                self._fan_out(endpoint.name, key[-1])
+        if endpoint is SYSTEMGROUPS_ASSOCIATIONS:
+            keys = frozenset(keys_of(endpoint, finished.rows))
+            self._start_all(self._associations.finished(list_id, keys))
+        done, known = len(self._finished), len(self._known)
+        self._on_progress(Progress(done, known, self._client.counts, self.plan))
+
+    def _start_all(self, lists: Sequence[ListId]) -> None:
+        for list_id in lists:
+            self._start(list_id)
+
+    def _has_parent(self, each: FinishedList) -> bool:
+        """Whether the last reading of the parents' list still holds this list's parent."""
+        list_id = each.completeness.list_id
+        parent = ENDPOINTS[list_id.endpoint].parent
+        return not parent or list_id.parent_id in self._ids(parent)
+
+    def _ids(self, endpoint: str) -> frozenset[str]:
+        if endpoint not in self._parent_ids:
+            keys = keys_of(ENDPOINTS[endpoint], self._finished[ListId(endpoint)].rows)
+            self._parent_ids[endpoint] = frozenset(key[-1] for key in keys)
+        return self._parent_ids[endpoint]
+
+
+def _request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
+    page = {"limit": str(limit), "skip": str(skip)}
+    if limit == SEARCH_PAGE_SIZE:
+        # The query's limit and skip count; JumpCloud's own module repeats them in the body.
+        body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
+        return Request(endpoint.search_path, page, endpoint.scope, body=body)
+    path = endpoint.path.format(id=list_id.parent_id)
+    targets = {"targets": list_id.target} if list_id.target else {}
+    parameters = {**endpoint.parameters, **targets, **page}
+    return Request(path, parameters, endpoint.scope, endpoint.takes_org_id)

@@ -1,0 +1,121 @@
+"""An answer's records become typed Arrow rows, once, at arrival."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import cast
+
+import pyarrow as pa
+
+from pipelines.extract.answers import Answer, Json
+from pipelines.extract.endpoints import TEXT, Endpoint
+from pipelines.extract.errors import MalformedError
+
+Record = dict[str, Json]
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list.
+
+    Attributes:
+        skip: offset that was asked for.
+        limit: rows that were asked for.
+        total: number of records the API announces, holes included; None when it does not.
+        keys: the unique key of each row, in order.
+        rows: the allow-listed fields of each row, in order.
+    """
+
+    skip: int
+    limit: int
+    total: int | None
+    keys: tuple[Key, ...]
+    rows: pa.RecordBatch
+
+
+def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:
+    """Take the allow-listed fields of an answer's records.
+
+    Raises:
+        MalformedError: the answer has another shape than the endpoint's, or a record has no key.
+    """
+    records, total = _unwrapped(endpoint, answer)
+    rows = _rows(records, endpoint.schema)
+    if endpoint.parent:
+        parents = pa.array([parent_id] * len(records), TEXT)
+        rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
+    keys = tuple(_key(endpoint, record) for record in records)
+    return Page(skip, limit, total, keys, rows)
+
+
+def keys_of(endpoint: Endpoint, rows: Iterable[pa.RecordBatch]) -> list[Key]:
+    """The unique key of each row of a list that was read before."""
+    tops = sorted({path[0] for path in endpoint.key})
+    records = (record for batch in rows for record in batch.select(tops).to_pylist())
+    return [_key(endpoint, record) for record in records]
+
+
+def _unwrapped(endpoint: Endpoint, answer: Answer) -> tuple[list[Record], int | None]:
+    document, total = answer.document, answer.total
+    if endpoint.body == "results" and isinstance(document, dict):
+        announced = document.get("totalCount")
+        total = announced if type(announced) is int and announced >= 0 else None
+        document = document.get("results")
+    if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
+        raise MalformedError(f"{endpoint.path}: the answer is not a list of records")
+    return cast("list[Record]", document), total
+
+
+def _key(endpoint: Endpoint, record: Record) -> Key:
+    parts = [_at(record, path) for path in endpoint.key]
+    if not all(isinstance(part, str) and part for part in parts):
+        raise MalformedError(f"{endpoint.path}: a record has no {endpoint.key[-1][-1]!r}")
+    return tuple(cast("list[str]", parts))
+
+
+def _at(value: Json, path: tuple[str, ...]) -> Json:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _rows(records: list[Record], schema: pa.Schema) -> pa.RecordBatch:
+    try:
+        return pa.RecordBatch.from_pylist(records, schema=schema)
+    except (pa.ArrowException, UnicodeEncodeError, OverflowError):
+        mended = [
+            {field.name: _as_type(record.get(field.name), field.type) for field in schema}
+            for record in records
+        ]
+        return pa.RecordBatch.from_pylist(mended, schema=schema)
+
+
+def _as_type(value: Json, kind: pa.DataType) -> Json:
+    """The value if it can be of that type, else None: one odd field never costs a record."""
+    if isinstance(kind, pa.StructType):
+        members = [kind.field(index) for index in range(kind.num_fields)]
+        return (
+            {member.name: _as_type(value.get(member.name), member.type) for member in members}
+            if isinstance(value, dict)
+            else None
+        )
+    if isinstance(kind, pa.ListType):
+        items = value if isinstance(value, list) else None
+        return None if items is None else [_as_type(item, kind.value_type) for item in items]
+    if pa.types.is_boolean(kind):
+        return value if isinstance(value, bool) else None
+    if pa.types.is_int64(kind):
+        return value if type(value) is int and abs(value) < 2**63 else None
+    return _as_text(value)
+
+
+def _as_text(value: Json) -> str | None:
+    match value:
+        case str():
+            # A lone surrogate, legal in JSON, has no UTF-8 form.
+            return value.encode("utf-8", "replace").decode()
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+    return None

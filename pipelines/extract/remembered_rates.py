@@ -1,0 +1,47 @@
+"""The rate that was good for a key, kept for the next run."""
+
+import hashlib
+import json
+import threading
+from pathlib import Path
+
+from pipelines.extract.rate import LOWEST_RATE
+
+HIGHEST_REMEMBERED = 1000.0
+
+
+class RememberedRates:
+    """The good rate of each key, by a hash of the key, for the next run.
+
+    A file that is absent or broken counts as empty: it only saves the way up.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> float | None:
+        """The rate that was good last time, in calls a second."""
+        rate = self._read().get(hash_of(key))
+        return min(max(rate, LOWEST_RATE), HIGHEST_REMEMBERED) if rate else None
+
+    def put(self, key: str, rate: float) -> None:
+        """Remember a rate."""
+        rates = self._read() | {hash_of(key): round(rate, 2)}
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self._path.with_name(f".{self._path.name}.{threading.get_native_id()}")
+        aside.write_text(json.dumps(rates, indent=1))
+        aside.replace(self._path)
+
+    def _read(self) -> dict[str, float]:
+        try:
+            rates = json.loads(self._path.read_text())
+        except (OSError, ValueError):
+            return {}
+        if not isinstance(rates, dict):
+            return {}
+        return {name: rate for name, rate in rates.items() if isinstance(rate, float) and rate > 0}
+
+
+def hash_of(key: str) -> str:
+    """A short name of a key that does not give the key away."""
+    return hashlib.sha256(b"jumpcloud-inventory rate:" + key.encode()).hexdigest()[:16]

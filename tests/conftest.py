@@ -1,0 +1,174 @@
+"""What most tests need: a simulated organisation, a pull of it, and a published file."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hypothesis import settings
+
+from pipelines.contract import INVENTORY_TABLES, TABLES
+from pipelines.extract.pull import Pull, pull_organization, spool_of
+from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.history import History
+from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.load.snapshot import commit_snapshot
+from pipelines.settings import Integration
+from pipelines.simulator import Behavior, Organization, Server
+from pipelines.transform import TRANSFORMS
+
+# How long an example takes says nothing on a busy machine.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
+
+KEY_VARIABLE = "TEST_JUMPCLOUD_KEY"
+Rows = list[dict[str, object]]
+
+
+@dataclass
+class Pulled:
+    """A pull of a simulated organisation, and the tables made of it."""
+
+    server: Server
+    pull: Pull
+    tables: dict[str, pa.Table]
+
+    def rows(self, table: str) -> Rows:
+        """The rows of a table as the simulator's truth has them."""
+        return as_truth(self.tables[table].to_pylist())
+
+
+def as_truth(rows: Rows) -> Rows:
+    """Rows without what the simulator cannot know; JSON parsed."""
+    unknown = {"integration", "first_seen_at", "last_seen_at"}
+    rows = [{name: row[name] for name in row if name not in unknown} for row in rows]
+    for row in rows:
+        if isinstance(row.get("attributes"), str):
+            row["attributes"] = json.loads(str(row["attributes"]))
+    return rows
+
+
+@pytest.fixture
+def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+    """Serve an organisation, with its key in the environment, until the test ends."""
+    with ExitStack() as stack:
+
+        def start(organization: Organization, behavior: Behavior | None = None) -> Server:
+            monkeypatch.setenv(KEY_VARIABLE, organization.api_key)
+            return stack.enter_context(Server(organization, behavior=behavior))
+
+        yield start
+
+
+@pytest.fixture
+def integration() -> Callable[..., Integration]:
+    """The settings of an integration with a simulated organisation."""
+
+    def make(server: Server, **settings: object) -> Integration:
+        given = {"name": "acme", "base_url": server.base_url, "api_key_env": KEY_VARIABLE}
+        return Integration.model_validate(given | settings)
+
+    return make
+
+
+@pytest.fixture
+def fast_tmp_path() -> Iterator[Path]:
+    """A folder for many small durable writes: in memory where the system has such a place."""
+    memory = Path("/dev/shm")  # noqa: S108 -- only a parent of a folder with a random name
+    path = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def state(fast_tmp_path: Path) -> Path:
+    """The folder for what outlives a run."""
+    return fast_tmp_path / "state"
+
+
+@pytest.fixture
+def pull(
+    serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
+) -> Callable[..., Pulled]:
+    """Pull an organisation over HTTP and make the tables of the contract of it."""
+
+    def run(
+        organization: Organization, behavior: Behavior | None = None, **settings: object
+    ) -> Pulled:
+        server = serve(organization, behavior)
+        acme = integration(server, **settings)
+        # As if it had been pulled before: the way up from four calls a second takes time.
+        RememberedRates(state / "rates.json").put(organization.api_key, HIGHEST_REMEMBERED)
+        result = pull_organization(acme, state)
+        spool_of(acme, state).remove()
+        frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
+        frames["jumpcloud.completeness"] = result.completeness
+        for name, transform in TRANSFORMS.items():
+            frames[name] = transform.run("acme", frames)
+        return Pulled(server, result, {name: frames[name] for name in TRANSFORMS})
+
+    return run
+
+
+@dataclass
+class Publisher:
+    """Publishes pulls below a folder, as the Dagster assets do."""
+
+    home: Path
+
+    @property
+    def history(self) -> History:
+        """The history below the folder."""
+        return History(self.home / "history")
+
+    @property
+    def file(self) -> Path:
+        """The published file."""
+        return self.home / "inventory.duckdb"
+
+    def publish(self, pulled: Pulled, name: str = "acme") -> Manifest:
+        """Commit a snapshot and build the file."""
+        facts = IntegrationFacts(
+            name=name, type="jumpcloud", scope="cloud", description="", region="us", enabled=True
+        )
+        tables = {t.name: _renamed(pulled.tables[t.name], name) for t in INVENTORY_TABLES}
+        pull_facts = PullFacts.model_validate(
+            pulled.pull.facts().to_pylist()[0]
+            | {
+                "organization_id": None,
+                "organization_name": None,
+                "completeness": pulled.pull.completeness.to_pylist(),
+            }
+        )
+        manifest = commit_snapshot(self.history, facts, pull_facts, tables, "run-1")
+        build_duckdb_file(self.history, self.file)
+        return manifest
+
+    def rows(self, query: str) -> Rows:
+        """The answer of the published file."""
+        with duckdb.connect(self.file, read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            rows: Rows = connection.sql(query).to_arrow_table().to_pylist()
+            return rows
+
+    def table(self, name: str) -> Rows:
+        """A table or view as the simulator's truth has it."""
+        order = ", ".join(TABLES[name].key) if name in TABLES else "ALL"
+        return as_truth(self.rows(f"FROM {name} ORDER BY {order}"))
+
+
+def _renamed(table: pa.Table, integration: str) -> pa.Table:
+    return table.set_column(0, "integration", pa.array([integration] * table.num_rows, pa.string()))
+
+
+@pytest.fixture
+def publisher(fast_tmp_path: Path) -> Publisher:
+    """Publishes below a folder of the test's own."""
+    return Publisher(fast_tmp_path / "home")

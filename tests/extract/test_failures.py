@@ -1,0 +1,134 @@
+"""Every way the API can fail ends in the right tables, or in one clear message."""
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import KEY_VARIABLE, Pulled
+
+from pipelines.extract.errors import (
+    ExtractError,
+    ForbiddenError,
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    TemporaryError,
+    UnauthorizedError,
+)
+from pipelines.extract.pull import pull_organization
+from pipelines.settings import Integration
+from pipelines.simulator import Behavior, Fault, Server, Sizes, generate, truth
+
+SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once: what is tested is what is sent again, not the clock."""
+    monkeypatch.setattr("pipelines.extract.client.wait_before_retry", lambda _: 0.0)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(".", "status", every=7, status=502),
+        Fault(".", "status", every=7, status=429, headers={"retry-after": "0"}),
+        Fault(".", "reset", every=7),
+        Fault(".", "truncated", every=7),
+        Fault(".", "html200", every=7),
+        Fault(".", "bad_json", every=7),
+    ],
+    ids=lambda fault: f"{fault.kind} {fault.status}",
+)
+@pytest.mark.usefixtures("no_waiting")
+def test_a_passing_fault_leaves_no_trace_in_the_tables(
+    fault: Fault, pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=SMALL)
+    pulled = pull(organization, Behavior(faults=[fault]))
+    expected = truth(organization)
+    for name in pulled.tables:
+        assert pulled.rows(name) == expected[name]
+    assert pulled.pull.counts.retries == fault.fired > 0
+
+
+def test_a_row_that_comes_twice_counts_once(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    pulled = pull(organization, Behavior(faults=[Fault(".", "duplicate_rows")]))
+    expected = truth(organization)
+    for name in pulled.tables:
+        assert pulled.rows(name) == expected[name]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "words"),
+    [
+        (
+            Fault("/api/systems|/api/search/systems", "forbidden"),
+            ForbiddenError,
+            "systems.readonly",
+        ),
+        (Fault("systemgroups/.*/users", "forbidden"), ForbiddenError, "users.readonly"),
+        (
+            Fault("/api/v2/systemgroups$", "not_found"),
+            NotFoundError,
+            "/api/v2/systemgroups: not found",
+        ),
+        (Fault("systemgroups", "deep_json"), MalformedError, "nested too deep"),
+        (Fault("systemgroups", "huge", mebibytes=65), MalformedError, "larger than 64 MiB"),
+        (Fault("systemgroups", "redirect"), RefusedError, "check region and base_url"),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Fault) else None,
+)
+def test_a_lasting_fault_is_named_with_place_and_remedy(
+    fault: Fault, error: type[ExtractError], words: str, pull: Callable[..., Pulled]
+) -> None:
+    with pytest.raises(error, match=words):
+        pull(generate(sizes=SMALL), Behavior(faults=[fault]))
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_dead_api_ends_the_pull_soon(pull: Callable[..., Pulled]) -> None:
+    behavior = Behavior(faults=[Fault(".", "status", status=503)])
+    with pytest.raises(TemporaryError, match="JumpCloud fails with status 503"):
+        pull(generate(sizes=SMALL), behavior)
+
+
+@pytest.mark.parametrize("key", ["jca_of_another_region", "x"])
+def test_a_key_that_the_host_does_not_know(
+    key: str,
+    serve: Callable[..., Server],
+    integration: Callable[..., Integration],
+    monkeypatch: pytest.MonkeyPatch,
+    state: Path,
+) -> None:
+    server = serve(generate(sizes=SMALL))
+    monkeypatch.setenv(KEY_VARIABLE, key)
+    with pytest.raises(UnauthorizedError, match="check the key and the region") as caught:
+        pull_organization(integration(server), state)
+    assert key not in str(caught.value).replace("/api/v2", "").replace("expired", "")
+
+
+def test_an_organisation_that_the_key_does_not_see(pull: Callable[..., Pulled]) -> None:
+    with pytest.raises(NotFoundError, match="is org_id 64b0c0de00000000000000ff"):
+        pull(generate(sizes=SMALL), org_id="64b0c0de00000000000000ff")
+
+
+def test_the_right_organisation_is_accepted(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    pulled = pull(organization, org_id=organization.id)
+    assert pulled.rows("systems") == truth(organization)["systems"]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_no_network(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "jca_key")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: refuses every connection
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        acme = Integration(name="acme", base_url=url, api_key_env=KEY_VARIABLE)
+        with pytest.raises(TemporaryError, match="cannot be reached; check the network") as caught:
+            pull_organization(acme, state)
+    assert "jca_key" not in repr(caught.value)
+    assert caught.value.__cause__ is None

@@ -1,0 +1,107 @@
+"""A pull that was cut off asks only for what is missing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipelines.extract import spool as spool_module
+from pipelines.extract.errors import ForbiddenError
+from pipelines.extract.pull import Pull, pull_organization
+from pipelines.settings import Integration
+from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
+
+SMALL = Sizes(systems=250, users=20, system_groups=8, user_groups=3, applications=3)
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return generate(sizes=SMALL)
+
+
+@pytest.fixture
+def cut_off(
+    organization: Organization,
+    serve: Callable[..., Server],
+    integration: Callable[..., Integration],
+    state: Path,
+) -> tuple[Server, Integration]:
+    """A server on which a first pull ended half way."""
+    fault = Fault("/systemgroups/.*/users", "forbidden", every=5)
+    server = serve(organization, Behavior(faults=[fault]))
+    acme: Integration = integration(server)
+    with pytest.raises(ForbiddenError):
+        pull_organization(acme, state)
+    server.behavior.faults.clear()
+    return server, acme
+
+
+def fresh(acme: Integration, folder: Path) -> Pull:
+    return pull_organization(acme, folder / "fresh")
+
+
+def rows(result: Pull) -> dict[str, list[str]]:
+    return {name: sorted(map(str, table.to_pylist())) for name, table in result.tables.items()}
+
+
+def test_what_was_read_is_not_asked_for_again(
+    cut_off: tuple[Server, Integration], state: Path
+) -> None:
+    server, acme = cut_off
+    answered = {call.path + call.query for call in server.calls if call.status == 200}
+    server.reset_calls()
+    resumed = pull_organization(acme, state)
+    asked_again = {call.path + call.query for call in server.calls} & answered
+    whole = fresh(acme, state)
+    assert rows(resumed) == rows(whole)
+    assert resumed.counts.calls < whole.counts.calls
+    # A list of several pages of which only some were there is read anew.
+    assert all("systemgroups/" not in each or "skip=0" in each for each in asked_again)
+    assert resumed.completeness.num_rows == whole.completeness.num_rows
+
+
+def test_a_second_resume_sends_nothing(cut_off: tuple[Server, Integration], state: Path) -> None:
+    server, acme = cut_off
+    first = pull_organization(acme, state)
+    server.reset_calls()
+    second = pull_organization(acme, state)
+    # Only the question whether targets may be joined is asked anew.
+    assert {call.path.rsplit("/")[-1] for call in server.calls} <= {"associations"}
+    assert rows(second) == rows(first)
+    assert second.started_at == first.started_at
+
+
+def test_other_settings_start_anew(cut_off: tuple[Server, Integration], state: Path) -> None:
+    server, acme = cut_off
+    server.reset_calls()
+    other = acme.model_copy(update={"association_targets": ("user",)})
+    result = pull_organization(other, state)
+    assert result.counts.calls == fresh(other, state).counts.calls
+
+
+def test_old_lists_are_read_again(
+    cut_off: tuple[Server, Integration], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, acme = cut_off
+    monkeypatch.setattr(spool_module, "MAX_AGE", timedelta(0))
+    assert pull_organization(acme, state).counts.calls == fresh(acme, state).counts.calls
+
+
+def test_a_file_that_a_crash_cut_short_is_read_again(
+    cut_off: tuple[Server, Integration], state: Path
+) -> None:
+    _, acme = cut_off
+    for path in state.rglob("*.arrow"):
+        path.write_bytes(path.read_bytes()[:-20])
+    assert rows(pull_organization(acme, state)) == rows(fresh(acme, state))
+
+
+def test_the_spool_holds_no_secret(
+    cut_off: tuple[Server, Integration], organization: Organization, state: Path
+) -> None:
+    assert cut_off
+    files = [path.read_bytes() for path in state.rglob("*") if path.is_file()]
+    assert len(files) > 3
+    secrets = {*organization.secrets(), organization.api_key}
+    assert not [secret for secret in secrets if secret.encode() in b"".join(files)]
