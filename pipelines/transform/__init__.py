@@ -1,0 +1,36 @@
+"""Pure functions from raw endpoint tables to the tables of the data contract."""
+
+from pipelines.transform.assets import (
+    APPLICATIONS,
+    IPV4_ADDRESSES,
+    SYSTEM_GROUPS,
+    SYSTEMS,
+    USERS,
+)
+from pipelines.transform.engine import Transform
+from pipelines.transform.relationships import (
+    APPLICATION_USERS,
+    SYSTEM_GROUP_ASSOCIATIONS,
+    SYSTEM_GROUP_MEMBERS,
+    SYSTEM_GROUP_USERS,
+    SYSTEM_IPV4_ADDRESSES,
+)
+
+# Each comes after the tables that it reads.
+TRANSFORMS: dict[str, Transform] = {
+    transform.table.name: transform
+    for transform in (
+        SYSTEM_GROUP_MEMBERS,
+        SYSTEM_GROUP_USERS,
+        SYSTEM_GROUP_ASSOCIATIONS,
+        APPLICATION_USERS,
+        SYSTEM_IPV4_ADDRESSES,
+        SYSTEM_GROUPS,
+        SYSTEMS,
+        USERS,
+        APPLICATIONS,
+        IPV4_ADDRESSES,
+    )
+}
+
+__all__ = ["TRANSFORMS", "Transform"]

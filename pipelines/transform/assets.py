@@ -1,0 +1,179 @@
+"""Assets of the organisation: systems, users, applications, addresses, system groups.
+
+An id that the graph names but no list knows keeps a row of its own, with `resolved` FALSE.
+"""
+
+from pipelines import contract
+from pipelines.transform.engine import Transform
+from pipelines.transform.reach import APPLICATION_WORDS, GROUPS, counted
+
+# What a pull did not ask for is unknown, not zero.
+_APPLICATIONS_PULLED = "EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')"
+
+SYSTEM_GROUPS = Transform(
+    contract.SYSTEM_GROUPS,
+    inputs=("jumpcloud.systemgroups", "system_group_members", "system_group_users"),
+    sql="""
+WITH members AS (
+    SELECT group_id, count(*) AS system_count FROM system_group_members GROUP BY group_id
+),
+users AS (
+    SELECT group_id, count(*) AS user_count FROM system_group_users GROUP BY group_id
+)
+SELECT $integration AS integration, id AS group_id, text_of(name) AS name,
+    text_of(description) AS description, text_of(email) AS email,
+    text_of(membershipMethod) AS membership_method,
+    coalesce(system_count, 0) AS system_count, coalesce(user_count, 0) AS user_count
+FROM jumpcloud.systemgroups AS groups
+LEFT JOIN members ON members.group_id = groups.id
+LEFT JOIN users ON users.group_id = groups.id
+""",
+)
+
+SYSTEMS = Transform(
+    contract.SYSTEMS,
+    inputs=(
+        "jumpcloud.systems",
+        "jumpcloud.completeness",
+        "system_groups",
+        "system_group_members",
+        "system_group_users",
+        "application_users",
+        "system_ipv4_addresses",
+    ),
+    sql=f"""
+WITH named_groups AS (
+    SELECT system_id, as_set(list(group_id)) AS group_ids, as_set(list(name)) AS group_names
+    FROM system_group_members JOIN system_groups USING (group_id)
+    GROUP BY system_id
+),
+{GROUPS},
+{counted("reaching_users", "sys", "memberships", "usr", "bindings")},
+{APPLICATION_WORDS},
+reached_applications AS (
+    SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
+),
+counts AS (
+    SELECT system_id, count AS user_count, application_count
+    FROM system_numbers JOIN reaching_users USING (sys) LEFT JOIN reached_applications USING (sys)
+),
+addresses AS (
+    SELECT system_id, as_set(list(address)) AS ipv4_addresses
+    FROM system_ipv4_addresses GROUP BY system_id
+),
+ids AS (
+    SELECT _id AS system_id FROM jumpcloud.systems
+    UNION SELECT system_id FROM system_group_members
+)
+SELECT $integration AS integration, system_id,
+    text_of(hostname) AS hostname, text_of(displayName) AS display_name, text_of(os) AS os,
+    text_of(osFamily) AS os_family, text_of(version) AS os_version, text_of(arch) AS arch,
+    text_of(serialNumber) AS serial_number, text_of(agentVersion) AS agent_version, active,
+    time_of(created) AS created_at, time_of(lastContact) AS last_contact_at,
+    text_of(remoteIP) AS public_ip, coalesce(ipv4_addresses, []) AS ipv4_addresses,
+    fde.active AS disk_encrypted, allowMultiFactorAuthentication AS mfa_enabled,
+    allowSshRootLogin AS ssh_root_login, allowSshPasswordAuthentication AS ssh_password_login,
+    text_of(mdm.vendor) AS mdm_vendor, text_of(primarySystemUser.id) AS primary_user_id,
+    coalesce(group_ids, []) AS group_ids, coalesce(group_names, []) AS group_names,
+    coalesce(user_count, 0) AS user_count,
+    CASE WHEN {_APPLICATIONS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    _id IS NOT NULL AS resolved
+FROM ids
+LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
+LEFT JOIN named_groups USING (system_id)
+LEFT JOIN counts USING (system_id)
+LEFT JOIN addresses USING (system_id)
+""",
+)
+
+USERS = Transform(
+    contract.USERS,
+    inputs=(
+        "jumpcloud.systemusers",
+        "jumpcloud.completeness",
+        "system_group_members",
+        "system_group_users",
+        "system_group_associations",
+        "application_users",
+    ),
+    sql=f"""
+WITH user_groups AS (
+    SELECT user_id, as_set(list(group_id)) AS system_group_ids
+    FROM system_group_users GROUP BY user_id
+),
+{GROUPS},
+{counted("reached_systems", "usr", "bindings", "sys", "memberships")},
+counts AS (
+    SELECT user_id, count AS system_count FROM user_numbers JOIN reached_systems USING (usr)
+),
+applications AS (
+    SELECT user_id, count(*) AS application_count FROM application_users GROUP BY user_id
+),
+ids AS (
+    SELECT _id AS user_id FROM jumpcloud.systemusers
+    UNION SELECT user_id FROM system_group_users
+    UNION SELECT user_id FROM application_users
+    UNION SELECT target_id FROM system_group_associations WHERE target_type = 'user'
+)
+SELECT $integration AS integration, user_id,
+    text_of(username) AS username, text_of(email) AS email, text_of(displayname) AS display_name,
+    text_of(firstname) AS first_name, text_of(lastname) AS last_name, text_of(state) AS state,
+    activated, suspended, account_locked, mfa.configured AS mfa_configured, totp_enabled,
+    sudo AS global_admin, passwordless_sudo, text_of(department) AS department,
+    text_of(jobTitle) AS job_title, text_of(company) AS company, text_of(location) AS location,
+    text_of(employeeIdentifier) AS employee_id, text_of(employeeType) AS employee_type,
+    text_of(manager) AS manager_id, password_expired, password_never_expires,
+    time_of(created) AS created_at, coalesce(system_group_ids, []) AS system_group_ids,
+    coalesce(system_count, 0) AS system_count,
+    CASE WHEN {_APPLICATIONS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    _id IS NOT NULL AS resolved
+FROM ids
+LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
+LEFT JOIN user_groups USING (user_id)
+LEFT JOIN counts USING (user_id)
+LEFT JOIN applications USING (user_id)
+""",
+)
+
+APPLICATIONS = Transform(
+    contract.APPLICATIONS,
+    inputs=(
+        "jumpcloud.applications",
+        "system_group_members",
+        "system_group_users",
+        "application_users",
+    ),
+    sql=f"""
+WITH users AS (
+    SELECT application_id, count(*) AS user_count FROM application_users GROUP BY application_id
+),
+{GROUPS},
+{APPLICATION_WORDS},
+systems AS (
+    SELECT application_id, count(*) AS system_count
+    FROM application_numbers JOIN system_words USING (word)
+    WHERE bits & bit <> 0
+    GROUP BY application_id
+)
+SELECT $integration AS integration, _id AS application_id, text_of(name) AS name,
+    text_of(displayName) AS display_name, text_of(displayLabel) AS display_label,
+    text_of(sso.type) AS sso_type, text_of(ssoUrl) AS sso_url, active,
+    time_of(created) AS created_at, coalesce(user_count, 0) AS user_count,
+    coalesce(system_count, 0) AS system_count, TRUE AS resolved
+FROM jumpcloud.applications AS records
+LEFT JOIN users ON users.application_id = records._id
+LEFT JOIN systems ON systems.application_id = records._id
+""",
+)
+
+IPV4_ADDRESSES = Transform(
+    contract.IPV4_ADDRESSES,
+    inputs=("system_ipv4_addresses",),
+    sql="""
+SELECT $integration AS integration, address, ipv4_scope(address) AS scope,
+    as_set(list(system_id)) AS system_ids, count(DISTINCT system_id) AS system_count,
+    as_set(list(interface)) AS interfaces
+FROM system_ipv4_addresses
+GROUP BY address
+""",
+)

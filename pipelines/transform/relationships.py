@@ -1,0 +1,94 @@
+"""Who belongs to what: the edges of JumpCloud's graph as tables.
+
+A path of length 1 is a binding of its own; a longer one leads through user groups (fact sheet,
+section 4).
+"""
+
+from pipelines import contract
+from pipelines.transform.engine import Transform
+
+_VIA_USER_GROUPS = """
+    coalesce(list_bool_or(list_transform(paths, lambda path: len(path) = 1)), FALSE) AS direct,
+    as_set(list_transform(
+        list_filter(flatten(list_filter(paths, lambda path: len(path) > 1)),
+                    lambda edge: edge."to".type = 'user_group'),
+        lambda edge: edge."to".id)) AS via_user_group_ids
+"""
+
+SYSTEM_GROUP_MEMBERS = Transform(
+    contract.SYSTEM_GROUP_MEMBERS,
+    inputs=("jumpcloud.systemgroups_members",),
+    sql="""
+SELECT $integration AS integration, group_id, "to".id AS system_id
+FROM jumpcloud.systemgroups_members
+WHERE "to".type = 'system'
+""",
+)
+
+# `compiledAttributes` is what all bindings together grant; where it is silent, the bindings speak.
+SYSTEM_GROUP_USERS = Transform(
+    contract.SYSTEM_GROUP_USERS,
+    inputs=("jumpcloud.systemgroups_users",),
+    sql=f"""
+WITH bindings AS (
+    SELECT *, CASE
+        WHEN compiledAttributes.sudo.enabled IS NOT NULL THEN [compiledAttributes.sudo]
+        ELSE list_transform(flatten(paths), lambda edge: edge.attributes.sudo)
+    END AS grants
+    FROM jumpcloud.systemgroups_users
+    WHERE type = 'user'
+)
+SELECT $integration AS integration, group_id, id AS user_id, {_VIA_USER_GROUPS},
+    list_bool_or(list_transform(grants, lambda sudo: sudo.enabled)) AS sudo,
+    list_bool_or(list_transform(grants, lambda sudo: sudo.enabled AND sudo.withoutPassword))
+        AS sudo_without_password
+FROM bindings
+""",
+)
+
+SYSTEM_GROUP_ASSOCIATIONS = Transform(
+    contract.SYSTEM_GROUP_ASSOCIATIONS,
+    inputs=("jumpcloud.systemgroups_associations",),
+    sql="""
+SELECT $integration AS integration, group_id, "to".type AS target_type, "to".id AS target_id,
+    attributes.sudo.enabled AS sudo,
+    attributes.sudo.enabled AND attributes.sudo.withoutPassword AS sudo_without_password,
+    -- Merging into nothing drops the keys that are NULL because they were absent.
+    CASE WHEN attributes IS NOT NULL THEN json_merge_patch('{}', to_json(attributes)) END
+        AS attributes
+FROM jumpcloud.systemgroups_associations
+""",
+)
+
+APPLICATION_USERS = Transform(
+    contract.APPLICATION_USERS,
+    inputs=("jumpcloud.applications_users",),
+    sql=f"""
+SELECT $integration AS integration, application_id, id AS user_id, {_VIA_USER_GROUPS}
+FROM jumpcloud.applications_users
+WHERE type = 'user'
+""",
+)
+
+SYSTEM_IPV4_ADDRESSES = Transform(
+    contract.SYSTEM_IPV4_ADDRESSES,
+    inputs=("jumpcloud.systems",),
+    sql="""
+WITH interfaces AS (
+    SELECT _id AS system_id, unnest(networkInterfaces) AS interface FROM jumpcloud.systems
+),
+candidates AS (
+    SELECT DISTINCT system_id, coalesce(interface.name, '') AS interface,
+        interface.address AS address
+    FROM interfaces
+    WHERE interface.internal IS NOT TRUE
+      AND coalesce(lower(interface.family), '') IN ('ipv4', '')
+),
+valid AS (
+    SELECT address FROM (SELECT DISTINCT address FROM candidates)
+    WHERE ipv4_scope(address) IS NOT NULL
+)
+SELECT $integration AS integration, system_id, interface, address
+FROM candidates JOIN valid USING (address)
+""",
+)
