@@ -1,0 +1,1 @@
+"""Parquet files, history and changes, and the published DuckDB file."""

@@ -1,0 +1,57 @@
+"""Files that appear whole or not at all."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+def write_parquet(table: pa.Table, path: Path) -> None:
+    """Write the table beside `path` and rename it over it: readers see one or the other."""
+    with _written_aside(path) as aside:
+        pq.write_table(table, aside, compression="zstd")
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write the text beside `path` and rename it over it."""
+    with _written_aside(path) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def replace_durably(aside: Path, path: Path) -> None:
+    """Rename over `path`, so that even a power cut leaves the old or the new file."""
+    _flush(aside)
+    aside.replace(path)
+    _flush(path.parent)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file; wait while another process does. The kernel frees it if we are killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _written_aside(path: Path) -> Iterator[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        yield aside
+        replace_durably(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,88 @@
+"""A snapshot's manifest: what was pulled, and which files hold it. Its presence is the commit."""
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+
+
+class PulledList(BaseModel):
+    """How one list was proven to be read to its end; see `pipelines.extract.completeness`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoint: str
+    parent_id: str
+    target: str
+    proof: str
+    expected: int
+    received: int
+    holes: int
+    duplicates: int
+    pages: int
+    rereads: int
+
+
+class PullFacts(BaseModel):
+    """When and how an organisation was pulled.
+
+    Attributes:
+        started_at: before the first call.
+        finished_at: after the last answer.
+        api_calls: calls sent, retries included.
+        api_retries: calls that were sent again.
+        throttled: answers 429.
+        organization_id: JumpCloud's id of the organisation; None when it was not asked.
+        organization_name: its name.
+        completeness: the proof of each list.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    started_at: datetime
+    finished_at: datetime
+    api_calls: int
+    api_retries: int
+    throttled: int
+    organization_id: str | None
+    organization_name: str | None
+    completeness: tuple[PulledList, ...]
+
+    @property
+    def endpoints(self) -> frozenset[str]:
+        """The endpoints of which lists were read."""
+        return frozenset(each.endpoint for each in self.completeness)
+
+
+class IntegrationFacts(BaseModel):
+    """What the settings said of the integration when it was pulled."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    type: str
+    scope: str
+    description: str
+    region: str
+    enabled: bool
+
+
+class Manifest(BaseModel):
+    """One committed snapshot.
+
+    Attributes:
+        snapshot_id: UTC start of the pull, made unique.
+        run_id: the Dagster run that published it.
+        integration: the integration it belongs to.
+        pull: when and how it was pulled.
+        rows: number of rows of each table.
+        sha256: digest of each table's file.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    run_id: str
+    integration: IntegrationFacts
+    pull: PullFacts
+    rows: dict[str, int]
+    sha256: dict[str, str]

@@ -1,0 +1,49 @@
+"""The tables about runs, from the manifests of the history."""
+
+import json
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from pipelines.contract import INTEGRATIONS, SNAPSHOTS
+from pipelines.load.manifest import Manifest
+
+_COUNTED = ("systems", "users", "applications", "ipv4_addresses")
+
+
+def snapshots_table(manifests: Iterable[Manifest]) -> pa.Table:
+    """The table `snapshots`: one row per manifest."""
+    rows = [_snapshot_row(manifest) for manifest in manifests]
+    return pa.Table.from_pylist(rows, schema=SNAPSHOTS.arrow_schema)
+
+
+def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
+    """The table `integrations`: one row per integration's latest manifest."""
+    rows = [_integration_row(manifest) for manifest in latest]
+    return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
+
+
+def _snapshot_row(manifest: Manifest) -> dict[str, object]:
+    lists = [each.model_dump() for each in manifest.pull.completeness]
+    return {
+        "integration": manifest.integration.name,
+        "rows": json.dumps(manifest.rows),
+        "completeness": json.dumps(lists),
+        **manifest.model_dump(include={"snapshot_id", "run_id"}),
+        **manifest.pull.model_dump(
+            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
+        ),
+    }
+
+
+def _integration_row(manifest: Manifest) -> dict[str, object]:
+    facts = manifest.integration.model_dump(exclude={"name"})
+    counts = {name: manifest.rows[name] for name in _COUNTED}
+    return {
+        "integration": manifest.integration.name,
+        **facts,
+        **manifest.pull.model_dump(include={"organization_id", "organization_name"}),
+        "last_snapshot_id": manifest.snapshot_id,
+        "last_success_at": manifest.pull.finished_at,
+        **counts,
+    }

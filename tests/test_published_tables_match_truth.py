@@ -1,0 +1,77 @@
+"""The published tables are exactly what the simulated organisation is."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+from conftest import Publisher, Pulled
+
+from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth
+
+NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
+CommaTargets = Literal["refused", "accepted", "first_only"]
+ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
+    "company of 400": generate,
+    "nothing in it": lambda: generate(sizes=Sizes.empty()),
+    "every awkward case": awkward,
+}
+
+
+def assert_equal_to_truth(
+    publisher: Publisher, pulled: Pulled, expected: dict[str, list[dict[str, object]]]
+) -> None:
+    publisher.publish(pulled)
+    for name in NAMES:
+        assert publisher.table(name) == expected[name], name
+
+
+@pytest.mark.parametrize("kind", ORGANIZATIONS)
+def test_tables_and_views_equal_the_truth(
+    kind: str, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = ORGANIZATIONS[kind]()
+    assert_equal_to_truth(publisher, pull(organization), truth(organization))
+
+
+def test_without_details_assets_are_ids_only(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = awkward()
+    pulled = pull(organization, details=False)
+    assert_equal_to_truth(publisher, pulled, truth(organization, details=False))
+    asked = {path.split("/")[3] for path in pulled.server.calls_by_path()}
+    assert asked == {"systemgroups"}
+
+
+def test_only_the_set_association_targets_are_asked(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = awkward()
+    targets = ("user_group", "policy")
+    pulled = pull(organization, association_targets=list(targets))
+    assert_equal_to_truth(publisher, pulled, truth(organization, associations=targets))
+
+
+@pytest.mark.parametrize("comma_targets", ["refused", "accepted", "first_only"])
+@pytest.mark.parametrize("search", [True, False])
+def test_tables_are_the_same_however_few_calls_the_api_allows(
+    comma_targets: CommaTargets, *, search: bool, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = awkward()
+    behavior = Behavior(comma_targets=comma_targets, search=search)
+    assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
+
+
+def test_lists_without_a_total_are_read_until_a_page_is_empty(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate()
+    pulled = pull(organization, Behavior(totals=False))
+    assert_equal_to_truth(publisher, pulled, truth(organization))
+
+
+def test_a_pull_sends_reads_only(pull: Callable[..., Pulled]) -> None:
+    pulled = pull(generate())
+    assert pulled.server.writes == []
+    assert pulled.server.max_in_flight_seen <= 8
