@@ -1,0 +1,1 @@
+"""The Dagster layer: thin definitions over `pipelines`, and the command line."""

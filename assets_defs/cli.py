@@ -1,0 +1,159 @@
+"""The command `jumpcloud-inventory`."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import click
+
+from assets_defs.demo import NAME as DEMO_NAME
+from assets_defs.demo import simulated_organization
+from assets_defs.run import prepare_home, refresh
+from assets_defs.summary import print_examples, print_summary
+from pipelines.errors import InventoryError
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    KEY_VARIABLE,
+    SettingsError,
+    home,
+    load_settings,
+)
+
+DEMO_HOME = "demo"
+UI_PORT = 3000
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+
+_data_dir = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar=HOME_VARIABLE,
+    help="Everything is written here; default: data",
+)
+_config = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    help="The settings file; without one, JUMPCLOUD_API_KEY names the only integration",
+)
+
+
+@click.group()
+def main() -> None:
+    """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@_config
+@_data_dir
+def run(names: Sequence[str], config: Path | None, data_dir: Path | None) -> None:
+    """Pull and publish integrations: those NAMED, or all that are enabled."""
+    with _errors_in_words():
+        _set_environment(config, data_dir)
+        settings = load_settings()
+        chosen = [settings.named(name) for name in names]
+        chosen = chosen or [each for each in settings.integration if each.enabled]
+        succeeded = [_run_one(each.name) for each in chosen]
+    if not all(succeeded):
+        sys.exit(1)
+
+
+@main.command()
+@_data_dir
+def demo(data_dir: Path | None) -> None:
+    """Pull a simulated organisation; needs no key."""
+    with _errors_in_words():
+        _set_environment(None, (data_dir or home()) / DEMO_HOME)
+        with simulated_organization(home()):
+            succeeded = _run_one(DEMO_NAME)
+        if succeeded:
+            print_examples(home() / "inventory.duckdb")
+    sys.exit(0 if succeeded else 1)
+
+
+@main.command()
+@_config
+@_data_dir
+@click.option("--port", default=UI_PORT, show_default=True, help="The next free port is taken")
+def ui(config: Path | None, data_dir: Path | None, port: int) -> None:
+    """Open the Dagster UI, with the schedules running; the demo's where nothing is set."""
+    with _errors_in_words():
+        is_demo = config is None and not os.environ.get(KEY_VARIABLE)
+        data_dir = data_dir or home()
+        _set_environment(config, data_dir / DEMO_HOME if is_demo else data_dir)
+        load_settings()
+        with simulated_organization(home()) if is_demo else nullcontext():
+            port = _free_port(port)
+            click.echo(f"Dagster UI: http://127.0.0.1:{port}  (data: {home()}; Ctrl-C ends it)")
+            sys.exit(_serve_ui(port))
+
+
+def _run_one(name: str) -> bool:
+    click.echo(f"{name}: pulling", err=True)
+    result = refresh(name)
+    if result.failure:
+        click.echo(f"{name}: {result.failure}", err=True)
+        click.echo(f"{name}: nothing was published; what was published before stays", err=True)
+        if result.was_interrupted:
+            _leave_at_once()
+        return False
+    print_summary(name, home() / "inventory.duckdb")
+    return True
+
+
+def _leave_at_once() -> None:
+    """Exit as Ctrl-C does, without waiting for answers that calls under way may still get."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
+
+
+def _set_environment(config: Path | None, data_dir: Path | None) -> None:
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config.absolute())
+    prepare_home(data_dir.absolute() if data_dir else None)
+
+
+def _serve_ui(port: int) -> int:
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
+    command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    # A shell starts a background job with Ctrl-C ignored; Dagster would then ignore SIGTERM too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen([*command, "--log-level", "warning"]) as process:  # noqa: S603 -- fixed
+        # A service manager tells only us.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        while True:
+            # Ctrl-C reaches the child as well: wait for it to end in order.
+            with suppress(KeyboardInterrupt):
+                return process.wait()
+
+
+def _free_port(wanted: int) -> int:
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise InventoryError("no free port on 127.0.0.1")
+
+
+@contextmanager
+def _errors_in_words() -> Iterator[None]:
+    """Turn our own errors into one clear message and an exit code, without a traceback."""
+    try:
+        yield
+    except SettingsError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except InventoryError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)

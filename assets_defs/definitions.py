@@ -1,0 +1,20 @@
+"""Everything that Dagster loads: `workspace.yaml` names this module."""
+
+import dagster as dg
+
+from assets_defs.automation import SCHEDULES, refresh_inventory
+from assets_defs.endpoints import pull
+from assets_defs.inventory import tables
+from assets_defs.publication import commit, inventory_duckdb
+from assets_defs.resources import ParquetStore
+from assets_defs.terminal import terminal_logger
+from pipelines.settings import home
+
+defs = dg.Definitions(
+    assets=[pull, tables, commit, inventory_duckdb],
+    jobs=[refresh_inventory],
+    schedules=SCHEDULES,
+    resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
+    executor=dg.in_process_executor,
+    loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
+)

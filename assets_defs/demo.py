@@ -1,0 +1,35 @@
+"""A simulated organisation to try everything on, without a key."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.load.files import write_text
+from pipelines.settings import CONFIG_VARIABLE
+from pipelines.simulator import Server, generate
+
+NAME = "demo"
+KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
+
+_SETTINGS = """\
+# The simulated organisation of `jumpcloud-inventory demo`; written anew by each start.
+[[integration]]
+name = "{name}"
+description = "Simulated organisation"
+base_url = "{url}"
+api_key_env = "{variable}"
+"""
+
+
+@contextmanager
+def simulated_organization(data_dir: Path) -> Iterator[None]:
+    """Serve the organisation on a free loopback port, and set it as the only integration."""
+    organization = generate()
+    with Server(organization) as server:
+        path = data_dir / "integrations.toml"
+        text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
+        write_text(text, path)
+        os.environ[CONFIG_VARIABLE] = str(path)
+        os.environ[KEY_VARIABLE] = organization.api_key
+        yield

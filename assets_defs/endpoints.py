@@ -1,0 +1,150 @@
+"""One asset per endpoint pulled, materialized together: one pull is one reading of all lists."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.resources import Metadata, ParquetStore
+from pipelines.errors import InventoryError
+from pipelines.extract.completeness import COMPLETENESS_SCHEMA
+from pipelines.extract.coordinator import Progress
+from pipelines.extract.endpoints import ENDPOINTS, Endpoint
+from pipelines.extract.errors import IncompleteError
+from pipelines.extract.plan import Plan
+from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.settings import home, load_settings
+
+PREFIX = "jumpcloud"
+COMPLETENESS = "completeness"
+PULLS = "pulls"
+COMPLETE = "complete"
+PROGRESS_SECONDS = 5.0
+
+
+def raw_key(name: str) -> dg.AssetKey:
+    """The asset key of a raw table."""
+    return dg.AssetKey([PREFIX, name])
+
+
+def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> dg.AssetSpec:
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    return dg.AssetSpec(
+        key=raw_key(name),
+        deps=[raw_key(parent)] if parent else [],
+        description=description,
+        group_name=PREFIX,
+        kinds={"jumpcloud", "parquet"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+        code_version="1",
+        partitions_def=INTEGRATIONS,
+    )
+
+
+def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
+    description = f"{endpoint.description}. `GET {endpoint.path}`"
+    return _spec(endpoint.name, description, endpoint.table_schema, endpoint.parent)
+
+
+@dg.multi_asset(
+    name="pull",
+    specs=[
+        *map(_endpoint_spec, ENDPOINTS.values()),
+        _spec(COMPLETENESS, "How each list was proven to be read to its end", COMPLETENESS_SCHEMA),
+        _spec(PULLS, "When the organisation was pulled, and the calls sent", PULL_SCHEMA),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            COMPLETE,
+            asset=raw_key(name),
+            blocking=True,
+            description="Every list was read to its end; holes are deleted members",
+        )
+        for name in ENDPOINTS
+    ],
+)
+def pull(
+    context: dg.AssetExecutionContext, parquet: ParquetStore
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Read all lists of the organisation at the same time, under one throttle."""
+    try:
+        integration = load_settings().named(context.partition_key)
+        result = pull_organization(integration, home(), _reporter(context.log.info))
+    except IncompleteError as error:
+        yield dg.AssetCheckResult(
+            check_name=COMPLETE,
+            asset_key=raw_key(error.list_id.endpoint),
+            passed=False,
+            metadata={"list": str(error.list_id), "reason": str(error)},
+        )
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except InventoryError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
+    for name, table in tables.items():
+        proofs = result.completeness.filter(pc.field("endpoint") == name)
+        more = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        yield dg.MaterializeResult(
+            asset_key=raw_key(name),
+            metadata={**parquet.write(raw_key(name), integration.name, table), **more},
+            check_results=[_check(name, proofs, table.num_rows)] if name in ENDPOINTS else [],
+        )
+
+
+def _reporter(log: Callable[[str], None]) -> Callable[[Progress], None]:
+    """Logs progress at a rate that a person can read."""
+    last = time.monotonic()
+    plan: Plan | None = None
+
+    def report(progress: Progress) -> None:
+        nonlocal last, plan
+        if progress.plan != plan:
+            plan = progress.plan
+            log(f"plan: {plan}")
+        if time.monotonic() - last >= PROGRESS_SECONDS:
+            last = time.monotonic()
+            log(
+                f"{progress.lists_done} of {progress.lists_known} lists, "
+                f"{progress.counts.calls} calls, {progress.counts.throttled} throttled"
+            )
+
+    return report
+
+
+def _sums(proofs: pa.Table) -> dict[str, int]:
+    names = ("expected", "received", "holes", "duplicates", "pages", "rereads")
+    return {"lists": proofs.num_rows} | {name: pc.sum(proofs[name]).as_py() or 0 for name in names}
+
+
+def _check(name: str, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
+    """Every record that the API announced is there, or was deleted."""
+    sums = _sums(proofs)
+    return dg.AssetCheckResult(
+        check_name=COMPLETE,
+        asset_key=raw_key(name),
+        passed=rows == sums["received"] and sums["received"] + sums["holes"] >= sums["expected"],
+        metadata=sums | {"rows": rows},
+    )
+
+
+def _call_metadata(result: Pull) -> Metadata:
+    seconds = (result.finished_at - result.started_at).total_seconds()
+    counts, throttle = result.counts, result.throttle
+    points = [{"seconds": at, "calls_per_second": rate} for at, rate in throttle.rate_over_time]
+    columns = [dg.TableColumn("seconds", "float"), dg.TableColumn("calls_per_second", "float")]
+    return {
+        "planned_calls": result.plan.calls if result.plan else 0,
+        "calls": counts.calls,
+        "retries": counts.retries,
+        "throttled": counts.throttled,
+        "seconds": round(seconds, 2),
+        "paused_seconds": round(throttle.paused_seconds, 2),
+        "good_rate": round(throttle.good_rate, 2),
+        "rate_over_time": dg.MetadataValue.table(
+            [dg.TableRecord(point) for point in points], dg.TableSchema(columns)
+        ),
+    }

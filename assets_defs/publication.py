@@ -1,0 +1,123 @@
+"""From the tables of one pull to the published history and DuckDB file."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+
+from assets_defs.endpoints import COMPLETENESS, PULLS, raw_key
+from assets_defs.inventory import column_schema, table_key
+from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.resources import ParquetStore, preview
+from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
+from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
+from pipelines.extract.endpoints import ORGANIZATIONS
+from pipelines.extract.pull import spool_of
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.files import locked
+from pipelines.load.history import History
+from pipelines.load.manifest import IntegrationFacts, PullFacts
+from pipelines.load.run_tables import integrations_table, snapshots_table
+from pipelines.load.snapshot import commit_snapshot
+from pipelines.schema import Table
+from pipelines.settings import Integration, home, load_settings
+
+GROUP = "publication"
+PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
+
+
+def history() -> History:
+    """The history of the data directory."""
+    return History(home() / "history")
+
+
+def published_file() -> Path:
+    """The DuckDB file that users open."""
+    return home() / "inventory.duckdb"
+
+
+def publication_lock() -> Path:
+    """Held while the history or the published file change."""
+    return home() / ".publication.lock"
+
+
+def _spec(table: Table) -> dg.AssetSpec:
+    pulled = [table_key(each.name) for each in INVENTORY_TABLES] + list(map(raw_key, PULL_TABLES))
+    return dg.AssetSpec(
+        key=table_key(table.name),
+        deps=pulled if table is SNAPSHOTS else [table_key(SNAPSHOTS.name)],
+        description=table.description,
+        group_name=GROUP,
+        kinds={"parquet"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": column_schema(table)},
+        code_version="1",
+        partitions_def=INTEGRATIONS,
+    )
+
+
+@dg.multi_asset(name="commit_snapshot", specs=[_spec(table) for table in RUN_TABLES])
+def commit(
+    context: dg.AssetExecutionContext, parquet: ParquetStore
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Add the tables to the history as one immutable snapshot, with what changed since the last."""
+    integration = load_settings().named(context.partition_key)
+    name = integration.name
+    tables = {t.name: parquet.read(table_key(t.name), name) for t in INVENTORY_TABLES}
+    pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
+    with locked(publication_lock()):
+        manifest = commit_snapshot(
+            history(),
+            IntegrationFacts.model_validate(integration, from_attributes=True),
+            _pull_facts(integration, pulled),
+            tables,
+            context.run_id,
+        )
+    published = {
+        SNAPSHOTS.name: snapshots_table([manifest]),
+        CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
+        INTEGRATIONS_TABLE.name: integrations_table([manifest]),
+    }
+    for table, rows in published.items():
+        where = parquet.write(table_key(table), name, rows)
+        yield dg.MaterializeResult(
+            asset_key=table_key(table), metadata={**where, "preview": preview(rows)}
+        )
+
+
+@dg.asset(
+    key=table_key("inventory_duckdb"),
+    deps=[table_key(CHANGES.name), table_key(INTEGRATIONS_TABLE.name)],
+    description="The one file that users query: every table and view of the data contract",
+    group_name=GROUP,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    partitions_def=INTEGRATIONS,
+    code_version="1",
+)
+def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    """Fold the history into a new file and rename it over the published one."""
+    with locked(publication_lock()):
+        build_duckdb_file(history(), published_file())
+    spool_of(load_settings().named(context.partition_key), home()).remove()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": published_file().as_uri(),
+            "bytes": published_file().stat().st_size,
+        }
+    )
+
+
+def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
+    organizations = pulled[ORGANIZATIONS.name].to_pylist()
+    ours = [each for each in organizations if integration.org_id in {"", each["_id"]}]
+    organization = ours[0] if ours else {"_id": None, "displayName": None}
+    return PullFacts.model_validate(
+        pulled[PULLS].to_pylist()[0]
+        | {
+            "organization_id": organization["_id"],
+            "organization_name": organization["displayName"],
+            "completeness": pulled[COMPLETENESS].to_pylist(),
+        }
+    )

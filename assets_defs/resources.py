@@ -1,0 +1,51 @@
+"""Where assets are kept between steps, and what of them is shown in the UI."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.load.files import write_parquet
+
+Metadata = dict[str, int | float | str | dg.TableMetadataValue | dg.TableColumnLineage]
+
+PREVIEW_ROWS = 5
+PREVIEW_COLUMNS = 8
+
+
+class ParquetStore(dg.ConfigurableResource[None]):
+    """Keeps each asset's partition as one Parquet file below `root`.
+
+    A resource rather than an IO manager: Dagster writes three events for each table that an IO
+    manager passes on, and each costs two flushes of the disk.
+    """
+
+    root: str
+
+    def write(self, key: dg.AssetKey, partition: str, table: pa.Table) -> Metadata:
+        """Write the table aside, rename it; the metadata that say how much is where."""
+        path = self._path(key, partition)
+        write_parquet(table, path)
+        return {"dagster/row_count": table.num_rows, "dagster/uri": path.as_uri()}
+
+    def read(self, key: dg.AssetKey, partition: str) -> pa.Table:
+        """Read what the step before wrote."""
+        return pq.read_table(self._path(key, partition), partitioning=None)
+
+    def _path(self, key: dg.AssetKey, partition: str) -> Path:
+        return Path(self.root, *key.path) / f"{partition}.parquet"
+
+
+def preview(table: pa.Table) -> dg.TableMetadataValue:
+    """The first rows and columns as the UI's small table."""
+    columns = [name for name in table.column_names if name != "integration"][:PREVIEW_COLUMNS]
+    rows = table.select(columns).slice(0, PREVIEW_ROWS).to_pylist()
+    schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
+    return dg.MetadataValue.table([dg.TableRecord(_scalars(row)) for row in rows], schema)
+
+
+def _scalars(row: Mapping[str, object]) -> dict[str, str | int | float | bool | None]:
+    plain = (str, int, float, bool, type(None))
+    return {name: value if isinstance(value, plain) else str(value) for name, value in row.items()}

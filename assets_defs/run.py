@@ -1,0 +1,85 @@
+"""One run of the pipeline through Dagster, from the command line."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterExecutionInterruptedError
+
+from pipelines.settings import HOME_VARIABLE, home
+
+DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        run_id: Dagster's id of the run.
+        failure: why it failed, in words; empty when it succeeded.
+        was_interrupted: whether Ctrl-C ended it.
+    """
+
+    run_id: str
+    failure: str
+    was_interrupted: bool
+
+
+def prepare_home(data_dir: Path | None) -> Path:
+    """Make the data directory with Dagster's home inside, and name both in the environment.
+
+    So the command line, the UI and the schedule see the same runs.
+    """
+    if data_dir is not None:
+        os.environ[HOME_VARIABLE] = str(data_dir)
+    dagster_home = home() / "dagster"
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    if not (dagster_home / "dagster.yaml").exists():
+        with resources.as_file(resources.files("assets_defs") / "dagster.yaml") as template:
+            shutil.copy(template, dagster_home)
+    os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
+    return home()
+
+
+def refresh(integration: str) -> RunResult:
+    """Materialize every asset of one integration in a Dagster run in this process.
+
+    Needs `prepare_home`. What it does appears on the terminal line by line.
+    """
+    # Importing the definitions reads the settings, so it must come after the environment is set.
+    from assets_defs.automation import REFRESH_JOB  # noqa: PLC0415
+    from assets_defs.definitions import defs  # noqa: PLC0415
+
+    with dg.DagsterInstance.get() as instance:
+        result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
+            partition_key=integration,
+            instance=instance,
+            run_config={"loggers": {"terminal": {}}},
+            raise_on_error=False,
+        )
+        failures = [event for event in result.all_events if event.is_step_failure]
+    return RunResult(
+        result.run_id,
+        failure="\n".join(map(_in_words, failures)),
+        was_interrupted=any(map(_is_interrupt, failures)),
+    )
+
+
+def _in_words(event: dg.DagsterEvent) -> str:
+    """A step failure's own message; one that we did not raise also names the step."""
+    data = event.step_failure_data
+    if _is_interrupt(event):
+        return "interrupted"
+    if data.user_failure_data and data.user_failure_data.description:
+        return data.user_failure_data.description
+    cause = data.error.cause if data.error and data.error.cause else data.error
+    return f"step {event.step_key}: {cause.message.strip() if cause else 'failed'}"
+
+
+def _is_interrupt(event: dg.DagsterEvent) -> bool:
+    error = event.step_failure_data.error
+    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__

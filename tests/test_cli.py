@@ -1,0 +1,215 @@
+"""The command as its user meets it: a process of its own, real Dagster runs, exit codes."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from conftest import as_truth
+
+from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
+
+SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
+
+
+@dataclass
+class Installation:
+    """A data directory, a settings file and the environment of a user."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def file(self) -> Path:
+        return self.data / "inventory.duckdb"
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def set_integrations(self, **servers: Server) -> None:
+        entries = [
+            f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n'
+            f'api_key_env = "{name.upper()}_KEY"\n'
+            for name, server in servers.items()
+        ]
+        (self.folder / "integrations.toml").write_text("\n".join(entries))
+        self.environment["JUMPCLOUD_INVENTORY_CONFIG"] = str(self.folder / "integrations.toml")
+
+
+@pytest.fixture
+def installation(fast_tmp_path: Path) -> Installation:
+    kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
+    return Installation(fast_tmp_path, {k: v for k, v in os.environ.items() if k in kept})
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """What is published: the file and the history."""
+    files = [folder / "inventory.duckdb", *sorted((folder / "history").rglob("*.*"))]
+    return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+
+def test_a_run_publishes_the_truth_and_no_secret(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate()
+    installation.set_integrations(acme=serve(organization))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    assert "450" in done.stdout
+    assert str(installation.file) in done.stdout
+    assert "inventory/systems" in done.stderr
+
+    expected = truth(organization)
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in INVENTORY_TABLES:
+            order = ", ".join(table.key)
+            rows = connection.sql(f"FROM {table.name} ORDER BY {order}").to_arrow_table()
+            assert as_truth(rows.to_pylist()) == expected[table.name], table.name
+        for view in VIEWS:
+            rows = connection.sql(f"FROM {view.name} ORDER BY ALL").to_arrow_table()
+            assert as_truth(rows.to_pylist()) == expected[view.name], view.name
+
+    secrets = {*organization.secrets(), organization.api_key}
+    assert_no_secret_below(installation.folder, secrets)
+    assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+
+
+def assert_no_secret_below(folder: Path, secrets: set[str]) -> None:
+    """Neither in the bytes of any file nor in the values that compression hides."""
+    assert len(secrets) > 1
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        text = path.read_bytes().decode("utf-8", "replace")
+        if path.suffix == ".parquet":
+            text += json.dumps(pq.read_table(path, partitioning=None).to_pylist(), default=str)
+        if path.suffix == ".duckdb":
+            with duckdb.connect(path, read_only=True) as connection:
+                names = [row[0] for row in connection.sql("SHOW TABLES").fetchall()]
+                text += "".join(str(connection.sql(f"FROM {name}").fetchall()) for name in names)
+        assert not [secret for secret in secrets if secret in text], path
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (None, "refused the API key (401)"),
+        (Fault("/systems$", "forbidden"), "scope systems.readonly"),
+        (Fault("/systemgroups$", "redirect"), "check region and base_url"),
+    ],
+    ids=["wrong key", "missing role", "redirect"],
+)
+def test_a_failure_is_one_clear_line_and_changes_nothing(
+    fault: Fault | None, words: str, installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(acme=server)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = contents(installation.data)
+    key = organization.api_key if fault else "jca_wrong_key_0123456789"
+    server.behavior.faults.extend([fault] if fault else [])
+    done = installation.run("run", ACME_KEY=key)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert key not in done.stderr + done.stdout
+    assert contents(installation.data) == before
+
+
+def test_one_failing_integration_does_not_stop_another(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    one, two = generate(1, SMALL), generate(2, SMALL)
+    installation.set_integrations(one=serve(one), two=serve(two))
+    done = installation.run("run", ONE_KEY="jca_wrong", TWO_KEY=two.api_key)
+    assert done.returncode == 1
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        assert connection.sql("SELECT integration FROM integrations").fetchall() == [("two",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["run", "acne"], "no integration is named 'acne'"),
+        (["run", "--bogus"], "No such option"),
+        (["runn"], "No such command"),
+    ],
+)
+def test_a_usage_error_exits_2(
+    arguments: list[str], words: str, installation: Installation
+) -> None:
+    done = installation.run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_key_is_named(installation: Installation) -> None:
+    done = installation.run("run")
+    assert done.returncode == 1
+    assert "environment variable JUMPCLOUD_API_KEY is not set" in done.stderr
+    assert not installation.file.exists()
+
+
+def test_the_demo_needs_no_key(installation: Installation) -> None:
+    done = installation.run("demo")
+    assert done.returncode == 0, done.stderr
+    for words in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
+        assert words in done.stdout
+    assert done.stdout.count("SELECT") == 3
+    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
+        assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
+    assert not installation.file.exists()
+
+
+def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization: Organization = generate(sizes=SMALL)
+    hanging, ours = socket.socketpair()
+    with hanging, ours:
+
+        def tell(number: int, _: object) -> None:
+            if number == 3:
+                ours.send(b".")
+
+        behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)], on_call=tell)
+        installation.set_integrations(acme=serve(organization, behavior))
+        with subprocess.Popen(
+            [COMMAND, "run"],
+            cwd=installation.folder,
+            env=installation.environment | {"ACME_KEY": organization.api_key},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            hanging.recv(1)  # calls are under way
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=25)  # less than a read may take
+    assert process.returncode == 130
+    assert "acme: interrupted" in errors
+    assert "Traceback" not in errors
+    assert not installation.file.exists()
