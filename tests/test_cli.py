@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
@@ -136,6 +137,32 @@ def test_a_failure_is_one_clear_line_and_changes_nothing(
     assert "Traceback" not in done.stderr + done.stdout
     assert key not in done.stderr + done.stdout
     assert contents(installation.data) == before
+
+
+def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=250, users=5, system_groups=2, applications=0))
+    group = max(organization.members, key=lambda each: len(organization.members[each]))
+
+    def grow(_: int, __: object) -> None:
+        organization.add_member(group, organization.add_system())
+
+    installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 1
+    assert f"systemgroups_members/{group}: its announced total moves" in done.stderr
+    assert not installation.file.exists()
+    members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
+    checks = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
 
 
 def test_one_failing_integration_does_not_stop_another(

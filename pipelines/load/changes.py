@@ -22,6 +22,16 @@ def changes_of(
         snapshot_id: this snapshot.
         observed_at: start of its pull, ISO 8601 with zone.
     """
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.register("before_rows", before)
+        connection.register("after_rows", after)
+        parameters = {"snapshot_id": snapshot_id, "observed_at": observed_at}
+        rows: pa.Table = connection.sql(_query(table), params=parameters).to_arrow_table()
+        return rows.cast(CHANGES.arrow_schema)
+
+
+def _query(table: Table) -> str:
     columns = [c for c in table.columns if c.name not in {"integration", *VOLATILE_COLUMNS}]
     row = ", ".join(f"{column.name} := {_typed(column)}" for column in columns)
     identity = " || '/' || ".join(table.key)
@@ -31,7 +41,7 @@ def changes_of(
     if table.is_asset:
         removed = f"json_merge_patch({removed}, json_object('first_seen_at', first_seen_at))"
     deltas = ", ".join(_delta(column) for column in columns)
-    query = f"""
+    return f"""
 WITH before AS ({state.format("before_rows")}), after AS ({state.format("after_rows")}),
 differing AS (
     SELECT coalesce(a.integration, b.integration) AS integration,
@@ -57,13 +67,6 @@ FROM deltas
 WHERE column_name = '' OR old_value IS DISTINCT FROM new_value
 ORDER BY ALL
 """
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
-        connection.register("before_rows", before)
-        connection.register("after_rows", after)
-        parameters = {"snapshot_id": snapshot_id, "observed_at": observed_at}
-        rows: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
-        return rows.cast(CHANGES.arrow_schema)
 
 
 def _typed(column: Column) -> str:
