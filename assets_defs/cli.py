@@ -52,14 +52,17 @@ def main() -> None:
 @click.argument("names", nargs=-1)
 @_config
 @_data_dir
-def run(names: Sequence[str], config: Path | None, data_dir: Path | None) -> None:
+@click.option("--accept-removals", is_flag=True, help="Publish although many assets vanished")
+def run(
+    names: Sequence[str], config: Path | None, data_dir: Path | None, *, accept_removals: bool
+) -> None:
     """Pull and publish integrations: those NAMED, or all that are enabled."""
     with _errors_in_words():
         _set_environment(config, data_dir)
         settings = load_settings()
         chosen = [settings.named(name) for name in names]
         chosen = chosen or [each for each in settings.integration if each.enabled]
-        succeeded = [_run_one(each.name) for each in chosen]
+        succeeded = [_run_one(each.name, accept_removals=accept_removals) for each in chosen]
     if not all(succeeded):
         sys.exit(1)
 
@@ -94,9 +97,9 @@ def ui(config: Path | None, data_dir: Path | None, port: int) -> None:
             sys.exit(_serve_ui(port))
 
 
-def _run_one(name: str) -> bool:
+def _run_one(name: str, *, accept_removals: bool = False) -> bool:
     click.echo(f"{name}: pulling", err=True)
-    result = refresh(name)
+    result = refresh(name, accept_removals=accept_removals)
     if result.failure:
         click.echo(f"{name}: {result.failure}", err=True)
         click.echo(f"{name}: nothing was published; what was published before stays", err=True)

@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore
 from pipelines.errors import InventoryError
@@ -18,16 +19,8 @@ from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
 from pipelines.settings import home, load_settings
 
-PREFIX = "jumpcloud"
-COMPLETENESS = "completeness"
-PULLS = "pulls"
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0
-
-
-def raw_key(name: str) -> dg.AssetKey:
-    """The asset key of a raw table."""
-    return dg.AssetKey([PREFIX, name])
 
 
 def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> dg.AssetSpec:
@@ -36,7 +29,7 @@ def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> d
         key=raw_key(name),
         deps=[raw_key(parent)] if parent else [],
         description=description,
-        group_name=PREFIX,
+        group_name=JUMPCLOUD,
         kinds={"jumpcloud", "parquet"},
         owners=OWNERS,
         metadata={"dagster/column_schema": dg.TableSchema(columns)},

@@ -1,14 +1,14 @@
 """From the tables of one pull to the published history and DuckDB file."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 
-from assets_defs.endpoints import COMPLETENESS, PULLS, raw_key
-from assets_defs.inventory import column_schema, table_key
+from assets_defs.inventory import column_schema
+from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.places import history, publication_lock, published_file
 from assets_defs.resources import ParquetStore, preview
 from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
@@ -16,7 +16,6 @@ from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.files import locked
-from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.run_tables import integrations_table, snapshots_table
 from pipelines.load.snapshot import commit_snapshot
@@ -25,21 +24,6 @@ from pipelines.settings import Integration, home, load_settings
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
-
-
-def history() -> History:
-    """The history of the data directory."""
-    return History(home() / "history")
-
-
-def published_file() -> Path:
-    """The DuckDB file that users open."""
-    return home() / "inventory.duckdb"
-
-
-def publication_lock() -> Path:
-    """Held while the history or the published file change."""
-    return home() / ".publication.lock"
 
 
 def _spec(table: Table) -> dg.AssetSpec:

@@ -45,10 +45,14 @@ def prepare_home(data_dir: Path | None) -> Path:
     return home()
 
 
-def refresh(integration: str) -> RunResult:
+def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     """Materialize every asset of one integration in a Dagster run in this process.
 
     Needs `prepare_home`. What it does appears on the terminal line by line.
+
+    Args:
+        integration: its name.
+        accept_removals: publish although many assets vanished.
     """
     # Importing the definitions reads the settings, so it must come after the environment is set.
     from assets_defs.automation import REFRESH_JOB  # noqa: PLC0415
@@ -58,7 +62,10 @@ def refresh(integration: str) -> RunResult:
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,
             instance=instance,
-            run_config={"loggers": {"terminal": {}}},
+            run_config={
+                "loggers": {"terminal": {}},
+                "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
+            },
             raise_on_error=False,
         )
         failures = [event for event in result.all_events if event.is_step_failure]

@@ -24,6 +24,7 @@ SYSTEMS = Table(
     key=("system_id",),
     endpoints=("systems",),
     is_asset=True,
+    label="hostname",
     columns=(
         INTEGRATION,
         Column("system_id", "TEXT", "JumpCloud's id of the device", "systems._id"),
@@ -81,6 +82,7 @@ USERS = Table(
     key=("user_id",),
     endpoints=("systemusers",),
     is_asset=True,
+    label="username",
     columns=(
         INTEGRATION,
         Column("user_id", "TEXT", "JumpCloud's id of the user", "systemusers._id"),
@@ -144,6 +146,7 @@ APPLICATIONS = Table(
     key=("application_id",),
     endpoints=("applications",),
     is_asset=True,
+    label="display_label",
     columns=(
         INTEGRATION,
         Column("application_id", "TEXT", "JumpCloud's id", "applications._id"),
@@ -166,6 +169,7 @@ IPV4_ADDRESSES = Table(
     key=("address",),
     endpoints=("systems",),
     is_asset=True,
+    label="address",
     columns=(
         INTEGRATION,
         Column("address", "TEXT", "The address in dotted form"),
@@ -182,6 +186,7 @@ SYSTEM_GROUPS = Table(
     key=("group_id",),
     endpoints=("systemgroups",),
     is_asset=True,
+    label="name",
     columns=(
         INTEGRATION,
         Column("group_id", "TEXT", "JumpCloud's id of the group", "systemgroups.id"),

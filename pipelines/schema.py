@@ -56,6 +56,7 @@ class Table:
             lacks says nothing.
         references: columns that hold the key of another table, and which.
         is_asset: whether a row is an asset, whose first and last sight is published too.
+        label: the column that names an asset to a person.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Table:
     endpoints: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
     is_asset: bool = False
+    label: str = ""
 
     @property
     def full_key(self) -> tuple[str, ...]:

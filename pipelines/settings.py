@@ -71,6 +71,8 @@ class Integration(BaseModel):
         details: False calls nothing but the four system group endpoints.
         max_in_flight: calls under way at once, at most.
         max_requests_per_second: calls a second, at most; without it only what the API takes.
+        removal_share: nothing is published when more than this share of an asset type vanished,
+        removal_minimum: and at least this many, until someone confirms.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -91,6 +93,8 @@ class Integration(BaseModel):
     details: bool = True
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
+    removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3
+    removal_minimum: Annotated[int, Field(ge=1)] = 20
 
     @field_validator("base_url")
     @classmethod

@@ -165,6 +165,33 @@ def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
     assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
 
 
+def test_the_brake_holds_until_someone_releases_it(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    installation.set_integrations(acme=serve(organization))
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = contents(installation.data)
+    systems = organization.systems
+    gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
+    names = [str(systems[each]["hostname"]) for each in gone[:30]]
+    for system_id in gone[:30]:
+        organization.remove_system(system_id)
+
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 1
+    assert "30 of 60 systems vanished since the last snapshot (30 now)" in done.stderr
+    assert ", ".join(names[:10]) in done.stderr.replace("\n", "")
+    assert names[10] not in done.stderr
+    assert contents(installation.data) == before
+
+    done = installation.run("run", "--accept-removals", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        removed = "SELECT count(*) FROM changes WHERE asset_type = 'systems' AND change = 'removed'"
+        assert connection.sql(removed).fetchall() == [(30,)]
+
+
 def test_one_failing_integration_does_not_stop_another(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:

@@ -46,15 +46,36 @@ class History:
 
     def manifests(self, integration: str = "*") -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
-        paths = self.root.glob(f"_manifests/integration={integration}/*.json")
-        manifests = [Manifest.model_validate_json(path.read_bytes()) for path in paths]
-        return sorted(manifests, key=lambda each: (each.integration.name, each.snapshot_id))
+        return [_read_manifest(path) for path in self._manifests(integration)]
+
+    def latest(self, integration: str) -> Manifest | None:
+        """The integration's newest committed snapshot."""
+        paths = self._manifests(integration)
+        return _read_manifest(paths[-1]) if paths else None
+
+    def snapshot_ids(self, integration: str) -> list[str]:
+        """The ids of the integration's committed snapshots, oldest first."""
+        return [path.stem for path in self._manifests(integration)]
 
     def uncommitted(self, integration: str) -> list[Path]:
         """Folders that a crash left of snapshots of the integration."""
-        committed = {f"snapshot={each.snapshot_id}" for each in self.manifests(integration)}
+        committed = {f"snapshot={each}" for each in self.snapshot_ids(integration)}
         folders = self.root.glob(f"*/integration={integration}/snapshot=*")
         return [folder for folder in folders if folder.name not in committed]
 
+    def _manifests(self, integration: str) -> list[Path]:
+        paths = self.root.glob(f"_manifests/integration={integration}/*.json")
+        return sorted(paths, key=lambda path: (path.parent.name, *_order(path.stem)))
+
     def _manifest(self, integration: str, snapshot_id: str) -> Path:
         return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
+
+
+def _order(snapshot_id: str) -> tuple[str, int]:
+    """Start of the pull, and the number that makes it unique."""
+    start, _, number = snapshot_id.partition("-")
+    return start, int(number or 1)
+
+
+def _read_manifest(path: Path) -> Manifest:
+    return Manifest.model_validate_json(path.read_bytes())

@@ -1,7 +1,7 @@
 """Turns the tables of one pull into an immutable snapshot of the history."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 import duckdb
@@ -37,13 +37,11 @@ def commit_snapshot(
     """
     for folder in history.uncommitted(integration.name):
         shutil.rmtree(folder)
-    earlier = history.manifests(integration.name)
-    same = [each for each in earlier if each.pull.started_at == pull.started_at]
-    if same:
-        return same[-1]
-    snapshot_id = _unique_id(pull, {each.snapshot_id for each in earlier})
+    before = history.latest(integration.name)
+    if before and before.pull.started_at == pull.started_at:
+        return before
+    snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
-    before = earlier[-1] if earlier else None
     changes = [writer.write(table, tables[table.name], before) for table in INVENTORY_TABLES]
     writer.write_part(CHANGES, pa.concat_tables(changes))
     manifest = Manifest(
@@ -58,7 +56,7 @@ def commit_snapshot(
     return manifest
 
 
-def _unique_id(pull: PullFacts, taken: set[str]) -> str:
+def _unique_id(pull: PullFacts, taken: Sequence[str]) -> str:
     start = f"{pull.started_at:%Y%m%dT%H%M%SZ}"
     candidates = [start, *(f"{start}-{number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)

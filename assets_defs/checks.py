@@ -1,0 +1,121 @@
+"""The checks of the contract's tables, before anything of them is published."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import dagster as dg
+import pyarrow as pa
+
+from assets_defs.keys import table_key
+from assets_defs.places import history
+from pipelines.load.brake import Removals, removals
+from pipelines.schema import Table
+from pipelines.settings import Integration
+from pipelines.transform.integrity import (
+    count_dangling_references,
+    count_repeated_keys,
+    count_unresolved,
+)
+
+UNIQUE_KEY = "unique_key"
+RELATIONS_RESOLVE = "relations_resolve"
+NOT_MOSTLY_GONE = "not_mostly_gone"
+IDS_RESOLVE = "ids_resolve"
+
+
+def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
+    """The checks of a table; all but `ids_resolve` stop the publication."""
+    blocking = {UNIQUE_KEY: "No two rows have the same key"}
+    if table.is_asset:
+        blocking[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
+        blocking[NOT_MOSTLY_GONE] = (
+            "Not so many vanished since the last snapshot that a lost permission is likelier"
+        )
+    key = table_key(table.name)
+    specs = [
+        dg.AssetCheckSpec(name, asset=key, blocking=True, description=words)
+        for name, words in blocking.items()
+    ]
+    if _has_resolved(table):
+        words = "Every id that the graph names is in the bulk list"
+        specs.append(dg.AssetCheckSpec(IDS_RESOLVE, asset=key, description=words))
+    return specs
+
+
+def integrity_results(
+    table: Table, rows: pa.Table, frames: Mapping[str, pa.Table]
+) -> Iterator[dg.AssetCheckResult]:
+    """Whether the keys are unique and the references find their rows."""
+    key = table_key(table.name)
+    repeated = count_repeated_keys(table, rows)
+    yield dg.AssetCheckResult(
+        check_name=UNIQUE_KEY,
+        asset_key=key,
+        passed=repeated == 0,
+        metadata={"repeated_keys": repeated},
+    )
+    if table.is_asset:
+        dangling = count_dangling_references(table, rows, frames)
+        yield dg.AssetCheckResult(
+            check_name=RELATIONS_RESOLVE,
+            asset_key=key,
+            passed=not any(dangling.values()),
+            metadata=dangling,
+        )
+    if _has_resolved(table):
+        unresolved = count_unresolved(rows)
+        yield dg.AssetCheckResult(
+            check_name=IDS_RESOLVE,
+            asset_key=key,
+            passed=unresolved == 0,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"unresolved": unresolved},
+        )
+
+
+class Brake:
+    """Stops the publication when so many assets of a type vanished that someone must look.
+
+    Args:
+        integration: its settings say how many are too many.
+        completeness: the lists of this pull; what was not pulled is not missing.
+        is_released: whether someone looked, and lets this run through.
+    """
+
+    def __init__(
+        self, integration: Integration, completeness: pa.Table, *, is_released: bool
+    ) -> None:
+        self._integration = integration
+        self._is_released = is_released
+        self._last = history().latest(integration.name)
+        self._pulled = set(completeness["endpoint"].to_pylist())
+
+    def results(self, table: Table, rows: pa.Table) -> Iterator[dg.AssetCheckResult]:
+        """The check of an asset table; none of another."""
+        if not table.is_asset:
+            return
+        gone = self._removals(table, rows)
+        share, minimum = self._integration.removal_share, self._integration.removal_minimum
+        is_stopped = gone.are_too_many(share, minimum) and not self._is_released
+        words = (
+            f"{gone.missing} of {gone.before} {table.name} vanished since the last snapshot "
+            f"({gone.after} now), among them: {', '.join(gone.names)}. If that is right, "
+            "publish with `jumpcloud-inventory run --accept-removals`"
+        )
+        yield dg.AssetCheckResult(
+            check_name=NOT_MOSTLY_GONE,
+            asset_key=table_key(table.name),
+            passed=not is_stopped,
+            description=words if is_stopped else None,
+            metadata={"before": gone.before, "after": gone.after, "missing": gone.missing},
+        )
+
+    def _removals(self, table: Table, rows: pa.Table) -> Removals:
+        last = self._last
+        if last is None or not {*table.endpoints} <= self._pulled & last.pull.endpoints:
+            return Removals(before=0, after=rows.num_rows, missing=0, names=())
+        before = history().read(table, last.integration.name, last.snapshot_id)
+        return removals(table, before, rows)
+
+
+def _has_resolved(table: Table) -> bool:
+    return "resolved" in table.arrow_schema.names

@@ -1,0 +1,21 @@
+"""Where the published things are, below the data directory."""
+
+from pathlib import Path
+
+from pipelines.load.history import History
+from pipelines.settings import home
+
+
+def history() -> History:
+    """The history of the data directory."""
+    return History(home() / "history")
+
+
+def published_file() -> Path:
+    """The DuckDB file that users open."""
+    return home() / "inventory.duckdb"
+
+
+def publication_lock() -> Path:
+    """Held while the history or the published file change."""
+    return home() / ".publication.lock"

@@ -1,0 +1,46 @@
+"""Notices when so many assets vanished at once that a changed permission is the likelier cause."""
+
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from pipelines.schema import Table
+
+FIRST_MISSING = 10
+
+
+@dataclass(frozen=True)
+class Removals:
+    """Assets that the snapshot before had and this pull lacks.
+
+    Attributes:
+        before: assets in the snapshot before.
+        after: assets in this pull.
+        missing: assets of the snapshot before that are gone.
+        names: names of the first of them.
+    """
+
+    before: int
+    after: int
+    missing: int
+    names: tuple[str, ...]
+
+    def are_too_many(self, share: float, minimum: int) -> bool:
+        """Whether more than this share, and at least this many, are missing."""
+        return self.missing >= minimum and self.missing > share * self.before
+
+
+def removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
+    """Compare an asset table with the snapshot before, by its key."""
+    key = table.key[0]
+    query = f"""
+SELECT coalesce({table.label}, {key}) FROM before_rows
+WHERE {key} NOT IN (SELECT {key} FROM after_rows) ORDER BY ALL
+"""
+    with duckdb.connect() as connection:
+        connection.register("before_rows", before.select(list({key, table.label})))
+        connection.register("after_rows", after.select([key]))
+        missing = [str(name) for (name,) in connection.execute(query).fetchall()]
+    names = tuple(missing[:FIRST_MISSING])
+    return Removals(before.num_rows, after.num_rows, len(missing), names)
