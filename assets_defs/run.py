@@ -1,6 +1,7 @@
 """One run of the pipeline through Dagster, from the command line."""
 
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from importlib import resources
@@ -83,8 +84,10 @@ def _in_words(event: dg.DagsterEvent) -> str:
         return "interrupted"
     if data.user_failure_data and data.user_failure_data.description:
         return data.user_failure_data.description
-    cause = data.error.cause if data.error and data.error.cause else data.error
-    return f"step {event.step_key}: {cause.message.strip() if cause else 'failed'}"
+    error = data.error.cause or data.error if data.error else None
+    # Dagster puts the class before the message.
+    words = re.sub(r"^[\w.]+: ", "", error.message.strip()) if error else "failed"
+    return f"step {event.step_key}: {words}"
 
 
 def _is_interrupt(event: dg.DagsterEvent) -> bool:
