@@ -13,9 +13,12 @@ import click
 
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
+from assets_defs.places import history, publication_lock, published_file
 from assets_defs.run import prepare_home, refresh
 from assets_defs.summary import print_examples, print_summary
 from pipelines.errors import InventoryError
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.files import locked
 from pipelines.settings import (
     CONFIG_VARIABLE,
     HOME_VARIABLE,
@@ -76,8 +79,21 @@ def demo(data_dir: Path | None) -> None:
         with simulated_organization(home()):
             succeeded = _run_one(DEMO_NAME)
         if succeeded:
-            print_examples(home() / "inventory.duckdb")
+            print_examples(published_file())
     sys.exit(0 if succeeded else 1)
+
+
+@main.command()
+@_data_dir
+def rebuild(data_dir: Path | None) -> None:
+    """Make the DuckDB file anew from the history, as it was published."""
+    with _errors_in_words():
+        _set_environment(None, data_dir)
+        if not history().manifests():
+            raise InventoryError(f"{history().root}: there is no snapshot to rebuild from")
+        with locked(publication_lock()):
+            build_duckdb_file(history(), published_file())
+        click.echo(f"DuckDB file: {published_file()}")
 
 
 @main.command()
@@ -106,7 +122,7 @@ def _run_one(name: str, *, accept_removals: bool = False) -> bool:
         if result.was_interrupted:
             _leave_at_once()
         return False
-    print_summary(name, home() / "inventory.duckdb")
+    print_summary(name, published_file())
     return True
 
 

@@ -239,6 +239,36 @@ def test_the_demo_needs_no_key(installation: Installation) -> None:
     assert not installation.file.exists()
 
 
+def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that the file holds."""
+    with duckdb.connect(file, read_only=True) as connection:
+        names = [name for (name,) in connection.sql("SHOW TABLES").fetchall()]
+        return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+
+
+def test_a_rebuilt_file_equals_the_published_one(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    installation.set_integrations(acme=serve(organization))
+    for _ in range(2):
+        assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+        organization.add_user(username="new.person")
+    published = tables_in(installation.file)
+    assert published["changes"]
+    installation.file.write_bytes(b"lost")
+    done = installation.run("rebuild")
+    assert done.returncode == 0, done.stderr
+    assert tables_in(installation.file) == published
+
+
+def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None:
+    done = installation.run("rebuild")
+    assert done.returncode == 1
+    assert "there is no snapshot to rebuild from" in done.stderr
+    assert not installation.file.exists()
+
+
 def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
