@@ -96,6 +96,13 @@ class Integration(BaseModel):
     removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3
     removal_minimum: Annotated[int, Field(ge=1)] = 20
 
+    @field_validator("api_key_env")
+    @classmethod
+    def _is_no_key(cls, value: str) -> str:
+        if value.startswith("jca_"):
+            raise ValueError("must be the name of a variable; this looks like a key itself")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _https_or_loopback(cls, value: str | None) -> str | None:
@@ -106,6 +113,7 @@ class Integration(BaseModel):
             raise ValueError("must hold neither user, password, query nor fragment")
         if parts.path.strip("/"):
             raise ValueError("must end after the host: the paths of the API are known")
+        _ = parts.port  # a ValueError if it is none
         if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
             return value.rstrip("/")
         if parts.scheme != "https" or not parts.hostname:
@@ -128,6 +136,8 @@ class Integration(BaseModel):
     def _proxy_belongs_to_on_premise(self) -> "Integration":
         if (self.scope == "on_premise") != (self.proxy is not None):
             raise ValueError('scope "on_premise" and proxy go together: give both or neither')
+        if self.proxy and self.url.startswith("http://"):
+            raise ValueError("a proxy would see the key of a base_url with plain http")
         return self
 
     @property

@@ -7,6 +7,7 @@ import pytest
 from conftest import Publisher, Pulled
 
 from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.extract.errors import IncompleteError
 from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth
 
 NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
@@ -63,12 +64,18 @@ def test_tables_are_the_same_however_few_calls_the_api_allows(
     assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
 
 
-def test_lists_without_a_total_are_read_until_a_page_is_empty(
-    pull: Callable[..., Pulled], publisher: Publisher
+@pytest.mark.parametrize("cap", [7, 50])
+def test_a_page_that_is_smaller_than_asked_for_loses_nothing(
+    cap: int, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = generate()
-    pulled = pull(organization, Behavior(totals=False))
-    assert_equal_to_truth(publisher, pulled, truth(organization))
+    organization = awkward()
+    behavior = Behavior(page_cap=cap, search_cap=cap)
+    assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
+
+
+def test_members_without_a_total_cannot_be_proven(pull: Callable[..., Pulled]) -> None:
+    with pytest.raises(IncompleteError, match=r"systemgroups_members/.* announces no total"):
+        pull(generate(), Behavior(totals=False))
 
 
 def test_a_pull_sends_reads_only(pull: Callable[..., Pulled]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,6 +10,7 @@ from http import HTTPStatus
 from typing import TypeAlias
 
 import requests
+import urllib3
 from requests import exceptions
 
 from pipelines.extract.errors import (
@@ -25,6 +27,7 @@ from pipelines.extract.errors import (
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+LONGEST_BODY_SECONDS = 120.0
 _CHUNK_BYTES = 256 * 1024
 _LONGEST_QUOTE = 200
 LONGEST_PAUSE_SECONDS = 120.0
@@ -34,8 +37,7 @@ _TEMPORARY_FAILURES: tuple[tuple[type[exceptions.RequestException], str], ...] =
     (exceptions.ProxyError, "the proxy refuses or cannot be reached; check `proxy`"),
     (exceptions.ConnectTimeout, "no connection in time; check the network, region and proxy"),
     (exceptions.Timeout, "no answer in time"),
-    (exceptions.ChunkedEncodingError, "the answer was cut short"),
-    (exceptions.ContentDecodingError, "the answer was cut short"),
+    (exceptions.SSLError, "the TLS connection was cut"),
     (exceptions.ConnectionError, "cannot be reached; check the network, region and proxy"),
 )
 
@@ -58,7 +60,6 @@ def answer_of(response: requests.Response, *, where: str, scope: str) -> Answer:
 
     Raises:
         ExtractError: the answer holds no document; the class says of which kind the failure is.
-        requests.RequestException: the body does not arrive whole.
     """
     body = _read(response, where)
     if response.status_code != HTTPStatus.OK:
@@ -72,12 +73,12 @@ def answer_of(response: requests.Response, *, where: str, scope: str) -> Answer:
     except ValueError:
         raise TemporaryError(f"{where}: answered JSON that does not parse") from None
     total = response.headers.get("x-total-count", "")
-    return Answer(document, int(total) if total.isascii() and total.isdigit() else None)
+    return Answer(document, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
 
 
 def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractError:
     """A failed exchange in words, without what the library quotes of the request."""
-    if isinstance(error, exceptions.SSLError):
+    if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError(
             f"{where}: the TLS certificate is not trusted; where a proxy inspects TLS, "
             "name its CA bundle in REQUESTS_CA_BUNDLE"
@@ -89,13 +90,24 @@ def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractErro
 
 
 def _read(response: requests.Response, where: str) -> bytes:
+    """The body, as it arrives: a server that drips must not hold a call for ever."""
     body = bytearray()
-    for chunk in response.iter_content(_CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            limit = f"{MAX_BODY_BYTES >> 20} MiB"
-            raise MalformedError(f"{where}: the answer is larger than {limit}; refused")
-    return bytes(body)
+    deadline = time.monotonic() + LONGEST_BODY_SECONDS
+    failure = TemporaryError(f"{where}: the answer was cut short")
+    try:
+        while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
+            body += chunk
+            if len(body) > MAX_BODY_BYTES:
+                limit = f"{MAX_BODY_BYTES >> 20} MiB"
+                raise MalformedError(f"{where}: the answer is larger than {limit}; refused")
+            if time.monotonic() > deadline:
+                failure = TemporaryError(f"{where}: no whole answer in {LONGEST_BODY_SECONDS:g} s")
+                break
+        else:
+            return bytes(body)
+    except urllib3.exceptions.HTTPError:
+        pass
+    raise failure
 
 
 def _error_of_status(
@@ -120,7 +132,7 @@ def _error_of_status(
             return ThrottledError(f"{where}: too many requests (429)", wait)
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return TemporaryError(f"{where}: JumpCloud fails with status {status}")
-    remedy = "; check region and base_url" if response.is_redirect else _quoted(body)
+    remedy = "; check region and base_url" if response.is_redirect else _quoted(response, body)
     return RefusedError(f"{where}: refused with status {status}{remedy}")
 
 
@@ -129,14 +141,20 @@ def _organisation_hint(response: requests.Response) -> str:
     return f"; is org_id {org_id} an organisation of this key?" if org_id else ""
 
 
-def _quoted(body: bytes) -> str:
-    """The error's `message`, where the body is the JSON object that JumpCloud's errors are."""
+def _quoted(response: requests.Response, body: bytes) -> str:
+    """The error's `message`, where the body is the JSON object that JumpCloud's errors are.
+
+    Should it repeat the key, the key is cut out.
+    """
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
         return ""
     message = document.get("message") if isinstance(document, dict) else None
-    return f": {message[:_LONGEST_QUOTE]!r}" if isinstance(message, str) else ""
+    if not isinstance(message, str):
+        return ""
+    key = response.request.headers.get("x-api-key") or "x-api-key"
+    return f": {message.replace(key, '...')[:_LONGEST_QUOTE]!r}"
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:

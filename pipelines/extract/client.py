@@ -123,10 +123,11 @@ class JumpCloudClient:
 
     def _exchange(self, request: Request) -> Answer:
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
+        where = self._url + request.path
         try:
             with self._session.request(
                 "GET" if request.body is None else "POST",
-                self._url + request.path,
+                where,
                 params=request.parameters,
                 json=request.body,
                 headers=headers,
@@ -134,7 +135,9 @@ class JumpCloudClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return answer_of(response, where=self._url + request.path, scope=request.scope)
+                return answer_of(response, where=where, scope=request.scope)
         except requests.RequestException as error:
-            # `from None`: the exception's own chain holds the request, and so its headers.
-            raise failure_of(error, where=self._url + request.path) from None
+            failure = failure_of(error, where=where)
+        # Raised out here, so that the library's error, which holds the request and its key, does
+        # not travel along as the context.
+        raise failure

@@ -9,8 +9,13 @@ from queue import SimpleQueue
 from pipelines.extract.answers import Json
 from pipelines.extract.client import CallCounts, JumpCloudClient, Request
 from pipelines.extract.completeness import ListId
-from pipelines.extract.endpoints import ENDPOINTS, SYSTEMGROUPS_ASSOCIATIONS, Endpoint
-from pipelines.extract.errors import ForbiddenError, NotFoundError, RefusedError
+from pipelines.extract.endpoints import (
+    ENDPOINTS,
+    ORGANIZATIONS,
+    SYSTEMGROUPS_ASSOCIATIONS,
+    Endpoint,
+)
+from pipelines.extract.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
 from pipelines.extract.plan import Plan, plan_of
 from pipelines.extract.reading import Reading
 from pipelines.extract.records import Page, keys_of, page_of
@@ -64,6 +69,7 @@ class Coordinator:
         self._spooled = spool.load()
         self._endpoints = scope.endpoints
         self._targets = scope.targets
+        self._fanned_out = {each.parent for each in scope.endpoints if each.parent}
         self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
         self._on_progress = on_progress
         self._answers: SimpleQueue[Future[Page]] = SimpleQueue()
@@ -101,26 +107,53 @@ class Coordinator:
             self._resumed.append(self._spooled[list_id])
             return
         endpoint = ENDPOINTS[list_id.endpoint]
-        limit = SEARCH_PAGE_SIZE if by_search and endpoint.search_path else PAGE_SIZE
-        reading = Reading(list_id, limit, is_sorted=endpoint.sorted_by_key)
+        by_search = by_search and bool(endpoint.search_path)
+        reading = Reading(
+            list_id,
+            SEARCH_PAGE_SIZE if by_search else PAGE_SIZE,
+            is_sorted=endpoint.sorted_by_key,
+            may_have_holes=endpoint.may_have_holes,
+            by_search=by_search,
+        )
         self._ask(reading, reading.start())
 
     def _ask(self, reading: Reading, offsets: Sequence[int]) -> None:
+        endpoint = ENDPOINTS[reading.list_id.endpoint]
+        request_of = _search if reading.by_search else _list
         for offset in offsets:
-            future = self._pool.submit(self._fetch, reading.list_id, offset, reading.limit)
+            request = request_of(endpoint, reading.list_id, offset, reading.limit)
+            future = self._pool.submit(self._fetch, reading.list_id, request, offset, reading.limit)
             self._awaited[future] = reading
             future.add_done_callback(self._answers.put)
 
-    def _fetch(self, list_id: ListId, skip: int, limit: int) -> Page:
+    def _fetch(self, list_id: ListId, request: Request, skip: int, limit: int) -> Page:
         """Ask for one page; runs in the pool."""
         endpoint = ENDPOINTS[list_id.endpoint]
-        answer = self._client.send(_request(endpoint, list_id, skip, limit))
+        try:
+            answer = self._client.send(request)
+        except NotFoundError as error:
+            if endpoint.parent and self._is_gone(ENDPOINTS[endpoint.parent], list_id.parent_id):
+                raise ParentGoneError(str(error)) from None
+            raise
         return page_of(endpoint, list_id.parent_id, answer, skip, limit)
+
+    def _is_gone(self, parent: Endpoint, parent_id: str) -> bool:
+        """Whether the record was deleted since its list was read."""
+        path = parent.record_path.format(id=parent_id)
+        try:
+            self._client.send(Request(path, {}, parent.scope, parent.takes_org_id))
+        except NotFoundError:
+            return True
+        return False
 
     def _take(self, future: Future[Page], reading: Reading) -> None:
         try:
             page = future.result()
+        except ParentGoneError:
+            self._forget(reading)
+            reading.parent_is_gone()
         except (ForbiddenError, NotFoundError, RefusedError) as error:
+            self._forget(reading)
             self._replace(reading, error)
         else:
             self._ask(reading, reading.accept(page))
@@ -130,24 +163,27 @@ class Coordinator:
         if reading.result:
             self._keep(FinishedList(reading.result, reading.rows()))
 
+    def _forget(self, reading: Reading) -> None:
+        """Take no further page of it."""
+        for future in [f for f, other in self._awaited.items() if other is reading]:
+            del self._awaited[future]
+            future.cancel()
+
     def _replace(
         self, reading: Reading, error: ForbiddenError | NotFoundError | RefusedError
     ) -> None:
         """What to do instead of a list that the API refuses; raises the error if nothing."""
         list_id = reading.list_id
-        self._awaited = {f: other for f, other in self._awaited.items() if other is not reading}
-        if reading.limit == SEARCH_PAGE_SIZE:
+        if reading.by_search:
             self._start(list_id, by_search=False)
         elif self._associations.is_probe(list_id):
             self._start_all(self._associations.finished(list_id, None))
-        elif isinstance(error, NotFoundError) and list_id.parent_id:
-            reading.parent_is_gone()
         else:
             raise error
 
     def _fan_out(self, parent: str, parent_id: str) -> None:
         """Start the lists of a parent record, unless an earlier reading had found it already."""
-        if (parent, parent_id) in self._parents:
+        if parent not in self._fanned_out or (parent, parent_id) in self._parents:
             return
         self._parents.add((parent, parent_id))
         for endpoint in self._endpoints:
@@ -166,7 +202,9 @@ class Coordinator:
             self.plan = plan_of(self._totals, self._limits, self._endpoints, len(self._targets))
 
     def _keep(self, finished: FinishedList) -> None:
-        if not self._associations.is_probe(finished.completeness.list_id):
+        list_id = finished.completeness.list_id
+        # Which organisation answers is asked anew by every attempt.
+        if list_id.endpoint != ORGANIZATIONS.name and not self._associations.is_probe(list_id):
             self._spool.save(finished)
         self._finish(finished)
 
@@ -202,13 +240,15 @@ class Coordinator:
         return self._parent_ids[endpoint]
 
 
-def _request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
+def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
+    # The query's limit and skip count; JumpCloud's own module repeats them in the body.
+    body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
     page = {"limit": str(limit), "skip": str(skip)}
-    if limit == SEARCH_PAGE_SIZE:
-        # The query's limit and skip count; JumpCloud's own module repeats them in the body.
-        body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
-        return Request(endpoint.search_path, page, endpoint.scope, body=body)
+    return Request(endpoint.search_path, page, endpoint.scope, body=body)
+
+
+def _list(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
     path = endpoint.path.format(id=list_id.parent_id)
     targets = {"targets": list_id.target} if list_id.target else {}
-    parameters = {**endpoint.parameters, **targets, **page}
+    parameters = {**endpoint.parameters, **targets, "limit": str(limit), "skip": str(skip)}
     return Request(path, parameters, endpoint.scope, endpoint.takes_org_id)

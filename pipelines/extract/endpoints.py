@@ -51,6 +51,9 @@ class Endpoint:
         is_detail: whether `details = false` leaves it out.
         sorted_by_key: whether the order asked for is that of the unique key.
         takes_org_id: whether the header `x-org-id` may be sent.
+        record_path: path of one record, by which a parent is asked whether it still exists.
+        may_have_holes: whether the total counts deleted records that are not delivered (fact
+            sheet, section 11).
         search_path: path of the POST search that gives the same records in larger pages, or empty.
     """
 
@@ -67,6 +70,8 @@ class Endpoint:
     is_detail: bool = True
     sorted_by_key: bool = False
     takes_org_id: bool = True
+    record_path: str = ""
+    may_have_holes: bool = False
     search_path: str = ""
 
     @property
@@ -91,6 +96,7 @@ def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]
         parameters={"sort": "_id", "fields": " ".join(schema.names)},
         sorted_by_key=True,
         takes_org_id=name != "organizations",
+        record_path=f"/api/{name}/{{id}}",
         search_path=f"/api/search/{name}" if name in {"systems", "systemusers"} else "",
     )
 
@@ -123,6 +129,7 @@ SYSTEMGROUPS = Endpoint(
     # Whether v2 sorts by id is not established; JumpCloud's own tools sort groups by name.
     parameters={"sort": "name", "fields": ",".join(_GROUP_COLUMNS.names)},
     is_detail=False,
+    record_path="/api/v2/systemgroups/{id}",
 )
 SYSTEMGROUPS_MEMBERS = Endpoint(
     name="systemgroups_members",
@@ -135,6 +142,7 @@ SYSTEMGROUPS_MEMBERS = Endpoint(
     parent="systemgroups",
     parent_column="group_id",
     is_detail=False,
+    may_have_holes=True,
 )
 SYSTEMGROUPS_USERS = Endpoint(
     name="systemgroups_users",

@@ -20,6 +20,10 @@ class NotFoundError(ExtractError):
     """JumpCloud does not know the id in the path, or the organisation (404)."""
 
 
+class ParentGoneError(ExtractError):
+    """A list is not found, and neither is its parent: it was deleted meanwhile."""
+
+
 class RefusedError(ExtractError):
     """JumpCloud refuses the request as it stands (400, or a status that no reading explains)."""
 

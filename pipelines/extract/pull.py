@@ -14,7 +14,7 @@ from pipelines.extract.coordinator import Coordinator, Progress, Scope
 from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
 from pipelines.extract.errors import NotFoundError
 from pipelines.extract.plan import Plan
-from pipelines.extract.remembered_rates import RememberedRates
+from pipelines.extract.remembered_rates import RememberedRates, hash_of
 from pipelines.extract.spool import FinishedList, Spool
 from pipelines.extract.throttle import ThrottleStats, throttle_for
 from pipelines.extract.transport import read_only_session
@@ -62,8 +62,8 @@ class Pull:
 
 def spool_of(integration: Integration, state: Path) -> Spool:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
-    asked = {"url", "org_id", "api_key_env", "association_targets", "details"}
-    fingerprint = integration.model_dump_json(include=asked | {"base_url", "region"})
+    asked = integration.model_dump_json(include={"org_id", "association_targets", "details"})
+    fingerprint = f"{integration.url} {hash_of(integration.api_key())} {asked}"
     return Spool(state / "spool" / integration.name, fingerprint)
 
 

@@ -31,6 +31,7 @@ UNKNOWN_GROWTH = 0.5  # a second, of the rate, while no limit was measured
 GROWTH = 0.01  # a second, of the rate, above the plateau
 HOLD_SECONDS = 4.0  # at the plateau before the next try; doubled each time that the try fails
 LONGEST_HOLD_SECONDS = 120.0
+IDLE_SECONDS = 1.0
 LATENCY_FACTOR = 2.0
 LATENCY_SLOWDOWN = 0.75
 HELPED = 0.9  # slowing down that leaves more than this of the latency did not help
@@ -59,6 +60,7 @@ class Rate:
     _recovers_at: float | None = None
     _grows_at: float = 0.0
     _hold: float = HOLD_SECONDS
+    _sent_at: float = 0.0
     _latency: float = 0.0
     _lowest_median: float | None = None
     _slowed_at_median: float | None = None
@@ -71,11 +73,22 @@ class Rate:
     def begin(self, at: float) -> None:
         """The first call goes out now."""
         self._set(self.now)
+        self._sent_at = at
         self._window, self._long_window = _Window(at), _Window(at)
         self._count = _Count(at, self.now)
 
-    def sent(self, *, waited: bool) -> None:
+    def cap(self, most: float) -> None:
+        """Never more than this, nor than an earlier cap."""
+        self.most = min(self.most, most)
+        self._set(self.now)
+
+    def sent(self, at: float, *, waited: bool) -> None:
         """A call goes out; whether it had to wait for its turn."""
+        # Nothing is learnt from a time in which there was nothing to send.
+        if at - self._sent_at > IDLE_SECONDS + 2 / self.now:
+            self._window, self._long_window = _Window(at), _Window(at)
+            self._count = _Count(at, self.now)
+        self._sent_at = at
         self._window.sent += 1
         self._window.waited += waited
 
@@ -110,10 +123,10 @@ class Rate:
             return
         if self._event_at is None:
             # The burst that is allowed at first makes this too high, but not by an order.
-            self._slow(at, min(self.now / 2, max(self._count.rate(at), self.now / 8)))
+            self._slow(at + pause, min(self.now / 2, max(self._count.rate(at), self.now / 8)))
         else:
             self._measure(at)
-            self._slow(at, self.now / 2)
+            self._slow(at + pause, self.now / 2)
             self._recovers_at = at + pause + max(2 * self._latency, 1 / self.now)
         self._event_at = at
         self._count = _Count(at, self.now)
@@ -133,7 +146,7 @@ class Rate:
         self._set(rate)
         self._is_starting = False
         self.best = min(self.best, self.limit or rate)
-        self._grows_at = at + (self._hold if self.limit else 0)
+        self._grows_at = at + (self._hold if self.limit else 0.0)
         self._window, self._long_window = _Window(at), _Window(at)
 
     def _recover(self, at: float) -> None:
@@ -151,7 +164,7 @@ class Rate:
             self._set(2 * self.now if is_rate_the_bound else min(self.now, 1.5 * really_sent))
         elif is_rate_the_bound and at >= self._grows_at:
             growth = GROWTH if self.limit else UNKNOWN_GROWTH
-            self._set(self.now * (1 + growth * elapsed))
+            self._set(self.now * (1 + growth * min(elapsed, 1 / growth)))
             # What was accepted at a much lower rate says nothing of the limit.
             if self.now > SIMILAR * self._count.rate_at_start:
                 self._count = _Count(at, self.now)

@@ -1,11 +1,12 @@
 """How one list is read to its end, and how it is proven that it was.
 
 Knows nothing of HTTP: it is told of pages and says which offsets to ask for next. A page's length
-never decides anything, since deleted members are cut from pages after paging (fact sheet,
-section 11).
+ends nothing, since deleted members are cut from pages after paging (fact sheet, section 11). Each
+page begins with the last row of the one before: where the two agree, no row slid through between.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -17,7 +18,7 @@ MAX_REREADS = 3
 # Each repair closes a gap of up to half a page; only a list that loses records faster than it can
 # be read needs more.
 MAX_REPAIRS = 50
-# A total beyond this is refused, so that a broken server cannot make the reading endless.
+# A list beyond this is refused, so that a broken server cannot make the reading endless.
 MAX_ROWS = 10_000_000
 
 
@@ -27,13 +28,18 @@ class Reading:
 
     Attributes:
         list_id: which list.
-        limit: rows asked for per page.
+        limit: rows asked for per page; less once the API was found to send fewer.
         is_sorted: whether the pages come in the order of the unique key.
+        may_have_holes: whether the API counts deleted records that it does not deliver.
+        by_search: whether it is read by the endpoint's search.
+        result: the proof, once the list is done.
     """
 
     list_id: ListId
     limit: int
-    is_sorted: bool
+    is_sorted: bool = False
+    may_have_holes: bool = False
+    by_search: bool = False
     result: Completeness | None = None
     _pages: list[Page] = field(default_factory=list)
     _asked: set[int] = field(default_factory=set)
@@ -41,6 +47,7 @@ class Reading:
     _pages_before: int = 0
     _rereads: int = 0
     _earlier_keys: frozenset[Key] | None = None
+    _probe: int | None = None
 
     def start(self) -> list[int]:
         """The offsets to ask for first."""
@@ -50,12 +57,15 @@ class Reading:
         """Take a page; the offsets to ask for next, none while others are awaited or it is done.
 
         Raises:
-            IncompleteError: the list moves faster than it can be read, or announces nonsense.
+            IncompleteError: the list cannot be proven: it moves, or does not give what it says.
         """
         self._outstanding -= 1
+        if page.skip == self._probe:
+            return self._ask(self._take_probe(page))
         self._pages.append(page)
-        if page.total is not None and page.total > MAX_ROWS:
-            raise IncompleteError(self.list_id, f"announces {page.total:,} records; refused")
+        if max(page.total or 0, page.skip) > MAX_ROWS:
+            raise IncompleteError(self.list_id, f"announces {page.total or page.skip:,} records")
+        self._fit_page_size(page)
         offsets = self._ask(self._following(page))
         if offsets or self._outstanding:
             return offsets
@@ -76,54 +86,96 @@ class Reading:
         self._outstanding += len(new)
         return new
 
+    def _fit_page_size(self, page: Page) -> None:
+        """Where no row can lack, a first page that is short says how many rows a page has."""
+        is_short = page.total is not None and len(page.keys) < min(self.limit, page.total)
+        if page.skip == 0 and is_short and not self.may_have_holes and len(page.keys) > 1:
+            self.limit = len(page.keys)
+
     def _following(self, page: Page) -> list[int]:
+        step = self.limit - 1
         if page.total is None:
-            return [page.skip + page.limit] if page.keys else []
+            return self._following_without_total(page, step)
         if page.total <= self.limit:
             return []
-        # In a sorted list each page repeats the last row of the one before: see _gap.
-        step = self.limit - 1 if self.is_sorted else self.limit
-        end = page.total - 1 if self.is_sorted else page.total
-        return list(range(step, end, step))
+        return list(range(step, page.total - 1, step))
+
+    def _following_without_total(self, page: Page, step: int) -> list[int]:
+        if self.may_have_holes:
+            why = "announces no total, so that deleted records cannot be told from its end"
+            raise IncompleteError(self.list_id, why)
+        known = {key for each in self._pages if each is not page for key in each.keys}
+        return [page.skip + step] if set(page.keys) - known else []
 
     def _judge(self) -> list[int]:
         """All pages asked for are there: done, or what to ask for again."""
+        totals = {page.total for page in self._pages}
         if self.is_sorted and not _ascending(self._pages):
             self.is_sorted = False
-            return self._again("is not sorted as asked")
-        if self.is_sorted and len(self._pages) > 1:
-            return self._judge_sorted()
-        return self._judge_by_total()
+            return self._again("it is not sorted as asked")
+        if totals == {None}:
+            if not _borders_meet(self._pages[:-1]):
+                return self._again("its pages do not meet")
+            return self._finish("empty page")
+        if self.is_sorted and len(self._pages) > 1 and None not in totals:
+            return self._judge_sorted(totals)
+        return self._judge_by_total(totals)
 
-    def _judge_sorted(self) -> list[int]:
+    def _judge_sorted(self, totals: set[int | None]) -> list[int]:
         offset = _gap(self._pages)
         if offset is None:
-            self._finish("overlap")
-            return []
+            if len(totals) == 1 and self._lacking() > 0:
+                return self._again("it gives fewer rows than it announces")
+            return self._finish("overlap")
         self._rereads += 1
         if self._rereads > MAX_REPAIRS:
-            raise IncompleteError(self.list_id, "changes faster than it can be read")
+            why = "it changes faster than it can be read, or gives fewer rows than it announces"
+            raise IncompleteError(self.list_id, why)
         self._asked.discard(offset)
         return [offset]
 
-    def _judge_by_total(self) -> list[int]:
-        totals = {page.total for page in self._pages}
+    def _judge_by_total(self, totals: set[int | None]) -> list[int]:
+        lacking = self._lacking()
         keys = frozenset(_distinct(self._pages)[0])
-        received, rows = len(keys), sum(len(page.keys) for page in self._pages)
-        if totals == {None}:
-            self._finish("empty page")
-            return []
-        total = self._pages[-1].total
-        if len(totals) > 1 or total is None or received > total:
+        if len(totals) > 1 or len(keys) > (self._pages[-1].total or 0):
             return self._again("its announced total moves, or disagrees with its rows")
-        # One page is one moment: what it lacks was deleted. Across pages, rows that repeat or lack
-        # may have moved; the same rows in a second reading say that they have not.
-        is_suspect = rows > received or received < total
-        if len(self._pages) > 1 and is_suspect and keys != self._earlier_keys:
+        is_one_piece = _borders_meet(self._pages)
+        if lacking <= 0 and is_one_piece:
+            return self._finish("total")
+        if not self.may_have_holes:
+            return self._again("it gives fewer rows than it announces, or in changing order")
+        # Where a border row is a hole, only a second reading tells deleted rows from moved ones.
+        is_same_again = keys == self._earlier_keys and not _repeated_across(self._pages)
+        if not is_one_piece and not is_same_again:
             self._earlier_keys = keys
-            return self._again("repeats or lacks rows in every reading")
-        self._finish("total")
-        return []
+            return self._again("it repeats or lacks rows in every reading")
+        return self._probe_for_a_cap()
+
+    def _probe_for_a_cap(self) -> list[int]:
+        """Rows may lack because they were deleted, or because the API sends fewer a page.
+
+        A page that begins where the rows of a short page end has no unknown row in the first case.
+        """
+        short = [p for p in self._pages if 0 < len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
+        if not short:
+            return self._finish("total")
+        self._probe = short[0].skip + len(short[0].keys)
+        self._asked.discard(self._probe)
+        return [self._probe]
+
+    def _take_probe(self, page: Page) -> list[int]:
+        self._probe = None
+        self._pages_before += 1
+        if set(page.keys) <= {key for each in self._pages for key in each.keys}:
+            return self._finish("total")
+        capped = min(len(each.keys) for each in self._pages if each.keys)
+        self.limit = max(2, min(self.limit, capped))
+        return self._again("it sends fewer rows a page than it is asked for")
+
+    def _lacking(self) -> int:
+        """Announced rows that are not there; a row that came twice in a page counts twice."""
+        received = len(_distinct(self._pages)[0])
+        return (self._pages[-1].total or 0) - received - _repeated_within(self._pages)
 
     def _again(self, why: str) -> list[int]:
         self._rereads += 1
@@ -134,25 +186,20 @@ class Reading:
         self._asked.clear()
         return [0]
 
-    def _finish(self, proof: Proof) -> None:
+    def _finish(self, proof: Proof) -> list[int]:
         received = len(_distinct(self._pages)[0])
         expected = self._pages[-1].total if self._pages else None
-        if proof == "overlap":
-            rows = sum(len(page.keys) for page in self._pages)
-            received_once = sum(len(set(page.keys)) for page in self._pages)
-            duplicates = rows - received_once
-        else:
-            duplicates = sum(len(page.keys) for page in self._pages) - received
         self.result = Completeness(
             self.list_id,
             proof,
             expected=received if expected is None else expected,
             received=received,
-            holes=max(0, (expected or 0) - received),
-            duplicates=duplicates,
+            holes=max(0, self._lacking()) if self.may_have_holes and self._pages else 0,
+            duplicates=_repeated_within(self._pages),
             pages=self._pages_before + len(self._pages),
             rereads=self._rereads,
         )
+        return []
 
 
 def _distinct(pages: list[Page]) -> tuple[list[Key], list[pa.RecordBatch]]:
@@ -174,6 +221,28 @@ def _ascending(pages: list[Page]) -> bool:
     return all(list(page.keys) == sorted(page.keys) for page in pages)
 
 
+def _borders_meet(pages: list[Page]) -> bool:
+    """Whether each page begins with the last row of the one before it."""
+    ordered = sorted(pages, key=lambda page: page.skip)
+    ends = [list(dict.fromkeys(page.keys)) for page in ordered]
+    return all(a and b and a[-1] == b[0] for a, b in pairwise(ends))
+
+
+def _repeated_within(pages: list[Page]) -> int:
+    """Rows that a page has more than once."""
+    return sum(len(page.keys) - len(set(page.keys)) for page in pages)
+
+
+def _repeated_across(pages: list[Page]) -> bool:
+    """Whether a row is in two pages of which it is not the border."""
+    seen: set[Key] = set()
+    for page in sorted(pages, key=lambda page: page.skip):
+        if seen & set(page.keys[1:]):
+            return True
+        seen |= set(page.keys)
+    return False
+
+
 def _gap(pages: list[Page]) -> int | None:
     """Where a sorted list is not yet covered: the offset to ask for; None when all of it is.
 
@@ -190,7 +259,7 @@ def _gap(pages: list[Page]) -> int | None:
         if page.keys[0] > reach:
             break
         reach = max(reach, page.keys[-1])
-        if page.total is not None and page.skip + page.limit >= page.total:
+        if page.total is not None and page.skip + len(page.keys) >= page.total:
             return None
     # Half a page before it, so that the new page touches it even if still more is deleted.
     return max(0, _rank(pages, reach) - start.limit // 2)

@@ -50,7 +50,7 @@ class Spool:
         """Start the spool, or take up the one that was left; when its pull started."""
         start = self._folder / _START
         started_at = _time_in(start)
-        if started_at is None or datetime.now(UTC) - started_at > MAX_AGE:
+        if started_at is None or not timedelta(0) <= datetime.now(UTC) - started_at <= MAX_AGE:
             self.remove()
             self._folder.mkdir(parents=True)
             started_at = datetime.now(UTC)
@@ -82,9 +82,10 @@ class Spool:
 
 def _time_in(path: Path) -> datetime | None:
     try:
-        return datetime.fromisoformat(path.read_text())
+        time = datetime.fromisoformat(path.read_text())
     except (OSError, ValueError):
         return None
+    return time if time.tzinfo else None
 
 
 def _read(path: Path) -> FinishedList | None:

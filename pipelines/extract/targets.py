@@ -1,9 +1,9 @@
-"""Which lists of associations a group needs: one per target, or one for all.
+"""Which lists of associations a group needs: one per target, or one for several.
 
 The API takes `targets`; whether a comma-separated list of them is honoured is not established
-(fact sheet, sections 3 and 5). So it is found out in each pull: a group that has bindings of two
-target types is read one target at a time and once with all targets joined. Only if both give the
-same bindings are the other groups read with one list each.
+(fact sheet, sections 3 and 5). So it is found out in each pull: of the first groups, the one that
+has bindings of most target types is read one target at a time and once with those targets joined.
+Only if both give the same bindings are these targets joined for the other groups.
 """
 
 from collections import deque
@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pipelines.extract.completeness import ListId
 from pipelines.extract.records import Key
 
-# Groups read one target at a time while the answer is out; more would cost calls, fewer time.
+# Groups read one target at a time while the answer is out; more would cost calls, fewer would
+# have bindings of fewer types.
 CANDIDATES = 4
 
 
@@ -20,17 +21,17 @@ class AssociationLists:
     """Says, as groups and finished lists come in, which lists to read next.
 
     Attributes:
-        joined_works: whether the API honours joined targets; None while that is not known.
+        joined: the targets that are read with one list; empty where the API does not honour that.
     """
 
     def __init__(self, endpoint: str, targets: Sequence[str]) -> None:
+        self.joined: tuple[str, ...] = ()
         self._endpoint = endpoint
         self._targets = tuple(targets)
-        self._joined = ",".join(targets)
-        self.joined_works: bool | None = False if len(self._targets) == 1 else None
+        self._is_decided = len(self._targets) == 1
         self._waiting: deque[str] = deque()
         self._candidates: dict[str, dict[str, frozenset[Key]]] = {}
-        self._probed = ""
+        self._probe: ListId | None = None
 
     def add_group(self, group_id: str) -> list[ListId]:
         """The lists to read now for a group that was just found."""
@@ -39,7 +40,7 @@ class AssociationLists:
 
     def is_probe(self, list_id: ListId) -> bool:
         """Whether the list only answers the question, and its rows are read elsewhere."""
-        return list_id == ListId(self._endpoint, self._probed, self._joined)
+        return list_id == self._probe
 
     def finished(self, list_id: ListId, keys: frozenset[Key] | None) -> list[ListId]:
         """The lists to read next, after one of them was read.
@@ -48,32 +49,48 @@ class AssociationLists:
             list_id: the list of associations that was read.
             keys: its bindings; None if the API refused it.
         """
-        if self.joined_works is not None:
+        if self._is_decided:
             return []
         if self.is_probe(list_id):
-            alone = self._candidates[self._probed].values()
-            self.joined_works = keys == frozenset[Key]().union(*alone)
+            self._is_decided = True
+            alone = self._candidates[list_id.parent_id]
+            if keys == frozenset[Key]().union(*alone.values()):
+                self.joined = tuple(list_id.target.split(","))
             return self._release()
-        found = self._candidates[list_id.parent_id]
-        found[list_id.target] = keys or frozenset()
-        if len(found) < len(self._targets):
+        self._candidates[list_id.parent_id][list_id.target] = keys or frozenset()
+        return self._next_question()
+
+    def _next_question(self) -> list[ListId]:
+        """The probe, if a candidate is fit for it; else further candidates."""
+        done = [g for g, found in self._candidates.items() if len(found) == len(self._targets)]
+        if self._probe or not done:
             return []
-        if not self._probed and sum(map(bool, found.values())) > 1:
-            self._probed = list_id.parent_id
-            return [ListId(self._endpoint, self._probed, self._joined)]
-        if list_id.parent_id != self._probed:
-            del self._candidates[list_id.parent_id]
+        best = max(done, key=lambda group: len(self._bound(group)))
+        is_last_chance = len(done) == len(self._candidates)
+        if len(self._bound(best)) == len(self._targets) or (
+            is_last_chance and len(self._bound(best)) > 1
+        ):
+            self._probe = ListId(self._endpoint, best, ",".join(self._bound(best)))
+            return [self._probe]
+        if is_last_chance:
+            self._candidates.clear()
         return self._release()
+
+    def _bound(self, group_id: str) -> list[str]:
+        """The targets of which a candidate has bindings."""
+        found = self._candidates[group_id]
+        return [target for target in self._targets if found[target]]
 
     def _release(self) -> list[ListId]:
         lists: list[ListId] = []
-        while self._waiting and (self.joined_works is not None or self._may_start_candidate()):
+        alone = [target for target in self._targets if target not in self.joined]
+        targets = [",".join(self.joined), *alone] if self.joined else alone
+        while self._waiting and (self._is_decided or self._may_start_candidate()):
             group_id = self._waiting.popleft()
-            if self.joined_works is None:
+            if not self._is_decided:
                 self._candidates[group_id] = {}
-            targets = (self._joined,) if self.joined_works else self._targets
             lists += [ListId(self._endpoint, group_id, target) for target in targets]
         return lists
 
     def _may_start_candidate(self) -> bool:
-        return not self._probed and len(self._candidates) < CANDIDATES
+        return self._probe is None and len(self._candidates) < CANDIDATES

@@ -59,6 +59,11 @@ class Throttle:
         self._throttled = 0
         self._points: list[tuple[float, float]] = []
 
+    def cap(self, max_rate: float | None) -> None:
+        """Never send more calls a second than this, nor than an earlier cap."""
+        with self._lock:
+            self._rate.cap(max_rate or float("inf"))
+
     def acquire(self, sleep: Callable[[float], None]) -> None:
         """Return when the next call may go out.
 
@@ -92,13 +97,12 @@ class Throttle:
     def stats(self) -> ThrottleStats:
         """What it did so far."""
         with self._lock:
-            step = max(1, len(self._points) // MOST_POINTS)
             return ThrottleStats(
                 rate=self._rate.now,
                 good_rate=self._rate.good,
                 throttled=self._throttled,
                 paused_seconds=self._paused_seconds,
-                rate_over_time=tuple(self._points[::step]),
+                rate_over_time=tuple(self._points),
             )
 
     def _seconds_to_wait(self, *, waited: bool) -> float:
@@ -113,14 +117,17 @@ class Throttle:
                 return due - now
             # A nap that lasted too long must not lower the rate.
             self._last = max(due, now - NAP_SECONDS) if waited else now
-            self._rate.sent(waited=waited)
+            self._rate.sent(now, waited=waited)
             return 0.0
 
     def _note(self) -> None:
         """Remember the rate, where it is another one than before."""
         rate = round(self._rate.now, 2)
-        if not self._points or self._points[-1][1] != rate:
-            self._points.append((round(self._clock() - (self._first or 0.0), 2), rate))
+        if self._points and self._points[-1][1] == rate:
+            return
+        self._points.append((round(self._clock() - (self._first or 0.0), 2), rate))
+        if len(self._points) > 2 * MOST_POINTS:
+            del self._points[1::2]
 
 
 _throttles: dict[str, Throttle] = {}
@@ -128,9 +135,16 @@ _throttles_lock = threading.Lock()
 
 
 def throttle_for(key: str, start_rate: float | None, max_rate: float | None) -> Throttle:
-    """The one throttle of this key in this process; made with these rates if it is new."""
+    """The one throttle of this key in this process.
+
+    Args:
+        key: the API key.
+        start_rate: calls a second to begin with, if it is new.
+        max_rate: never more than this, nor than any cap given for the key before.
+    """
     with _throttles_lock:
-        start = min(start_rate or START_RATE, max_rate or float("inf"))
-        return _throttles.setdefault(
-            f"{hash_of(key)} {max_rate}", Throttle(start_rate=start, max_rate=max_rate)
+        throttle = _throttles.setdefault(
+            hash_of(key), Throttle(start_rate=start_rate or START_RATE)
         )
+        throttle.cap(max_rate)
+        return throttle

@@ -40,9 +40,10 @@ class ApiKeyAuth(AuthBase):
 class ReadOnlyAdapter(HTTPAdapter):
     """Lets GET, and POST to `/api/search/`, through to one scheme, host and port."""
 
-    def __init__(self, url: str, connections: int) -> None:
+    def __init__(self, url: str, connections: int, proxy: str | None) -> None:
         super().__init__(pool_maxsize=connections, pool_block=True)
         self._origin = _origin(url)
+        self._proxy = proxy
 
     def send(
         self, request: requests.PreparedRequest, *args: object, **kwargs: object
@@ -58,6 +59,9 @@ class ReadOnlyAdapter(HTTPAdapter):
         )
         if not is_read or _origin(url) != self._origin:
             raise ReadOnlyError(f"refused to send {request.method} to {_origin(url)}: not a read")
+        if self._proxy:
+            # Here, because requests lets a proxy of the environment win over the session's.
+            kwargs["proxies"] = {"https": self._proxy}
         return super().send(request, *args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
 
 
@@ -73,15 +77,13 @@ def read_only_session(
         proxy: address of the proxy, if JumpCloud is reached through one.
     """
     session = requests.Session()
-    adapter = ReadOnlyAdapter(url, connections)
+    adapter = ReadOnlyAdapter(url, connections, proxy)
     session.mount("https://", adapter)
     session.mount("http://", adapter)
     # A proxy named by the environment must never see a key that is sent in plain text.
     session.trust_env = url.startswith("https://")
     session.auth = ApiKeyAuth(key)
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
-    if proxy:
-        session.proxies = {"https": proxy, "http": proxy}
     return session
 
 

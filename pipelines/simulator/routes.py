@@ -121,7 +121,20 @@ class Routes:
             return _v1(Page(rows[query.skip : query.skip + query.limit], len(rows)))
         if name in V1_LISTS:
             return _v1(self._list(V1_LISTS[name], query, request))
-        return refusal(HTTPStatus.NOT_FOUND)
+        collection, _, record_id = name.partition("/")
+        return self._record(collection, record_id)
+
+    def _record(self, collection: str, record_id: str) -> Answer:
+        records = {
+            "systems": self._org.systems,
+            "systemusers": self._org.users,
+            "applications": self._org.applications,
+        }.get(collection, {})
+        if not OBJECT_ID.fullmatch(record_id):
+            return refusal(HTTPStatus.NOT_FOUND)
+        if record_id not in records or record_id in self._org.vanished:
+            return refusal(HTTPStatus.NOT_FOUND)
+        return Answer(HTTPStatus.OK, encode(records[record_id]))
 
     def _search(self, request: Request) -> Answer:
         if not self._behavior.search:

@@ -2,11 +2,15 @@
 
 import socket
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+import requests
 from conftest import KEY_VARIABLE, Pulled
+from urllib3 import HTTPResponse
 
+from pipelines.extract.answers import answer_of
 from pipelines.extract.errors import (
     ExtractError,
     ForbiddenError,
@@ -17,10 +21,17 @@ from pipelines.extract.errors import (
     UnauthorizedError,
 )
 from pipelines.extract.pull import pull_organization
+from pipelines.extract.retry import (
+    LEAST_FAILURES,
+    LONGEST_SILENCE_SECONDS,
+    MAX_TRIES,
+    RetryBudget,
+)
 from pipelines.settings import Integration
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate, truth
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+BODY = b'{"message": "bad header x-api-key: jca_k"}'
 
 
 @pytest.fixture
@@ -90,9 +101,49 @@ def test_a_lasting_fault_is_named_with_place_and_remedy(
 
 @pytest.mark.usefixtures("no_waiting")
 def test_a_dead_api_ends_the_pull_soon(pull: Callable[..., Pulled]) -> None:
-    behavior = Behavior(faults=[Fault(".", "status", status=503)])
+    fault = Fault(".", "status", status=503)
     with pytest.raises(TemporaryError, match="JumpCloud fails with status 503"):
-        pull(generate(sizes=SMALL), behavior)
+        pull(generate(sizes=SMALL), Behavior(faults=[fault]))
+    assert fault.fired <= MAX_TRIES * 5  # the lists that are asked for first
+
+
+def test_a_budget_ends_what_single_calls_would_not() -> None:
+    now = 0.0
+    budget = RetryBudget(8, clock=lambda: now)
+    spent = 0
+    while budget.spend():
+        spent += 1
+    assert spent == LEAST_FAILURES - 1
+    patient = RetryBudget(8, clock=lambda: now)
+    now += LONGEST_SILENCE_SECONDS - 1
+    assert patient.spend()
+    patient.succeeded()
+    now += LONGEST_SILENCE_SECONDS
+    assert not patient.spend()
+
+
+def test_an_api_that_fails_now_and_then_never_uses_the_budget_up() -> None:
+    budget = RetryBudget(1)
+    for number in range(10_000):
+        assert number % 8 or budget.spend()
+        budget.succeeded()
+
+
+def test_a_list_that_is_not_found_although_its_group_is_there_fails(
+    pull: Callable[..., Pulled],
+) -> None:
+    fault = Fault("systemgroups/.*/users", "not_found")
+    with pytest.raises(NotFoundError, match="/users: not found"):
+        pull(generate(sizes=SMALL), Behavior(faults=[fault]))
+
+
+def test_an_answer_that_repeats_the_key_does_not_give_it_away() -> None:
+    response = requests.Response()
+    response.status_code = 400
+    response.request = requests.Request("GET", "http://h", headers={"x-api-key": "jca_k"}).prepare()
+    response.raw = HTTPResponse(BytesIO(BODY), preload_content=False)
+    with pytest.raises(RefusedError, match=r"bad header x-api-key: \.\.\.'"):
+        answer_of(response, where="h", scope="s")
 
 
 @pytest.mark.parametrize("key", ["jca_of_another_region", "x"])
@@ -131,4 +182,6 @@ def test_no_network(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
         with pytest.raises(TemporaryError, match="cannot be reached; check the network") as caught:
             pull_organization(acme, state)
     assert "jca_key" not in repr(caught.value)
+    # The library's error holds the request, and so the key: it must not travel along.
     assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None

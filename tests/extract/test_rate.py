@@ -69,7 +69,7 @@ def simulate(
                 heapq.heappush(ready, now if retry_after else now + 1.5)
             rates.append(rate.now)
             continue
-        rate.sent(waited=due > max(place_free_at, last))
+        rate.sent(due, waited=due > max(place_free_at, last))
         now = last = due
         heapq.heappop(ready)
         seconds = latency(len(under_way))
@@ -121,7 +121,7 @@ def test_a_429_halves_the_rate() -> None:
     rate = Rate(now=20.0)
     rate.begin(0.0)
     for number in range(60):
-        rate.sent(waited=False)
+        rate.sent(0.05 * number, waited=False)
         rate.succeeded(0.05 * number, LATENCY)
     assert rate.now == 20.0
     rate.refused(3.0)
@@ -164,3 +164,18 @@ def test_noise_does_not_slow_it_down() -> None:
 
     ideal = 1700 * LATENCY * 1.09 / PLACES
     assert simulate(Rate(), 1700, latency=noisy).seconds < 1.3 * ideal
+
+
+@pytest.mark.parametrize("pause", [5.0, 30.0, 120.0])
+def test_a_long_pause_does_not_count_as_growth(pause: float) -> None:
+    outcome = simulate(Rate(), 300, Limit(8, 8), retry_after=pause)
+    assert max(outcome.rates[-200:]) < 3 * 8
+
+
+def test_idle_time_does_not_count_as_growth() -> None:
+    rate = simulate(Rate(), 600, Limit(8, 8)).rate
+    before = rate.now
+    rate.sent(100_000.0, waited=False)
+    rate.succeeded(100_000.05, LATENCY)
+    assert rate.now <= before
+    assert rate.good < 10

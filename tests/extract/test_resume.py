@@ -66,8 +66,9 @@ def test_a_second_resume_sends_nothing(cut_off: tuple[Server, Integration], stat
     first = pull_organization(acme, state)
     server.reset_calls()
     second = pull_organization(acme, state)
-    # Only the question whether targets may be joined is asked anew.
-    assert {call.path.rsplit("/")[-1] for call in server.calls} <= {"associations"}
+    # Only which organisation answers, and whether targets may be joined, is asked anew.
+    asked = {call.path.rsplit("/")[-1] for call in server.calls}
+    assert asked <= {"associations", "organizations"}
     assert rows(second) == rows(first)
     assert second.started_at == first.started_at
 
@@ -78,6 +79,18 @@ def test_other_settings_start_anew(cut_off: tuple[Server, Integration], state: P
     other = acme.model_copy(update={"association_targets": ("user",)})
     result = pull_organization(other, state)
     assert result.counts.calls == fresh(other, state).counts.calls
+
+
+def test_another_key_starts_anew(
+    cut_off: tuple[Server, Integration],
+    serve: Callable[..., Server],
+    integration: Callable[..., Integration],
+    state: Path,
+) -> None:
+    assert cut_off
+    other = generate(2, SMALL)
+    result = pull_organization(integration(serve(other)), state)
+    assert set(result.tables["systems"]["_id"].to_pylist()) == set(other.systems)
 
 
 def test_old_lists_are_read_again(
