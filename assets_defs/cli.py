@@ -14,11 +14,11 @@ import click
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.places import history, publication_lock, published_file
-from assets_defs.run import prepare_home, refresh
+from assets_defs.run import RunResult, prepare_home, refresh
 from assets_defs.summary import print_examples, print_summary
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.files import locked
+from pipelines.locks import locked
 from pipelines.settings import (
     CONFIG_VARIABLE,
     HOME_VARIABLE,
@@ -65,6 +65,10 @@ def run(
         settings = load_settings()
         chosen = [settings.named(name) for name in names]
         chosen = chosen or [each for each in settings.integration if each.enabled]
+        if not chosen:
+            raise SettingsError("every integration is disabled; name the one to run")
+        if len(chosen) == 1:
+            chosen[0].api_key()
         succeeded = [_run_one(each.name, accept_removals=accept_removals) for each in chosen]
     if not all(succeeded):
         sys.exit(1)
@@ -118,12 +122,21 @@ def _run_one(name: str, *, accept_removals: bool = False) -> bool:
     result = refresh(name, accept_removals=accept_removals)
     if result.failure:
         click.echo(f"{name}: {result.failure}", err=True)
-        click.echo(f"{name}: nothing was published; what was published before stays", err=True)
+        click.echo(f"{name}: {_what_stays(result)}", err=True)
         if result.was_interrupted:
             _leave_at_once()
         return False
     print_summary(name, published_file())
     return True
+
+
+def _what_stays(result: RunResult) -> str:
+    if result.was_committed:
+        return (
+            f"the snapshot is in the history, but {published_file()} could not be renewed; "
+            "mend the cause and run `jumpcloud-inventory rebuild`"
+        )
+    return "nothing was published; what was published before stays"
 
 
 def _leave_at_once() -> None:
@@ -134,6 +147,8 @@ def _leave_at_once() -> None:
 
 
 def _set_environment(config: Path | None, data_dir: Path | None) -> None:
+    if data_dir == Path():
+        raise SettingsError("--data-dir is empty; name a directory")
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())
     prepare_home(data_dir.absolute() if data_dir else None)

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.load.files import write_text
@@ -25,7 +26,7 @@ api_key_env = "{variable}"
 @contextmanager
 def simulated_organization(data_dir: Path) -> Iterator[None]:
     """Serve the organisation on a free loopback port, and set it as the only integration."""
-    organization = generate()
+    organization = generate(now=_first_start(data_dir))
     with Server(organization) as server:
         path = data_dir / "integrations.toml"
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
@@ -33,3 +34,11 @@ def simulated_organization(data_dir: Path) -> Iterator[None]:
         os.environ[CONFIG_VARIABLE] = str(path)
         os.environ[KEY_VARIABLE] = organization.api_key
         yield
+
+
+def _first_start(data_dir: Path) -> datetime:
+    """When the demo was first started here: its dates count from there, so that they stay."""
+    path = data_dir / "simulated_since.txt"
+    if not path.exists():
+        write_text(datetime.now(UTC).isoformat(), path)
+    return datetime.fromisoformat(path.read_text())

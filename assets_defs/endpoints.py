@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.places import run_lock
 from assets_defs.resources import Metadata, ParquetStore
 from pipelines.errors import InventoryError
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
@@ -17,6 +18,7 @@ from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.locks import hold
 from pipelines.settings import home, load_settings
 
 COMPLETE = "complete"
@@ -64,9 +66,11 @@ def pull(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Read all lists of the organisation at the same time, under one throttle."""
+    reporter = _Reporter(context.log.info)
     try:
         integration = load_settings().named(context.partition_key)
-        result = pull_organization(integration, home(), _reporter(context.log.info))
+        hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
+        result = pull_organization(integration, home(), reporter.progress, reporter.retry)
     except IncompleteError as error:
         yield dg.AssetCheckResult(
             check_name=COMPLETE,
@@ -88,24 +92,34 @@ def pull(
         )
 
 
-def _reporter(log: Callable[[str], None]) -> Callable[[Progress], None]:
-    """Logs progress at a rate that a person can read."""
-    last = time.monotonic()
-    plan: Plan | None = None
+class _Reporter:
+    """Logs the plan, and then progress and retries at a rate that a person can read."""
 
-    def report(progress: Progress) -> None:
-        nonlocal last, plan
-        if progress.plan != plan:
-            plan = progress.plan
-            log(f"plan: {plan}")
-        if time.monotonic() - last >= PROGRESS_SECONDS:
-            last = time.monotonic()
-            log(
-                f"{progress.lists_done} of {progress.lists_known} lists, "
-                f"{progress.counts.calls} calls, {progress.counts.throttled} throttled"
-            )
+    def __init__(self, log: Callable[[str], None]) -> None:
+        self._log = log
+        self._plan: Plan | None = None
+        self._last = {"progress": time.monotonic(), "retry": float("-inf")}
 
-    return report
+    def progress(self, progress: Progress) -> None:
+        """Tell how far the pull is."""
+        if progress.plan != self._plan:
+            self._plan = progress.plan
+            self._log(f"plan: {progress.plan}")
+        counts = progress.counts
+        self._tell(
+            "progress",
+            f"{progress.lists_done} of {progress.lists_known} lists, {counts.calls} calls, "
+            f"{counts.throttled} throttled",
+        )
+
+    def retry(self, why: str) -> None:
+        """Tell that a call is sent again."""
+        self._tell("retry", why)
+
+    def _tell(self, kind: str, words: str) -> None:
+        if time.monotonic() - self._last[kind] >= PROGRESS_SECONDS:
+            self._last[kind] = time.monotonic()
+            self._log(words)
 
 
 def _sums(proofs: pa.Table) -> dict[str, int]:

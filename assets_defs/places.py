@@ -18,4 +18,9 @@ def published_file() -> Path:
 
 def publication_lock() -> Path:
     """Held while the history or the published file change."""
-    return home() / ".publication.lock"
+    return home() / "locks" / ".publication"
+
+
+def run_lock(integration: str) -> Path:
+    """Held by the one run of an integration: its tables lie at the same place in every run."""
+    return home() / "locks" / integration

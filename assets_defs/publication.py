@@ -8,17 +8,17 @@ import pyarrow as pa
 from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.places import history, publication_lock, published_file
+from assets_defs.places import history, publication_lock, published_file, run_lock
 from assets_defs.resources import ParquetStore, preview
 from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.files import locked
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.run_tables import integrations_table, snapshots_table
 from pipelines.load.snapshot import commit_snapshot
+from pipelines.locks import locked, release
 from pipelines.schema import Table
 from pipelines.settings import Integration, home, load_settings
 
@@ -85,6 +85,7 @@ def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
     with locked(publication_lock()):
         build_duckdb_file(history(), published_file())
     spool_of(load_settings().named(context.partition_key), home()).remove()
+    release(run_lock(context.partition_key))
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": published_file().as_uri(),

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import tempfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -10,8 +11,9 @@ from pathlib import Path
 import dagster as dg
 from dagster import DagsterExecutionInterruptedError
 
-from pipelines.settings import HOME_VARIABLE, home
+from pipelines.settings import HOME_VARIABLE, SettingsError, home
 
+COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 
 
@@ -23,25 +25,40 @@ class RunResult:
         run_id: Dagster's id of the run.
         failure: why it failed, in words; empty when it succeeded.
         was_interrupted: whether Ctrl-C ended it.
+        was_committed: whether its snapshot is in the history.
     """
 
     run_id: str
     failure: str
     was_interrupted: bool
+    was_committed: bool
 
 
 def prepare_home(data_dir: Path | None) -> Path:
     """Make the data directory with Dagster's home inside, and name both in the environment.
 
     So the command line, the UI and the schedule see the same runs.
+
+    Raises:
+        SettingsError: it cannot be written.
     """
     if data_dir is not None:
         os.environ[HOME_VARIABLE] = str(data_dir)
     dagster_home = home() / "dagster"
-    dagster_home.mkdir(parents=True, exist_ok=True)
-    if not (dagster_home / "dagster.yaml").exists():
-        with resources.as_file(resources.files("assets_defs") / "dagster.yaml") as template:
-            shutil.copy(template, dagster_home)
+    try:
+        # Names, e-mail addresses and who has sudo are nobody else's business.
+        home().mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (dagster_home, home() / "history", home() / "parquet"):
+            folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=folder).close()
+        if not (dagster_home / "dagster.yaml").exists():
+            with resources.as_file(resources.files("assets_defs") / "dagster.yaml") as template:
+                shutil.copy(template, dagster_home)
+    except OSError as error:
+        raise SettingsError(
+            f"the data directory {home()} cannot be written ({error.strerror}); "
+            "name another one with --data-dir"
+        ) from None
     os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
     return home()
 
@@ -74,6 +91,9 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
         result.run_id,
         failure="\n".join(map(_in_words, failures)),
         was_interrupted=any(map(_is_interrupt, failures)),
+        was_committed=any(
+            event.is_step_success and event.step_key == COMMIT for event in result.all_events
+        ),
     )
 
 

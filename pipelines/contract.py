@@ -102,7 +102,12 @@ USERS = Table(
         ),
         Column("mfa_configured", "BOOLEAN", "Whether MFA is set up", "systemusers.mfa"),
         Column("totp_enabled", "BOOLEAN", "Whether TOTP is on", "systemusers.totp_enabled"),
-        Column("global_admin", "BOOLEAN", "sudo on every device it reaches", "systemusers.sudo"),
+        Column(
+            "global_admin",
+            "BOOLEAN",
+            "sudo on every device it reaches, whatever its groups say",
+            "systemusers.sudo",
+        ),
         Column(
             "passwordless_sudo",
             "BOOLEAN",
@@ -347,13 +352,15 @@ TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES)}
 
 SYSTEM_USERS_VIEW = View(
     "system_users",
-    "Who can log in where, and through which system groups",
+    "Who is bound to which device through its system groups; whether a login works also depends "
+    "on users.state",
     columns={
         "integration": INTEGRATION.description,
         "system_id": "Device",
         "user_id": "User who reaches it",
         "via_group_ids": "System groups that grant it",
-        "sudo": "Whether one of those groups grants sudo; NULL where none says",
+        "sudo": "Whether one of those groups grants sudo; NULL where none says; users.global_admin "
+        "grants it everywhere",
         "sudo_without_password": "Whether one of them grants sudo without a password",
     },
     sql="""

@@ -1,6 +1,7 @@
 """Integrations file and environment -> typed settings; where keys come from."""
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,9 @@ REGION_URLS = {
     "in": "https://console.in.jumpcloud.com",
 }
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+# Keys of today begin with jca_, older ones are 40 hexadecimal digits.
+_LOOKS_LIKE_A_KEY = re.compile(r"jca_\w{16,}|[0-9a-fA-F]{40}")
 
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = (
@@ -96,11 +100,11 @@ class Integration(BaseModel):
     removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3
     removal_minimum: Annotated[int, Field(ge=1)] = 20
 
-    @field_validator("api_key_env")
+    @field_validator("name", "api_key_env", mode="before")
     @classmethod
-    def _is_no_key(cls, value: str) -> str:
-        if value.startswith("jca_"):
-            raise ValueError("must be the name of a variable; this looks like a key itself")
+    def _is_no_key(cls, value: object) -> object:
+        if isinstance(value, str) and _LOOKS_LIKE_A_KEY.fullmatch(value.strip()):
+            raise ValueError("looks like a key; give a name, and put the key in the environment")
         return value
 
     @field_validator("base_url")
@@ -109,6 +113,8 @@ class Integration(BaseModel):
         if value is None:
             return None
         parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("must be https://host (plain http only for 127.0.0.1)")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must hold neither user, password, query nor fragment")
         if parts.path.strip("/"):
@@ -116,7 +122,7 @@ class Integration(BaseModel):
         _ = parts.port  # a ValueError if it is none
         if parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS:
             return value.rstrip("/")
-        if parts.scheme != "https" or not parts.hostname:
+        if parts.scheme != "https":
             raise ValueError("must be https://host (plain http only for 127.0.0.1)")
         return value.rstrip("/")
 
@@ -243,12 +249,23 @@ def _validated(document: dict[str, object], source: str) -> Settings:
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
-        lines = [f"{source}: {_in_words(detail, document)}" for detail in error.errors()]
+        # One wrong entry also makes the list of entries too short: that says nothing more.
+        details = [each for each in error.errors() if each["type"] != "too_short"]
+        lines = [f"{source}: {_in_words(each, document)}" for each in details or error.errors()]
         raise SettingsError("\n".join(lines)) from None
+
+
+_FORMS = {
+    "name": "takes small letters, digits, - and _, at most 64",
+    "api_key_env": "must be the name of an environment variable",
+    "org_id": "must be 24 hexadecimal digits, or empty",
+}
 
 
 def _in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
     """One validation error as `integration 'acme', field 'region': what is wrong`."""
+    if detail["loc"] == ("integration",) and detail["type"] != "value_error":
+        return "there is no [[integration]]; write at least one, with two brackets"
     match detail["loc"]:
         case ("integration", int() as index, *field):
             where = f"integration {_entry_name(document, index)}"
@@ -256,10 +273,13 @@ def _in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
             where = "settings"
     if field:
         where += f", field {'.'.join(str(part) for part in field)!r}"
-    if detail["type"] == "extra_forbidden":
-        return f"{where}: is not a setting; remove it or mend its spelling"
-    if detail["type"] == "missing":
-        return f"{where}: is missing"
+    match detail["type"]:
+        case "extra_forbidden":
+            return f"{where}: is not a setting; remove it or mend its spelling"
+        case "missing":
+            return f"{where}: is missing"
+        case "string_pattern_mismatch":
+            return f"{where}: {_FORMS[str(field[0])]}"
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
 
 
@@ -267,4 +287,5 @@ def _entry_name(document: dict[str, object], index: int) -> str:
     entries = document["integration"]
     entry = entries[index] if isinstance(entries, list) else None
     name = entry.get("name") if isinstance(entry, dict) else None
-    return repr(name) if isinstance(name, str) else f"number {index + 1}"
+    is_name = isinstance(name, str) and not _LOOKS_LIKE_A_KEY.fullmatch(name)
+    return repr(name) if is_name else f"number {index + 1}"

@@ -223,9 +223,68 @@ def test_a_usage_error_exits_2(
 
 def test_a_missing_key_is_named(installation: Installation) -> None:
     done = installation.run("run")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "environment variable JUMPCLOUD_API_KEY is not set" in done.stderr
     assert not installation.file.exists()
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(installation: Installation) -> None:
+    key = "jca_0123456789abcdef0123456789abcdef0123"
+    settings = installation.folder / "integrations.toml"
+    for fields in (f'name = "{key}"', f'name = "acme"\napi_key_env = "{key}"'):
+        settings.write_text(f"[[integration]]\n{fields}\n")
+        done = installation.run("run", "--config", str(settings))
+        assert done.returncode == 2
+        assert "looks like a key" in done.stderr
+        assert key not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("data_dir", ["", "file", "file/below", "/proc/nope"])
+def test_a_data_directory_that_cannot_be_written_is_named(
+    data_dir: str, installation: Installation
+) -> None:
+    (installation.folder / "file").write_text("")
+    done = installation.run("run", "--data-dir", data_dir, JUMPCLOUD_API_KEY="k")
+    assert done.returncode == 2
+    assert "--data-dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_enabled_integration_is_an_error(installation: Installation) -> None:
+    path = installation.folder / "integrations.toml"
+    path.write_text('[[integration]]\nname = "acme"\nenabled = false\n')
+    done = installation.run("run", "--config", str(path))
+    assert done.returncode == 2
+    assert "every integration is disabled" in done.stderr
+
+
+def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    theirs, ours = socket.socketpair()
+    behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)])
+    with theirs, ours:
+
+        def tell(number: int, _: object) -> None:
+            if number == 3:
+                ours.send(b".")
+
+        behavior.on_call = tell
+        server = serve(organization, behavior)
+        installation.set_integrations(acme=server)
+        environment = installation.environment | {"ACME_KEY": organization.api_key}
+        with subprocess.Popen(
+            [COMMAND, "run"], cwd=installation.folder, env=environment, stderr=subprocess.PIPE
+        ) as first:
+            theirs.recv(1)
+            done = installation.run("run", ACME_KEY=organization.api_key)
+            first.kill()
+    assert done.returncode == 1
+    assert "a run of integration 'acme' is under way already" in done.stderr
+    server.behavior.faults.clear()
+    # The kernel has freed the lock of the run that was killed.
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
 
 
 def test_the_demo_needs_no_key(installation: Installation) -> None:
@@ -267,6 +326,14 @@ def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None
     assert done.returncode == 1
     assert "there is no snapshot to rebuild from" in done.stderr
     assert not installation.file.exists()
+
+
+def test_the_demo_shows_no_change_where_there_was_none(installation: Installation) -> None:
+    for _ in range(2):
+        assert installation.run("demo").returncode == 0
+    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
+        assert file.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+        assert file.sql("FROM changes").fetchall() == []
 
 
 def test_ctrl_c_ends_a_run_soon_and_changes_nothing(

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import requests
@@ -59,7 +59,9 @@ class JumpCloudClient:
         *,
         org_id: str = "",
         max_in_flight: int = 8,
+        on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._on_retry = on_retry
         self._session = session
         self._url = url
         self.throttle = throttle
@@ -89,13 +91,18 @@ class JumpCloudClient:
             stop=tenacity.stop_after_attempt(MAX_TRIES),
             wait=wait_before_retry,
             sleep=self._sleep,
-            before_sleep=lambda _: self._count(retries=1),
+            before_sleep=self._before_retry,
             reraise=True,
         )
         return retrying(self._send_once, request)
 
     def _is_worth_a_retry(self, error: BaseException) -> bool:
         return isinstance(error, TemporaryError) and self._budget.spend()
+
+    def _before_retry(self, state: tenacity.RetryCallState) -> None:
+        self._count(retries=1)
+        if state.outcome:
+            self._on_retry(f"{state.outcome.exception()}; trying again")
 
     def _sleep(self, seconds: float) -> None:
         if self._aborted.wait(seconds):

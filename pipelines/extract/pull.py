@@ -71,6 +71,7 @@ def pull_organization(
     integration: Integration,
     state: Path,
     on_progress: Callable[[Progress], None] = lambda _: None,
+    on_retry: Callable[[str], None] = lambda _: None,
 ) -> Pull:
     """Read every list of an integration's organisation and prove each complete.
 
@@ -81,6 +82,7 @@ def pull_organization(
         integration: whose key is read from the environment now.
         state: folder for what outlives a run: finished lists, and the rate that was good.
         on_progress: told after each list.
+        on_retry: told why a call is sent again, from any thread.
 
     Raises:
         SettingsError: there is no usable key.
@@ -99,6 +101,7 @@ def pull_organization(
             throttle,
             org_id=integration.org_id,
             max_in_flight=integration.max_in_flight,
+            on_retry=on_retry,
         )
         result = _pull(client, integration, spool_of(integration, state), on_progress)
     _check_organization(integration, result.tables[ORGANIZATIONS.name])

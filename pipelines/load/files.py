@@ -1,6 +1,5 @@
 """Files that appear whole or not at all."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,15 +26,6 @@ def replace_durably(aside: Path, path: Path) -> None:
     _flush(aside)
     aside.replace(path)
     _flush(path.parent)
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; wait while another process does. The kernel frees it if we are killed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 @contextmanager
