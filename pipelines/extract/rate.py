@@ -1,40 +1,53 @@
 """How many calls a second to send, learnt from the answers alone. Pure: it is told the time.
 
-It doubles while windows of calls are clean, as TCP's slow start does. At an answer 429 it halves.
-Between two 429s the limit's bucket is emptied twice, so the calls accepted in between, by the time
-between, are the limit itself: the rate then returns to just below it, and only now and then tries
-a little more. Where latency doubles against its own minimum, it slows down before it is told to.
+JumpCloud publishes no limit, so none is assumed: the rate doubles until the API, or the number of
+calls in flight, is the bottleneck. An answer 429 halves it, and what was accepted between two of
+them tells the limit: the rate then returns to just below it, stays there for a while that doubles
+with each 429, and only then grows, gently at first. Where latency doubles against its own
+minimum, it slows down before it is told to.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
 START_RATE = 4.0
-LOWEST_RATE = 0.5
-# A window ends after this many answers and seconds: long enough to see what a rate does, short
-# enough that the way from 4 to 200 calls a second takes little more than a second.
-WINDOW_CALLS = 2
-WINDOW_SECONDS = 0.1
-LONG_WINDOW_CALLS = 32  # enough that their median is no noise
-# Answers of calls that were under way at a 429 are of the same congestion.
-ROUND_TRIPS = 1.5
-# A limit measured over less says little; the rate just before is then the better guess.
-LEAST_ACCEPTED = 8
-LEAST_SECONDS = 1.0
-GUESS = 0.9
-# What was accepted since the last 429 is too low where the bucket is small and overflowed.
-LAST_RATE_SHARE = 0.25
-HIGHER = 1.1  # a limit this much above the last one is news
-SIMILAR = 1.25  # rates that differ by less say the same of the limit
-PLATEAU = 0.98  # of the measured limit
-UNKNOWN_GROWTH = 0.5  # a second, of the rate, while no limit was measured
-GROWTH = 0.01  # a second, of the rate, above the plateau
-HOLD_SECONDS = 4.0  # at the plateau before the next try; doubled each time that the try fails
-LONGEST_HOLD_SECONDS = 120.0
-IDLE_SECONDS = 1.0
+LOWEST_RATE = 1.0  # a run of refusals must not stop the pull
+HIGHEST_RATE = 1000.0  # no API answers one client so often
+
+# Accepted at a doubled rate before it doubles again, and at a halved one before it returns.
+ROUND_CALLS = 2
+PLATEAU = 0.995  # of the limit, to which it returns: just below
+ROUND_TRIPS = 1.5  # a 429 so soon after a fall answers a call that was sent before it
+
+# The rate is held for a while that doubles with each fall: a limit that is known is met ever more
+# rarely, and what was concluded from few calls is soon corrected.
+HOLD_CALLS = 24
+HOLD_PAUSES = 2.0  # where a 429 costs a pause, it must be rarer
+HOLD_DOUBLINGS = 5
+HOLD_PER_ACCEPTED = 8  # a limit measured by n calls is held for 8 n at most
+REGAIN_CALLS = 100  # in so many it then grows to the rate that was refused,
+GENTLE = 0.0005  # by this share of the limit each at least;
+BEYOND = 1.1  # so far above, the limit is no longer what it was,
+STEEP = 0.03  # and each call adds this share of the rate
+
+SIMILAR = 0.85  # calls sent at this share of the rate or more tell how many it got accepted
+LEAST_MEASURED = 4
+BETWEEN = 0.75  # half of a doubled rate was accepted and the whole was not: between them
+TRUST_IN_RECENT = 0.75  # after a pause, in which an API may save up calls and may not
+
+LATENCY_CALLS = 32  # the median of so many stays within 30 % although single calls vary by 50 %
+FIRST_LATENCY_CALLS = 8  # before the calls themselves make the answers slow
 LATENCY_FACTOR = 2.0
-LATENCY_SLOWDOWN = 0.75
+LATENCY_SLOWDOWN = 0.9
 HELPED = 0.9  # slowing down that leaves more than this of the latency did not help
+LATENCY_DRIFT = 1.01  # of the minimum, each window: an API that became slower is learnt anew
+
+IDLE_SECONDS = 1.0
+LATENCY_UNKNOWN = 1.0
+NEWEST_LATENCY = 1 / 8  # its weight in the running mean
+NEWEST_WAIT = 1 / 16
+RECENT_SENT = 8
 
 
 @dataclass
@@ -44,38 +57,39 @@ class Rate:
     Attributes:
         now: calls a second at present.
         most: never more than this.
-        limit: calls a second that the API was measured to accept; None while it was not.
-        best: most calls a second that were answered without a refusal.
+        limit: calls a second that the API was measured to accept; None while the rate doubles.
+        best: most calls a second that were accepted over a while, and not refused since.
     """
 
     now: float = START_RATE
-    most: float = float("inf")
+    most: float = HIGHEST_RATE
     limit: float | None = None
     best: float = 0.0
-    _is_starting: bool = True
-    _window: "_Window" = field(default_factory=lambda: _Window(0.0))
-    _long_window: "_Window" = field(default_factory=lambda: _Window(0.0))
-    _event_at: float | None = None
-    _count: "_Count" = field(default_factory=lambda: _Count(0.0, 0.0))
-    _recovers_at: float | None = None
-    _grows_at: float = 0.0
-    _hold: float = HOLD_SECONDS
-    _sent_at: float = 0.0
+    _refused: float = 0.0
+    _falls: int = 0
+    _epoch: "_Epoch" = field(default_factory=lambda: _Epoch(0.0, 0.0))
+    _is_back: bool = True
+    _doubled_at: float = 0.0
+    _clean_calls: int = 0
+    _paused_until: float = 0.0
+    _sent_at: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_SENT))
+    _waiting: float = 1.0
     _latency: float = 0.0
-    _lowest_median: float | None = None
-    _slowed_at_median: float | None = None
+    _latencies: "_Latencies" = field(default_factory=lambda: _Latencies(0.0))
 
     @property
     def good(self) -> float:
         """The rate that the next run may start with."""
-        return PLATEAU * self.limit if self.limit else self.best or self.now
+        return self.best or self.now
 
     def begin(self, at: float) -> None:
         """The first call goes out now."""
+        # A remembered rate is a limit that is doubted from the first answer on.
+        self.limit = self.now if self.now > START_RATE else None
         self._set(self.now)
-        self._sent_at = at
-        self._window, self._long_window = _Window(at), _Window(at)
-        self._count = _Count(at, self.now)
+        self._epoch = _Epoch(at, at)
+        self._doubled_at = at
+        self._latencies = _Latencies(at)
 
     def cap(self, most: float) -> None:
         """Never more than this, nor than an earlier cap."""
@@ -83,14 +97,13 @@ class Rate:
         self._set(self.now)
 
     def sent(self, at: float, *, waited: bool) -> None:
-        """A call goes out; whether it had to wait for its turn."""
-        # Nothing is learnt from a time in which there was nothing to send.
-        if at - self._sent_at > IDLE_SECONDS + 2 / self.now:
-            self._window, self._long_window = _Window(at), _Window(at)
-            self._count = _Count(at, self.now)
-        self._sent_at = at
-        self._window.sent += 1
-        self._window.waited += waited
+        """A call goes out now; whether it had to wait for its turn."""
+        if self._sent_at:
+            idle = at - max(self._sent_at[-1], self._paused_until)
+            if idle > IDLE_SECONDS + 2 / self.now:
+                self._skip(at, idle)
+        self._sent_at.append(at)
+        self._waiting += (waited - self._waiting) * NEWEST_WAIT
 
     def succeeded(self, at: float, latency: float) -> None:
         """A call was answered.
@@ -99,18 +112,17 @@ class Rate:
             at: now, in seconds of a clock that only goes forward.
             latency: seconds that the answer took.
         """
-        self._latency = 0.9 * self._latency + 0.1 * latency if self._latency else latency
-        self._count.accepted += 1
-        for window in (self._window, self._long_window):
-            # A call that was under way before tells nothing of the window's rate.
-            if at - latency >= window.began_at:
-                window.latencies.append(latency)
-        self._recover(at)
-        if len(self._long_window.latencies) >= LONG_WINDOW_CALLS:
-            self._end_long_window(at)
-        elapsed = at - self._window.began_at
-        if len(self._window.latencies) >= WINDOW_CALLS and elapsed >= WINDOW_SECONDS:
-            self._end_window(at, elapsed)
+        before = self._latency or latency
+        self._latency = before + (latency - before) * NEWEST_LATENCY
+        if latency > at - self._epoch.began_at:
+            return  # a call that was under way before tells nothing of the present rate
+        self._epoch.accepted += 1
+        self._epoch.answers.append((at, self.now))
+        if not self._is_back:
+            self._return()
+        elif self._is_rate_the_bound and not self._latencies.are_slow(self._latency):
+            self._grow(at, latency)
+        self._watch_latency(at, latency)
 
     def refused(self, at: float, pause: float = 0.0) -> None:
         """A call was answered 429.
@@ -119,88 +131,169 @@ class Rate:
             at: now.
             pause: seconds for which no call may go out.
         """
-        if self._event_at is not None and at - self._event_at < ROUND_TRIPS * self._latency:
+        self._paused_until = max(self._paused_until, at + pause)
+        if self._refused and at < self._epoch.began_at + ROUND_TRIPS * self._round_trip:
             return
-        if self._event_at is None:
-            # The burst that is allowed at first makes this too high, but not by an order.
-            self._slow(at + pause, min(self.now / 2, max(self._count.rate(at), self.now / 8)))
+        limit = self._measured_limit(at)
+        self.best = min(self.best, limit)
+        self._fall(at, self._really_sent / 2, limit, self._bound, pause)
+
+    def _skip(self, at: float, idle: float) -> None:
+        """Learn nothing from a time in which there was nothing to send."""
+        self._sent_at.clear()
+        self._latencies.restart(at)
+        self._epoch.began_at += idle
+        self._epoch.heard_at += idle
+
+    @property
+    def _round_trip(self) -> float:
+        return self._latency or LATENCY_UNKNOWN
+
+    @property
+    def _is_rate_the_bound(self) -> bool:
+        """Whether most calls wait for it, so that a higher one would be made use of."""
+        return 2 * self._waiting > 1
+
+    @property
+    def _really_sent(self) -> float:
+        times = self._sent_at
+        seconds = times[-1] - times[0] if times else 0.0
+        return min(self.now, (len(times) - 1) / seconds) if seconds else self.now
+
+    @property
+    def _bound(self) -> float:
+        return self.now if self._is_rate_the_bound else self._really_sent
+
+    def _measured_limit(self, at: float) -> float:
+        if self.limit is None:
+            return BETWEEN * self._bound
+        epoch = self._epoch
+        recent = min(self._bound, epoch.accepted_rate(at, self.now, self._round_trip / 4))
+        if epoch.grows:
+            return recent
+        # The limit's bucket was empty when the epoch began and is empty now.
+        seconds = max(at - epoch.began_at - self._round_trip, self._round_trip / 4)
+        overall = min(recent, (epoch.accepted + 0.5) / seconds)
+        trust = TRUST_IN_RECENT if epoch.paused else 0.0
+        return trust * recent + (1 - trust) * overall
+
+    def _fall(self, at: float, rate: float, limit: float, refused: float, pause: float) -> None:
+        self._falls = 0 if self.limit is None else min(self._falls + 1, HOLD_DOUBLINGS)
+        self._epoch = _Epoch(
+            began_at=at,
+            heard_at=at + pause + self._round_trip,
+            paused=pause > 0,
+            hold_calls=min(HOLD_CALLS * 2**self._falls, HOLD_PER_ACCEPTED * self._epoch.accepted),
+            hold_until=at + HOLD_PAUSES * pause * 2**self._falls,
+        )
+        self.limit, self._refused = limit, refused
+        self._is_back = False
+        self._waiting = 1.0
+        self._latencies.restart(at)
+        self._set(min(rate, limit))
+
+    def _return(self) -> None:
+        """Return to just below the limit, once some calls were accepted."""
+        if self.limit is not None and self._epoch.accepted >= ROUND_CALLS:
+            self._set(max(self.now, PLATEAU * self.limit))
+            self._is_back = True
+
+    def _grow(self, at: float, latency: float) -> None:
+        epoch = self._epoch
+        if self.limit is None:
+            self._clean_calls += latency <= at - self._doubled_at
+            if self._clean_calls >= ROUND_CALLS:
+                self._clean_calls, self._doubled_at = 0, at
+                self._set(2 * self.now)
+        elif epoch.accepted >= epoch.hold_calls and at >= epoch.hold_until:
+            epoch.grow()
+            if self.now > BEYOND * self._refused:
+                self._set(self.now * (1 + STEEP))
+            else:
+                regain = (self._refused - self.limit) / REGAIN_CALLS
+                self._set(self.now + max(regain, GENTLE * self.limit))
+
+    def _watch_latency(self, at: float, latency: float) -> None:
+        is_slow = self._latencies.add(latency)
+        if is_slow is None:
+            return
+        rate = min(self.now, self._latencies.calls / (at - self._latencies.began_at))
+        if is_slow:
+            too_high = max(LATENCY_FACTOR * rate, self.best)
+            self._fall(at, rate / 2, LATENCY_SLOWDOWN * rate, too_high, 0.0)
         else:
-            self._measure(at)
-            self._slow(at + pause, self.now / 2)
-            self._recovers_at = at + pause + max(2 * self._latency, 1 / self.now)
-        self._event_at = at
-        self._count = _Count(at, self.now)
-
-    def _measure(self, at: float) -> None:
-        """The limit lies between what was accepted since its bucket was empty and the last rate."""
-        if self._count.accepted < LEAST_ACCEPTED or at - self._count.began_at < LEAST_SECONDS:
-            limit = GUESS * self.now
-        else:
-            accepted = min(self._count.rate(at), self.now)
-            limit = accepted + LAST_RATE_SHARE * (self.now - accepted)
-        is_higher = self.limit is None or limit > HIGHER * self.limit
-        self._hold = HOLD_SECONDS if is_higher else min(LONGEST_HOLD_SECONDS, 2 * self._hold)
-        self.limit = limit
-
-    def _slow(self, at: float, rate: float) -> None:
-        self._set(rate)
-        self._is_starting = False
-        self.best = min(self.best, self.limit or rate)
-        self._grows_at = at + (self._hold if self.limit else 0.0)
-        self._window, self._long_window = _Window(at), _Window(at)
-
-    def _recover(self, at: float) -> None:
-        """Return to just below the limit, once its bucket had a moment to fill."""
-        if self._recovers_at is not None and at >= self._recovers_at:
-            self._recovers_at = None
-            if self.limit:
-                self._set(max(self.now, PLATEAU * self.limit))
-                self._count.rate_at_start = self.now
-
-    def _end_window(self, at: float, elapsed: float) -> None:
-        is_rate_the_bound = 2 * self._window.waited >= max(1, self._window.sent)
-        if self._is_starting:
-            really_sent = self._window.sent / elapsed
-            self._set(2 * self.now if is_rate_the_bound else min(self.now, 1.5 * really_sent))
-        elif is_rate_the_bound and at >= self._grows_at:
-            growth = GROWTH if self.limit else UNKNOWN_GROWTH
-            self._set(self.now * (1 + growth * min(elapsed, 1 / growth)))
-            # What was accepted at a much lower rate says nothing of the limit.
-            if self.now > SIMILAR * self._count.rate_at_start:
-                self._count = _Count(at, self.now)
-        self._window = _Window(at)
-
-    def _end_long_window(self, at: float) -> None:
-        window, self._long_window = self._long_window, _Window(at)
-        self.best = max(self.best, len(window.latencies) / (at - window.began_at))
-        now = median(window.latencies)
-        if self._slowed_at_median and now > HELPED * self._slowed_at_median:
-            self._lowest_median = now  # it is not our calls that make the answers slow
-        self._slowed_at_median = None
-        self._lowest_median = min(now, self._lowest_median or now)
-        if now >= LATENCY_FACTOR * self._lowest_median:
-            self._slowed_at_median = now
-            self._slow(at, LATENCY_SLOWDOWN * min(self.now, self.best))
+            self.best = max(self.best, rate)
+        self._latencies.began_at = at
 
     def _set(self, rate: float) -> None:
-        self.now = min(max(rate, LOWEST_RATE), self.most)
+        self.now = min(max(rate, LOWEST_RATE), self.most, HIGHEST_RATE)
 
 
 @dataclass
-class _Window:
+class _Epoch:
+    """The time since the rate last fell; calls sent before do not count in it.
+
+    Attributes:
+        began_at: when the rate fell.
+        heard_at: from when on its own calls are answered.
+        paused: whether a pause was ordered.
+        hold_calls: calls to be accepted before the rate grows.
+        hold_until: time before which it does not grow.
+        accepted: calls accepted.
+        grows: whether the rate has begun to grow.
+        answers: when a call was accepted, and the rate then; since it grows, if it does.
+    """
+
     began_at: float
-    sent: int = 0
-    waited: int = 0
-    latencies: list[float] = field(default_factory=list)
-
-
-@dataclass
-class _Count:
-    """Calls accepted since a moment at which the limit's bucket was empty."""
-
-    began_at: float
-    rate_at_start: float
+    heard_at: float
+    paused: bool = False
+    hold_calls: int = 0
+    hold_until: float = 0.0
     accepted: int = 0
+    grows: bool = False
+    answers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=64))
 
-    def rate(self, at: float) -> float:
-        return self.accepted / max(at - self.began_at, WINDOW_SECONDS)
+    def grow(self) -> None:
+        if not self.grows:
+            self.grows = True
+            self.answers.clear()
+
+    def accepted_rate(self, at: float, rate: float, least_seconds: float) -> float:
+        """Calls accepted a second while about this rate was allowed."""
+        times = [then for then, allowed in self.answers if allowed >= SIMILAR * rate]
+        if len(times) >= LEAST_MEASURED:
+            return (len(times) - 1) / (times[-1] - times[0])
+        return (self.accepted + 0.5) / max(at - self.heard_at, least_seconds)
+
+
+class _Latencies:
+    """Tells whether answers take twice as long as they can, by medians of some calls each."""
+
+    def __init__(self, began_at: float) -> None:
+        self.began_at = began_at
+        self.calls = 0
+        self._window: list[float] = []
+        self._lowest_median: float | None = None
+        self._slowed_at_median: float | None = None
+
+    def restart(self, at: float) -> None:
+        self.began_at = at
+        self._window.clear()
+
+    def are_slow(self, latency: float) -> bool:
+        return latency >= LATENCY_FACTOR * (self._lowest_median or latency)
+
+    def add(self, latency: float) -> bool | None:
+        """Whether the window that this call completes was slow; None if it completes none."""
+        self._window.append(latency)
+        if len(self._window) < (LATENCY_CALLS if self._lowest_median else FIRST_LATENCY_CALLS):
+            return None
+        now = median(self._window)
+        self.calls = len(self._window)
+        self._window.clear()
+        if self._slowed_at_median and now > HELPED * self._slowed_at_median:
+            self._lowest_median = now  # it is not our calls that make the answers slow
+        self._lowest_median = min(now, LATENCY_DRIFT * (self._lowest_median or now))
+        is_slow = self.are_slow(now)
+        self._slowed_at_median = now if is_slow else None
+        return is_slow

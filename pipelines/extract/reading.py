@@ -156,10 +156,10 @@ class Reading:
 
         A page that begins where the rows of a short page end has no unknown row in the first case.
         """
-        short = [p for p in self._pages if 0 < len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
+        short = [p for p in self._pages if len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
         if not short:
             return self._finish("total")
-        self._probe = short[0].skip + len(short[0].keys)
+        self._probe = short[0].skip + max(1, len(short[0].keys))
         self._asked.discard(self._probe)
         return [self._probe]
 
@@ -168,17 +168,17 @@ class Reading:
         self._pages_before += 1
         if set(page.keys) <= {key for each in self._pages for key in each.keys}:
             return self._finish("total")
-        capped = min(len(each.keys) for each in self._pages if each.keys)
-        self.limit = max(2, min(self.limit, capped))
-        return self._again("it sends fewer rows a page than it is asked for")
+        sent = max(len(each.keys) for each in self._pages)
+        self.limit = sent if 1 < sent < self.limit else max(2, self.limit // 2)
+        return self._again("it sends fewer rows a page than it is asked for", counts=False)
 
     def _lacking(self) -> int:
         """Announced rows that are not there; a row that came twice in a page counts twice."""
         received = len(_distinct(self._pages)[0])
         return (self._pages[-1].total or 0) - received - _repeated_within(self._pages)
 
-    def _again(self, why: str) -> list[int]:
-        self._rereads += 1
+    def _again(self, why: str, *, counts: bool = True) -> list[int]:
+        self._rereads += counts
         if self._rereads > MAX_REREADS:
             raise IncompleteError(self.list_id, f"{why}; read {self._rereads} times")
         self._pages_before += len(self._pages)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import tenacity
 
+from pipelines.extract.errors import ThrottledError
+
 # A 502 in mid-run is normal for JumpCloud; its own tools try 4 to 6 times (fact sheet, section 10).
 MAX_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0
@@ -18,11 +20,21 @@ LEAST_FAILURES = 64
 LONGEST_SILENCE_SECONDS = 300.0  # without one call that succeeds
 REFUND_PER_SUCCESS = 0.2
 
-# 1, 2, 4, ... seconds and up to 1 more at random. A longer wait that a 429 asks for is kept by the
-# throttle, for every call.
-wait_before_retry = tenacity.wait_exponential_jitter(
+_exponential = tenacity.wait_exponential_jitter(
     initial=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS
 )
+
+
+def wait_before_retry(state: tenacity.RetryCallState) -> float:
+    """Seconds before the next try: 1, 2, 4, ... 60 and up to 1 more at random.
+
+    The first 429 of a call is left to the throttle, which slows every call down, and keeps a
+    longer wait that the answer asks for.
+    """
+    error = state.outcome.exception() if state.outcome else None
+    if isinstance(error, ThrottledError) and state.attempt_number == 1:
+        return 0.0
+    return _exponential(state)
 
 
 class RetryBudget:

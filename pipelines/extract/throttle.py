@@ -54,6 +54,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._first: float | None = None
         self._last = float("-inf")
+        self._wakes_at = float("-inf")
         self._paused_until = float("-inf")
         self._paused_seconds = 0.0
         self._throttled = 0
@@ -75,7 +76,7 @@ class Throttle:
         with self._turn:
             while (seconds := self._seconds_to_wait(waited=waited)) > 0:
                 waited = True
-                sleep(min(seconds, NAP_SECONDS))
+                sleep(seconds)
 
     def succeeded(self, latency_seconds: float) -> None:
         """A call was answered in so many seconds."""
@@ -114,9 +115,12 @@ class Throttle:
                 self._note()
             due = max(self._last + 1 / self._rate.now, self._paused_until)
             if now < due:
-                return due - now
-            # A nap that lasted too long must not lower the rate.
-            self._last = max(due, now - NAP_SECONDS) if waited else now
+                nap = min(due - now, NAP_SECONDS)
+                self._wakes_at = now + nap
+                return nap
+            # A nap that lasted too long must not lower the rate; a rate that was raised during it
+            # must not let two calls out at once.
+            self._last = max(due, self._wakes_at) if waited else now
             self._rate.sent(now, waited=waited)
             return 0.0
 

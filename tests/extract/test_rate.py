@@ -1,181 +1,221 @@
-"""The rate finds what the API takes, in a simulation on a clock of its own."""
+"""The rate finds what the API takes: simulated pulls through the throttle, on a simulated clock."""
 
 import heapq
+import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count, pairwise
 
 import pytest
 
-from pipelines.extract.rate import Rate
+from pipelines.extract.throttle import Throttle
 
 PLACES = 10  # calls in flight at most
 LATENCY = 0.05
-Latency = Callable[[int], float]
-
-
-class Limit:
-    """A token bucket: `rate` calls a second, and `burst` at once."""
-
-    def __init__(self, rate: float, burst: float) -> None:
-        self._rate, self._burst = rate, burst
-        self._tokens, self._at = burst, 0.0
-
-    def takes(self, at: float) -> bool:
-        self._tokens = min(self._burst, self._tokens + (at - self._at) * self._rate)
-        self._at = at
-        if self._tokens < 1:
-            return False
-        self._tokens -= 1
-        return True
+CALLS = 1700  # of a small organisation's pull
+MOST_REFUSED = 0.015
+LEAST_USED = 0.92  # of the rate that the API allows
 
 
 @dataclass
-class Outcome:
-    """How a simulated pull went: its end, answers 429, and the rate after each answer."""
+class Api:
+    """Answers after a latency that may depend on the calls in flight; may allow a rate only.
 
-    rate: Rate
-    seconds: float
-    refused: int
-    rates: list[float]
+    Attributes:
+        limit: calls a second, None without bound.
+        burst: calls at once.
+        latency: seconds, by the calls in flight.
+        names_pause: whether a 429 has a Retry-After, in whole seconds as HTTP wants it.
+    """
+
+    limit: float | None = None
+    burst: float = 1.0
+    latency: Callable[[int], float] = lambda _: LATENCY
+    names_pause: bool = False
+    _tokens: float = math.inf
+    _filled_at: float = 0.0
+
+    def answer(self, at: float) -> tuple[bool, float | None]:
+        """Whether a call that arrives now is accepted, and the Retry-After."""
+        if self.limit is None:
+            return True, None
+        filled = self._tokens + (at - self._filled_at) * self.limit
+        self._tokens, self._filled_at = min(self.burst, filled), at
+        if self._tokens >= 1 - 1e-9:
+            self._tokens -= 1
+            return True, None
+        return False, math.ceil((1 - self._tokens) / self.limit) if self.names_pause else None
 
 
-def simulate(
-    rate: Rate,
-    calls: int,
-    limit: Limit | None = None,
-    latency: Latency = lambda _: LATENCY,
-    retry_after: float | None = None,
-) -> Outcome:
-    """Send calls from PLACES threads until each was taken; a refused one waits its turn again."""
-    now, last, paused, place_free_at = 0.0, float("-inf"), 0.0, 0.0
-    ready = [0.0] * calls  # when each call that is still to be sent may be sent
-    under_way: list[tuple[float, int, bool, float]] = []
-    refused, rates = 0, []
-    rate.begin(now)
-    while ready or under_way:
-        due = float("inf")
-        if ready and len(under_way) < PLACES:
-            due = max(now, last + 1 / rate.now, paused, ready[0])
-        if under_way and under_way[0][0] <= due:
-            now, _, was_taken, seconds = heapq.heappop(under_way)
-            place_free_at = now if len(under_way) == PLACES - 1 else place_free_at
-            if was_taken:
-                rate.succeeded(now, seconds)
+@dataclass
+class Pull:
+    """Calls sent from PLACES threads; a refused one is sent again when the throttle lets it."""
+
+    api: Api
+    calls: int = CALLS
+    now: float = 0.0
+    in_flight: int = 0
+    refused: int = 0
+    sent_at: list[float] = field(default_factory=list)
+    _events: list[tuple[float, int, Callable[[], None]]] = field(default_factory=list)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def run(self, start_rate: float = 4.0, max_rate: float | None = None) -> "Pull":
+        self.throttle = Throttle(start_rate=start_rate, max_rate=max_rate, clock=lambda: self.now)
+        return self.resume()
+
+    def resume(self) -> "Pull":
+        while self.calls or self.in_flight:
+            if self.calls and self.in_flight < PLACES:
+                self.calls -= 1
+                self.throttle.acquire(self._sleep)
+                self._send()
             else:
-                refused += 1
-                paused = max(paused, now + (retry_after or 0.0))
-                rate.refused(now, retry_after or 0.0)
-                heapq.heappush(ready, now if retry_after else now + 1.5)
-            rates.append(rate.now)
-            continue
-        rate.sent(due, waited=due > max(place_free_at, last))
-        now = last = due
-        heapq.heappop(ready)
-        seconds = latency(len(under_way))
-        taken = limit is None or limit.takes(now + seconds / 2)
-        heapq.heappush(under_way, (now + seconds, len(rates), taken, seconds))
-        place_free_at = now
-    return Outcome(rate, now, refused, rates)
+                self._next_event()
+        return self
+
+    def at(self, time: float, event: Callable[[], None]) -> None:
+        heapq.heappush(self._events, (time, next(self._numbers), event))
+
+    def _sleep(self, seconds: float) -> None:
+        until = self.now + seconds
+        while self._events and self._events[0][0] <= until:
+            self._next_event()
+        self.now = until
+
+    def _next_event(self) -> None:
+        self.now, _, event = heapq.heappop(self._events)
+        event()
+
+    def _send(self) -> None:
+        sent = self.now
+        self.in_flight += 1
+        self.sent_at.append(sent)
+        latency = self.api.latency(self.in_flight)
+        self.at(sent + latency / 2, lambda: self._arrive(sent, latency))
+
+    def _arrive(self, sent: float, latency: float) -> None:
+        accepted, pause = self.api.answer(self.now)
+        self.at(sent + latency, lambda: self._answered(sent, pause, accepted=accepted))
+
+    def _answered(self, sent: float, pause: float | None, *, accepted: bool) -> None:
+        self.in_flight -= 1
+        if accepted:
+            self.throttle.succeeded(self.now - sent)
+        else:
+            self.refused += 1
+            self.calls += 1
+            self.throttle.throttled(pause)
+
+    @property
+    def sent_rates(self) -> list[float]:
+        """Calls a second, of each hundred calls."""
+        return [100 / (end - begin) for begin, end in pairwise(self.sent_at[::100])]
+
+
+def jitter(seed: int) -> Callable[[int], float]:
+    """Latency that varies by half, and one page in fifty that takes ten times as long."""
+    dice = random.Random(seed)  # noqa: S311 - a simulation
+
+    def latency(_: int) -> float:
+        return LATENCY * dice.uniform(0.5, 1.5) * (10 if dice.random() < 0.02 else 1)
+
+    return latency
+
+
+def swelling(in_flight: int) -> float:
+    return 0.02 + 0.01 * max(0, in_flight - 4)
 
 
 def test_without_a_limit_the_way_up_costs_little() -> None:
-    ideal = 1700 * LATENCY / PLACES
-    assert simulate(Rate(), 1700).seconds < 1.2 * ideal
+    assert Pull(Api()).run().now < 1.20 * CALLS * LATENCY / PLACES
 
 
-def test_with_a_remembered_rate_there_is_no_way_up() -> None:
-    first = simulate(Rate(), 1700).rate
-    ideal = 1700 * LATENCY / PLACES
-    again = simulate(Rate(now=2 * first.good), 1700)
-    assert again.seconds < 1.05 * ideal
+@pytest.mark.parametrize("remembered", [100.0, 200.0, 400.0])
+def test_a_remembered_rate_saves_the_way_up(remembered: float) -> None:
+    assert Pull(Api()).run(start_rate=remembered).now < 1.05 * CALLS * LATENCY / PLACES
 
 
-@pytest.mark.parametrize("limit", [8, 25, 100])
-@pytest.mark.parametrize("start", [4, 20, 98, 400])
-def test_a_limit_is_found_and_kept_to(limit: int, start: float) -> None:
-    calls = 200 * limit
-    outcome = simulate(Rate(now=start), calls, Limit(limit, limit))
-    assert calls / outcome.seconds > 0.92 * limit
-    assert outcome.refused < 0.02 * calls
-    assert outcome.rate.good == pytest.approx(limit, rel=0.1)
-
-
-@pytest.mark.parametrize("limit", [8, 25])
-@pytest.mark.parametrize("burst", [1, 2, 8])
-def test_a_limit_without_much_burst_is_found_too(limit: int, burst: float) -> None:
-    calls = 60 * limit
-    outcome = simulate(Rate(), calls, Limit(limit, burst))
-    assert calls / outcome.seconds > 0.85 * limit
-    assert outcome.refused < max(0.02 * calls, 12)
+def test_without_a_limit_the_good_rate_is_what_was_really_sent() -> None:
+    stats = Pull(Api()).run().throttle.stats
+    assert stats.good_rate == pytest.approx(PLACES / LATENCY, rel=0.05)
+    assert stats.rate < 4 * PLACES / LATENCY
 
 
 @pytest.mark.parametrize("limit", [8, 25, 100])
-def test_retry_after_is_no_reason_to_crawl(limit: int) -> None:
-    calls = 60 * limit
-    outcome = simulate(Rate(), calls, Limit(limit, limit), retry_after=1.0)
-    assert calls / outcome.seconds > 0.9 * limit
+@pytest.mark.parametrize("burst", [1, 2, 4, 8, "limit"])
+@pytest.mark.parametrize("remembered", [None, 0.25, 0.5, 0.97, 2.0])
+def test_a_limit_is_found_and_used(
+    limit: float, burst: float | str, remembered: float | None
+) -> None:
+    api = Api(limit, limit if isinstance(burst, str) else burst)
+    pull = Pull(api).run(start_rate=limit * remembered if remembered else 4.0)
+    assert CALLS / pull.now >= LEAST_USED * limit
+    assert pull.refused <= MOST_REFUSED * len(pull.sent_at)
+    assert pull.throttle.stats.good_rate == pytest.approx(limit, rel=0.08)
 
 
-def test_a_429_halves_the_rate() -> None:
-    rate = Rate(now=20.0)
-    rate.begin(0.0)
-    for number in range(60):
-        rate.sent(0.05 * number, waited=False)
-        rate.succeeded(0.05 * number, LATENCY)
-    assert rate.now == 20.0
-    rate.refused(3.0)
-    assert rate.now == 10.0
+@pytest.mark.parametrize(("limit", "calls"), [(8, CALLS), (25, 4000)])
+@pytest.mark.parametrize("burst", [1, 4, 8])
+def test_pauses_that_are_ordered_stay_rare(limit: float, calls: int, burst: float) -> None:
+    pull = Pull(Api(limit, burst, names_pause=True), calls).run()
+    paused = pull.throttle.stats.paused_seconds
+    assert calls / (pull.now - paused) >= LEAST_USED * limit
+    assert calls / pull.now >= 0.88 * limit
 
 
-def test_answers_of_calls_under_way_are_of_the_same_congestion() -> None:
-    rate = Rate(now=20.0)
-    rate.begin(0.0)
-    rate.succeeded(1.0, LATENCY)
-    rate.refused(3.0)
-    halved = rate.now
-    rate.refused(3.01)
-    rate.refused(3.05)
-    assert rate.now == halved
+def test_a_limit_that_is_raised_or_lowered_is_found_again() -> None:
+    for before, after in ((8, 25), (25, 8)):
+        api = Api(before, 8)
+        pull = Pull(api, 4000)
+        pull.at(60.0, lambda api=api, after=after: setattr(api, "limit", after))  # type: ignore[misc]
+        pull.run()
+        assert pull.sent_rates[-1] == pytest.approx(after, rel=0.08)
+        assert pull.refused <= MOST_REFUSED * len(pull.sent_at)
 
 
 def test_the_cap_is_never_passed() -> None:
-    outcome = simulate(Rate(most=10), 600)
-    assert max(outcome.rates) == 10
-    assert outcome.seconds >= 59
+    pull = Pull(Api(), 300).run(start_rate=400.0, max_rate=10.0)
+    assert min(after - before for before, after in pairwise(pull.sent_at)) >= 0.1 - 1e-9
 
 
-def test_latency_that_swells_with_load_slows_it_down() -> None:
-    def swelling(in_flight: int) -> float:
-        return 0.02 + 0.03 * max(0, in_flight - 4)
-
-    outcome = simulate(Rate(), 3000, latency=swelling)
-    unbridled = max(outcome.rates)
-    settled = outcome.rates[1500:]
-    assert max(settled) < 0.9 * unbridled
-    assert min(settled) > 0.4 * max(settled)
+def test_a_429_halves_the_rate_and_those_of_calls_under_way_do_not_halve_it_again() -> None:
+    throttle = Pull(Api(), 300).run(max_rate=20.0).throttle
+    rates = []
+    for _ in range(3):
+        throttle.throttled(None)
+        rates.append(throttle.stats.rate)
+    assert rates == pytest.approx([10.0, 10.0, 10.0], rel=0.01)
 
 
-def test_noise_does_not_slow_it_down() -> None:
-    dice = random.Random(7)  # noqa: S311 -- a simulation
-
-    def noisy(_: int) -> float:
-        return LATENCY * dice.uniform(0.5, 1.5) * (10 if dice.random() < 0.01 else 1)
-
-    ideal = 1700 * LATENCY * 1.09 / PLACES
-    assert simulate(Rate(), 1700, latency=noisy).seconds < 1.3 * ideal
-
-
-@pytest.mark.parametrize("pause", [5.0, 30.0, 120.0])
-def test_a_long_pause_does_not_count_as_growth(pause: float) -> None:
-    outcome = simulate(Rate(), 300, Limit(8, 8), retry_after=pause)
-    assert max(outcome.rates[-200:]) < 3 * 8
+def test_a_time_without_calls_teaches_nothing() -> None:
+    pull = Pull(Api(), 300).run(max_rate=20.0)
+    pull.now += 3600.0
+    pull.calls = 4
+    throttle = pull.resume().throttle
+    throttle.throttled(None)
+    assert throttle.stats.rate == pytest.approx(10.0, rel=0.01)
 
 
-def test_idle_time_does_not_count_as_growth() -> None:
-    rate = simulate(Rate(), 600, Limit(8, 8)).rate
-    before = rate.now
-    rate.sent(100_000.0, waited=False)
-    rate.succeeded(100_000.05, LATENCY)
-    assert rate.now <= before
-    assert rate.good < 10
+@pytest.mark.parametrize("remembered", [4.0, 100.0, 200.0])
+def test_latency_that_swells_with_load_slows_it_down(remembered: float) -> None:
+    pull = Pull(Api(latency=swelling), 4000).run(start_rate=remembered)
+    settled = pull.sent_rates[20:]
+    # All ten in flight would take 80 ms each.
+    assert sum(settled) / len(settled) > 105
+    assert max(settled) < 1.6 * min(settled)
+    assert pull.throttle.stats.rate < 200
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_noise_does_not_slow_it_down(seed: int) -> None:
+    pull = Pull(Api(latency=jitter(seed)), 3000).run(start_rate=160.0)
+    ideal = 3000 * LATENCY * 1.18 / PLACES
+    assert pull.now < 1.10 * ideal
+
+
+def test_an_endpoint_that_is_slow_by_itself_is_not_mistaken_for_load() -> None:
+    numbers = count()
+    pull = Pull(Api(latency=lambda _: 0.5 if next(numbers) > 1000 else LATENCY), 2000).run()
+    assert pull.sent_rates[-1] > 0.95 * PLACES / 0.5
