@@ -159,7 +159,8 @@ class Reading:
         short = [p for p in self._pages if len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
         if not short:
             return self._finish("total")
-        self._probe = short[0].skip + max(1, len(short[0].keys))
+        last = max(short, key=lambda page: page.skip)
+        self._probe = last.skip + max(1, len(last.keys))
         self._asked.discard(self._probe)
         return [self._probe]
 
