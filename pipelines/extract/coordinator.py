@@ -76,6 +76,7 @@ class Coordinator:
         self._awaited: dict[Future[Page], Reading] = {}
         self._resumed: deque[FinishedList] = deque()
         self._known: set[ListId] = set()
+        self._keeps_limit: set[str] = set()
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
         self._parents: set[tuple[str, str]] = set()
@@ -156,6 +157,9 @@ class Coordinator:
             self._forget(reading)
             self._replace(reading, error)
         else:
+            if len(page.keys) == PAGE_SIZE:
+                self._keeps_limit.add(reading.list_id.endpoint)
+            reading.is_limit_kept = reading.list_id.endpoint in self._keeps_limit
             self._ask(reading, reading.accept(page))
             self._count(reading.list_id, page.total or len(page.keys), reading.limit)
             for key in page.keys:

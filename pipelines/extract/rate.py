@@ -79,8 +79,8 @@ class Rate:
 
     @property
     def good(self) -> float:
-        """The rate that the next run may start with."""
-        return self.best or self.now
+        """The rate that the next run may start with: what was sent need not have been the limit."""
+        return self.best if self._refused else max(self.best, self.now)
 
     def begin(self, at: float) -> None:
         """The first call goes out now."""

@@ -32,6 +32,7 @@ class Reading:
         is_sorted: whether the pages come in the order of the unique key.
         may_have_holes: whether the API counts deleted records that it does not deliver.
         by_search: whether it is read by the endpoint's search.
+        is_limit_kept: whether the endpoint is known to send as many rows a page as it is asked for.
         result: the proof, once the list is done.
     """
 
@@ -40,6 +41,7 @@ class Reading:
     is_sorted: bool = False
     may_have_holes: bool = False
     by_search: bool = False
+    is_limit_kept: bool = False
     result: Completeness | None = None
     _pages: list[Page] = field(default_factory=list)
     _asked: set[int] = field(default_factory=set)
@@ -47,7 +49,8 @@ class Reading:
     _pages_before: int = 0
     _rereads: int = 0
     _earlier_keys: frozenset[Key] | None = None
-    _probe: int | None = None
+    _probes: set[int] = field(default_factory=set)
+    _is_cut: bool = False
 
     def start(self) -> list[int]:
         """The offsets to ask for first."""
@@ -60,7 +63,7 @@ class Reading:
             IncompleteError: the list cannot be proven: it moves, or does not give what it says.
         """
         self._outstanding -= 1
-        if page.skip == self._probe:
+        if page.skip in self._probes:
             return self._ask(self._take_probe(page))
         self._pages.append(page)
         if max(page.total or 0, page.skip) > MAX_ROWS:
@@ -157,18 +160,22 @@ class Reading:
         A page that begins where the rows of a short page end has no unknown row in the first case.
         """
         short = [p for p in self._pages if len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
-        if not short:
+        if self.is_limit_kept or not short:
             return self._finish("total")
-        last = max(short, key=lambda page: page.skip)
-        self._probe = last.skip + max(1, len(last.keys))
-        self._asked.discard(self._probe)
-        return [self._probe]
+        self._probes = {page.skip + max(1, len(page.keys)) for page in short}
+        self._asked -= self._probes
+        return sorted(self._probes)
 
     def _take_probe(self, page: Page) -> list[int]:
-        self._probe = None
+        self._probes.discard(page.skip)
         self._pages_before += 1
-        if set(page.keys) <= {key for each in self._pages for key in each.keys}:
+        known = {key for each in self._pages for key in each.keys}
+        self._is_cut = self._is_cut or not set(page.keys) <= known
+        if self._probes:
+            return []
+        if not self._is_cut:
             return self._finish("total")
+        self._is_cut = False
         sent = max(len(each.keys) for each in self._pages)
         self.limit = sent if 1 < sent < self.limit else max(2, self.limit // 2)
         return self._again("it sends fewer rows a page than it is asked for", counts=False)

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pipelines.extract.completeness import ListId
 from pipelines.extract.records import Key
 
-# Groups read one target at a time while the answer is out; more would cost calls, fewer would
-# have bindings of fewer types.
+# Groups read one target at a time while the answer is out: first one, then, if it has not bindings
+# of every type, some more.
 CANDIDATES = 4
 
 
@@ -32,6 +32,7 @@ class AssociationLists:
         self._waiting: deque[str] = deque()
         self._candidates: dict[str, dict[str, frozenset[Key]]] = {}
         self._probe: ListId | None = None
+        self._has_asked_first = False
 
     def add_group(self, group_id: str) -> list[ListId]:
         """The lists to read now for a group that was just found."""
@@ -66,7 +67,9 @@ class AssociationLists:
         if self._probe or not done:
             return []
         best = max(done, key=lambda group: len(self._bound(group)))
-        is_last_chance = len(done) == len(self._candidates)
+        is_first = not self._has_asked_first
+        self._has_asked_first = True
+        is_last_chance = len(done) == len(self._candidates) and not (is_first and self._waiting)
         if len(self._bound(best)) == len(self._targets) or (
             is_last_chance and len(self._bound(best)) > 1
         ):
@@ -93,4 +96,5 @@ class AssociationLists:
         return lists
 
     def _may_start_candidate(self) -> bool:
-        return self._probe is None and len(self._candidates) < CANDIDATES
+        most = CANDIDATES if self._has_asked_first else 1
+        return self._probe is None and len(self._candidates) < most

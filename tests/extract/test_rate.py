@@ -137,10 +137,9 @@ def test_a_remembered_rate_saves_the_way_up(remembered: float) -> None:
     assert Pull(Api()).run(start_rate=remembered).now < 1.05 * CALLS * LATENCY / PLACES
 
 
-def test_without_a_limit_the_good_rate_is_what_was_really_sent() -> None:
+def test_without_a_limit_the_good_rate_does_not_slow_the_next_run_nor_run_away() -> None:
     stats = Pull(Api()).run().throttle.stats
-    assert stats.good_rate == pytest.approx(PLACES / LATENCY, rel=0.05)
-    assert stats.rate < 4 * PLACES / LATENCY
+    assert 0.95 * PLACES / LATENCY < stats.good_rate < 4 * PLACES / LATENCY
 
 
 @pytest.mark.parametrize("limit", [8, 25, 100])
