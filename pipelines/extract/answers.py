@@ -50,8 +50,16 @@ class Answer:
     total: int | None
 
 
-def answer_of(response: requests.Response, *, where: str, scope: str) -> Answer:
-    """Read and parse an answer.
+@dataclass(frozen=True)
+class Body:
+    """The whole body of an answer 200, not parsed yet, and its header `x-total-count`."""
+
+    content: bytes
+    total: int | None
+
+
+def body_of(response: requests.Response, *, where: str, scope: str) -> Body:
+    """Read an answer's body.
 
     Args:
         response: the answer, its body not yet read.
@@ -59,21 +67,30 @@ def answer_of(response: requests.Response, *, where: str, scope: str) -> Answer:
         scope: least OAuth scope that reads it, for the message when the role is refused.
 
     Raises:
-        ExtractError: the answer holds no document; the class says of which kind the failure is.
+        ExtractError: the answer is not what was asked for; the class says of which kind.
     """
-    body = _read(response, where)
+    content = _read(response, where)
     if response.status_code != HTTPStatus.OK:
-        raise _error_of_status(response, body, where, scope)
+        raise _error_of_status(response, content, where, scope)
     if "json" not in response.headers.get("Content-Type", ""):
         raise TemporaryError(f"{where}: answered something else than JSON")
+    total = response.headers.get("x-total-count", "")
+    return Body(content, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
+
+
+def answer_of(body: Body, *, where: str) -> Answer:
+    """Parse a body.
+
+    Raises:
+        ExtractError: it is no JSON document, or nested beyond reason.
+    """
     try:
-        document: Json = json.loads(body)
+        document: Json = json.loads(body.content)
     except RecursionError:
         raise MalformedError(f"{where}: the answer is nested too deep; refused") from None
     except ValueError:
         raise TemporaryError(f"{where}: answered JSON that does not parse") from None
-    total = response.headers.get("x-total-count", "")
-    return Answer(document, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
+    return Answer(document, body.total)
 
 
 def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractError:

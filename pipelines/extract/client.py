@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import requests
 import tenacity
 
-from pipelines.extract.answers import Answer, Json, answer_of, failure_of
+from pipelines.extract.answers import Answer, Body, Json, answer_of, body_of, failure_of
 from pipelines.extract.errors import AbortedError, TemporaryError, ThrottledError
 from pipelines.extract.retry import MAX_TRIES, RetryBudget, wait_before_retry
 from pipelines.extract.throttle import Throttle
@@ -67,6 +67,7 @@ class JumpCloudClient:
         self.throttle = throttle
         self._org_id = org_id
         self._budget = RetryBudget(max_in_flight)
+        self._places = threading.BoundedSemaphore(max_in_flight)
         self._aborted = threading.Event()
         self._lock = threading.Lock()
         self._counts = CallCounts()
@@ -114,21 +115,24 @@ class JumpCloudClient:
             self._counts = replace(self._counts, **now)
 
     def _send_once(self, request: Request) -> Answer:
-        self.throttle.acquire(self._sleep)
-        self._sleep(0)
-        self._count(calls=1)
-        started = time.monotonic()
-        try:
-            answer = self._exchange(request)
-        except ThrottledError as error:
-            self._count(throttled=1)
-            self.throttle.throttled(error.retry_after_seconds)
-            raise
-        self.throttle.succeeded(time.monotonic() - started)
+        # An answer is parsed after its place is free, so that the next call is under way meanwhile.
+        with self._places:
+            self.throttle.acquire(self._sleep)
+            self._sleep(0)
+            self._count(calls=1)
+            started = time.monotonic()
+            try:
+                body = self._exchange(request)
+            except ThrottledError as error:
+                self._count(throttled=1)
+                self.throttle.throttled(error.retry_after_seconds)
+                raise
+            self.throttle.succeeded(time.monotonic() - started)
+        answer = answer_of(body, where=self._url + request.path)
         self._budget.succeeded()
         return answer
 
-    def _exchange(self, request: Request) -> Answer:
+    def _exchange(self, request: Request) -> Body:
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
         where = self._url + request.path
         try:
@@ -142,7 +146,7 @@ class JumpCloudClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return answer_of(response, where=where, scope=request.scope)
+                return body_of(response, where=where, scope=request.scope)
         except requests.RequestException as error:
             failure = failure_of(error, where=where)
         # Raised out here, so that the library's error, which holds the request and its key, does

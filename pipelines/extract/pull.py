@@ -20,6 +20,8 @@ from pipelines.extract.throttle import ThrottleStats, throttle_for
 from pipelines.extract.transport import read_only_session
 from pipelines.settings import Integration
 
+# Beside those with a call under way: they wait for a place, or parse what came.
+PARSING_THREADS = 2
 PULL_SCHEMA = pa.schema(
     {
         "started_at": pa.timestamp("us", tz="UTC"),
@@ -118,7 +120,8 @@ def _pull(
     endpoints = [e for e in ENDPOINTS.values() if integration.details or not e.is_detail]
     scope = Scope(endpoints, integration.association_targets)
     started_at = spool.open()
-    pool = ThreadPoolExecutor(integration.max_in_flight, thread_name_prefix="jumpcloud")
+    threads = integration.max_in_flight + PARSING_THREADS
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
         coordinator = Coordinator(client, pool, scope, spool, on_progress)
         lists = coordinator.run()

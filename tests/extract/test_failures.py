@@ -10,7 +10,7 @@ import requests
 from conftest import KEY_VARIABLE, Pulled
 from urllib3 import HTTPResponse
 
-from pipelines.extract.answers import answer_of
+from pipelines.extract.answers import body_of
 from pipelines.extract.errors import (
     ExtractError,
     ForbiddenError,
@@ -143,7 +143,7 @@ def test_an_answer_that_repeats_the_key_does_not_give_it_away() -> None:
     response.request = requests.Request("GET", "http://h", headers={"x-api-key": "jca_k"}).prepare()
     response.raw = HTTPResponse(BytesIO(BODY), preload_content=False)
     with pytest.raises(RefusedError, match=r"bad header x-api-key: \.\.\.'"):
-        answer_of(response, where="h", scope="s")
+        body_of(response, where="h", scope="s")
 
 
 @pytest.mark.parametrize("key", ["jca_of_another_region", "x"])

@@ -1,0 +1,1 @@
+"""Benchmarks: the whole pipeline against a simulated JumpCloud, measured process by process."""

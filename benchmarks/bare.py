@@ -1,0 +1,42 @@
+"""What the machine and the simulator allow at best: calls that are sent and thrown away."""
+
+import http.client
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from urllib.parse import urlsplit
+
+from benchmarks.processes import BenchmarkError
+from benchmarks.served import Served
+
+PATH = "/api/v2/systemgroups?limit=100"
+TIMEOUT_SECONDS = 30
+
+
+def bare_seconds(served: Served, calls: int, in_flight: int) -> float:
+    """Seconds that so many calls take where nothing is decided, parsed or kept.
+
+    Where it is more than the latency alone explains, the machine was busy with other things, and
+    what was measured beside it is too slow by as much.
+    """
+    numbers = iter(repeat(None, calls))
+    started = time.monotonic()
+    with ThreadPoolExecutor(in_flight) as pool:
+        for done in [pool.submit(_send_all, served, numbers) for _ in range(in_flight)]:
+            done.result()
+    return time.monotonic() - started
+
+
+def _send_all(served: Served, numbers: Iterator[None]) -> None:
+    """Send calls until the shared iterator, whose `next` is atomic, is used up."""
+    connection = http.client.HTTPConnection(
+        urlsplit(served.base_url).netloc, timeout=TIMEOUT_SECONDS
+    )
+    for _ in numbers:
+        connection.request("GET", PATH, headers={"x-api-key": served.api_key})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != http.client.OK:
+            raise BenchmarkError(f"{PATH}: answered {answer.status}")
+    connection.close()

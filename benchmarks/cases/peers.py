@@ -1,0 +1,146 @@
+"""Ours beside what else reads a REST API into DuckDB: the same server, organisation and scope.
+
+The scope is what all can do: the four endpoints of system groups with one target, and the lists of
+systems, users and applications. Each peer is declared as its documentation recommends, and once
+more as completely as it can be made to read (see `benchmarks/peers`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.environments import HERE, python_of
+from benchmarks.organization import Spec
+from benchmarks.ours import ALL_TARGETS, IN_FLIGHT, KEY_VARIABLE, memberships_of, run_ours
+from benchmarks.processes import Usage, run
+from benchmarks.report import Goal, Report, mib
+from benchmarks.served import Calls, MembershipCounts, Served, serve
+from pipelines.extract.endpoints import ENDPOINTS
+
+SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80, deleted_systems=250)
+TIMEOUT_SECONDS = 600
+ENVIRONMENT = {
+    # Nothing may leave this machine.
+    "AIRBYTE_OFFLINE_MODE": "1",
+    "DO_NOT_TRACK": "1",
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    # Calls in flight of dlt; PyAirbyte reads them from its manifest.
+    "EXTRACT__WORKERS": str(IN_FLIGHT),
+}
+MODULES = {"pyairbyte": "airbyte.caches", "dlt": "dlt.sources.rest_api"}
+COLUMNS = ("reader", "seconds", "CPU seconds", "peak memory", "calls", "memberships")
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way to read the organisation with another tool.
+
+    Attributes:
+        name: row of the table.
+        tool: environment, and script `pull_with_<tool>.py`.
+        paging: how its script pages.
+        memberships: query of its database for `group_id` and `system_id`.
+    """
+
+    name: str
+    tool: str
+    paging: str
+    memberships: str
+
+
+_PYAIRBYTE = """SELECT group_id, json_extract_string("to", '$.id') AS system_id FROM main.members"""
+_DLT = """
+SELECT _systemgroups_id AS group_id, json_extract_string("to", '$.id') AS system_id
+FROM jumpcloud.members"""
+PEERS = (
+    Peer("PyAirbyte, pages as documented", "pyairbyte", "short page", _PYAIRBYTE),
+    Peer("PyAirbyte, members until an empty page", "pyairbyte", "empty page", _PYAIRBYTE),
+    Peer("dlt, until an empty page", "dlt", "empty page", _DLT),
+    Peer("dlt, a paginator of our own reads the total", "dlt", "total", _DLT),
+)
+
+
+@dataclass(frozen=True)
+class Result:
+    """One row: who read, at what cost, and what was found."""
+
+    name: str
+    usage: Usage
+    calls: Calls
+    memberships: MembershipCounts
+
+    def row(self) -> list[str]:
+        """Cells of the table."""
+        return [
+            self.name,
+            f"{self.usage.seconds:.1f}",
+            f"{self.usage.cpu_seconds:.1f}",
+            mib(self.usage.peak_bytes),
+            f"{self.calls.total:,}",
+            str(self.memberships),
+        ]
+
+
+def measure(scratch: Path) -> Report:
+    """Let everyone read the same organisation, one after the other."""
+    # Nobody is measured with its program still to be read from disk.
+    for tool, module in MODULES.items():
+        run(
+            [str(python_of(tool)), "-c", f"import {module}"],
+            ENVIRONMENT,
+            scratch / "log",
+            TIMEOUT_SECONDS,
+        )
+    with serve(SPEC, scratch) as served:
+        same = _ours(
+            "ours, the same scope and the users of applications", served, scratch, ["user"]
+        )
+        whole = _ours("ours, the whole scope", served, scratch, ALL_TARGETS)
+        peers = [_peer(peer, served, scratch / f"peer-{n}") for n, peer in enumerate(PEERS)]
+    complete = [peer for peer in peers if not peer.memberships.wrong]
+    goals = [Goal("ours: memberships lost or invented", same.memberships.wrong, 0)]
+    if complete:
+        fastest = min(peer.usage.seconds for peer in complete)
+        ratio = same.usage.seconds / fastest
+        goals.append(Goal("ours: seconds, of the fastest complete peer's", ratio, 1, " x"))
+    rows = [result.row() for result in (same, whole, *peers)]
+    return Report("Peers: 200 groups, 5,000 systems, 50 ms a call", COLUMNS, rows, goals)
+
+
+def _ours(name: str, served: Served, scratch: Path, targets: Sequence[str]) -> Result:
+    data_dir = scratch / f"ours-{len(targets)}"
+    ours = run_ours(served, data_dir, targets=targets)
+    found = memberships_of(ours.published, data_dir / "found.parquet")
+    return Result(name, ours.usage, ours.calls, served.membership_counts(found))
+
+
+def _peer(peer: Peer, served: Served, folder: Path) -> Result:
+    python = python_of(peer.tool)
+    folder.mkdir()
+    database = folder / "peer.duckdb"
+    job = {
+        "base_url": served.base_url,
+        "key_variable": KEY_VARIABLE,
+        "database": str(database),
+        "folder": str(folder),
+        "in_flight": IN_FLIGHT,
+        "paging": peer.paging,
+        "fields": {
+            name: ENDPOINTS[name].parameters["fields"]
+            for name in ("systemgroups", "systems", "systemusers", "applications")
+        },
+    }
+    environment = ENVIRONMENT | {KEY_VARIABLE: served.api_key}
+    script = HERE / "peers" / f"pull_with_{peer.tool}.py"
+    command = [str(python), str(script), json.dumps(job)]
+    before = served.calls()
+    usage = run(command, environment, folder / "pull.log", TIMEOUT_SECONDS)
+    calls = served.calls() - before
+    # Read by the peer's own DuckDB: ours may be of another version.
+    found = folder / "found.parquet"
+    copy = f"COPY ({peer.memberships}) TO '{found}' (FORMAT parquet)"
+    code = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2])"
+    export = [str(python), "-c", code, str(database), copy]
+    run(export, {}, folder / "export.log", TIMEOUT_SECONDS)
+    return Result(peer.name, usage, calls, served.membership_counts(found))

@@ -1,0 +1,81 @@
+"""How close a pull comes to the time and the number of calls that no pull can beat."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.bare import bare_seconds
+from benchmarks.organization import Spec
+from benchmarks.ours import IN_FLIGHT, OurRun, run_ours
+from benchmarks.report import Goal, Report, times
+from benchmarks.served import Served, serve
+
+LATENCY_SECONDS = 0.05
+COLD_BOUND = 1.25
+REMEMBERED_BOUND = 1.10
+CALLS_BOUND = 1.02
+PLAIN = Spec(
+    systems=5_000,
+    users=3_000,
+    system_groups=200,
+    applications=80,
+    latency_ms=LATENCY_SECONDS * 1000,
+)
+SPECS = {
+    "one target a call": PLAIN,
+    "targets joined": replace(PLAIN, comma_targets=True),
+    # As real organisations are: the groups' pages have holes.
+    "deleted members": replace(PLAIN, deleted_systems=250),
+}
+COLUMNS = (
+    "pull",
+    "calls",
+    "of the cheapest plan",
+    "seconds of the pull",
+    "calls x 0.05 s / 10",
+    "ratio",
+    "a bare client's ratio",
+    "seconds of the process",
+)
+
+
+def measure(scratch: Path) -> Report:
+    """Pull each organisation twice: with nothing remembered, and with what the first run learnt."""
+    rows, goals = [], []
+    for words, spec in SPECS.items():
+        folder = scratch / words.replace(" ", "-")
+        folder.mkdir()
+        with serve(spec, folder) as served:
+            for name, bound in (("cold", COLD_BOUND), ("remembered", REMEMBERED_BOUND)):
+                run = run_ours(served, folder / "data")
+                bare = bare_seconds(served, run.calls.total, IN_FLIGHT)
+                rows.append(_row(f"{words}, {name}", run, served, bare))
+                goals += [
+                    Goal(f"{words}, {name}: time", _slowness(run), bound, " x"),
+                    Goal(f"{words}, {name}: calls", _waste(run, served), CALLS_BOUND, " x"),
+                ]
+    return Report("Pull: 200 groups, 5,000 systems, 50 ms a call", COLUMNS, rows, goals)
+
+
+def _ideal_seconds(run: OurRun) -> float:
+    return run.calls.total * LATENCY_SECONDS / IN_FLIGHT
+
+
+def _slowness(run: OurRun) -> float:
+    return run.pull_seconds / _ideal_seconds(run)
+
+
+def _waste(run: OurRun, served: Served) -> float:
+    return run.calls.total / served.cheapest_calls
+
+
+def _row(name: str, run: OurRun, served: Served, bare: float) -> list[str]:
+    return [
+        name,
+        f"{run.calls.total:,}",
+        f"{_waste(run, served):.3f} x",
+        f"{run.pull_seconds:.2f}",
+        f"{_ideal_seconds(run):.2f}",
+        times(_slowness(run)),
+        times(bare / _ideal_seconds(run)),
+        f"{run.usage.seconds:.1f}",
+    ]
