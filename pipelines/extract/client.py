@@ -1,7 +1,6 @@
 """Sends one request to JumpCloud until it has a usable answer, or says why there is none."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -120,19 +119,19 @@ class JumpCloudClient:
             self.throttle.acquire(self._sleep)
             self._sleep(0)
             self._count(calls=1)
-            started = time.monotonic()
             try:
-                body = self._exchange(request)
+                body, latency = self._exchange(request)
             except ThrottledError as error:
                 self._count(throttled=1)
                 self.throttle.throttled(error.retry_after_seconds)
                 raise
-            self.throttle.succeeded(time.monotonic() - started)
+            self.throttle.succeeded(latency)
         answer = answer_of(body, where=self._url + request.path)
         self._budget.succeeded()
         return answer
 
-    def _exchange(self, request: Request) -> Body:
+    def _exchange(self, request: Request) -> tuple[Body, float]:
+        """The body, and the seconds until its header came: a long body tells of no load."""
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
         where = self._url + request.path
         try:
@@ -146,7 +145,8 @@ class JumpCloudClient:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return body_of(response, where=where, scope=request.scope)
+                body = body_of(response, where=where, scope=request.scope)
+                return body, response.elapsed.total_seconds()
         except requests.RequestException as error:
             failure = failure_of(error, where=where)
         # Raised out here, so that the library's error, which holds the request and its key, does

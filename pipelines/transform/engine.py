@@ -25,6 +25,10 @@ CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);
 """
 
 
+# Beyond this it spills: a pull of 100,000 systems must fit beside other work on a small machine.
+MEMORY = "512MB"
+
+
 @dataclass(frozen=True)
 class Transform:
     """How one table of the contract comes from others.
@@ -48,7 +52,7 @@ class Transform:
         """
         with (
             tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
-            duckdb.connect(config={"temp_directory": spill}) as connection,
+            duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as connection,
         ):
             connection.execute("CREATE SCHEMA jumpcloud")
             connection.execute(f"SET TimeZone = 'UTC'; {_MACROS}")
