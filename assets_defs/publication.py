@@ -16,7 +16,7 @@ from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
-from pipelines.load.run_tables import integrations_table, snapshots_table
+from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import commit_snapshot
 from pipelines.locks import locked, release
 from pipelines.schema import Table
@@ -55,11 +55,12 @@ def commit(
             history(),
             IntegrationFacts.model_validate(integration, from_attributes=True),
             _pull_facts(integration, pulled),
+            pulled[COMPLETENESS],
             tables,
             context.run_id,
         )
     published = {
-        SNAPSHOTS.name: snapshots_table([manifest]),
+        SNAPSHOTS.name: history().read(SNAPSHOTS, name, manifest.snapshot_id),
         CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
         INTEGRATIONS_TABLE.name: integrations_table([manifest]),
     }
@@ -103,6 +104,6 @@ def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pul
         | {
             "organization_id": organization["_id"],
             "organization_name": organization["displayName"],
-            "completeness": pulled[COMPLETENESS].to_pylist(),
+            "endpoints": pulled[COMPLETENESS]["endpoint"].to_pylist(),
         }
     )

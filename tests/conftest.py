@@ -144,10 +144,11 @@ class Publisher:
             | {
                 "organization_id": None,
                 "organization_name": None,
-                "completeness": pulled.pull.completeness.to_pylist(),
+                "endpoints": pulled.pull.completeness["endpoint"].to_pylist(),
             }
         )
-        manifest = commit_snapshot(self.history, facts, pull_facts, tables, "run-1")
+        completeness = pulled.pull.completeness
+        manifest = commit_snapshot(self.history, facts, pull_facts, completeness, tables, "run-1")
         build_duckdb_file(self.history, self.file)
         return manifest
 

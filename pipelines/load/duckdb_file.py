@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.contract import (
     CHANGES,
@@ -18,10 +17,11 @@ from pipelines.contract import (
     TABLES,
     VIEWS,
 )
+from pipelines.database import in_memory
 from pipelines.load.files import replace_durably
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
-from pipelines.load.run_tables import integrations_table, snapshots_table
+from pipelines.load.run_tables import integrations_table
 from pipelines.schema import Column, Table, View
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
@@ -39,8 +39,7 @@ def build_duckdb_file(history: History, path: Path) -> None:
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     try:
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with in_memory() as connection:
             connection.execute(
                 f"ATTACH {_quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
@@ -62,10 +61,12 @@ def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
     for table in INVENTORY_TABLES:
         for manifest in latest.values():
             _insert_part(connection, history, table, manifest)
-    for manifest in manifests:
-        _insert_part(connection, history, CHANGES, manifest)
-    _insert_rows(connection, SNAPSHOTS, snapshots_table(manifests))
-    _insert_rows(connection, INTEGRATIONS, integrations_table(latest.values()))
+    for table in (CHANGES, SNAPSHOTS):
+        for manifest in manifests:
+            _insert_part(connection, history, table, manifest)
+    connection.register("integration_rows", integrations_table(latest.values()))
+    connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
+    connection.unregister("integration_rows")
     for view in VIEWS:
         _create_view(connection, view)
 
@@ -104,12 +105,6 @@ def _insert_part(
         "FROM read_parquet($path, hive_partitioning = false)",
         {"name": manifest.integration.name, "path": str(path)},
     )
-
-
-def _insert_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
-    connection.register("new_rows", rows)
-    connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM new_rows')
-    connection.unregister("new_rows")
 
 
 def _quoted(text: str) -> str:

@@ -29,7 +29,7 @@ class History:
     def read(self, table: Table, integration: str, snapshot_id: str) -> pa.Table:
         """One table of one snapshot; its folder names the integration, so the file does not."""
         rows = pq.read_table(self.part(table.name, integration, snapshot_id), partitioning=None)
-        name = pa.array([integration] * rows.num_rows, pa.string())
+        name = pa.repeat(integration, rows.num_rows)
         return rows.add_column(0, "integration", name)
 
     def write(self, table: Table, integration: str, snapshot_id: str, rows: pa.Table) -> str:

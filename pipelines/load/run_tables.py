@@ -1,4 +1,4 @@
-"""The tables about runs, from the manifests of the history."""
+"""The tables about runs: what a pull was, and what each integration published last."""
 
 import json
 from collections.abc import Iterable
@@ -11,29 +11,29 @@ from pipelines.load.manifest import Manifest
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
 
 
-def snapshots_table(manifests: Iterable[Manifest]) -> pa.Table:
-    """The table `snapshots`: one row per manifest."""
-    rows = [_snapshot_row(manifest) for manifest in manifests]
-    return pa.Table.from_pylist(rows, schema=SNAPSHOTS.arrow_schema)
+def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
+    """The row of `snapshots` that tells of one pull.
+
+    Args:
+        manifest: what the pull was.
+        completeness: how each of its lists was proven complete, one row per list.
+    """
+    row = {
+        "integration": manifest.integration.name,
+        "rows": json.dumps(manifest.rows),
+        "completeness": json.dumps(completeness.to_pylist()),
+        **manifest.model_dump(include={"snapshot_id", "run_id"}),
+        **manifest.pull.model_dump(
+            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
+        ),
+    }
+    return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
 
 
 def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
     """The table `integrations`: one row per integration's latest manifest."""
     rows = [_integration_row(manifest) for manifest in latest]
     return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
-
-
-def _snapshot_row(manifest: Manifest) -> dict[str, object]:
-    lists = [each.model_dump() for each in manifest.pull.completeness]
-    return {
-        "integration": manifest.integration.name,
-        "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(lists),
-        **manifest.model_dump(include={"snapshot_id", "run_id"}),
-        **manifest.pull.model_dump(
-            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
-        ),
-    }
 
 
 def _integration_row(manifest: Manifest) -> dict[str, object]:

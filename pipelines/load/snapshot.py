@@ -9,10 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.contract import CHANGES, INVENTORY_TABLES
+from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.load.run_tables import snapshots_table
 from pipelines.schema import Table
 
 
@@ -20,6 +21,7 @@ def commit_snapshot(
     history: History,
     integration: IntegrationFacts,
     pull: PullFacts,
+    completeness: pa.Table,
     tables: Mapping[str, pa.Table],
     run_id: str,
 ) -> Manifest:
@@ -32,6 +34,7 @@ def commit_snapshot(
         history: where it goes.
         integration: what the settings say of the integration.
         pull: when and how it was pulled.
+        completeness: how each list was proven complete, one row per list.
         tables: every table of the inventory by name, as the transforms gave it.
         run_id: the Dagster run.
     """
@@ -50,8 +53,10 @@ def commit_snapshot(
         integration=integration,
         pull=pull,
         rows={table.name: tables[table.name].num_rows for table in INVENTORY_TABLES},
-        sha256=writer.sha256,
+        sha256={},
     )
+    writer.write_part(SNAPSHOTS, snapshots_table(manifest, completeness))
+    manifest = manifest.model_copy(update={"sha256": writer.sha256})
     history.commit(manifest)
     return manifest
 
