@@ -317,7 +317,9 @@ SNAPSHOTS = Table(
         Column("api_retries", "BIGINT", "Calls that were sent again"),
         Column("throttled", "BIGINT", "Answers 429"),
         Column("rows", "JSON", "Number of rows per table"),
-        Column("completeness", "JSON", "Per list: proof, expected, received, holes, ..."),
+        Column(
+            "completeness", "JSON", "Per endpoint: proof, lists, expected, received, holes, ..."
+        ),
     ),
 )
 

@@ -4,6 +4,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from pipelines.contract import INVENTORY_TABLES
 from pipelines.errors import InventoryError
 
 CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
@@ -44,6 +46,15 @@ ALL_TARGETS: tuple[AssociationTarget, ...] = (
     "policy",
     "policy_group",
     "command",
+)
+
+# They move at every pull: a row for each would bury the changes that mean something.
+VOLATILE_COLUMNS = ("systems.last_contact_at",)
+_COLUMNS = tuple(
+    f"{table.name}.{column.name}"
+    for table in INVENTORY_TABLES
+    for column in table.columns
+    if column.name not in table.full_key
 )
 
 
@@ -176,12 +187,26 @@ class Settings(BaseModel):
     """Everything that is set, and where it was read.
 
     Attributes:
+        volatile_columns: columns, as `table.column`, of which `changes` does not tell.
         integration: the `[[integration]]` entries, in the file's order, names unique.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    volatile_columns: tuple[str, ...] = VOLATILE_COLUMNS
+
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
+
+    @field_validator("volatile_columns")
+    @classmethod
+    def _columns_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in _COLUMNS:
+                (nearest,) = get_close_matches(name, _COLUMNS, n=1, cutoff=0)
+                raise ValueError(
+                    f"{name!r} is no column whose changes are told; the nearest is {nearest!r}"
+                )
+        return value
 
     @field_validator("integration")
     @classmethod

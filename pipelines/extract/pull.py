@@ -29,6 +29,8 @@ PULL_SCHEMA = pa.schema(
         "api_calls": pa.int64(),
         "api_retries": pa.int64(),
         "throttled": pa.int64(),
+        "endpoints": pa.list_(pa.string()),
+        "association_targets": pa.list_(pa.string()),
     }
 )
 
@@ -39,6 +41,7 @@ class Pull:
 
     Attributes:
         tables: one raw table per endpoint; an endpoint that was not asked for has no row.
+        scope: what was asked for.
         completeness: one row per list that was read: how it was proven complete.
         started_at: before the first call.
         finished_at: after the last answer.
@@ -48,6 +51,7 @@ class Pull:
     """
 
     tables: dict[str, pa.Table]
+    scope: Scope
     completeness: pa.Table
     started_at: datetime
     finished_at: datetime
@@ -56,9 +60,15 @@ class Pull:
     throttle: ThrottleStats
 
     def facts(self) -> pa.Table:
-        """One row: when it was, and what it sent."""
+        """One row: when it was, what it sent, and what it asked for."""
         counts = self.counts
-        row = (self.started_at, self.finished_at, counts.calls, counts.retries, counts.throttled)
+        row = (
+            self.started_at,
+            self.finished_at,
+            *(counts.calls, counts.retries, counts.throttled),
+            [endpoint.name for endpoint in self.scope.endpoints],
+            list(self.scope.targets),
+        )
         return pa.Table.from_pylist([dict(zip(PULL_SCHEMA.names, row, strict=True))], PULL_SCHEMA)
 
 
@@ -131,6 +141,7 @@ def _pull(
         pool.shutdown(wait=False, cancel_futures=True)
     return Pull(
         tables={endpoint.name: _table(endpoint, lists) for endpoint in ENDPOINTS.values()},
+        scope=scope,
         completeness=completeness_table([each.completeness for each in lists]),
         started_at=started_at,
         finished_at=datetime.now(UTC),

@@ -4,7 +4,8 @@ DuckDB allows no reader beside a writer; a rename blocks none, and an open conne
 file that it opened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
@@ -21,6 +22,7 @@ from pipelines.database import in_memory
 from pipelines.load.files import replace_durably
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
+from pipelines.load.parquet import parquet, quoted
 from pipelines.load.run_tables import integrations_table
 from pipelines.schema import Column, Table, View
 
@@ -41,7 +43,7 @@ def build_duckdb_file(history: History, path: Path) -> None:
     try:
         with in_memory() as connection:
             connection.execute(
-                f"ATTACH {_quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
+                f"ATTACH {quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
             connection.execute("USE inventory")
             _fill(connection, history)
@@ -59,11 +61,9 @@ def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
     for table in TABLES.values():
         _create(connection, table)
     for table in INVENTORY_TABLES:
-        for manifest in latest.values():
-            _insert_part(connection, history, table, manifest)
+        _insert_parts(connection, history, table, latest.values())
     for table in (CHANGES, SNAPSHOTS):
-        for manifest in manifests:
-            _insert_part(connection, history, table, manifest)
+        _insert_parts(connection, history, table, manifests)
     connection.register("integration_rows", integrations_table(latest.values()))
     connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
     connection.unregister("integration_rows")
@@ -72,9 +72,16 @@ def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.published_columns)
+    columns = ", ".join(map(_definition, table.published_columns))
     connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
     _comment(connection, "TABLE", table.name, table.description, table.published_columns)
+
+
+def _definition(column: Column) -> str:
+    # Changes grow with the history: of all compressions this one makes them smallest, and soonest.
+    is_long = column.type == "JSON" or column.name == "asset_id"
+    compression = " USING COMPRESSION zstd" if is_long else ""
+    return f'"{column.name}" {column.type}{compression}'
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
@@ -90,23 +97,22 @@ def _comment(
     description: str,
     columns: Sequence[Column],
 ) -> None:
-    connection.execute(f'COMMENT ON {kind} "{name}" IS {_quoted(description)}')
+    connection.execute(f'COMMENT ON {kind} "{name}" IS {quoted(description)}')
     for column in columns:
-        text = _quoted(column.description)
+        text = quoted(column.description)
         connection.execute(f'COMMENT ON COLUMN "{name}"."{column.name}" IS {text}')
 
 
-def _insert_part(
-    connection: duckdb.DuckDBPyConnection, history: History, table: Table, manifest: Manifest
+def _insert_parts(
+    connection: duckdb.DuckDBPyConnection,
+    history: History,
+    table: Table,
+    manifests: Iterable[Manifest],
 ) -> None:
-    path = history.part(table.name, manifest.integration.name, manifest.snapshot_id)
-    connection.execute(
-        f'INSERT INTO "{table.name}" BY NAME SELECT $name AS integration, * '
-        "FROM read_parquet($path, hive_partitioning = false)",
-        {"name": manifest.integration.name, "path": str(path)},
-    )
-
-
-def _quoted(text: str) -> str:
-    """An SQL string literal; DuckDB takes no parameters in these statements."""
-    return "'" + text.replace("'", "''") + "'"
+    """Fill a table with the snapshots of each integration, whose name only the folder tells."""
+    for name, group in groupby(manifests, lambda manifest: manifest.integration.name):
+        parts = [history.part(table.name, name, each.snapshot_id) for each in group]
+        connection.execute(
+            f'INSERT INTO "{table.name}" BY NAME '
+            f"SELECT {quoted(name)} AS integration, * FROM {parquet(parts)}"
+        )

@@ -17,7 +17,8 @@ class PullFacts(BaseModel):
         throttled: answers 429.
         organization_id: JumpCloud's id of the organisation; None when it was not asked.
         organization_name: its name.
-        endpoints: the endpoints of which lists were read.
+        endpoints: the endpoints that were asked for.
+        association_targets: the types of targets of which associations were asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,10 +31,11 @@ class PullFacts(BaseModel):
     organization_id: str | None
     organization_name: str | None
     endpoints: frozenset[str]
+    association_targets: frozenset[str]
 
-    @field_serializer("endpoints")
-    def _in_order(self, endpoints: Iterable[str]) -> list[str]:
-        return sorted(endpoints)
+    @field_serializer("endpoints", "association_targets")
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        return sorted(names)
 
 
 class IntegrationFacts(BaseModel):

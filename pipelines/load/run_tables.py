@@ -16,12 +16,13 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
 
     Args:
         manifest: what the pull was.
-        completeness: how each of its lists was proven complete, one row per list.
+        completeness: how each of its lists was proven complete, one row per list. Only the sums
+            per endpoint and proof become part of the row: there may be ten thousands of lists.
     """
     row = {
         "integration": manifest.integration.name,
         "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(completeness.to_pylist()),
+        "completeness": json.dumps(_sums(completeness)),
         **manifest.model_dump(include={"snapshot_id", "run_id"}),
         **manifest.pull.model_dump(
             include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
@@ -34,6 +35,15 @@ def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
     """The table `integrations`: one row per integration's latest manifest."""
     rows = [_integration_row(manifest) for manifest in latest]
     return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
+
+
+def _sums(completeness: pa.Table) -> list[dict[str, object]]:
+    numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
+    groups = completeness.group_by(["endpoint", "proof"]).aggregate(
+        [([], "count_all"), *((name, "sum") for name in numbers)]
+    )
+    names = ["endpoint", "proof", "lists", *numbers]
+    return groups.sort_by("endpoint").rename_columns(names).to_pylist()
 
 
 def _integration_row(manifest: Manifest) -> dict[str, object]:
