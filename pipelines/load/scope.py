@@ -20,9 +20,9 @@ def read_by_both(table: Table, rows: pa.Table, one: PullFacts, other: PullFacts)
     targets = one.association_targets & other.association_targets
     if targets == one.association_targets | other.association_targets:
         return rows
-    if table is SYSTEM_GROUP_ASSOCIATIONS:
+    if table.name == SYSTEM_GROUP_ASSOCIATIONS.name:
         return rows.filter(pc.is_in(rows["target_type"], pa.array(sorted(targets), pa.string())))
-    if table is USERS and BOUND_USERS not in targets:
+    if table.name == USERS.name and BOUND_USERS not in targets:
         # An association may be all that names them.
         return rows.filter(pc.field("resolved"))
     return rows
