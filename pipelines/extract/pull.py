@@ -129,6 +129,7 @@ def _pull(
         # After a failure nothing that still waits may go out, and nobody waits for an answer.
         client.abort()
         pool.shutdown(wait=False, cancel_futures=True)
+        spool.close()
     return Pull(
         tables={endpoint.name: _table(endpoint, lists) for endpoint in ENDPOINTS.values()},
         completeness=completeness_table([each.completeness for each in lists]),
@@ -141,12 +142,7 @@ def _pull(
 
 
 def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
-    batches = [
-        batch
-        for each in lists
-        if each.completeness.list_id.endpoint == endpoint.name
-        for batch in each.rows
-    ]
+    batches = [each.rows for each in lists if each.completeness.list_id.endpoint == endpoint.name]
     return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()
 
 
