@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
@@ -90,6 +91,7 @@ def pull_organization(
         SettingsError: there is no usable key.
         ExtractError: a list could not be read to its end, or it is not the organisation set.
     """
+    spare_memory()
     key = integration.api_key()
     rates = RememberedRates(state / "rates.json")
     throttle = throttle_for(key, rates.get(key), integration.max_requests_per_second)

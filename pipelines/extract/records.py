@@ -1,8 +1,6 @@
 """An answer's records become typed Arrow rows, once, at arrival."""
 
-import sys
 from dataclasses import dataclass
-from importlib.abc import MetaPathFinder
 from typing import cast
 
 import pyarrow as pa
@@ -10,31 +8,6 @@ import pyarrow as pa
 from pipelines.extract.answers import Answer, Json
 from pipelines.extract.endpoints import TEXT, Endpoint
 from pipelines.extract.errors import MalformedError
-
-
-class _NoPandas(MetaPathFinder):
-    """Lets the import of pandas fail."""
-
-    def find_spec(self, fullname: str, *_: object) -> None:
-        if fullname == "pandas":
-            raise ImportError(fullname)
-
-
-def _keep_pandas_out() -> None:
-    """Let pyarrow's first conversion not import pandas, which costs 56 MiB and 0.4 s of CPU.
-
-    It would only be there to recognise pandas objects in what is converted, and there are none.
-    pyarrow imports it all the same when asked to give pandas objects.
-    """
-    finder = _NoPandas()
-    sys.meta_path.insert(0, finder)
-    try:
-        pa.array([""])
-    finally:
-        sys.meta_path.remove(finder)
-
-
-_keep_pandas_out()
 
 Record = dict[str, Json]
 Key = tuple[str, ...]
