@@ -65,7 +65,9 @@ class Pull:
 
 def spool_of(integration: Integration, state: Path) -> Spool:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
-    asked = integration.model_dump_json(include={"org_id", "association_targets", "details"})
+    asked = integration.model_dump_json(
+        include={"org_id", "association_targets", "details", "skip_endpoints"}
+    )
     fingerprint = f"{integration.url} {hash_of(integration.api_key())} {asked}"
     return Spool(state / "spool" / integration.name, fingerprint)
 
@@ -119,8 +121,7 @@ def _pull(
     spool: Spool,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    endpoints = [e for e in ENDPOINTS.values() if integration.details or not e.is_detail]
-    scope = Scope(endpoints, integration.association_targets)
+    scope = Scope(_endpoints(integration), integration.association_targets)
     started_at = spool.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
@@ -141,6 +142,16 @@ def _pull(
         plan=coordinator.plan,
         throttle=client.throttle.stats,
     )
+
+
+def _endpoints(integration: Integration) -> list[Endpoint]:
+    """What the settings ask for; without a list, its records' lists cannot be asked for either."""
+    left_out = set(integration.skip_endpoints)
+    return [
+        each
+        for each in ENDPOINTS.values()
+        if not left_out & {each.name, each.parent} and (integration.details or not each.is_detail)
+    ]
 
 
 def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
