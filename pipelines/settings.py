@@ -39,6 +39,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 # Keys of today begin with jca_, older ones are 40 hexadecimal digits.
 _LOOKS_LIKE_A_KEY = re.compile(r"jca_\w{16,}|[0-9a-fA-F]{40}")
 
+DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = (
     "user",
@@ -84,6 +85,8 @@ class Integration(BaseModel):
         org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
+        skip_endpoints: endpoints of the details that are not called, by choice; what they would
+            tell is NULL, and never taken for removed.
         max_in_flight: calls under way at once, at most.
         max_requests_per_second: calls a second, at most; without it only what the API takes.
         removal_share: nothing is published when more than this share of an asset type vanished,
@@ -106,6 +109,9 @@ class Integration(BaseModel):
         tuple[AssociationTarget, ...], Field(strict=False), AfterValidator(_without_repeats)
     ] = ALL_TARGETS
     details: bool = True
+    skip_endpoints: Annotated[
+        tuple[DetailEndpoint, ...], Field(strict=False), AfterValidator(_without_repeats)
+    ] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
     removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
@@ -74,7 +75,9 @@ class Pull:
 
 def spool_of(integration: Integration, state: Path) -> Spool:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
-    asked = integration.model_dump_json(include={"org_id", "association_targets", "details"})
+    asked = integration.model_dump_json(
+        include={"org_id", "association_targets", "details", "skip_endpoints"}
+    )
     fingerprint = f"{integration.url} {hash_of(integration.api_key())} {asked}"
     return Spool(state / "spool" / integration.name, fingerprint)
 
@@ -100,6 +103,7 @@ def pull_organization(
         SettingsError: there is no usable key.
         ExtractError: a list could not be read to its end, or it is not the organisation set.
     """
+    spare_memory()
     key = integration.api_key()
     rates = RememberedRates(state / "rates.json")
     throttle = throttle_for(key, rates.get(key), integration.max_requests_per_second)
@@ -127,8 +131,7 @@ def _pull(
     spool: Spool,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    endpoints = [e for e in ENDPOINTS.values() if integration.details or not e.is_detail]
-    scope = Scope(endpoints, integration.association_targets)
+    scope = Scope(_endpoints(integration), integration.association_targets)
     started_at = spool.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
@@ -139,6 +142,7 @@ def _pull(
         # After a failure nothing that still waits may go out, and nobody waits for an answer.
         client.abort()
         pool.shutdown(wait=False, cancel_futures=True)
+        spool.close()
     return Pull(
         tables={endpoint.name: _table(endpoint, lists) for endpoint in ENDPOINTS.values()},
         scope=scope,
@@ -151,13 +155,18 @@ def _pull(
     )
 
 
-def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
-    batches = [
-        batch
-        for each in lists
-        if each.completeness.list_id.endpoint == endpoint.name
-        for batch in each.rows
+def _endpoints(integration: Integration) -> list[Endpoint]:
+    """What the settings ask for; without a list, its records' lists cannot be asked for either."""
+    left_out = set(integration.skip_endpoints)
+    return [
+        each
+        for each in ENDPOINTS.values()
+        if not left_out & {each.name, each.parent} and (integration.details or not each.is_detail)
     ]
+
+
+def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
+    batches = [each.rows for each in lists if each.completeness.list_id.endpoint == endpoint.name]
     return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()
 
 

@@ -1,6 +1,5 @@
 """An answer's records become typed Arrow rows, once, at arrival."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -48,11 +47,10 @@ def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit
     return Page(skip, limit, total, keys, rows)
 
 
-def keys_of(endpoint: Endpoint, rows: Iterable[pa.RecordBatch]) -> list[Key]:
+def keys_of(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
     """The unique key of each row of a list that was read before."""
     tops = sorted({path[0] for path in endpoint.key})
-    records = (record for batch in rows for record in batch.select(tops).to_pylist())
-    return [_key(endpoint, record) for record in records]
+    return [_key(endpoint, record) for record in rows.select(tops).to_pylist()]
 
 
 def _unwrapped(endpoint: Endpoint, answer: Answer) -> tuple[list[Record], int | None]:
