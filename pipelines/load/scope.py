@@ -3,11 +3,9 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.contract import SYSTEM_GROUP_ASSOCIATIONS, USERS
+from pipelines.contract import APPLICATION_USERS, SYSTEM_GROUP_ASSOCIATIONS, USERS
 from pipelines.load.manifest import PullFacts
 from pipelines.schema import Table
-
-BOUND_USERS = "user"
 
 
 def was_read(table: Table, pull: PullFacts) -> bool:
@@ -17,12 +15,20 @@ def was_read(table: Table, pull: PullFacts) -> bool:
 
 def read_by_both(table: Table, rows: pa.Table, one: PullFacts, other: PullFacts) -> pa.Table:
     """The rows of a table that both pulls would have found, had they been there."""
-    targets = one.association_targets & other.association_targets
-    if targets == one.association_targets | other.association_targets:
-        return rows
     if table.name == SYSTEM_GROUP_ASSOCIATIONS.name:
-        return rows.filter(pc.is_in(rows["target_type"], pa.array(sorted(targets), pa.string())))
-    if table.name == USERS.name and BOUND_USERS not in targets:
-        # An association may be all that names them.
+        both = sorted(one.association_targets & other.association_targets)
+        return rows.filter(pc.is_in(rows["target_type"], pa.array(both, pa.string())))
+    if table.name == USERS.name and _naming_users(one) != _naming_users(other):
         return rows.filter(pc.field("resolved"))
     return rows
+
+
+def _naming_users(pull: PullFacts) -> tuple[bool, bool]:
+    """Which lists the pull asked for that may name a user whom no other list knows."""
+    return APPLICATION_USERS.endpoints[0] in pull.endpoints, "user" in pull.association_targets
+
+
+def columns_not_read(table: Table, one: PullFacts, other: PullFacts) -> list[str]:
+    """The columns of which one of the pulls did not ask for what they are made of."""
+    endpoints = one.endpoints & other.endpoints
+    return [each.name for each in table.columns if not endpoints.issuperset(each.endpoints)]

@@ -12,7 +12,7 @@ from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.run_tables import snapshots_table
-from pipelines.load.scope import read_by_both, was_read
+from pipelines.load.scope import columns_not_read, read_by_both, was_read
 from pipelines.load.sight import removed_before, with_sight
 from pipelines.schema import Table
 
@@ -124,6 +124,7 @@ class _SnapshotWriter:
             return CHANGES.arrow_schema.empty_table()
         before = read_by_both(table, earlier[base.snapshot_id], base.pull, pull)
         after = read_by_both(table, rows, base.pull, pull)
+        left_out = [*left_out, *columns_not_read(table, base.pull, pull)]
         observed_at = pull.started_at.isoformat()
         return changes_of(table, before, after, self._snapshot_id, observed_at, left_out)
 

@@ -122,6 +122,22 @@ def test_targets_that_are_no_longer_asked_for_are_not_removed(
     assert changes(publisher, "asset_type = 'users' AND change <> 'changed'") == []
 
 
+def test_what_is_skipped_has_not_changed_and_neither_has_what_is_made_of_it(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    application, user = next(iter(organization.applications)), next(iter(organization.users))
+    organization.bind(application, "user", user)
+    # Nothing else names this one.
+    organization.bind(application, "user", "64b0c0de00000000000000ff")
+    publisher.publish(pull(organization))
+    organization.unbind(application, "user", user)
+    publisher.publish(pull(organization, skip_endpoints=["applications_users"]))
+    assert changes(publisher) == []
+    publisher.publish(pull(organization))
+    told = [(row["asset_type"], row["asset_id"]) for row in changes(publisher)]
+    assert told == [("application_users", f"{application}/{user}")]
+
+
 def test_the_last_of_a_kind_is_removed_with_what_hung_on_it(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
