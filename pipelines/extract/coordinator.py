@@ -11,6 +11,7 @@ import pyarrow as pa
 from pipelines.extract.answers import Json
 from pipelines.extract.client import CallCounts, JumpCloudClient, Request
 from pipelines.extract.completeness import Completeness, ListId
+from pipelines.extract.drift import MOST_NAMES
 from pipelines.extract.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -54,7 +55,12 @@ class Scope:
 
 
 class Coordinator:
-    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`."""
+    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`.
+
+    Attributes:
+        plan: what is to be read; None until the first pages have said how much there is.
+        unknown_fields: by endpoint, names of fields in the answers that nobody knew.
+    """
 
     def __init__(
         self,
@@ -65,6 +71,7 @@ class Coordinator:
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.plan: Plan | None = None
+        self.unknown_fields: dict[str, frozenset[str]] = {}
         self._client = client
         self._pool = pool
         self._spool = spool
@@ -166,10 +173,16 @@ class Coordinator:
             reading.is_limit_kept = reading.list_id.endpoint in self._keeps_limit
             self._ask(reading, reading.accept(page))
             self._count(reading.list_id, page.total or len(page.keys), reading.limit)
+            self._note(reading.list_id.endpoint, page.unknown_fields)
             for key in page.keys:
                 self._fan_out(reading.list_id.endpoint, key[-1])
         if reading.result:
             self._keep(FinishedList(reading.result, _in_one_piece(reading)))
+
+    def _note(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
+        known = self.unknown_fields.get(endpoint, frozenset())
+        if len(known) < MOST_NAMES:
+            self.unknown_fields[endpoint] = known | unknown_fields
 
     def _forget(self, reading: Reading) -> None:
         """Take no further page of it."""

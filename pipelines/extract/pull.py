@@ -1,6 +1,6 @@
 """Reads a whole organisation: all lists at the same time, groups fanned out as they arrive."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -49,6 +49,8 @@ class Pull:
         counts: calls sent, those of an attempt that was cut off not counted.
         plan: calls planned after the first pages.
         throttle: how fast the calls went out.
+        unknown_fields: by endpoint, names of fields in the answers that nobody knew; not those of
+            lists that an attempt which was cut off had finished.
     """
 
     tables: dict[str, pa.Table]
@@ -59,6 +61,7 @@ class Pull:
     counts: CallCounts
     plan: Plan | None
     throttle: ThrottleStats
+    unknown_fields: Mapping[str, frozenset[str]]
 
     def facts(self) -> pa.Table:
         """One row: when it was, what it sent, and what it asked for."""
@@ -152,6 +155,7 @@ def _pull(
         counts=client.counts,
         plan=coordinator.plan,
         throttle=client.throttle.stats,
+        unknown_fields=coordinator.unknown_fields,
     )
 
 

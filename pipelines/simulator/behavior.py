@@ -117,6 +117,7 @@ class Behavior:
         totals: Whether v2 lists send `x-total-count`.
         link_header: Whether group lists send `Link` to the next page.
         unstable_ties: Whether records that sort equal change places between requests.
+        whole_records: Whether lists send every field, whatever `fields` says.
     """
 
     latency_seconds: float = 0.0
@@ -136,6 +137,7 @@ class Behavior:
     totals: bool = True
     link_header: bool = True
     unstable_ties: bool = False
+    whole_records: bool = False
 
     def __post_init__(self) -> None:
         """Seed the dice of the faults."""
