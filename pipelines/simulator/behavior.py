@@ -100,7 +100,7 @@ class Behavior:
     Attributes:
         latency_seconds: Time every answer takes.
         latency_per_in_flight_seconds: Time added for each call being answered.
-        requests_per_second: Steady rate per organisation, over which 429 is answered; None for
+        requests_per_second: Steady rate per key, over which 429 is answered; None for
             no limit.
         burst: Calls that may come at once.
         retry_after: Whether and how a 429 says when to come back.
@@ -117,6 +117,11 @@ class Behavior:
         totals: Whether v2 lists send `x-total-count`.
         link_header: Whether group lists send `Link` to the next page.
         unstable_ties: Whether records that sort equal change places between requests.
+        token_seconds: How long a bearer token holds, and is said to.
+        token_calls: After how many calls a token ends early all the same; None for never.
+        default_organization: Whether a provider's key is answered for its first organisation,
+            whatever `x-org-id` says.
+        clock: Seconds, ever growing, by which tokens end.
     """
 
     latency_seconds: float = 0.0
@@ -136,6 +141,10 @@ class Behavior:
     totals: bool = True
     link_header: bool = True
     unstable_ties: bool = False
+    token_seconds: int = 3600
+    token_calls: int | None = None
+    default_organization: bool = False
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         """Seed the dice of the faults."""
