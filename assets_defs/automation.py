@@ -5,6 +5,7 @@ import zlib
 import dagster as dg
 
 from assets_defs.partitions import SETTINGS
+from pipelines.credentials import credentials_of
 from pipelines.settings import SettingsError, load_settings
 
 REFRESH_JOB = "refresh_inventory"
@@ -45,7 +46,7 @@ def _schedule(name: str) -> dg.ScheduleDefinition:
             integration = load_settings().named(name)
             if not integration.enabled:
                 return dg.SkipReason(f"integration {name!r} is disabled in the settings")
-            integration.api_key()
+            credentials_of(integration)
         except SettingsError as error:
             return dg.SkipReason(str(error))
         tick = context.scheduled_execution_time.isoformat()

@@ -101,6 +101,8 @@ class Application:
         await self._load()
         if self.behavior.on_call is not None:
             self.behavior.on_call(call.number, call)
+        if call.number in self.behavior.tokens_end_at:
+            self.tokens.end()
         authorization = _header(scope, b"authorization")
         answer, routes = self._authenticate(call, _header(scope, b"x-api-key"), authorization)
         if routes is not None:

@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -118,7 +118,7 @@ class Behavior:
         link_header: Whether group lists send `Link` to the next page.
         unstable_ties: Whether records that sort equal change places between requests.
         token_seconds: How long a bearer token holds, and is said to.
-        token_calls: After how many calls a token ends early all the same; None for never.
+        tokens_end_at: Numbers of the calls at which every token that is out ends early.
         default_organization: Whether a provider's key is answered for its first organisation,
             whatever `x-org-id` says.
         clock: Seconds, ever growing, by which tokens end.
@@ -142,7 +142,7 @@ class Behavior:
     link_header: bool = True
     unstable_ties: bool = False
     token_seconds: int = 3600
-    token_calls: int | None = None
+    tokens_end_at: Container[int] = ()
     default_organization: bool = False
     clock: Callable[[], float] = time.monotonic
 
