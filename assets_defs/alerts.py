@@ -61,8 +61,10 @@ def late_since(integration: Integration, now: datetime) -> str | None:
     if not integration.enabled or last is None:
         return None
     schedule = integration.schedule
-    second_tick = schedule.next_after(schedule.next_after(last.finished_at))
-    return last.finished_at.isoformat(timespec="seconds") if now > second_tick + GRACE else None
+    second_tick = schedule.next_after(schedule.next_after(last.pull.finished_at))
+    return (
+        last.pull.finished_at.isoformat(timespec="seconds") if now > second_tick + GRACE else None
+    )
 
 
 def _late_alert(name: str, since: str) -> Alert:

@@ -5,12 +5,21 @@ from collections.abc import Iterator
 import dagster as dg
 
 from assets_defs.partitions import partition_requests
-from pipelines.settings import Schedule, Settings, SettingsError, load_settings
+from pipelines.credentials import credentials_of
+from pipelines.schedule import Schedule
+from pipelines.settings import Integration, Settings, SettingsError, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30
 # Runs of one integration, whoever started them, carry it.
 PARTITION_TAG = "dagster/partition"
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 refresh_inventory = dg.define_asset_job(
     REFRESH_JOB,
@@ -74,7 +83,7 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
         reasons = {each.name: _why_not(context.instance, each) for each in integrations}
         for name, reason in reasons.items():
             if reason:
-                context.log.info(f"{name}: {reason}")
+                context.log.info("%s: %s", name, reason)
             else:
                 yield dg.RunRequest(run_key=f"{name}:{tick}", partition_key=name)
         if all(reasons.values()):
@@ -82,3 +91,16 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
             yield dg.SkipReason("; ".join(said) or "no integration is set to this time")
 
     return refresh
+
+
+def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
+    """Why a tick does not run the integration; empty where it does."""
+    if not integration.enabled:
+        return "disabled in the settings"
+    try:
+        credentials_of(integration)
+    except SettingsError as error:
+        return str(error)
+    tags = {PARTITION_TAG: integration.name}
+    chosen = dg.RunsFilter(job_name=REFRESH_JOB, tags=tags, statuses=list(UNDER_WAY))
+    return "its last run is still under way" if instance.get_runs_count(chosen) else ""

@@ -16,6 +16,7 @@ from assets_defs.demo import simulated_organization
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.run import RunResult, prepare_home, refresh
 from assets_defs.summary import print_examples, print_summary
+from pipelines.credentials import credentials_of
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import locked
@@ -68,7 +69,7 @@ def run(
         if not chosen:
             raise SettingsError("every integration is disabled; name the one to run")
         if len(chosen) == 1:
-            chosen[0].api_key()
+            credentials_of(chosen[0])
         succeeded = [_run_one(each.name, accept_removals=accept_removals) for each in chosen]
     if not all(succeeded):
         sys.exit(1)

@@ -54,9 +54,9 @@ def status_of(instance: dg.DagsterInstance, integration: Integration) -> Integra
         enabled=enabled,
         current_run=current_run(instance, integration.name),
         last_run=last_run(instance, integration.name),
-        last_success_at=published.finished_at if published else None,
+        last_success_at=published.pull.finished_at if published else None,
         assets={name: published.rows[name] for name in ASSETS} if published else {},
-        changes=published.rows["changes"] if published else None,
+        changes=published.rows.get("changes") if published else None,
         next_run_at=integration.schedule.next_after(datetime.now(UTC)) if enabled else None,
     )
 

@@ -1,7 +1,6 @@
-"""Integrations file and environment -> typed settings; where keys come from."""
+"""Integrations file and environment -> typed settings; which name where keys come from."""
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -18,10 +17,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import ErrorDetails
 
 from pipelines.contract import INVENTORY_TABLES
 from pipelines.errors import InventoryError
+from pipelines.schedule import Schedule
+from pipelines.settings_errors import LOOKS_LIKE_A_KEY, in_words
 
 CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
 HOME_VARIABLE = "JUMPCLOUD_INVENTORY_HOME"
@@ -34,10 +34,12 @@ REGION_URLS = {
     "eu": "https://console.eu.jumpcloud.com",
     "in": "https://console.in.jumpcloud.com",
 }
+TOKEN_URLS = {
+    "us": "https://admin-oauth.id.jumpcloud.com/oauth2/token",
+    "eu": "https://admin-oauth.id.eu.jumpcloud.com/oauth2/token",
+    "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
+}
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
-
-# Keys of today begin with jca_, older ones are 40 hexadecimal digits.
-_LOOKS_LIKE_A_KEY = re.compile(r"jca_\w{16,}|[0-9a-fA-F]{40}")
 
 DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
@@ -69,6 +71,17 @@ def _without_repeats(
     return tuple(dict.fromkeys(targets))
 
 
+def _absolute(path: str) -> str:
+    # Runs start in more than one directory: from the terminal, from the UI, as a service.
+    if not Path(path).is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+
+
 class Integration(BaseModel):
     """One JumpCloud organisation to pull: an `[[integration]]` of the settings file.
 
@@ -76,12 +89,17 @@ class Integration(BaseModel):
         name: the key in every table and the Dagster partition.
         description: free text, shown beside the name.
         type: the product pulled; JumpCloud is the only one.
-        scope: `cloud`, or `on_premise` where JumpCloud is reached through `proxy`.
+        scope: `cloud`, or `on_premise` where JumpCloud is reached through a company's network.
         enabled: whether the schedule runs it.
         region: which of JumpCloud's three hosts is asked; a key works in its own region only.
-        base_url: asked instead of the region's host; plain http only on loopback.
+        base_url: asked instead of the region's hosts; plain http only on loopback.
         proxy: the proxy's address, for `scope = "on_premise"`.
-        api_key_env: the name of the environment variable that holds the key, never the key.
+        ca_bundle: the file of certificates to trust, for `scope = "on_premise"`.
+        api_key_env: the name of the environment variable that holds the key, never the key;
+            JUMPCLOUD_API_KEY where no setting says where a key is.
+        api_key_file: or a file that holds the key, which its owner alone may read.
+        client_id_env: or, of a service account, the names of the variables
+        client_secret_env: that hold its client id and secret.
         org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
@@ -89,6 +107,7 @@ class Integration(BaseModel):
             tell is NULL, and never taken for removed.
         max_in_flight: calls under way at once, at most.
         max_requests_per_second: calls a second, at most; without it only what the API takes.
+        schedule: when it is refreshed.
         removal_share: nothing is published when more than this share of an asset type vanished,
         removal_minimum: and at least this many, until someone confirms.
     """
@@ -103,7 +122,11 @@ class Integration(BaseModel):
     region: Literal["us", "eu", "in"] = "us"
     base_url: str | None = None
     proxy: str | None = None
-    api_key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = KEY_VARIABLE
+    ca_bundle: AbsolutePath | None = None
+    api_key_env: VariableName | None = None
+    api_key_file: AbsolutePath | None = None
+    client_id_env: VariableName | None = None
+    client_secret_env: VariableName | None = None
     org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""
     association_targets: Annotated[
         tuple[AssociationTarget, ...], Field(strict=False), AfterValidator(_without_repeats)
@@ -114,13 +137,14 @@ class Integration(BaseModel):
     ] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
+    schedule: Schedule = Schedule()
     removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3
     removal_minimum: Annotated[int, Field(ge=1)] = 20
 
-    @field_validator("name", "api_key_env", mode="before")
+    @field_validator("name", "api_key_env", "client_id_env", "client_secret_env", mode="before")
     @classmethod
     def _is_no_key(cls, value: object) -> object:
-        if isinstance(value, str) and _LOOKS_LIKE_A_KEY.fullmatch(value.strip()):
+        if isinstance(value, str) and LOOKS_LIKE_A_KEY.fullmatch(value.strip()):
             raise ValueError("looks like a key; give a name, and put the key in the environment")
         return value
 
@@ -156,9 +180,23 @@ class Integration(BaseModel):
         return value
 
     @model_validator(mode="after")
-    def _proxy_belongs_to_on_premise(self) -> "Integration":
-        if (self.scope == "on_premise") != (self.proxy is not None):
-            raise ValueError('scope "on_premise" and proxy go together: give both or neither')
+    def _one_key(self) -> "Integration":
+        if (self.client_id_env is None) != (self.client_secret_env is None):
+            raise ValueError("client_id_env and client_secret_env go together: give both")
+        ways = (self.api_key_env, self.api_key_file, self.client_id_env)
+        if len(ways) - ways.count(None) > 1:
+            raise ValueError(
+                "more than one key; give api_key_env, or api_key_file, or client_id_env with "
+                "client_secret_env"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _network_belongs_to_on_premise(self) -> "Integration":
+        if (self.scope == "on_premise") != bool(self.proxy or self.ca_bundle):
+            raise ValueError(
+                'scope "on_premise" and proxy (or ca_bundle) go together: give both or neither'
+            )
         if self.proxy and self.url.startswith("http://"):
             raise ValueError("a proxy would see the key of a base_url with plain http")
         return self
@@ -168,25 +206,10 @@ class Integration(BaseModel):
         """Scheme and host that every call goes to."""
         return self.base_url or REGION_URLS[self.region]
 
-    def api_key(self, environment: Mapping[str, str] = os.environ) -> str:
-        """Read the key from the environment, at the moment of use.
-
-        Raises:
-            SettingsError: the variable is unset, empty, or cannot be a key; its value is not named.
-        """
-        key = environment.get(self.api_key_env, "").strip()
-        if not key:
-            raise SettingsError(
-                f"integration {self.name!r}: the environment variable {self.api_key_env} is not "
-                "set; put the JumpCloud API key there"
-            )
-        # requests repeats a header value it refuses in its error: refuse it first.
-        if not key.isascii() or not key.isprintable() or " " in key:
-            raise SettingsError(
-                f"integration {self.name!r}: the environment variable {self.api_key_env} holds "
-                "characters that no JumpCloud API key has; copy the key again"
-            )
-        return key
+    @property
+    def token_url(self) -> str:
+        """Where a service account gets its tokens."""
+        return f"{self.base_url}/oauth2/token" if self.base_url else TOKEN_URLS[self.region]
 
 
 class Settings(BaseModel):
@@ -194,13 +217,19 @@ class Settings(BaseModel):
 
     Attributes:
         volatile_columns: columns, as `table.column`, of which `changes` does not tell.
+        max_parallel_runs: runs under way at once, at most.
+        alert_webhook_env: the name of the environment variable that holds the address to which
+            failures are posted; whoever knows the address can post there, so it is a secret.
+        alert_format: what is posted: `json` with a field for each fact, or `slack`.
         integration: the `[[integration]]` entries, in the file's order, names unique.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     volatile_columns: tuple[str, ...] = VOLATILE_COLUMNS
-
+    max_parallel_runs: Annotated[int, Field(ge=1, le=64, strict=True)] = 2
+    alert_webhook_env: VariableName | None = None
+    alert_format: Literal["json", "slack"] = "json"
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
 
     @field_validator("volatile_columns")
@@ -282,41 +311,5 @@ def _validated(document: dict[str, object], source: str) -> Settings:
     except ValidationError as error:
         # One wrong entry also makes the list of entries too short: that says nothing more.
         details = [each for each in error.errors() if each["type"] != "too_short"]
-        lines = [f"{source}: {_in_words(each, document)}" for each in details or error.errors()]
+        lines = [f"{source}: {in_words(each, document)}" for each in details or error.errors()]
         raise SettingsError("\n".join(lines)) from None
-
-
-_FORMS = {
-    "name": "takes small letters, digits, - and _, at most 64",
-    "api_key_env": "must be the name of an environment variable",
-    "org_id": "must be 24 hexadecimal digits, or empty",
-}
-
-
-def _in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
-    """One validation error as `integration 'acme', field 'region': what is wrong`."""
-    if detail["loc"] == ("integration",) and detail["type"] != "value_error":
-        return "there is no [[integration]]; write at least one, with two brackets"
-    match detail["loc"]:
-        case ("integration", int() as index, *field):
-            where = f"integration {_entry_name(document, index)}"
-        case (*field,):
-            where = "settings"
-    if field:
-        where += f", field {'.'.join(str(part) for part in field)!r}"
-    match detail["type"]:
-        case "extra_forbidden":
-            return f"{where}: is not a setting; remove it or mend its spelling"
-        case "missing":
-            return f"{where}: is missing"
-        case "string_pattern_mismatch":
-            return f"{where}: {_FORMS[str(field[0])]}"
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
-
-
-def _entry_name(document: dict[str, object], index: int) -> str:
-    entries = document["integration"]
-    entry = entries[index] if isinstance(entries, list) else None
-    name = entry.get("name") if isinstance(entry, dict) else None
-    is_name = isinstance(name, str) and not _LOOKS_LIKE_A_KEY.fullmatch(name)
-    return repr(name) if is_name else f"number {index + 1}"

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import settings
 
 from pipelines.contract import INVENTORY_TABLES, TABLES
+from pipelines.credentials import credentials_of
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.load.duckdb_file import build_duckdb_file
@@ -21,7 +22,7 @@ from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.settings import VOLATILE_COLUMNS, Integration
-from pipelines.simulator import Behavior, Organization, Server
+from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.transform import TRANSFORMS
 
 # How long an example takes says nothing on a busy machine.
@@ -29,6 +30,10 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 KEY_VARIABLE = "TEST_JUMPCLOUD_KEY"
+SERVICE_ACCOUNT = {
+    "client_id_env": "TEST_JUMPCLOUD_CLIENT_ID",
+    "client_secret_env": "TEST_JUMPCLOUD_CLIENT_SECRET",
+}
 Rows = list[dict[str, object]]
 
 
@@ -57,12 +62,14 @@ def as_truth(rows: Rows) -> Rows:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Serve an organisation, with its key in the environment, until the test ends."""
+    """Serve an organisation, with its keys in the environment, until the test ends."""
     with ExitStack() as stack:
 
-        def start(organization: Organization, behavior: Behavior | None = None) -> Server:
-            monkeypatch.setenv(KEY_VARIABLE, organization.api_key)
-            return stack.enter_context(Server(organization, behavior=behavior))
+        def start(holder: Organization | Provider, behavior: Behavior | None = None) -> Server:
+            monkeypatch.setenv(KEY_VARIABLE, holder.api_key)
+            monkeypatch.setenv(SERVICE_ACCOUNT["client_id_env"], holder.client_id)
+            monkeypatch.setenv(SERVICE_ACCOUNT["client_secret_env"], holder.client_secret)
+            return stack.enter_context(Server(holder, behavior=behavior))
 
         yield start
 
@@ -72,8 +79,10 @@ def integration() -> Callable[..., Integration]:
     """The settings of an integration with a simulated organisation."""
 
     def make(server: Server, **settings: object) -> Integration:
-        given = {"name": "acme", "base_url": server.base_url, "api_key_env": KEY_VARIABLE}
-        return Integration.model_validate(given | settings)
+        given = {"name": "acme", "base_url": server.base_url} | settings
+        if not {"api_key_file", *SERVICE_ACCOUNT} & set(settings):
+            given["api_key_env"] = KEY_VARIABLE
+        return Integration.model_validate(given)
 
     return make
 
@@ -85,6 +94,12 @@ def fast_tmp_path() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries come at once: what is tested is what is sent again, not the clock."""
+    monkeypatch.setattr("pipelines.extract.client.wait_before_retry", lambda _: 0.0)
 
 
 @pytest.fixture
@@ -100,12 +115,13 @@ def pull(
     """Pull an organisation over HTTP and make the tables of the contract of it."""
 
     def run(
-        organization: Organization, behavior: Behavior | None = None, **settings: object
+        holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
     ) -> Pulled:
-        server = serve(organization, behavior)
+        server = serve(holder, behavior)
         acme = integration(server, **settings)
         # As if it had been pulled before: the way up from four calls a second takes time.
-        RememberedRates(state / "rates.json").put(organization.api_key, HIGHEST_REMEMBERED)
+        key = credentials_of(acme).identity
+        RememberedRates(state / "rates.json").put(key, HIGHEST_REMEMBERED)
         result = pull_organization(acme, state)
         spool_of(acme, state).remove()
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}

@@ -111,6 +111,48 @@ def test_a_field_that_the_api_starts_to_send_is_named_and_not_kept(
     assert_no_secret_below(installation.folder, secrets)
 
 
+def test_service_accounts_and_key_files_publish_and_leave_no_secret(
+    installation: Installation, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    one, two = generate(1, SMALL), generate(2, SMALL)
+    servers = [serve(one, Behavior(tokens_end_at={25})), serve(two)]
+    key_file = tmp_path / "two.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(f"{two.api_key}\n")
+    keys = (
+        'client_id_env = "ONE_ID"\nclient_secret_env = "ONE_SECRET"',
+        f'api_key_file = "{key_file}"',
+    )
+    entries = [
+        f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n{key}\n'
+        for name, server, key in zip(("one", "two"), servers, keys, strict=True)
+    ]
+    settings = installation.folder / "integrations.toml"
+    settings.write_text("\n".join(entries))
+    arguments = ("run", "--config", str(settings))
+    account = {"ONE_ID": one.client_id, "ONE_SECRET": one.client_secret}
+    done = installation.run(*arguments, **account)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        counted = connection.sql("SELECT integration, systems FROM integrations ORDER BY 1")
+        assert counted.fetchall() == [("one", 30), ("two", 30)]
+
+    key_file.chmod(0o640)
+    done_later = installation.run(*arguments, "two")
+    assert done_later.returncode == 2
+    assert f"api_key_file {key_file} is open to others (mode 0640)" in done_later.stderr
+    refused = installation.run(*arguments, "one", **account | {"ONE_SECRET": "simsecret-old"})
+    assert refused.returncode == 1
+    assert "check ONE_ID and ONE_SECRET" in refused.stderr
+
+    secrets = {one.client_id, "simsecret-old", *servers[0].tokens, *one.secrets(), *two.secrets()}
+    assert len(servers[0].tokens) == 2
+    assert_no_secret_below(installation.folder, secrets)
+    for each in (done, done_later, refused):
+        assert "Traceback" not in each.stderr
+        assert not [secret for secret in secrets if secret in each.stdout + each.stderr]
+
+
 def assert_no_secret_below(folder: Path, secrets: set[str]) -> None:
     """Neither in the bytes of any file nor in the values that compression hides."""
     assert len(secrets) > 1

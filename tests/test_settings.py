@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.settings import SettingsError, home, load_settings
+from pipelines.credentials import ApiKey, credentials_of
+from pipelines.settings import Integration, SettingsError, home, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -36,7 +37,7 @@ max_in_flight = 3
     assert acme.url == "https://console.eu.jumpcloud.com"
     assert acme.association_targets == ("user", "policy")
     assert (acme.enabled, acme.details, acme.max_in_flight) == (False, False, 3)
-    assert acme.api_key({"ACME_KEY": " jca_key\n"}) == "jca_key"
+    assert credentials_of(acme, {"ACME_KEY": " jca_key\n"}) == ApiKey("jca_key")
 
 
 def test_the_path_comes_from_the_environment_too(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_without_a_file_the_environment_is_one_integration() -> None:
     settings = load_settings(None, {"JUMPCLOUD_REGION": "in", "JUMPCLOUD_API_KEY": "k"})
     (only,) = settings.integration
     assert (only.name, only.url) == ("jumpcloud", "https://console.in.jumpcloud.com")
-    assert only.api_key({"JUMPCLOUD_API_KEY": "k"}) == "k"
+    assert credentials_of(only, {"JUMPCLOUD_API_KEY": "k"}) == ApiKey("k")
 
 
 @pytest.mark.parametrize(
@@ -63,8 +64,28 @@ def test_without_a_file_the_environment_is_one_integration() -> None:
         ('name = "acme"\nbase_url = "http://example.com"', "field 'base_url': must be https"),
         ('name = "acme"\nbase_url = "https://a:b@example.com"', "neither user, password"),
         ('name = "acme"\nbase_url = "https://example.com/api"', "must end after the host"),
-        ('name = "acme"\nscope = "on_premise"', 'scope "on_premise" and proxy go together'),
+        (
+            'name = "acme"\nscope = "on_premise"',
+            'scope "on_premise" and proxy (or ca_bundle) go together',
+        ),
         ('name = "acme"\nproxy = "http://proxy:1"', "go together"),
+        ('name = "acme"\nca_bundle = "/etc/ssl/acme.pem"', "(or ca_bundle) go together"),
+        (
+            'name = "acme"\nscope = "on_premise"\nca_bundle = "acme.pem"',
+            "field 'ca_bundle': must be an absolute path",
+        ),
+        ('name = "acme"\napi_key_file = "jca_secret"', "'api_key_file': must be an absolute path"),
+        ('name = "acme"\napi_key_env = "A"\napi_key_file = "/k"', "'acme': more than one key"),
+        (
+            'name = "acme"\napi_key_file = "/k"\nclient_id_env = "A"\nclient_secret_env = "B"',
+            "more than one key; give api_key_env, or api_key_file, or client_id_env with",
+        ),
+        ('name = "acme"\nclient_id_env = "A"', "client_id_env and client_secret_env go together"),
+        ('name = "acme"\nclient_secret_env = "A"', "go together: give both"),
+        (
+            'name = "acme"\nclient_id_env = "A"\nclient_secret_env = "jca_secret==/"',
+            "field 'client_secret_env': must be the name of an environment variable",
+        ),
         ('name = "acme"\norg_id = "123"', "field 'org_id'"),
         ('description = "no name"', "integration number 1, field 'name': is missing"),
     ],
@@ -76,6 +97,25 @@ def test_an_error_names_file_integration_and_field(tmp_path: Path, line: str, wo
     assert str(caught.value).startswith(f"{path}: ")
     assert words in str(caught.value)
     assert "jca_secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("region", "host", "token_host"),
+    [
+        ("us", "console.jumpcloud.com", "admin-oauth.id.jumpcloud.com"),
+        ("eu", "console.eu.jumpcloud.com", "admin-oauth.id.eu.jumpcloud.com"),
+        ("in", "console.in.jumpcloud.com", "admin-oauth.id.in.jumpcloud.com"),
+    ],
+)
+def test_each_region_has_its_hosts(region: str, host: str, token_host: str) -> None:
+    acme = Integration.model_validate({"name": "acme", "region": region})
+    assert acme.url == f"https://{host}"
+    assert acme.token_url == f"https://{token_host}/oauth2/token"
+
+
+def test_a_base_url_is_asked_for_tokens_too() -> None:
+    acme = Integration(name="acme", base_url="https://gateway.example/")
+    assert acme.token_url == "https://gateway.example/oauth2/token"
 
 
 @pytest.mark.parametrize("text", ["", "integration = 1", "[[integration]", 'integration = ["x"]'])
@@ -105,7 +145,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> None:
     (only,) = load_settings(None, {}).integration
     with pytest.raises(SettingsError, match="JUMPCLOUD_API_KEY") as caught:
-        only.api_key({"JUMPCLOUD_API_KEY": value})
+        credentials_of(only, {"JUMPCLOUD_API_KEY": value})
     assert not value.strip() or value not in str(caught.value)
 
 

@@ -98,7 +98,7 @@ def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractErro
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError(
             f"{where}: the TLS certificate is not trusted; where a proxy inspects TLS, "
-            "name its CA bundle in REQUESTS_CA_BUNDLE"
+            "name its CA bundle in ca_bundle, or in REQUESTS_CA_BUNDLE"
         )
     for kind, words in _TEMPORARY_FAILURES:
         if isinstance(error, kind):
@@ -133,10 +133,7 @@ def _error_of_status(
     status = response.status_code
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return UnauthorizedError(
-                f"{where}: JumpCloud refused the API key (401): it is unknown, expired, or "
-                "belongs to another region; check the key and the region"
-            )
+            return UnauthorizedError(f"{where}: {_unauthorized(response, body)}")
         case HTTPStatus.FORBIDDEN:
             return ForbiddenError(
                 f"{where}: the key's role may not read this endpoint (403); give its admin the "
@@ -153,6 +150,23 @@ def _error_of_status(
     return RefusedError(f"{where}: refused with status {status}{remedy}")
 
 
+def _unauthorized(response: requests.Response, body: bytes) -> str:
+    if "no organization selected" in _quoted(response, body):
+        return (
+            "the key reads several organisations and none is selected (401); set org_id to the "
+            "one that is meant"
+        )
+    if "Authorization" in response.request.headers:
+        return (
+            "JumpCloud refused the token of the service account (401); check the region, and "
+            "that the account is enabled"
+        )
+    return (
+        "JumpCloud refused the API key (401): it is unknown, expired, or belongs to another "
+        "region; check the key and the region"
+    )
+
+
 def _organisation_hint(response: requests.Response) -> str:
     org_id = response.request.headers.get("x-org-id")
     return f"; is org_id {org_id} an organisation of this key?" if org_id else ""
@@ -161,7 +175,7 @@ def _organisation_hint(response: requests.Response) -> str:
 def _quoted(response: requests.Response, body: bytes) -> str:
     """The error's `message`, where the body is the JSON object that JumpCloud's errors are.
 
-    Should it repeat the key, the key is cut out.
+    Should it repeat the key or token, that is cut out.
     """
     try:
         document = json.loads(body)
@@ -170,8 +184,10 @@ def _quoted(response: requests.Response, body: bytes) -> str:
     message = document.get("message") if isinstance(document, dict) else None
     if not isinstance(message, str):
         return ""
-    key = response.request.headers.get("x-api-key") or "x-api-key"
-    return f": {message.replace(key, '...')[:_LONGEST_QUOTE]!r}"
+    for header in ("x-api-key", "Authorization"):
+        secret = response.request.headers.get(header, "").removeprefix("Bearer ")
+        message = message.replace(secret, "...") if secret else message
+    return f": {message[:_LONGEST_QUOTE]!r}"
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:

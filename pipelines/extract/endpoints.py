@@ -116,6 +116,7 @@ _GROUP_COLUMNS = pa.schema(
         "description": TEXT,
         "email": TEXT,
         "membershipMethod": TEXT,
+        "organizationObjectId": TEXT,
     }
 )
 SYSTEMGROUPS = Endpoint(
@@ -193,6 +194,7 @@ SYSTEMS = _v1(
         "allowSshPasswordAuthentication": FLAG,
         "mdm": _object(vendor=TEXT),
         "primarySystemUser": _object(id=TEXT),
+        "organization": TEXT,
     },
 )
 SYSTEMUSERS = _v1(

@@ -12,6 +12,14 @@ class UnauthorizedError(ExtractError):
     """JumpCloud does not know the key (401)."""
 
 
+class TokenError(ExtractError):
+    """A service account gets no token: of no list does that say anything."""
+
+
+class WrongOrganizationError(ExtractError):
+    """Another organisation answers than the one that is set."""
+
+
 class ForbiddenError(ExtractError):
     """The key's role may not read an endpoint (403)."""
 

@@ -1,5 +1,6 @@
 """Reads a whole organisation: all lists at the same time, groups fanned out as they arrive."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -7,22 +8,33 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.credentials import credentials_of
 from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
-from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
-from pipelines.extract.errors import NotFoundError
+from pipelines.extract.endpoints import (
+    ENDPOINTS,
+    ORGANIZATIONS,
+    SYSTEMGROUPS,
+    SYSTEMS,
+    Endpoint,
+)
+from pipelines.extract.errors import WrongOrganizationError
 from pipelines.extract.plan import Plan
 from pipelines.extract.remembered_rates import RememberedRates, hash_of
+from pipelines.extract.session import open_session
 from pipelines.extract.spool import FinishedList, Spool
 from pipelines.extract.throttle import ThrottleStats, throttle_for
-from pipelines.extract.transport import read_only_session
 from pipelines.settings import Integration
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2
+# Where the records of an endpoint say which organisation owns them; old ones do not.
+OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}
+_OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 PULL_SCHEMA = pa.schema(
     {
         "started_at": pa.timestamp("us", tz="UTC"),
@@ -81,7 +93,8 @@ def spool_of(integration: Integration, state: Path) -> Spool:
     asked = integration.model_dump_json(
         include={"org_id", "association_targets", "details", "skip_endpoints"}
     )
-    fingerprint = f"{integration.url} {hash_of(integration.api_key())} {asked}"
+    key = credentials_of(integration).identity
+    fingerprint = f"{integration.url} {hash_of(key)} {asked}"
     return Spool(state / "spool" / integration.name, fingerprint)
 
 
@@ -97,23 +110,22 @@ def pull_organization(
     until the caller removes the spool.
 
     Args:
-        integration: whose key is read from the environment now.
+        integration: whose key is read now.
         state: folder for what outlives a run: finished lists, and the rate that was good.
         on_progress: told after each list.
         on_retry: told why a call is sent again, from any thread.
 
     Raises:
         SettingsError: there is no usable key.
-        ExtractError: a list could not be read to its end, or it is not the organisation set.
+        ExtractError: a list could not be read to its end.
+        WrongOrganizationError: it is not the organisation set.
     """
     spare_memory()
-    key = integration.api_key()
+    credentials = credentials_of(integration)
+    key = credentials.identity
     rates = RememberedRates(state / "rates.json")
     throttle = throttle_for(key, rates.get(key), integration.max_requests_per_second)
-    session = read_only_session(
-        integration.url, key, connections=integration.max_in_flight, proxy=integration.proxy
-    )
-    with session:
+    with open_session(integration, credentials) as session:
         client = JumpCloudClient(
             session,
             integration.url,
@@ -122,8 +134,13 @@ def pull_organization(
             max_in_flight=integration.max_in_flight,
             on_retry=on_retry,
         )
-        result = _pull(client, integration, spool_of(integration, state), on_progress)
-    _check_organization(integration, result.tables[ORGANIZATIONS.name])
+        spool = spool_of(integration, state)
+        result = _pull(client, integration, spool, on_progress)
+    try:
+        _check_organization(integration, result.tables)
+    except WrongOrganizationError:
+        spool.remove()
+        raise
     rates.put(key, throttle.stats.good_rate)
     return result
 
@@ -174,18 +191,32 @@ def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
     return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()
 
 
-def _check_organization(integration: Integration, organizations: pa.Table) -> None:
+def _check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
     """A key of several organisations may be answered for another one than meant."""
-    ids = organizations.column("_id").to_pylist()
-    if not integration.details:
+    if integration.details:
+        seen = tables[ORGANIZATIONS.name].column("_id").to_pylist()
+        _check_sight(integration, [str(each) for each in seen])
+    if not integration.org_id:
         return
+    for endpoint, column in OWNERS.items():
+        owners = pc.unique(tables[endpoint].column(column)).to_pylist()
+        ids = {str(each).lower() for each in owners if _OBJECT_ID.fullmatch(str(each))}
+        others = sorted(ids - {integration.org_id})
+        if others:
+            raise WrongOrganizationError(
+                f"integration {integration.name!r}: {endpoint} of the organisation "
+                f"{', '.join(others)} came instead of org_id {integration.org_id}; refused"
+            )
+
+
+def _check_sight(integration: Integration, ids: Sequence[str]) -> None:
     if integration.org_id and integration.org_id not in ids:
-        raise NotFoundError(
+        raise WrongOrganizationError(
             f"integration {integration.name!r}: the key cannot see the organisation of org_id "
-            f"{integration.org_id}; it sees: {', '.join(map(str, ids)) or 'none'}"
+            f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
         )
     if not integration.org_id and len(ids) > 1:
-        raise NotFoundError(
+        raise WrongOrganizationError(
             f"integration {integration.name!r}: the key sees {len(ids)} organisations; "
-            f"set org_id to one of: {', '.join(map(str, ids))}"
+            f"set org_id to one of: {', '.join(ids)}"
         )

@@ -74,7 +74,7 @@ def commit_snapshot(
         run_id=run_id,
         integration=integration,
         pull=pull,
-        rows={table.name: writer.rows[table.name] for table in INVENTORY_TABLES},
+        rows={table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)},
         sha256={},
     )
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))

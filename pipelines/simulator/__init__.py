@@ -7,6 +7,7 @@ from pipelines.simulator.awkward import awkward
 from pipelines.simulator.behavior import Behavior, Call, Fault
 from pipelines.simulator.generate import Sizes, generate
 from pipelines.simulator.organization import Organization
+from pipelines.simulator.provider import Provider
 from pipelines.simulator.records import ABSENT
 from pipelines.simulator.server import Server
 from pipelines.simulator.truth import truth
@@ -17,6 +18,7 @@ __all__ = [
     "Call",
     "Fault",
     "Organization",
+    "Provider",
     "Server",
     "Sizes",
     "awkward",

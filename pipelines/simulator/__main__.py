@@ -1,6 +1,6 @@
 """Serves a simulated organisation in a process of its own, until it is told to stop.
 
-Prints one line of JSON, `{"base_url": ..., "api_key": ...}`, when it is ready.
+Prints one line of JSON when it is ready: `base_url`, and the keys that it takes.
 """
 
 import argparse
@@ -29,7 +29,13 @@ def main(arguments: list[str] | None = None) -> None:
         signal.signal(number, lambda *_: stop.set())
     org = _organization(options)
     with Server(org, behavior=_behavior(options), port=options.port) as server:
-        ready = {"base_url": server.base_url, "api_key": org.api_key, "organization_id": org.id}
+        ready = {
+            "base_url": server.base_url,
+            "api_key": org.api_key,
+            "client_id": org.client_id,
+            "client_secret": org.client_secret,
+            "organization_id": org.id,
+        }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         stop.wait()

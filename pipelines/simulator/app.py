@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
@@ -15,32 +15,43 @@ from starlette.types import Receive, Scope, Send
 
 from pipelines.simulator import faults
 from pipelines.simulator.behavior import Behavior, Call, Fault, TokenBucket
+from pipelines.simulator.keys import KeyHolder
 from pipelines.simulator.organization import Organization
 from pipelines.simulator.pages import encode
+from pipelines.simulator.provider import Provider, ProviderRoutes
 from pipelines.simulator.records import OBJECT_ID
 from pipelines.simulator.routes import Answer, Request, Routes, refusal
+from pipelines.simulator.tokens import TOKEN_PATH, Tokens
 
 KEY_HEADERS: Final = frozenset({"x-api-key", "authorization"})
 CALLS_PATH: Final = "/__simulator__/calls"
 Peer = tuple[str, int]
 
 
+class Answerer(Protocol):
+    """What answers a request that nothing else has decided."""
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer, a refusal included."""
+
+
 class Application:
     """One API host serving several organisations, told apart by their keys.
 
     Args:
-        orgs: The organisations.
+        holders: The organisations, and providers that hold several.
         behavior: Switches, read anew at every call.
 
     Attributes:
         calls: Every call since the start or the last reset, in order of arrival.
         writes: The calls among them that were no reads.
         in_flight, max_in_flight: Calls being answered now, and at most so far.
+        tokens: The token endpoint.
         transports: Open connections by the address of the client.
         stopping: Set when the server stops, to end everything that waits.
     """
 
-    def __init__(self, orgs: tuple[Organization, ...], behavior: Behavior) -> None:
+    def __init__(self, holders: tuple[Organization | Provider, ...], behavior: Behavior) -> None:
         self.behavior = behavior
         self.calls: list[Call] = []
         self.writes: list[Call] = []
@@ -49,7 +60,10 @@ class Application:
         self.transports: dict[Peer, asyncio.Transport] = {}
         self.stopping = asyncio.Event()
         self._number = 0
-        self._orgs = [(org, Routes(org, behavior), TokenBucket()) for org in orgs]
+        self.tokens = Tokens(holders, behavior)
+        self._holders: list[tuple[KeyHolder, Answerer, TokenBucket]] = [
+            (each, _routes(each, behavior), TokenBucket()) for each in holders
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -87,8 +101,10 @@ class Application:
         await self._load()
         if self.behavior.on_call is not None:
             self.behavior.on_call(call.number, call)
-        key = _header(scope, b"x-api-key")
-        answer, routes = self._authenticate(call, key)
+        if call.number in self.behavior.tokens_end_at:
+            self.tokens.end()
+        authorization = _header(scope, b"authorization")
+        answer, routes = self._authenticate(call, _header(scope, b"x-api-key"), authorization)
         if routes is not None:
             fault = self.behavior.fault_for(call)
             request = Request(
@@ -96,7 +112,7 @@ class Application:
                 call.method,
                 call.path,
                 _params(call.query),
-                call.headers,
+                call.headers | {"authorization": authorization},
                 body,
             )
             if fault is not None:
@@ -138,15 +154,20 @@ class Application:
         except TimeoutError:
             return
 
-    def _authenticate(self, call: Call, key: str) -> tuple[Answer, Routes | None]:
-        """Return the routes of the key's organisation, or the answer if the key is refused."""
-        if not key:
+    def _authenticate(
+        self, call: Call, key: str, authorization: str
+    ) -> tuple[Answer, Answerer | None]:
+        """Return the routes of the key's holder, or the answer if the key is refused."""
+        if call.path == TOKEN_PATH:
+            return _UNAUTHORIZED, self.tokens
+        if not key and not authorization:
             if call.path == "/login":
                 return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=faults.HTML), None
             location = {"location": "/login"}
             return Answer(HTTPStatus.FOUND, b"", location, faults.HTML), None
-        for org, routes, bucket in self._orgs:
-            if org.api_key == key:
+        of_token = None if key else self.tokens.holder(authorization)
+        for holder, routes, bucket in self._holders:
+            if holder is of_token or holder.api_key == key:
                 throttled = self._throttle(bucket)
                 return (throttled, None) if throttled else (_UNAUTHORIZED, routes)
         return _UNAUTHORIZED, None
@@ -166,7 +187,7 @@ class Application:
         status = HTTPStatus.TOO_MANY_REQUESTS
         return Answer(status, faults.error_page(status), headers, faults.HTML)
 
-    def _answer(self, routes: Routes, request: Request) -> Answer:
+    def _answer(self, routes: Answerer, request: Request) -> Answer:
         if _is_write(request.method, request.path):
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
         return routes.answer(request)
@@ -174,7 +195,7 @@ class Application:
     async def _fail(
         self,
         fault: Fault,
-        routes: Routes,
+        routes: Answerer,
         request: Request,
         call: Call,
         connection: tuple[Scope, Receive, Send],
@@ -218,8 +239,17 @@ _UNAUTHORIZED: Final = Answer(
 )
 
 
+def _routes(holder: Organization | Provider, behavior: Behavior) -> Answerer:
+    if isinstance(holder, Provider):
+        return ProviderRoutes(holder, behavior)
+    return Routes(holder, behavior)
+
+
 def _is_write(method: str, path: str) -> bool:
-    return not (method == "GET" or (method == "POST" and path.startswith("/api/search/")))
+    is_read = method == "GET" or (
+        method == "POST" and (path.startswith("/api/search/") or path == TOKEN_PATH)
+    )
+    return not is_read
 
 
 def _params(query: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -100,7 +100,7 @@ class Behavior:
     Attributes:
         latency_seconds: Time every answer takes.
         latency_per_in_flight_seconds: Time added for each call being answered.
-        requests_per_second: Steady rate per organisation, over which 429 is answered; None for
+        requests_per_second: Steady rate per key, over which 429 is answered; None for
             no limit.
         burst: Calls that may come at once.
         retry_after: Whether and how a 429 says when to come back.
@@ -118,6 +118,11 @@ class Behavior:
         link_header: Whether group lists send `Link` to the next page.
         unstable_ties: Whether records that sort equal change places between requests.
         whole_records: Whether lists send every field, whatever `fields` says.
+        token_seconds: How long a bearer token holds, and is said to.
+        tokens_end_at: Numbers of the calls at which every token that is out ends early.
+        default_organization: Whether a provider's key is answered for its first organisation,
+            whatever `x-org-id` says.
+        clock: Seconds, ever growing, by which tokens end.
     """
 
     latency_seconds: float = 0.0
@@ -138,6 +143,10 @@ class Behavior:
     link_header: bool = True
     unstable_ties: bool = False
     whole_records: bool = False
+    token_seconds: int = 3600
+    tokens_end_at: Container[int] = ()
+    default_organization: bool = False
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         """Seed the dice of the faults."""

@@ -169,6 +169,7 @@ class _Company:
         return {
             "description": self._rng.choice(("", "", "Managed by IT", "See the wiki")),
             "membershipMethod": "DYNAMIC_AUTOMATED" if dynamic else "STATIC",
+            "organizationObjectId": self._org.id,
             "memberQuery": query,
             "memberQueryExemptions": [],
             "memberSuggestionsNotify": False,

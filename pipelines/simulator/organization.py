@@ -1,17 +1,17 @@
 """An organisation held as plain data: records, edges, and the edits that change them."""
 
 import json
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from threading import RLock
 from typing import Any
 
+from pipelines.simulator.keys import KeyHolder
 from pipelines.simulator.records import ABSENT, SECRET, Attributes, Dice, Ids, Record, Target
 
 
-class Organization:
+class Organization(KeyHolder):
     """A JumpCloud organisation that can be edited while it is served.
 
     Records are kept as the API delivers them, secrets included. The bulk lists and the graph are
@@ -19,7 +19,7 @@ class Organization:
 
     Args:
         name: The organisation's display name.
-        rng: Source of ids; the API key never comes from it.
+        rng: Source of ids; keys never come from it.
 
     Attributes:
         systems, users, applications, system_groups, user_groups, policies, policy_groups,
@@ -36,6 +36,7 @@ class Organization:
     """
 
     def __init__(self, name: str | None, rng: Dice) -> None:
+        super().__init__()
         self.lock = RLock()
         self.version = 0
         self.ids = Ids(rng)
@@ -43,7 +44,6 @@ class Organization:
         self.id = self.ids.new()
         self.name = name
         self.created = "2021-02-03T04:05:06.789Z"
-        self.api_key = f"jca_{secrets.token_hex(24)}"
         self.systems: dict[str, Record] = {}
         self.users: dict[str, Record] = {}
         self.applications: dict[str, Record] = {}
@@ -92,7 +92,7 @@ class Organization:
 
     def secrets(self) -> set[str]:
         """Return every secret it holds, each one line that can be searched for in files."""
-        found = {self.api_key}
+        found = {self.api_key, self.client_secret}
         with self.lock:
             for collection in self.collections():
                 for record in collection.values():

@@ -2,18 +2,26 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
 from pipelines.simulator.behavior import Behavior
-from pipelines.simulator.lists import GROUP_SORT_FIELDS, BadRequestError, Query
+from pipelines.simulator.lists import (
+    GROUP_SORT_FIELDS,
+    BadRequestError,
+    Query,
+    keeper,
+    order,
+    project,
+)
 from pipelines.simulator.organization import Organization
-from pipelines.simulator.pages import Page, Pages, encode
+from pipelines.simulator.pages import STRIDE, Page, Pages, encode
 from pipelines.simulator.records import OBJECT_ID
 
+ORGANIZATIONS_PATH: Final = "/api/organizations"
 V1_LISTS: Final = {
     "systems": "systems",
     "systemusers": "users",
@@ -67,6 +75,26 @@ def collection_names(path: str) -> tuple[str, str]:
     return first, f"{first}/{parts[-1]}" if parts else ""
 
 
+def is_denied(path: str, behavior: Behavior) -> bool:
+    """Return whether the key's role may not read a path."""
+    return not behavior.denied.isdisjoint(collection_names(path))
+
+
+def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
+    """Return a page of the organisations that a key reads.
+
+    Raises:
+        BadRequestError: The request's parameters make no sense.
+    """
+    query = Query.v1(request.params, cap)
+    found = order(filter(keeper(query.filters), [org.record() for org in orgs]), query.sort)
+    if found and not query.sort:
+        start = request.number * STRIDE % len(found)
+        found = found[start:] + found[:start]
+    page = found[query.skip : query.skip + query.limit]
+    return _v1(Page([encode(project(record, query.fields)) for record in page], len(found)))
+
+
 class Routes:
     """Answers authenticated requests for one organisation.
 
@@ -99,16 +127,15 @@ class Routes:
         org_id = request.headers.get("x-org-id", "")
         if not org_id:
             return None
-        if request.path == "/api/organizations":
+        if request.path == ORGANIZATIONS_PATH:
             return refusal(HTTPStatus.FORBIDDEN)
         if not OBJECT_ID.fullmatch(org_id):
             return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{org_id}"')
         return None if org_id == self._org.id else refusal(HTTPStatus.NOT_FOUND)
 
     def _denied(self, request: Request) -> Answer | None:
-        if self._behavior.denied.isdisjoint(collection_names(request.path)):
-            return None
-        return refusal(HTTPStatus.FORBIDDEN)
+        denied = is_denied(request.path, self._behavior)
+        return refusal(HTTPStatus.FORBIDDEN) if denied else None
 
     def _route(self, request: Request) -> Answer:
         if request.method == "POST":
@@ -117,11 +144,10 @@ class Routes:
             name = request.path.removeprefix("/api/v2/")
             return self._v2_list(name, request) if name in V2_LISTS else self._graph(request)
         name = request.path.removeprefix("/api/")
-        query = Query.v1(request.params, self._behavior.page_cap)
-        if name == "organizations":
-            rows = [encode(self._org.record())]
-            return _v1(Page(rows[query.skip : query.skip + query.limit], len(rows)))
+        if request.path == ORGANIZATIONS_PATH:
+            return list_organizations([self._org], request, self._behavior.page_cap)
         if name in V1_LISTS:
+            query = Query.v1(request.params, self._behavior.page_cap)
             return _v1(self._list(V1_LISTS[name], query, request))
         collection, _, record_id = name.partition("/")
         return self._record(collection, record_id)

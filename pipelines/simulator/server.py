@@ -14,6 +14,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from pipelines.simulator.app import Application, Peer
 from pipelines.simulator.behavior import Behavior, Call
 from pipelines.simulator.organization import Organization
+from pipelines.simulator.provider import Provider
 
 TICK_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 0.5
@@ -23,16 +24,19 @@ class Server:
     """A simulated JumpCloud at `base_url`, for as long as the context is open.
 
     Args:
-        *orgs: The organisations it serves, told apart by their API keys.
+        *holders: The organisations it serves, told apart by their keys; a provider holds several.
         behavior: Switches, which may be changed while it serves.
         port: Port on 127.0.0.1; 0 picks a free one.
     """
 
     def __init__(
-        self, *orgs: Organization, behavior: Behavior | None = None, port: int = 0
+        self,
+        *holders: Organization | Provider,
+        behavior: Behavior | None = None,
+        port: int = 0,
     ) -> None:
         self.behavior = behavior or Behavior()
-        self.app = Application(orgs, self.behavior)
+        self.app = Application(holders, self.behavior)
         self._port = port
 
     def __enter__(self) -> Self:
@@ -80,6 +84,11 @@ class Server:
     def writes(self) -> list[Call]:
         """The calls that tried to change something; a reader leaves this empty."""
         return self.app.writes
+
+    @property
+    def tokens(self) -> set[str]:
+        """Every bearer token that was issued."""
+        return self.app.tokens.issued
 
     @property
     def max_in_flight_seen(self) -> int:

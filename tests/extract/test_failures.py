@@ -34,12 +34,6 @@ SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications
 BODY = b'{"message": "bad header x-api-key: jca_k"}'
 
 
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once: what is tested is what is sent again, not the clock."""
-    monkeypatch.setattr("pipelines.extract.client.wait_before_retry", lambda _: 0.0)
-
-
 @pytest.mark.parametrize(
     "fault",
     [

@@ -1,12 +1,35 @@
 """Nothing but reads of the configured host can leave, and the key shows nowhere."""
 
+import ssl
+import threading
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
 import pytest
 import requests
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from pipelines.extract.transport import ReadOnlyError, read_only_session
+from pipelines.credentials import ApiKey
+from pipelines.extract.session import open_session
+from pipelines.extract.transport import (
+    ApiKeyAuth,
+    Network,
+    ReadOnlyError,
+    read_only_session,
+    token_session,
+)
+from pipelines.settings import Integration, SettingsError
 from pipelines.simulator import Organization, Server, Sizes, generate
 
+# Key and certificate of 127.0.0.1, for nothing but these tests; it ends in the year 9999.
+CERTIFICATE = Path(__file__).with_name("loopback_tls.pem")
 NOBODY = "http://127.0.0.1:9"
+
+
+def key_session(url: str, key: str) -> requests.Session:
+    return read_only_session(url, ApiKeyAuth(key), connections=1)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +49,7 @@ NOBODY = "http://127.0.0.1:9"
 )
 def test_what_is_no_read_is_refused_before_it_is_sent(method: str, path: str) -> None:
     with (
-        read_only_session(NOBODY, "jca_key", connections=1) as session,
+        read_only_session(NOBODY, ApiKeyAuth("jca_key"), connections=1) as session,
         pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
     ):
         session.request(method, NOBODY + path, timeout=1)
@@ -43,10 +66,35 @@ def test_what_is_no_read_is_refused_before_it_is_sent(method: str, path: str) ->
 )
 def test_another_host_is_refused(url: str) -> None:
     with (
-        read_only_session(NOBODY, "jca_key", connections=1) as session,
+        read_only_session(NOBODY, ApiKeyAuth("jca_key"), connections=1) as session,
         pytest.raises(ReadOnlyError),
     ):
         session.get(url, timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [
+        ("GET", "https://id.example/oauth2/token"),
+        ("POST", "https://id.example/oauth2/token/"),
+        ("POST", "https://id.example/oauth2/token?x=1"),
+        ("POST", "https://id.example/oauth2/revoke"),
+        ("POST", "http://id.example/oauth2/token"),
+        ("POST", "https://id.example:444/oauth2/token"),
+        ("POST", "https://elsewhere.example/oauth2/token"),
+    ],
+)
+def test_a_secret_goes_to_the_token_endpoint_only(method: str, url: str) -> None:
+    with (
+        token_session("https://id.example/oauth2/token", ApiKeyAuth("s"), Network()) as session,
+        pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
+    ):
+        session.request(method, url, timeout=1)
+
+
+def test_the_session_that_reads_gets_no_token() -> None:
+    with key_session(NOBODY, "jca_key") as session, pytest.raises(ReadOnlyError):
+        session.post(f"{NOBODY}/oauth2/token", timeout=1)
 
 
 @pytest.fixture
@@ -57,7 +105,7 @@ def organization() -> Organization:
 def test_the_key_travels_in_its_header_and_shows_nowhere_else(organization: Organization) -> None:
     with (
         Server(organization) as server,
-        read_only_session(server.base_url, organization.api_key, connections=1) as session,
+        key_session(server.base_url, organization.api_key) as session,
     ):
         response = session.get(f"{server.base_url}/api/systems", timeout=5)
         assert response.status_code == requests.codes.ok
@@ -72,6 +120,57 @@ def test_a_proxy_of_the_environment_never_sees_a_plain_text_key(
     monkeypatch.setenv("http_proxy", NOBODY)
     with (
         Server(organization) as server,
-        read_only_session(server.base_url, organization.api_key, connections=1) as session,
+        key_session(server.base_url, organization.api_key) as session,
     ):
         assert session.get(f"{server.base_url}/api/systems", timeout=5).ok
+
+
+class Greeter(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def tls_url() -> Iterator[str]:
+    """A server on loopback whose certificate nobody but its own bundle vouches for."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as server:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(CERTIFICATE)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_ca_bundle_is_what_is_trusted_whatever_the_environment_says(
+    tls_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
+    with key_session(tls_url, "jca_key") as session, pytest.raises(requests.exceptions.SSLError):
+        session.get(tls_url, timeout=5)
+    network = Network(ca_bundle=str(CERTIFICATE))
+    network.check()
+    auth = ApiKeyAuth("jca_key")
+    with read_only_session(tls_url, auth, connections=1, network=network) as session:
+        assert session.get(tls_url, timeout=5).status_code == HTTPStatus.NO_CONTENT
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "cannot be read .No such file"), ("no certificate", "holds no PEM certificate")],
+)
+def test_a_ca_bundle_that_is_none_is_named_before_the_first_call(
+    content: str | None, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bundle.pem"
+    if content:
+        path.write_text(content)
+    acme = Integration(name="acme", scope="on_premise", ca_bundle=str(path))
+    with pytest.raises(SettingsError, match=f"integration 'acme': ca_bundle {path} {words}"):
+        open_session(acme, ApiKey("jca_key"))

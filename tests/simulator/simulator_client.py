@@ -6,17 +6,19 @@ from typing import Any
 
 import requests
 
-from pipelines.simulator import Behavior, Organization, Server, Sizes, generate
+from pipelines.simulator import Behavior, Organization, Provider, Server, Sizes, generate
 
 
 class Api:
-    """Sends requests with the organisation's key and follows no redirect."""
+    """Sends requests with the holder's key and follows no redirect."""
 
-    def __init__(self, server: Server, org: Organization, session: requests.Session) -> None:
+    def __init__(
+        self, server: Server, holder: Organization | Provider, session: requests.Session
+    ) -> None:
         self.server = server
         self.behavior = server.behavior
         self._session = session
-        self._key = {"x-api-key": org.api_key}
+        self._key = {"x-api-key": holder.api_key}
 
     def get(self, path: str, headers: dict[str, str] | None = None, **params: Any) -> Any:  # noqa: ANN401
         return self._session.get(
@@ -53,9 +55,9 @@ class Api:
 
 
 @contextmanager
-def serving(org: Organization, behavior: Behavior | None = None) -> Iterator[Api]:
-    with Server(org, behavior=behavior) as server, requests.Session() as session:
-        yield Api(server, org, session)
+def serving(holder: Organization | Provider, behavior: Behavior | None = None) -> Iterator[Api]:
+    with Server(holder, behavior=behavior) as server, requests.Session() as session:
+        yield Api(server, holder, session)
 
 
 def tiny() -> tuple[Organization, dict[str, str]]:

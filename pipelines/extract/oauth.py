@@ -1,0 +1,139 @@
+"""Bearer tokens of a service account: got when needed, renewed before they end.
+
+A few lines on `requests`, because the libraries for OAuth do not fit: requests-oauthlib and authlib
+renew client credentials without a lock or not at all, and neither sends through a session that can
+do nothing else.
+"""
+
+import re
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from time import monotonic
+from typing import Any
+
+import requests
+from requests.auth import AuthBase, HTTPBasicAuth
+
+from pipelines.credentials import ServiceAccount
+from pipelines.extract.answers import Json, answer_of, body_of, failure_of
+from pipelines.extract.client import TIMEOUT_SECONDS
+from pipelines.extract.errors import (
+    MalformedError,
+    NotFoundError,
+    RefusedError,
+    TemporaryError,
+    TokenError,
+)
+from pipelines.extract.transport import Network, token_session
+
+FORM = {"grant_type": "client_credentials", "scope": "api"}
+# Calls under way take up to a timeout to arrive; a token must hold that long.
+MARGIN_SECONDS = 60.0
+_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+# Characters of a bearer token (RFC 6750): no other may get into a header.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+
+
+class ServiceAccountAuth(AuthBase):
+    """Puts a token into the header `Authorization`, and shows it nowhere else. Thread-safe.
+
+    Args:
+        account: the client id and secret.
+        token_url: where they are exchanged for a token; asked for nothing else.
+        network: how that is reached.
+        clock: seconds, only forward.
+    """
+
+    def __init__(
+        self,
+        account: ServiceAccount,
+        token_url: str,
+        network: Network,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._account = account
+        self._url = token_url
+        self._network = network
+        self._clock = clock
+        self._renewing = threading.Lock()
+        self._token: str | None = None
+        self._ends_at = 0.0
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header.
+
+        Raises:
+            ExtractError: there is no token to be had.
+        """
+        request.headers["Authorization"] = f"Bearer {self._valid_token(refused=None)}"
+        request.register_hook("response", self._again_if_ended)  # type: ignore[no-untyped-call]
+        return request
+
+    def __repr__(self) -> str:
+        """A text without the secret and the token."""
+        return f"ServiceAccountAuth({self._account.source}; token hidden)"
+
+    def _again_if_ended(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as requests gave them
+        """Send a request whose token was refused once more with a new one: it may end early."""
+        if response.status_code != HTTPStatus.UNAUTHORIZED:
+            return response
+        response.close()
+        again = response.request.copy()
+        refused = again.headers["Authorization"].removeprefix("Bearer ")
+        again.headers["Authorization"] = f"Bearer {self._valid_token(refused)}"
+        answer: requests.Response = response.connection.send(again, **kwargs)
+        answer.elapsed = response.elapsed
+        return answer
+
+    def _valid_token(self, refused: str | None) -> str:
+        """The token, a new one if it ends soon or is the one that was refused."""
+        with self._renewing:
+            if self._token in {None, refused} or self._clock() >= self._ends_at:
+                asked_at = self._clock()
+                self._token, seconds = self._new_token()
+                self._ends_at = asked_at + max(seconds - MARGIN_SECONDS, seconds / 2)
+            return self._token
+
+    def _new_token(self) -> tuple[str, float]:
+        """A token, and the seconds that it holds."""
+        document = self._exchange()
+        token = document.get("access_token") if isinstance(document, dict) else None
+        seconds = document.get("expires_in") if isinstance(document, dict) else None
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise MalformedError(f"{self._url}: answered without a bearer token")
+        # Where its end is not told, a token is used until it is refused.
+        return token, float(seconds) if isinstance(seconds, int | float) else float("inf")
+
+    def _exchange(self) -> Json:
+        account = self._account
+        auth = HTTPBasicAuth(account.client_id, account.client_secret)
+        try:
+            with (
+                token_session(self._url, auth, self._network) as session,
+                session.post(
+                    self._url,
+                    data=FORM,
+                    timeout=TIMEOUT_SECONDS,
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
+                if response.status_code in _REFUSALS:
+                    raise TokenError(self._refusal(response.status_code))
+                body = body_of(response, where=self._url, scope=FORM["scope"])
+            return answer_of(body, where=self._url).document
+        except requests.RequestException as error:
+            failure = failure_of(error, where=self._url)
+        except (NotFoundError, RefusedError) as error:
+            failure = error
+        # Raised out here, so that the library's error, which holds the request and its secret, does
+        # not travel along; and as what it is, so that no list is taken for refused or gone.
+        raise failure if isinstance(failure, TemporaryError) else TokenError(str(failure))
+
+    def _refusal(self, status: int) -> str:
+        return (
+            f"{self._url}: JumpCloud refused the service account ({status}): the client id is "
+            "unknown, the secret wrong or expired, or both belong to another region; check "
+            f"{self._account.source}, and the region"
+        )

@@ -1,0 +1,78 @@
+"""A service provider, whose one key reads several organisations."""
+
+from dataclasses import replace
+from http import HTTPStatus
+
+from pipelines.simulator.behavior import Behavior
+from pipelines.simulator.keys import KeyHolder
+from pipelines.simulator.lists import BadRequestError
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.records import OBJECT_ID
+from pipelines.simulator.routes import (
+    ORGANIZATIONS_PATH,
+    Answer,
+    Request,
+    Routes,
+    is_denied,
+    list_organizations,
+    refusal,
+)
+
+
+class Provider(KeyHolder):
+    """A service provider.
+
+    Args:
+        *organizations: Which its key reads.
+
+    Attributes:
+        organizations: The same; may be changed while they are served.
+    """
+
+    def __init__(self, *organizations: Organization) -> None:
+        super().__init__()
+        self.organizations = list(organizations)
+
+
+class ProviderRoutes:
+    """Answers requests with a provider's key: `x-org-id` says for which organisation.
+
+    Args:
+        provider: Whose key it is.
+        behavior: As for a single organisation.
+    """
+
+    def __init__(self, provider: Provider, behavior: Behavior) -> None:
+        self._provider = provider
+        self._behavior = behavior
+        self._routes: dict[str, Routes] = {}
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer, a refusal included."""
+        if request.path == ORGANIZATIONS_PATH:
+            return self._list(request)
+        org = self._selected(request.headers.get("x-org-id", ""))
+        if isinstance(org, Answer):
+            return org
+        routes = self._routes.setdefault(org.id, Routes(org, self._behavior))
+        return routes.answer(replace(request, headers=dict(request.headers) | {"x-org-id": ""}))
+
+    def _selected(self, org_id: str) -> Organization | Answer:
+        """Return the organisation that a request means, or its refusal."""
+        for org in tuple(self._provider.organizations):
+            if org.id == org_id or self._behavior.default_organization:
+                return org
+        if not org_id:
+            return refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized: no organization selected")
+        if not OBJECT_ID.fullmatch(org_id):
+            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{org_id}"')
+        return refusal(HTTPStatus.NOT_FOUND)
+
+    def _list(self, request: Request) -> Answer:
+        if request.headers.get("x-org-id") or is_denied(request.path, self._behavior):
+            return refusal(HTTPStatus.FORBIDDEN)
+        try:
+            organizations = tuple(self._provider.organizations)
+            return list_organizations(organizations, request, self._behavior.page_cap)
+        except BadRequestError as error:
+            return refusal(HTTPStatus.BAD_REQUEST, str(error))

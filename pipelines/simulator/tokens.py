@@ -1,0 +1,109 @@
+"""The token endpoint: OAuth 2 client credentials against bearer tokens that end."""
+
+import base64
+import binascii
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs
+
+from pipelines.simulator.behavior import Behavior
+from pipelines.simulator.keys import KeyHolder
+from pipelines.simulator.pages import encode
+from pipelines.simulator.routes import Answer, Request, refusal
+
+TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path
+FORM: Final = "application/x-www-form-urlencoded"
+SCOPE: Final = "api"
+
+
+@dataclass
+class _Token:
+    holder: KeyHolder
+    ends_at: float
+
+
+class Tokens:
+    """Issues tokens, and knows whose they are.
+
+    Args:
+        holders: Whose service accounts are known.
+        behavior: How long tokens hold.
+    """
+
+    def __init__(self, holders: Sequence[KeyHolder], behavior: Behavior) -> None:
+        self._holders = holders
+        self._behavior = behavior
+        self._tokens: dict[str, _Token] = {}
+
+    @property
+    def issued(self) -> set[str]:
+        """Every token so far: secrets, each one line that can be searched for in files."""
+        return set(self._tokens)
+
+    def end(self) -> None:
+        """End every token that was issued, however long it was said to hold."""
+        for token in tuple(self._tokens.values()):
+            token.ends_at = float("-inf")
+
+    def holder(self, authorization: str) -> KeyHolder | None:
+        """Return whose token a header `Authorization` carries; None if it ended or never was."""
+        scheme, _, value = authorization.partition(" ")
+        token = self._tokens.get(value)
+        if scheme.lower() != "bearer" or token is None:
+            return None
+        return token.holder if self._behavior.clock() < token.ends_at else None
+
+    def answer(self, request: Request) -> Answer:
+        """Answer a request for a token."""
+        if request.method != "POST":
+            return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+        if request.headers.get("content-type", "").partition(";")[0] != FORM:
+            return _error(HTTPStatus.BAD_REQUEST, "invalid_request")
+        form = {name: values[-1] for name, values in parse_qs(request.body.decode()).items()}
+        if form.get("grant_type") != "client_credentials":
+            return _error(HTTPStatus.BAD_REQUEST, "unsupported_grant_type")
+        holder = self._client(request.headers.get("authorization", ""), form)
+        if holder is None:
+            return _error(HTTPStatus.UNAUTHORIZED, "invalid_client")
+        if form.get("scope") != SCOPE:
+            return _error(HTTPStatus.BAD_REQUEST, "invalid_scope")
+        return self._issue(holder)
+
+    def _client(self, authorization: str, form: dict[str, str]) -> KeyHolder | None:
+        given = _basic(authorization) or (form.get("client_id"), form.get("client_secret"))
+        for holder in self._holders:
+            if (holder.client_id, holder.client_secret) == given:
+                return holder
+        return None
+
+    def _issue(self, holder: KeyHolder) -> Answer:
+        value = secrets.token_urlsafe(48)
+        seconds = self._behavior.token_seconds
+        self._tokens[value] = _Token(holder, self._behavior.clock() + seconds)
+        document = {
+            "access_token": value,
+            "expires_in": seconds,
+            "scope": SCOPE,
+            "token_type": "bearer",
+        }
+        return Answer(HTTPStatus.OK, encode(document), {"cache-control": "no-store"})
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    """Return user and password of HTTP Basic; None if the header holds none."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, password
+
+
+def _error(status: HTTPStatus, code: str) -> Answer:
+    """Return an error as OAuth 2 has it."""
+    return Answer(status, encode({"error": code, "error_description": status.phrase}))

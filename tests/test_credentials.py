@@ -1,0 +1,101 @@
+"""Keys come from where the settings say, at the moment of use, and from nowhere else."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.credentials import ApiKey, ServiceAccount, credentials_of
+from pipelines.settings import Integration, SettingsError
+
+KEY = "jca_0123456789abcdefghij"
+
+
+def acme(**settings: str) -> Integration:
+    return Integration.model_validate({"name": "acme"} | settings)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "acme.key"
+    path.write_text(f"{KEY}\n")
+    path.chmod(0o600)
+    return path
+
+
+def test_a_key_is_read_from_its_file_when_it_is_used(key_file: Path) -> None:
+    integration = acme(api_key_file=str(key_file))
+    assert credentials_of(integration, {"JUMPCLOUD_API_KEY": "another"}) == ApiKey(KEY)
+    key_file.write_text("jca_renewed\r\n")
+    assert credentials_of(integration) == ApiKey("jca_renewed")
+    assert "renewed" not in repr(integration) + repr(credentials_of(integration))
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o610, 0o777])
+def test_a_key_file_that_is_open_to_others_is_refused_also_for_root(
+    mode: int, key_file: Path
+) -> None:
+    key_file.chmod(mode)
+    with pytest.raises(SettingsError) as caught:
+        credentials_of(acme(api_key_file=str(key_file)))
+    words = f"integration 'acme': api_key_file {key_file} is open to others (mode {mode:04o})"
+    assert str(caught.value).startswith(words)
+    assert str(caught.value).endswith(f"chmod 600 {key_file}")
+    key_file.chmod(0o400)
+    assert credentials_of(acme(api_key_file=str(key_file))) == ApiKey(KEY)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty; put the JumpCloud API key there"),
+        (b" \n\n", "is empty; put the JumpCloud API key there"),
+        (b"two words\n", "holds characters that no JumpCloud API key has"),
+        (b"two\nlines\n", "holds characters that no JumpCloud API key has"),
+        (b"\xff\xfe\x00binary", "holds characters that no JumpCloud API key has"),
+    ],
+)
+def test_a_key_file_without_a_key_is_refused_without_repeating_it(
+    content: bytes, words: str, key_file: Path
+) -> None:
+    key_file.write_bytes(content)
+    with pytest.raises(SettingsError, match=f"api_key_file {key_file} {words}") as caught:
+        credentials_of(acme(api_key_file=str(key_file)))
+    assert not {"two", "lines", "binary"} & set(str(caught.value).split())
+
+
+def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        SettingsError, match=r"api_key_file .*/nowhere cannot be read .No such file"
+    ):
+        credentials_of(acme(api_key_file=str(tmp_path / "nowhere")))
+    with pytest.raises(SettingsError, match="is not a file"):
+        credentials_of(acme(api_key_file=str(tmp_path)))
+
+
+def test_a_service_account_is_read_from_two_variables() -> None:
+    integration = acme(client_id_env="ACME_ID", client_secret_env="ACME_SECRET")
+    account = credentials_of(integration, {"ACME_ID": "the-id\n", "ACME_SECRET": "the-secret"})
+    assert account == ServiceAccount("the-id", "the-secret", source="ACME_ID and ACME_SECRET")
+    assert "the-" not in repr(account)
+    with pytest.raises(
+        SettingsError, match="variable ACME_SECRET is not set; put the JumpCloud cl"
+    ):
+        credentials_of(integration, {"ACME_ID": "the-id"})
+    with pytest.raises(SettingsError, match="'acme': the environment variable ACME_ID is not set"):
+        credentials_of(integration, {"ACME_SECRET": "the-secret"})
+    with pytest.raises(SettingsError, match="ACME_SECRET holds characters that no") as caught:
+        credentials_of(integration, {"ACME_ID": "the-id", "ACME_SECRET": "sécret"})
+    assert "sécret" not in str(caught.value)
+
+
+def test_without_a_word_the_key_is_in_the_variable_that_everyone_knows() -> None:
+    assert credentials_of(acme(), {"JUMPCLOUD_API_KEY": KEY}) == ApiKey(KEY)
+
+
+def test_accounts_with_equal_ids_or_secrets_differ() -> None:
+    identities = {
+        ServiceAccount(client_id, secret, source="").identity
+        for client_id in ("one", "two")
+        for secret in ("a", "b")
+    }
+    assert len(identities) == 4
