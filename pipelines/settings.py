@@ -172,16 +172,32 @@ class Integration(BaseModel):
         return key
 
 
+class KeepSnapshots(BaseModel):
+    """Which past snapshots keep their tables; `changes` and `snapshots` are kept of all.
+
+    Attributes:
+        all_for_days: every snapshot of that many days, the last on which there was one.
+        then: what stays of the time before: the first snapshot of each month, or none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    all_for_days: Annotated[int, Field(ge=1)] = 90
+    then: Literal["monthly", "none"] = "monthly"
+
+
 class Settings(BaseModel):
     """Everything that is set, and where it was read.
 
     Attributes:
         integration: the `[[integration]]` entries, in the file's order, names unique.
+        keep_snapshots: how much of the history of each integration is kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
+    keep_snapshots: KeepSnapshots = KeepSnapshots()
 
     @field_validator("integration")
     @classmethod
@@ -278,6 +294,8 @@ def _in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
             return f"{where}: is not a setting; remove it or mend its spelling"
         case "missing":
             return f"{where}: is missing"
+        case "model_type" if len(field) == 1:
+            return f"{where}: is a table; write [{field[0]}]"
         case "string_pattern_mismatch":
             return f"{where}: {_FORMS[str(field[0])]}"
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}"

@@ -28,10 +28,17 @@ from pipelines.schema import Column, Table, View
 STORAGE_VERSION = "v1.2.0"
 
 
-def build_duckdb_file(history: History, path: Path) -> None:
+def build_duckdb_file(
+    history: History, path: Path, manifests: Sequence[Manifest] | None = None
+) -> None:
     """Fold the history into a new file and rename it over `path`.
 
-    The caller holds the publication lock.
+    To publish, the caller holds the publication lock.
+
+    Args:
+        history: where the snapshots are.
+        path: the file.
+        manifests: the snapshots to fold, oldest first; without them all that are committed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
@@ -45,7 +52,7 @@ def build_duckdb_file(history: History, path: Path) -> None:
                 f"ATTACH {_quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
             connection.execute("USE inventory")
-            _fill(connection, history)
+            _fill(connection, history, history.manifests() if manifests is None else manifests)
             connection.execute("USE memory")
             connection.execute("DETACH inventory")
         replace_durably(aside, path)
@@ -54,8 +61,9 @@ def build_duckdb_file(history: History, path: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
-    manifests = history.manifests()
+def _fill(
+    connection: duckdb.DuckDBPyConnection, history: History, manifests: Sequence[Manifest]
+) -> None:
     latest = {each.integration.name: each for each in manifests}
     for table in TABLES.values():
         _create(connection, table)

@@ -4,6 +4,12 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from pipelines.contract import CHANGES, SNAPSHOTS
+from pipelines.schema import Table
+
+# What stays of every snapshot: these tables tell of all pulls, however old.
+LASTING_TABLES = frozenset({CHANGES.name, SNAPSHOTS.name})
+
 
 class PulledList(BaseModel):
     """How one list was proven to be read to its end; see `pipelines.extract.completeness`."""
@@ -53,6 +59,11 @@ class PullFacts(BaseModel):
         return frozenset(each.endpoint for each in self.completeness)
 
 
+def were_pulled(table: Table, *pulls: PullFacts) -> bool:
+    """Whether the table's records were pulled each time: else a lack is no removal."""
+    return all(pull.endpoints.issuperset(table.endpoints) for pull in pulls)
+
+
 class IntegrationFacts(BaseModel):
     """What the settings said of the integration when it was pulled."""
 
@@ -75,7 +86,7 @@ class Manifest(BaseModel):
         integration: the integration it belongs to.
         pull: when and how it was pulled.
         rows: number of rows of each table.
-        sha256: digest of each table's file.
+        sha256: digest of the file of each table that is there still.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,3 +97,13 @@ class Manifest(BaseModel):
     pull: PullFacts
     rows: dict[str, int]
     sha256: dict[str, str]
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the tables of the inventory are there still; retention removes them."""
+        return not self.sha256.keys() <= LASTING_TABLES
+
+    def without_tables(self) -> "Manifest":
+        """The same snapshot when nothing but its lasting tables is left."""
+        lasting = {name: self.sha256[name] for name in self.sha256.keys() & LASTING_TABLES}
+        return self.model_copy(update={"sha256": lasting})

@@ -1,6 +1,5 @@
 """Turns the tables of one pull into an immutable snapshot of the history."""
 
-import shutil
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from pipelines.contract import CHANGES, INVENTORY_TABLES
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
-from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts, were_pulled
 from pipelines.schema import Table
 
 
@@ -35,8 +34,7 @@ def commit_snapshot(
         tables: every table of the inventory by name, as the transforms gave it.
         run_id: the Dagster run.
     """
-    for folder in history.uncommitted(integration.name):
-        shutil.rmtree(folder)
+    history.sweep(integration.name)
     before = history.latest(integration.name)
     if before and before.pull.started_at == pull.started_at:
         return before
@@ -79,7 +77,7 @@ class _SnapshotWriter:
         earlier = self._read(table, before.snapshot_id) if before else None
         published = self._with_sight(table, rows, earlier) if table.is_asset else rows
         self.write_part(table, published)
-        if before is None or earlier is None or not self._comparable(table, before):
+        if before is None or earlier is None or not were_pulled(table, before.pull, self._pull):
             return CHANGES.arrow_schema.empty_table()
         observed_at = self._pull.started_at.isoformat()
         return changes_of(table, earlier, published, self._snapshot_id, observed_at)
@@ -92,10 +90,6 @@ class _SnapshotWriter:
 
     def _read(self, table: Table, snapshot_id: str) -> pa.Table:
         return self._history.read(table, self._integration, snapshot_id)
-
-    def _comparable(self, table: Table, before: Manifest) -> bool:
-        """Whether the table's records were pulled both times: else a lack is no removal."""
-        return {*table.endpoints} <= before.pull.endpoints & self._pull.endpoints
 
     def _with_sight(self, table: Table, rows: pa.Table, earlier: pa.Table | None) -> pa.Table:
         """The rows with their first and last sight.
