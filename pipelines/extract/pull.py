@@ -66,7 +66,12 @@ def spool_of(integration: Integration, state: Path) -> Spool:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
     asked = integration.model_dump_json(include={"org_id", "association_targets", "details"})
     fingerprint = f"{integration.url} {hash_of(integration.api_key())} {asked}"
-    return Spool(state / "spool" / integration.name, fingerprint)
+    return Spool(spool_folder(state, integration.name), fingerprint)
+
+
+def spool_folder(state: Path, integration: str) -> Path:
+    """Where an integration's finished lists are."""
+    return state / "spool" / integration
 
 
 def pull_organization(

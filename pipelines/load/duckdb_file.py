@@ -21,6 +21,7 @@ from pipelines.contract import (
 from pipelines.load.files import replace_durably
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
+from pipelines.load.quoting import quoted
 from pipelines.load.run_tables import integrations_table, snapshots_table
 from pipelines.schema import Column, Table, View
 
@@ -49,7 +50,7 @@ def build_duckdb_file(
         with duckdb.connect() as connection:
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute(
-                f"ATTACH {_quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
+                f"ATTACH {quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
             connection.execute("USE inventory")
             _fill(connection, history, history.manifests() if manifests is None else manifests)
@@ -97,9 +98,9 @@ def _comment(
     description: str,
     columns: Sequence[Column],
 ) -> None:
-    connection.execute(f'COMMENT ON {kind} "{name}" IS {_quoted(description)}')
+    connection.execute(f'COMMENT ON {kind} "{name}" IS {quoted(description)}')
     for column in columns:
-        text = _quoted(column.description)
+        text = quoted(column.description)
         connection.execute(f'COMMENT ON COLUMN "{name}"."{column.name}" IS {text}')
 
 
@@ -118,8 +119,3 @@ def _insert_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.T
     connection.register("new_rows", rows)
     connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM new_rows')
     connection.unregister("new_rows")
-
-
-def _quoted(text: str) -> str:
-    """An SQL string literal; DuckDB takes no parameters in these statements."""
-    return "'" + text.replace("'", "''") + "'"

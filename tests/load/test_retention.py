@@ -1,11 +1,11 @@
 """Old snapshots lose their tables; what tells of all pulls stays, and a crash leaves no orphan."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from conftest import Publisher, Pulled, Rows
+from conftest import FIRST_DAY, Publisher, Pulled, Rows, on_day
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from pipelines.settings import KeepSnapshots
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
-FIRST = datetime(2024, 1, 30, 8, tzinfo=UTC)
 
 gaps = st.lists(st.integers(1, 24 * 40), max_size=40)
 policies = st.builds(
@@ -28,7 +27,7 @@ policies = st.builds(
 
 def starts_of(hours_between: list[int]) -> dict[str, datetime]:
     """Snapshots that many hours apart, oldest first."""
-    starts = [FIRST]
+    starts = [FIRST_DAY]
     for hours in hours_between:
         starts.append(starts[-1] + timedelta(hours=hours))
     return {f"{start:%Y%m%dT%H%M%SZ}": start for start in starts}
@@ -89,8 +88,7 @@ def publish_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> Publis
                 organization.remove_system(next(iter(organization.systems)))
                 organization.add_user(username="new.person")
                 pulled = pull(organization)
-            object.__setattr__(pulled.pull, "started_at", FIRST + timedelta(days=day))
-            manifests.append(publisher.publish(pulled))
+            manifests.append(publisher.publish(on_day(day, pulled)))
         return manifests
 
     return publish
