@@ -104,15 +104,16 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
     automation: ModuleType,
     definitions: dg.Definitions,
     fast_tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
         requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
         assert requests == [("acme", f"acme:{tick.isoformat()}")]
-        assert "acme-two: disabled in the settings" in caplog.text
-        assert "NOT_SET_KEY is not set" in caplog.text
+        said = capfd.readouterr().err
+        assert "acme-two: disabled in the settings" in said
+        assert "NOT_SET_KEY is not set" in said
 
         instance.add_run(
             dg.DagsterRun(
