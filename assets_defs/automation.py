@@ -1,14 +1,25 @@
-"""The job that refreshes one integration, and a schedule for each."""
+"""The job that refreshes one integration, its schedules, and what keeps the partitions current."""
 
-import zlib
+from collections.abc import Iterator
 
 import dagster as dg
 
-from assets_defs.partitions import SETTINGS
+from assets_defs.partitions import partition_requests
 from pipelines.credentials import credentials_of
-from pipelines.settings import SettingsError, load_settings
+from pipelines.schedule import Schedule
+from pipelines.settings import Integration, Settings, SettingsError, load_settings
 
 REFRESH_JOB = "refresh_inventory"
+FOLLOW_SECONDS = 30
+# Runs of one integration, whoever started them, carry it.
+PARTITION_TAG = "dagster/partition"
+UNDER_WAY = (
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
 
 refresh_inventory = dg.define_asset_job(
     REFRESH_JOB,
@@ -19,40 +30,77 @@ refresh_inventory = dg.define_asset_job(
 )
 
 
-def schedule_name(integration: str) -> str:
-    """The schedule's name: Dagster takes no dash, so a name with one gets a suffix of its own."""
-    if "-" not in integration:
-        return f"refresh_{integration}"
-    return f"refresh_{integration.replace('-', '_')}_{zlib.crc32(integration.encode()):08x}"
-
-
-def _minute(integration: str) -> int:
-    """A minute of the hour that stays the same, so that many do not start at once."""
-    return zlib.crc32(integration.encode()) % 60
-
-
-def _schedule(name: str) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=schedule_name(name),
-        job=refresh_inventory,
-        cron_schedule=f"{_minute(name)} */12 * * *",
-        execution_timezone="UTC",
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Refresh the inventory of {name} every 12 hours",
+@dg.sensor(
+    minimum_interval_seconds=FOLLOW_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps one partition per integration of the settings file",
+)
+def integrations_of_settings(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Add partitions of new integrations, and take away those that are gone."""
+    try:
+        requests = partition_requests(context.instance)
+    except SettingsError as error:
+        return dg.SensorResult(skip_reason=str(error))
+    return dg.SensorResult(
+        dynamic_partitions_requests=requests,
+        skip_reason=None if requests else "the partitions are those of the settings",
     )
-    def refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+
+
+def schedules_of(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """One schedule for each time that integrations are refreshed at."""
+    times = dict.fromkeys([Schedule(), *(each.schedule for each in settings.integration)])
+    return [_schedule(time) for time in times]
+
+
+def schedule_name(time: Schedule) -> str:
+    """Name of the schedule for a time."""
+    if time == Schedule():
+        return "refresh_every_12_hours"
+    words = f"refresh {time.cron} {time.timezone}".replace("*", "x")
+    return "".join(letter if letter.isalnum() else "_" for letter in words)
+
+
+def _schedule(time: Schedule) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=schedule_name(time),
+        job=refresh_inventory,
+        cron_schedule=time.cron,
+        execution_timezone=time.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Refresh the integrations that are enabled and set to {time}",
+    )
+    def refresh(
+        context: dg.ScheduleEvaluationContext,
+    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # Read anew at each tick, so that a switch in the file counts without a restart.
         try:
-            integration = load_settings().named(name)
-            if not integration.enabled:
-                return dg.SkipReason(f"integration {name!r} is disabled in the settings")
-            credentials_of(integration)
+            integrations = [e for e in load_settings().integration if e.schedule == time]
         except SettingsError as error:
-            return dg.SkipReason(str(error))
+            yield dg.SkipReason(str(error))
+            return
         tick = context.scheduled_execution_time.isoformat()
-        return dg.RunRequest(run_key=f"{name}:{tick}", partition_key=name)
+        reasons = {each.name: _why_not(context.instance, each) for each in integrations}
+        for name, reason in reasons.items():
+            if reason:
+                context.log.info("%s: %s", name, reason)
+            else:
+                yield dg.RunRequest(run_key=f"{name}:{tick}", partition_key=name)
+        if all(reasons.values()):
+            said = [f"{name}: {reason}" for name, reason in reasons.items()]
+            yield dg.SkipReason("; ".join(said) or "no integration is set to this time")
 
     return refresh
 
 
-SCHEDULES = [_schedule(integration.name) for integration in SETTINGS.integration]
+def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
+    """Why a tick does not run the integration; empty where it does."""
+    if not integration.enabled:
+        return "disabled in the settings"
+    try:
+        credentials_of(integration)
+    except SettingsError as error:
+        return str(error)
+    tags = {PARTITION_TAG: integration.name}
+    chosen = dg.RunsFilter(job_name=REFRESH_JOB, tags=tags, statuses=list(UNDER_WAY))
+    return "its last run is still under way" if instance.get_runs_count(chosen) else ""

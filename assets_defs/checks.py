@@ -86,7 +86,6 @@ class Brake:
     ) -> None:
         self._integration = integration
         self._is_released = is_released
-        self._last = history().latest(integration.name)
         self._pulled = set(completeness["endpoint"].to_pylist())
 
     def results(self, table: Table, rows: pa.Table) -> Iterator[dg.AssetCheckResult]:
@@ -110,8 +109,8 @@ class Brake:
         )
 
     def _removals(self, table: Table, rows: pa.Table) -> Removals:
-        last = self._last
-        if last is None or not {*table.endpoints} <= self._pulled & last.pull.endpoints:
+        last = history().latest_with(table, self._integration.name)
+        if last is None or not self._pulled.issuperset(table.endpoints):
             return Removals(before=0, after=rows.num_rows, missing=0, names=())
         before = history().read(table, last.integration.name, last.snapshot_id)
         return removals(table, before, rows)

@@ -13,6 +13,7 @@ import click
 
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
+from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.run import RunResult, prepare_home, refresh
 from assets_defs.summary import print_examples, print_summary
@@ -70,8 +71,13 @@ def run(
             raise SettingsError("every integration is disabled; name the one to run")
         if len(chosen) == 1:
             credentials_of(chosen[0])
-        succeeded = [_run_one(each.name, accept_removals=accept_removals) for each in chosen]
-    if not all(succeeded):
+            succeeded = _run_one(chosen[0].name, accept_removals=accept_removals)
+        else:
+            options = ["--accept-removals"] if accept_removals else []
+            succeeded = _run_many(
+                [each.name for each in chosen], options, settings.max_parallel_runs
+            )
+    if not succeeded:
         sys.exit(1)
 
 
@@ -129,6 +135,18 @@ def _run_one(name: str, *, accept_removals: bool = False) -> bool:
         return False
     print_summary(name, published_file())
     return True
+
+
+def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> bool:
+    click.echo(f"{len(names)} integrations, {at_once} at once", err=True)
+    published = 0
+    for done, (name, succeeded, said) in enumerate(refresh_each(names, options, at_once), 1):
+        published += succeeded
+        words = ["published"] if succeeded else [line.removeprefix(f"{name}: ") for line in said]
+        for line in words:
+            click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
+    click.echo(f"{published} of {len(names)} integrations published: {published_file()}")
+    return published == len(names)
 
 
 def _what_stays(result: RunResult) -> str:

@@ -2,18 +2,20 @@
 
 import dagster as dg
 
-from assets_defs.automation import SCHEDULES, refresh_inventory
+from assets_defs.alerts import alert_on_failure, alert_on_late
+from assets_defs.automation import integrations_of_settings, refresh_inventory, schedules_of
 from assets_defs.endpoints import pull
 from assets_defs.inventory import tables
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
 from assets_defs.terminal import terminal_logger
-from pipelines.settings import home
+from pipelines.settings import home, load_settings
 
 defs = dg.Definitions(
     assets=[pull, tables, commit, inventory_duckdb],
     jobs=[refresh_inventory],
-    schedules=SCHEDULES,
+    schedules=schedules_of(load_settings()),
+    sensors=[integrations_of_settings, alert_on_failure, alert_on_late],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,
     loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},

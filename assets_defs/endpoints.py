@@ -84,7 +84,12 @@ def pull(
     tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
-        more = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        more: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        if name in ENDPOINTS:
+            unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
+            more["unknown_fields"] = unknown or "none"
+            if unknown:
+                context.log.warning("%s: the API sends fields that nobody knew: %s", name, unknown)
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
             metadata={**parquet.write(raw_key(name), integration.name, table), **more},

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+import pyarrow as pa
 
 from assets_defs.checks import Brake, check_specs, integrity_results
 from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
@@ -71,18 +72,22 @@ def tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
     integration = context.partition_key
-    frames = {
-        name: parquet.read(_input_key(name), integration)
-        for name in {name for each in TRANSFORMS.values() for name in each.inputs}
-        if name not in TRANSFORMS
-    }
     brake = Brake(
         load_settings().named(integration),
-        frames[f"{JUMPCLOUD}.{COMPLETENESS}"],
+        parquet.read(raw_key(COMPLETENESS), integration),
         is_released=config.accept_removals,
     )
+    frames: dict[str, pa.Table] = {}
+    later = list(TRANSFORMS.values())
     for name, transform in TRANSFORMS.items():
+        later.remove(transform)
+        for each in transform.inputs:
+            if each not in frames:
+                frames[each] = parquet.read(_input_key(each), integration)
         rows = frames[name] = transform.run(integration, frames)
+        # A raw table is large, and no check looks at it.
+        needed = {*TRANSFORMS}.union(*(each.inputs for each in later))
+        frames = {each: frame for each, frame in frames.items() if each in needed}
         key = table_key(name)
         more: Metadata = {
             "preview": preview(rows),

@@ -4,7 +4,34 @@ import dagster as dg
 
 from pipelines.settings import load_settings
 
-SETTINGS = load_settings()
-INTEGRATIONS = dg.StaticPartitionsDefinition([each.name for each in SETTINGS.integration])
-
 OWNERS = ["team:security"]
+INTEGRATIONS = dg.DynamicPartitionsDefinition(name="integrations")
+
+
+def partition_requests(
+    instance: dg.DagsterInstance,
+) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
+    """What makes the partitions those of the settings file as it is now.
+
+    Raises:
+        SettingsError: the file says something wrong.
+    """
+    wanted = [each.name for each in load_settings().integration]
+    present = instance.get_dynamic_partitions(_name())
+    missing = [name for name in wanted if name not in present]
+    gone = [name for name in present if name not in wanted]
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if missing:
+        requests.append(INTEGRATIONS.build_add_request(missing))
+    if gone:
+        requests.append(INTEGRATIONS.build_delete_request(gone))
+    return requests
+
+
+def add_partition(instance: dg.DagsterInstance, integration: str) -> None:
+    """Let runs of the integration start now."""
+    instance.add_dynamic_partitions(_name(), [integration])
+
+
+def _name() -> str:
+    return INTEGRATIONS.name or ""

@@ -16,8 +16,8 @@ from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
-from pipelines.load.run_tables import integrations_table, snapshots_table
-from pipelines.load.snapshot import commit_snapshot
+from pipelines.load.run_tables import integrations_table
+from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
 from pipelines.schema import Table
 from pipelines.settings import Integration, home, load_settings
@@ -46,20 +46,24 @@ def commit(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Add the tables to the history as one immutable snapshot, with what changed since the last."""
-    integration = load_settings().named(context.partition_key)
+    settings = load_settings()
+    integration = settings.named(context.partition_key)
     name = integration.name
-    tables = {t.name: parquet.read(table_key(t.name), name) for t in INVENTORY_TABLES}
     pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
     with locked(publication_lock()):
         manifest = commit_snapshot(
             history(),
             IntegrationFacts.model_validate(integration, from_attributes=True),
-            _pull_facts(integration, pulled),
-            tables,
+            PulledTables(
+                _pull_facts(integration, pulled),
+                pulled[COMPLETENESS],
+                lambda table: parquet.read(table_key(table), name),
+            ),
             context.run_id,
+            settings.volatile_columns,
         )
     published = {
-        SNAPSHOTS.name: snapshots_table([manifest]),
+        SNAPSHOTS.name: history().read(SNAPSHOTS, name, manifest.snapshot_id),
         CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
         INTEGRATIONS_TABLE.name: integrations_table([manifest]),
     }
@@ -103,6 +107,5 @@ def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pul
         | {
             "organization_id": organization["_id"],
             "organization_name": organization["displayName"],
-            "completeness": pulled[COMPLETENESS].to_pylist(),
         }
     )

@@ -1,7 +1,6 @@
 """One run of the pipeline through Dagster, from the command line."""
 
 import os
-import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
-from dagster import DagsterExecutionInterruptedError
 
+from assets_defs.automation import REFRESH_JOB
+from assets_defs.failures import is_interrupt, step_failure_in_words
+from assets_defs.partitions import add_partition
 from pipelines.settings import HOME_VARIABLE, SettingsError, home
 
 COMMIT = "commit_snapshot"
@@ -73,10 +74,10 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
         accept_removals: publish although many assets vanished.
     """
     # Importing the definitions reads the settings, so it must come after the environment is set.
-    from assets_defs.automation import REFRESH_JOB  # noqa: PLC0415
     from assets_defs.definitions import defs  # noqa: PLC0415
 
     with dg.DagsterInstance.get() as instance:
+        add_partition(instance, integration)
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,
             instance=instance,
@@ -89,27 +90,9 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
         failures = [event for event in result.all_events if event.is_step_failure]
     return RunResult(
         result.run_id,
-        failure="\n".join(map(_in_words, failures)),
-        was_interrupted=any(map(_is_interrupt, failures)),
+        failure="\n".join(map(step_failure_in_words, failures)),
+        was_interrupted=any(map(is_interrupt, failures)),
         was_committed=any(
             event.is_step_success and event.step_key == COMMIT for event in result.all_events
         ),
     )
-
-
-def _in_words(event: dg.DagsterEvent) -> str:
-    """A step failure's own message; one that we did not raise also names the step."""
-    data = event.step_failure_data
-    if _is_interrupt(event):
-        return "interrupted"
-    if data.user_failure_data and data.user_failure_data.description:
-        return data.user_failure_data.description
-    error = data.error.cause or data.error if data.error else None
-    # Dagster puts the class before the message.
-    words = re.sub(r"^[\w.]+: ", "", error.message.strip()) if error else "failed"
-    return f"step {event.step_key}: {words}"
-
-
-def _is_interrupt(event: dg.DagsterEvent) -> bool:
-    error = event.step_failure_data.error
-    return error is not None and error.cls_name == DagsterExecutionInterruptedError.__name__

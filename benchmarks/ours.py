@@ -23,6 +23,7 @@ base_url = "{url}"
 api_key_env = "{variable}"
 max_in_flight = {in_flight}
 association_targets = [{targets}]
+skip_endpoints = [{skipped}]
 """
 
 
@@ -48,6 +49,7 @@ def run_ours(
     data_dir: Path,
     *,
     targets: Sequence[str] = ALL_TARGETS,
+    skipped: Sequence[str] = (),
     timeout_seconds: float = 600,
 ) -> OurRun:
     """Pull and publish once; a later run in the same `data_dir` remembers the earlier one.
@@ -63,7 +65,8 @@ def run_ours(
             url=served.base_url,
             variable=KEY_VARIABLE,
             in_flight=IN_FLIGHT,
-            targets=", ".join(f'"{target}"' for target in targets),
+            targets=_quoted(targets),
+            skipped=_quoted(skipped),
         )
     )
     before = served.calls()
@@ -79,6 +82,10 @@ def run_ours(
         "SELECT epoch(finished_at - started_at) FROM snapshots ORDER BY started_at DESC LIMIT 1",
     )
     return OurRun(usage, seconds, served.calls() - before, published)
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
 
 
 def one(database: Path, query: str) -> float:

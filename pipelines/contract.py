@@ -9,6 +9,7 @@ INTEGRATION = Column("integration", "TEXT", "Name of the integration that the ro
 RESOLVED = Column(
     "resolved", "BOOLEAN", "FALSE: the graph names the id, but no list holds its record"
 )
+HOLDERS = ("applications_users",)
 SUDO = (
     Column("sudo", "BOOLEAN", "Whether sudo is granted; NULL where nothing is said of it"),
     Column("sudo_without_password", "BOOLEAN", "Whether sudo is granted without a password"),
@@ -71,6 +72,7 @@ SYSTEMS = Table(
             "application_count",
             "BIGINT",
             "Distinct applications those users hold; NULL when applications are not pulled",
+            endpoints=HOLDERS,
         ),
         RESOLVED,
     ),
@@ -140,6 +142,7 @@ USERS = Table(
             "application_count",
             "BIGINT",
             "Distinct applications it holds; NULL when applications are not pulled",
+            endpoints=HOLDERS,
         ),
         RESOLVED,
     ),
@@ -162,8 +165,8 @@ APPLICATIONS = Table(
         Column("sso_url", "TEXT", "Where sign-on starts", "applications.ssoUrl"),
         Column("active", "BOOLEAN", "Whether it is switched on", "applications.active"),
         Column("created_at", "TIMESTAMPTZ", "When it was added", "applications.created"),
-        Column("user_count", "BIGINT", "Distinct users who hold it"),
-        Column("system_count", "BIGINT", "Distinct devices those users reach"),
+        Column("user_count", "BIGINT", "Distinct users who hold it", endpoints=HOLDERS),
+        Column("system_count", "BIGINT", "Distinct devices those users reach", endpoints=HOLDERS),
         RESOLVED,
     ),
 )
@@ -317,7 +320,9 @@ SNAPSHOTS = Table(
         Column("api_retries", "BIGINT", "Calls that were sent again"),
         Column("throttled", "BIGINT", "Answers 429"),
         Column("rows", "JSON", "Number of rows per table"),
-        Column("completeness", "JSON", "Per list: proof, expected, received, holes, ..."),
+        Column(
+            "completeness", "JSON", "Per endpoint: proof, lists, expected, received, holes, ..."
+        ),
     ),
 )
 

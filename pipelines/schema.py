@@ -28,12 +28,14 @@ class Column:
         type: its DuckDB type, for ever.
         description: what a value means; becomes the column's comment.
         source: `endpoint.field` where the value is one field of one raw record, else empty.
+        endpoints: endpoints, beside those of the table, without which it is NULL.
     """
 
     name: str
     type: ColumnType
     description: str
     source: str = ""
+    endpoints: tuple[str, ...] = ()
 
 
 # Only publication, which knows the snapshots before, can fill these.

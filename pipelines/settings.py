@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -17,7 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.contract import INVENTORY_TABLES
 from pipelines.errors import InventoryError
+from pipelines.schedule import Schedule
 from pipelines.settings_errors import LOOKS_LIKE_A_KEY, in_words
 
 CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
@@ -38,6 +41,7 @@ TOKEN_URLS = {
 }
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
+DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = (
     "user",
@@ -45,6 +49,15 @@ ALL_TARGETS: tuple[AssociationTarget, ...] = (
     "policy",
     "policy_group",
     "command",
+)
+
+# They move at every pull: a row for each would bury the changes that mean something.
+VOLATILE_COLUMNS = ("systems.last_contact_at",)
+_COLUMNS = tuple(
+    f"{table.name}.{column.name}"
+    for table in INVENTORY_TABLES
+    for column in table.columns
+    if column.name not in table.full_key
 )
 
 
@@ -90,8 +103,11 @@ class Integration(BaseModel):
         org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
+        skip_endpoints: endpoints of the details that are not called, by choice; what they would
+            tell is NULL, and never taken for removed.
         max_in_flight: calls under way at once, at most.
         max_requests_per_second: calls a second, at most; without it only what the API takes.
+        schedule: when it is refreshed.
         removal_share: nothing is published when more than this share of an asset type vanished,
         removal_minimum: and at least this many, until someone confirms.
     """
@@ -116,8 +132,12 @@ class Integration(BaseModel):
         tuple[AssociationTarget, ...], Field(strict=False), AfterValidator(_without_repeats)
     ] = ALL_TARGETS
     details: bool = True
+    skip_endpoints: Annotated[
+        tuple[DetailEndpoint, ...], Field(strict=False), AfterValidator(_without_repeats)
+    ] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
+    schedule: Schedule = Schedule()
     removal_share: Annotated[float, Field(ge=0, le=1, strict=False)] = 0.3
     removal_minimum: Annotated[int, Field(ge=1)] = 20
 
@@ -196,12 +216,32 @@ class Settings(BaseModel):
     """Everything that is set, and where it was read.
 
     Attributes:
+        volatile_columns: columns, as `table.column`, of which `changes` does not tell.
+        max_parallel_runs: runs under way at once, at most.
+        alert_webhook_env: the name of the environment variable that holds the address to which
+            failures are posted; whoever knows the address can post there, so it is a secret.
+        alert_format: what is posted: `json` with a field for each fact, or `slack`.
         integration: the `[[integration]]` entries, in the file's order, names unique.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    volatile_columns: tuple[str, ...] = VOLATILE_COLUMNS
+    max_parallel_runs: Annotated[int, Field(ge=1, le=64, strict=True)] = 2
+    alert_webhook_env: VariableName | None = None
+    alert_format: Literal["json", "slack"] = "json"
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
+
+    @field_validator("volatile_columns")
+    @classmethod
+    def _columns_exist(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if name not in _COLUMNS:
+                (nearest,) = get_close_matches(name, _COLUMNS, n=1, cutoff=0)
+                raise ValueError(
+                    f"{name!r} is no column whose changes are told; the nearest is {nearest!r}"
+                )
+        return value
 
     @field_validator("integration")
     @classmethod

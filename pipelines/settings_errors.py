@@ -13,6 +13,7 @@ _FORMS = {
     "api_key_env": _VARIABLE,
     "client_id_env": _VARIABLE,
     "client_secret_env": _VARIABLE,
+    "alert_webhook_env": _VARIABLE,
     "org_id": "must be 24 hexadecimal digits, or empty",
 }
 

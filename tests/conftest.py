@@ -3,7 +3,7 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,8 @@ from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRat
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.load.snapshot import commit_snapshot
-from pipelines.settings import Integration
+from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.settings import VOLATILE_COLUMNS, Integration
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.transform import TRANSFORMS
 
@@ -149,7 +149,12 @@ class Publisher:
         """The published file."""
         return self.home / "inventory.duckdb"
 
-    def publish(self, pulled: Pulled, name: str = "acme") -> Manifest:
+    def publish(
+        self,
+        pulled: Pulled,
+        name: str = "acme",
+        volatile_columns: Collection[str] = VOLATILE_COLUMNS,
+    ) -> Manifest:
         """Commit a snapshot and build the file."""
         facts = IntegrationFacts(
             name=name, type="jumpcloud", scope="cloud", description="", region="us", enabled=True
@@ -160,10 +165,10 @@ class Publisher:
             | {
                 "organization_id": None,
                 "organization_name": None,
-                "completeness": pulled.pull.completeness.to_pylist(),
             }
         )
-        manifest = commit_snapshot(self.history, facts, pull_facts, tables, "run-1")
+        given = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
+        manifest = commit_snapshot(self.history, facts, given, "run-1", volatile_columns)
         build_duckdb_file(self.history, self.file)
         return manifest
 

@@ -98,6 +98,19 @@ def test_a_run_publishes_the_truth_and_no_secret(
     assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
 
 
+def test_a_field_that_the_api_starts_to_send_is_named_and_not_kept(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    organization.update(next(iter(organization.systems)), riskScore="value-of-it")
+    installation.set_integrations(acme=serve(organization, Behavior(whole_records=True)))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    assert "systems: the API sends fields that nobody knew: riskScore" in done.stderr
+    secrets = {*organization.secrets(), organization.api_key, "value-of-it"}
+    assert_no_secret_below(installation.folder, secrets)
+
+
 def test_service_accounts_and_key_files_publish_and_leave_no_secret(
     installation: Installation, serve: Callable[..., Server], tmp_path: Path
 ) -> None:

@@ -45,6 +45,27 @@ def test_without_details_assets_are_ids_only(
     assert asked == {"systemgroups"}
 
 
+def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = awkward()
+    pulled = pull(organization, skip_endpoints=["applications_users"])
+    assert not [path for path in pulled.server.calls_by_path() if "/applications/" in path]
+    expected = truth(organization)
+    for name in ("application_users", "system_applications", "user_applications"):
+        expected[name] = []
+    for row in expected["systems"] + expected["users"]:
+        row["application_count"] = None
+    for row in expected["applications"]:
+        row["user_count"] = row["system_count"] = None
+    # A user whom only an application names is known by nothing else.
+    named = {row["user_id"] for row in truth(organization, details=False)["users"]}
+    expected["users"] = [
+        row for row in expected["users"] if row["resolved"] or row["user_id"] in named
+    ]
+    assert_equal_to_truth(publisher, pulled, expected)
+
+
 def test_only_the_set_association_targets_are_asked(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:

@@ -152,3 +152,28 @@ def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> No
 def test_the_data_directory_is_absolute_and_ours_to_name() -> None:
     assert home({}) == Path.cwd() / "data"
     assert home({"JUMPCLOUD_INVENTORY_HOME": "/srv/inventory"}) == Path("/srv/inventory")
+
+
+def test_volatile_columns_are_columns_of_the_contract(tmp_path: Path) -> None:
+    entry = '[[integration]]\nname = "acme"\n'
+    path = write(tmp_path, 'volatile_columns = ["systems.public_ip", "users.state"]\n' + entry)
+    assert load_settings(path).volatile_columns == ("systems.public_ip", "users.state")
+    assert load_settings(None, {}).volatile_columns == ("systems.last_contact_at",)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("systems.last_contact", "systems.last_contact_at"),
+        ("system.public_ip", "systems.public_ip"),
+        ("users.user_id", "users.manager_id"),
+    ],
+)
+def test_a_volatile_column_that_is_none_is_named_with_its_nearest(
+    tmp_path: Path, name: str, nearest: str
+) -> None:
+    path = write(tmp_path, f'volatile_columns = ["{name}"]\n[[integration]]\nname = "acme"\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert f"{path}: settings, field 'volatile_columns': {name!r} is no column" in str(caught.value)
+    assert f"the nearest is {nearest!r}" in str(caught.value)

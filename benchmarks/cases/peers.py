@@ -6,7 +6,7 @@ more as completely as it can be made to read (see `benchmarks/peers`).
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,14 @@ class Result:
         ]
 
 
+FIGURES: dict[str, Callable[[Result], float]] = {
+    "seconds": lambda result: result.usage.seconds,
+    "CPU seconds": lambda result: result.usage.cpu_seconds,
+    "peak memory": lambda result: result.usage.peak_bytes,
+    "calls": lambda result: result.calls.total,
+}
+
+
 def measure(scratch: Path) -> Report:
     """Let everyone read the same organisation, one after the other."""
     # Nobody is measured with its program still to be read from disk.
@@ -93,24 +101,25 @@ def measure(scratch: Path) -> Report:
             TIMEOUT_SECONDS,
         )
     with serve(SPEC, scratch) as served:
-        same = _ours(
-            "ours, the same scope and the users of applications", served, scratch, ["user"]
-        )
-        whole = _ours("ours, the whole scope", served, scratch, ALL_TARGETS)
+        same = _ours("ours, the same scope", served, scratch, ["user"], ["applications_users"])
+        whole = _ours("ours, the whole scope", served, scratch, ALL_TARGETS, [])
         peers = [_peer(peer, served, scratch / f"peer-{n}") for n, peer in enumerate(PEERS)]
     complete = [peer for peer in peers if not peer.memberships.wrong]
     goals = [Goal("ours: memberships lost or invented", same.memberships.wrong, 0)]
-    if complete:
-        fastest = min(peer.usage.seconds for peer in complete)
-        ratio = same.usage.seconds / fastest
-        goals.append(Goal("ours: seconds, of the fastest complete peer's", ratio, 1, " x"))
+    for what, figure in FIGURES.items():
+        best = min(map(figure, complete))
+        goals.append(
+            Goal(f"ours: {what}, of the best complete peer's", figure(same) / best, 1, " x")
+        )
     rows = [result.row() for result in (same, whole, *peers)]
     return Report("Peers: 200 groups, 5,000 systems, 50 ms a call", COLUMNS, rows, goals)
 
 
-def _ours(name: str, served: Served, scratch: Path, targets: Sequence[str]) -> Result:
+def _ours(
+    name: str, served: Served, scratch: Path, targets: Sequence[str], skipped: Sequence[str]
+) -> Result:
     data_dir = scratch / f"ours-{len(targets)}"
-    ours = run_ours(served, data_dir, targets=targets)
+    ours = run_ours(served, data_dir, targets=targets, skipped=skipped)
     found = memberships_of(ours.published, data_dir / "found.parquet")
     return Result(name, ours.usage, ours.calls, served.membership_counts(found))
 

@@ -6,9 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+import pyarrow as pa
+
 from pipelines.extract.answers import Json
 from pipelines.extract.client import CallCounts, JumpCloudClient, Request
-from pipelines.extract.completeness import ListId
+from pipelines.extract.completeness import Completeness, ListId
+from pipelines.extract.drift import MOST_NAMES
 from pipelines.extract.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -52,7 +55,12 @@ class Scope:
 
 
 class Coordinator:
-    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`."""
+    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`.
+
+    Attributes:
+        plan: what is to be read; None until the first pages have said how much there is.
+        unknown_fields: by endpoint, names of fields in the answers that nobody knew.
+    """
 
     def __init__(
         self,
@@ -63,6 +71,7 @@ class Coordinator:
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.plan: Plan | None = None
+        self.unknown_fields: dict[str, frozenset[str]] = {}
         self._client = client
         self._pool = pool
         self._spool = spool
@@ -80,7 +89,8 @@ class Coordinator:
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
         self._parents: set[tuple[str, str]] = set()
-        self._finished: dict[ListId, FinishedList] = {}
+        self._finished: dict[ListId, Completeness] = {}
+        self._unspooled: dict[ListId, FinishedList] = {}
         self._parent_ids: dict[str, frozenset[str]] = {}
 
     def run(self) -> list[FinishedList]:
@@ -100,7 +110,8 @@ class Coordinator:
             reading = self._awaited.pop(future, None)
             if reading:
                 self._take(future, reading)
-        return [each for each in self._finished.values() if self._has_parent(each)]
+        lists = self._spool.load() | self._unspooled
+        return [lists[each] for each in self._finished if self._has_parent(each)]
 
     def _start(self, list_id: ListId, *, by_search: bool = True) -> None:
         self._known.add(list_id)
@@ -162,10 +173,16 @@ class Coordinator:
             reading.is_limit_kept = reading.list_id.endpoint in self._keeps_limit
             self._ask(reading, reading.accept(page))
             self._count(reading.list_id, page.total or len(page.keys), reading.limit)
+            self._note(reading.list_id.endpoint, page.unknown_fields)
             for key in page.keys:
                 self._fan_out(reading.list_id.endpoint, key[-1])
         if reading.result:
-            self._keep(FinishedList(reading.result, reading.rows()))
+            self._keep(FinishedList(reading.result, _in_one_piece(reading)))
+
+    def _note(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
+        known = self.unknown_fields.get(endpoint, frozenset())
+        if len(known) < MOST_NAMES:
+            self.unknown_fields[endpoint] = known | unknown_fields
 
     def _forget(self, reading: Reading) -> None:
         """Take no further page of it."""
@@ -207,8 +224,10 @@ class Coordinator:
 
     def _keep(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
-        # Which organisation answers is asked anew by every attempt.
-        if list_id.endpoint != ORGANIZATIONS.name and not self._associations.is_probe(list_id):
+        if list_id.endpoint == ORGANIZATIONS.name:
+            # Which organisation answers is asked anew by every attempt.
+            self._unspooled[list_id] = finished
+        elif not self._associations.is_probe(list_id):
             self._spool.save(finished)
         self._finish(finished)
 
@@ -217,10 +236,12 @@ class Coordinator:
         endpoint = ENDPOINTS[list_id.endpoint]
         self._count(list_id, finished.completeness.expected, PAGE_SIZE)
         if not self._associations.is_probe(list_id):
-            self._finished[list_id] = finished
+            self._finished[list_id] = finished.completeness
         if not endpoint.parent:
-            for key in keys_of(endpoint, finished.rows):
-                self._fan_out(endpoint.name, key[-1])
+            ids = [key[-1] for key in keys_of(endpoint, finished.rows)]
+            self._parent_ids[endpoint.name] = frozenset(ids)
+            for parent_id in ids:
+                self._fan_out(endpoint.name, parent_id)
         if endpoint is SYSTEMGROUPS_ASSOCIATIONS:
             keys = frozenset(keys_of(endpoint, finished.rows))
             self._start_all(self._associations.finished(list_id, keys))
@@ -231,17 +252,16 @@ class Coordinator:
         for list_id in lists:
             self._start(list_id)
 
-    def _has_parent(self, each: FinishedList) -> bool:
+    def _has_parent(self, list_id: ListId) -> bool:
         """Whether the last reading of the parents' list still holds this list's parent."""
-        list_id = each.completeness.list_id
         parent = ENDPOINTS[list_id.endpoint].parent
-        return not parent or list_id.parent_id in self._ids(parent)
+        return not parent or list_id.parent_id in self._parent_ids[parent]
 
-    def _ids(self, endpoint: str) -> frozenset[str]:
-        if endpoint not in self._parent_ids:
-            keys = keys_of(ENDPOINTS[endpoint], self._finished[ListId(endpoint)].rows)
-            self._parent_ids[endpoint] = frozenset(key[-1] for key in keys)
-        return self._parent_ids[endpoint]
+
+def _in_one_piece(reading: Reading) -> pa.RecordBatch:
+    schema = ENDPOINTS[reading.list_id.endpoint].table_schema
+    batches = pa.Table.from_batches(reading.rows(), schema).combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
 
 
 def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:

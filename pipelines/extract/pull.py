@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.credentials import credentials_of
+from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
@@ -41,6 +42,8 @@ PULL_SCHEMA = pa.schema(
         "api_calls": pa.int64(),
         "api_retries": pa.int64(),
         "throttled": pa.int64(),
+        "endpoints": pa.list_(pa.string()),
+        "association_targets": pa.list_(pa.string()),
     }
 )
 
@@ -51,32 +54,45 @@ class Pull:
 
     Attributes:
         tables: one raw table per endpoint; an endpoint that was not asked for has no row.
+        scope: what was asked for.
         completeness: one row per list that was read: how it was proven complete.
         started_at: before the first call.
         finished_at: after the last answer.
         counts: calls sent, those of an attempt that was cut off not counted.
         plan: calls planned after the first pages.
         throttle: how fast the calls went out.
+        unknown_fields: by endpoint, names of fields in the answers that nobody knew; not those of
+            lists that an attempt which was cut off had finished.
     """
 
     tables: dict[str, pa.Table]
+    scope: Scope
     completeness: pa.Table
     started_at: datetime
     finished_at: datetime
     counts: CallCounts
     plan: Plan | None
     throttle: ThrottleStats
+    unknown_fields: Mapping[str, frozenset[str]]
 
     def facts(self) -> pa.Table:
-        """One row: when it was, and what it sent."""
+        """One row: when it was, what it sent, and what it asked for."""
         counts = self.counts
-        row = (self.started_at, self.finished_at, counts.calls, counts.retries, counts.throttled)
+        row = (
+            self.started_at,
+            self.finished_at,
+            *(counts.calls, counts.retries, counts.throttled),
+            [endpoint.name for endpoint in self.scope.endpoints],
+            list(self.scope.targets),
+        )
         return pa.Table.from_pylist([dict(zip(PULL_SCHEMA.names, row, strict=True))], PULL_SCHEMA)
 
 
 def spool_of(integration: Integration, state: Path) -> Spool:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
-    asked = integration.model_dump_json(include={"org_id", "association_targets", "details"})
+    asked = integration.model_dump_json(
+        include={"org_id", "association_targets", "details", "skip_endpoints"}
+    )
     key = credentials_of(integration).identity
     fingerprint = f"{integration.url} {hash_of(key)} {asked}"
     return Spool(state / "spool" / integration.name, fingerprint)
@@ -104,6 +120,7 @@ def pull_organization(
         ExtractError: a list could not be read to its end.
         WrongOrganizationError: it is not the organisation set.
     """
+    spare_memory()
     credentials = credentials_of(integration)
     key = credentials.identity
     rates = RememberedRates(state / "rates.json")
@@ -134,8 +151,7 @@ def _pull(
     spool: Spool,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    endpoints = [e for e in ENDPOINTS.values() if integration.details or not e.is_detail]
-    scope = Scope(endpoints, integration.association_targets)
+    scope = Scope(_endpoints(integration), integration.association_targets)
     started_at = spool.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
@@ -146,24 +162,32 @@ def _pull(
         # After a failure nothing that still waits may go out, and nobody waits for an answer.
         client.abort()
         pool.shutdown(wait=False, cancel_futures=True)
+        spool.close()
     return Pull(
         tables={endpoint.name: _table(endpoint, lists) for endpoint in ENDPOINTS.values()},
+        scope=scope,
         completeness=completeness_table([each.completeness for each in lists]),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=coordinator.plan,
         throttle=client.throttle.stats,
+        unknown_fields=coordinator.unknown_fields,
     )
 
 
-def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
-    batches = [
-        batch
-        for each in lists
-        if each.completeness.list_id.endpoint == endpoint.name
-        for batch in each.rows
+def _endpoints(integration: Integration) -> list[Endpoint]:
+    """What the settings ask for; without a list, its records' lists cannot be asked for either."""
+    left_out = set(integration.skip_endpoints)
+    return [
+        each
+        for each in ENDPOINTS.values()
+        if not left_out & {each.name, each.parent} and (integration.details or not each.is_detail)
     ]
+
+
+def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
+    batches = [each.rows for each in lists if each.completeness.list_id.endpoint == endpoint.name]
     return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()
 
 

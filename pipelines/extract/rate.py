@@ -17,6 +17,8 @@ HIGHEST_RATE = 1000.0  # no API answers one client so often
 
 # Accepted at a doubled rate before it doubles again, and at a halved one before it returns.
 ROUND_CALLS = 2
+# Without a limit that is known or set, so many go out at once: the first answers come sooner.
+START_CALLS = 4
 PLATEAU = 0.995  # of the limit, to which it returns: just below
 ROUND_TRIPS = 1.5  # a 429 so soon after a fall answers a call that was sent before it
 
@@ -65,6 +67,7 @@ class Rate:
     most: float = HIGHEST_RATE
     limit: float | None = None
     best: float = 0.0
+    _calls: int = 0
     _refused: float = 0.0
     _falls: int = 0
     _epoch: "_Epoch" = field(default_factory=lambda: _Epoch(0.0, 0.0))
@@ -91,6 +94,12 @@ class Rate:
         self._doubled_at = at
         self._latencies = _Latencies(at)
 
+    @property
+    def interval(self) -> float:
+        """Seconds between two calls."""
+        is_start = self._calls < START_CALLS and self.limit is None and self.most >= HIGHEST_RATE
+        return 0.0 if is_start else 1 / self.now
+
     def cap(self, most: float) -> None:
         """Never more than this, nor than an earlier cap."""
         self.most = min(self.most, most)
@@ -102,6 +111,7 @@ class Rate:
             idle = at - max(self._sent_at[-1], self._paused_until)
             if idle > IDLE_SECONDS + 2 / self.now:
                 self._skip(at, idle)
+        self._calls += 1
         self._sent_at.append(at)
         self._waiting += (waited - self._waiting) * NEWEST_WAIT
 
@@ -134,6 +144,8 @@ class Rate:
         self._paused_until = max(self._paused_until, at + pause)
         if self._refused and at < self._epoch.began_at + ROUND_TRIPS * self._round_trip:
             return
+        if self.limit is None and self._calls <= START_CALLS:
+            return  # too many at once: that tells nothing of the rate
         limit = self._measured_limit(at)
         self.best = min(self.best, limit)
         self._fall(at, self._really_sent / 2, limit, self._bound, pause)

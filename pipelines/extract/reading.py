@@ -80,9 +80,8 @@ class Reading:
         self._finish("not found")
 
     def rows(self) -> list[pa.RecordBatch]:
-        """The distinct rows in one piece, after `result` is there: a page alone wastes memory."""
-        batches = _distinct(self._pages)[1]
-        return pa.Table.from_batches(batches).combine_chunks().to_batches() if batches else []
+        """The distinct rows, page by page, after `result` is there."""
+        return _distinct(self._pages)[1]
 
     def _ask(self, offsets: list[int]) -> list[int]:
         new = [offset for offset in offsets if offset not in self._asked]

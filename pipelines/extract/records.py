@@ -1,12 +1,12 @@
 """An answer's records become typed Arrow rows, once, at arrival."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 import pyarrow as pa
 
 from pipelines.extract.answers import Answer, Json
+from pipelines.extract.drift import unknown_fields
 from pipelines.extract.endpoints import TEXT, Endpoint
 from pipelines.extract.errors import MalformedError
 
@@ -24,6 +24,7 @@ class Page:
         total: number of records the API announces, holes included; None when it does not.
         keys: the unique key of each row, in order.
         rows: the allow-listed fields of each row, in order.
+        unknown_fields: names of fields that nobody knew; see `pipelines.extract.drift`.
     """
 
     skip: int
@@ -31,6 +32,7 @@ class Page:
     total: int | None
     keys: tuple[Key, ...]
     rows: pa.RecordBatch
+    unknown_fields: frozenset[str] = frozenset()
 
 
 def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:
@@ -45,14 +47,13 @@ def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit
         parents = pa.array([parent_id] * len(records), TEXT)
         rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
     keys = tuple(_key(endpoint, record) for record in records)
-    return Page(skip, limit, total, keys, rows)
+    return Page(skip, limit, total, keys, rows, unknown_fields(endpoint, records))
 
 
-def keys_of(endpoint: Endpoint, rows: Iterable[pa.RecordBatch]) -> list[Key]:
+def keys_of(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
     """The unique key of each row of a list that was read before."""
     tops = sorted({path[0] for path in endpoint.key})
-    records = (record for batch in rows for record in batch.select(tops).to_pylist())
-    return [_key(endpoint, record) for record in records]
+    return [_key(endpoint, record) for record in rows.select(tops).to_pylist()]
 
 
 def _unwrapped(endpoint: Endpoint, answer: Answer) -> tuple[list[Record], int | None]:

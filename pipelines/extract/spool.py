@@ -1,13 +1,16 @@
-"""Finished lists on disk, so that a pull that was cut off asks only for what is missing.
+"""Finished lists on disk: what a pull that was cut off need not ask for again.
 
-The rows are those of the raw tables, allow-listed already: no secret comes here.
+They are kept here, not in memory, until the pull is done. The rows are those of the raw tables,
+allow-listed already: no secret comes here.
 """
 
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from io import BufferedWriter
 from pathlib import Path
 
 import pyarrow as pa
@@ -26,11 +29,11 @@ class FinishedList:
     """A list that was read to its end: the proof, and its distinct rows."""
 
     completeness: Completeness
-    rows: list[pa.RecordBatch]
+    rows: pa.RecordBatch
 
 
 class Spool:
-    """The finished lists of one pull.
+    """The finished lists of one pull: per attempt and endpoint a stream, a batch of it per list.
 
     Lists of other settings, of an age beyond `MAX_AGE`, or of a version with other fields, and
     files that a crash cut short, are as if they were not there.
@@ -45,6 +48,7 @@ class Spool:
         digest = hashlib.sha256((fingerprint + schemas).encode()).hexdigest()[:16]
         self._root = folder
         self._folder = folder / digest
+        self._streams: dict[str, tuple[BufferedWriter, pa.RecordBatchStreamWriter]] = {}
 
     def open(self) -> datetime:
         """Start the spool, or take up the one that was left; when its pull started."""
@@ -58,26 +62,38 @@ class Spool:
         return started_at
 
     def load(self) -> dict[ListId, FinishedList]:
-        """The lists that are there, whole."""
-        lists = (_read(path) for path in sorted(self._folder.glob("*.arrow")))
-        return {each.completeness.list_id: each for each in lists if each}
+        """The lists that are there, whole; their rows stay on disk."""
+        self.close()
+        paths = sorted(self._folder.glob("*.arrow"))
+        return {each.completeness.list_id: each for path in paths for each in _read(path)}
 
     def save(self, finished: FinishedList) -> None:
-        """Keep a list: written aside, then renamed."""
-        list_id = finished.completeness.list_id
-        schema = ENDPOINTS[list_id.endpoint].table_schema
+        """Keep a list; it is whole on disk even if the process is killed next."""
+        file, stream = self._stream(finished.completeness.list_id.endpoint)
         proof = json.dumps(asdict(finished.completeness)).encode()
-        name = hashlib.sha256(str(list_id).encode()).hexdigest()
-        aside = self._folder / f"{name}.part"
-        with pa.ipc.new_file(str(aside), schema.with_metadata({_COMPLETENESS: proof})) as writer:
-            for batch in finished.rows:
-                writer.write_batch(batch)
-        aside.replace(self._folder / f"{name}.arrow")
+        stream.write_batch(finished.rows, custom_metadata={_COMPLETENESS: proof})
+        file.flush()
+
+    def close(self) -> None:
+        """End the streams; a later list begins new ones."""
+        for file, stream in self._streams.values():
+            stream.close()
+            file.close()
+        self._streams.clear()
 
     def remove(self) -> None:
         """Forget the integration's lists, of whatever settings."""
         if self._root.exists():
             shutil.rmtree(self._root)
+
+    def _stream(self, endpoint: str) -> tuple[BufferedWriter, pa.RecordBatchStreamWriter]:
+        if endpoint not in self._streams:
+            # Never behind what an earlier attempt wrote: its last list may be cut short.
+            attempt = len(list(self._folder.glob(f"{endpoint}.*.arrow")))
+            file = (self._folder / f"{endpoint}.{attempt}.arrow").open("xb")
+            schema = ENDPOINTS[endpoint].table_schema
+            self._streams[endpoint] = file, pa.ipc.new_stream(file, schema)
+        return self._streams[endpoint]
 
 
 def _time_in(path: Path) -> datetime | None:
@@ -88,12 +104,14 @@ def _time_in(path: Path) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def _read(path: Path) -> FinishedList | None:
+def _read(path: Path) -> Iterator[FinishedList]:
+    """The lists of a stream, up to where a crash cut it."""
     try:
-        table = pa.ipc.open_file(path.read_bytes()).read_all()
-    except pa.ArrowInvalid:
-        return None
-    facts = json.loads((table.schema.metadata or {})[_COMPLETENESS])
-    list_id = ListId(**facts.pop("list_id"))
-    rows = table.replace_schema_metadata(None).to_batches()
-    return FinishedList(Completeness(list_id=list_id, **facts), rows)
+        stream = pa.ipc.open_stream(pa.memory_map(str(path)))
+        while True:
+            rows, metadata = stream.read_next_batch_with_custom_metadata()
+            facts = json.loads(metadata[_COMPLETENESS])
+            list_id = ListId(**facts.pop("list_id"))
+            yield FinishedList(Completeness(list_id=list_id, **facts), rows)
+    except (StopIteration, pa.ArrowInvalid, OSError):
+        return

@@ -113,7 +113,7 @@ class Throttle:
                 self._first = now
                 self._rate.begin(now)
                 self._note()
-            due = max(self._last + 1 / self._rate.now, self._paused_until)
+            due = max(self._last + self._rate.interval, self._paused_until)
             if now < due:
                 nap = min(due - now, NAP_SECONDS)
                 self._wakes_at = now + nap

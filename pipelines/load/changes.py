@@ -1,19 +1,26 @@
 """What changed between two snapshots of an integration, row by row and column by column."""
 
-import duckdb
+from collections.abc import Collection
+
 import pyarrow as pa
 
 from pipelines.contract import CHANGES
+from pipelines.database import in_memory
 from pipelines.schema import Column, Table
-
-# They move at every pull: a row for each would bury the changes that mean something.
-VOLATILE_COLUMNS = frozenset({"last_contact_at"})
 
 
 def changes_of(
-    table: Table, before: pa.Table, after: pa.Table, snapshot_id: str, observed_at: str
+    table: Table,
+    before: pa.Table,
+    after: pa.Table,
+    snapshot_id: str,
+    observed_at: str,
+    left_out: Collection[str] = (),
 ) -> pa.Table:
     """The rows of `changes` that lead from one state of a table to the next.
+
+    A column that one of the states does not have, because a version before it wrote no such
+    column, has not changed.
 
     Args:
         table: which table; it is the rows' `asset_type`.
@@ -21,35 +28,39 @@ def changes_of(
         after: its published rows in this snapshot.
         snapshot_id: this snapshot.
         observed_at: start of its pull, ISO 8601 with zone.
+        left_out: columns of the table that are no change when they change.
     """
-    with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+    known = [[c for c in table.columns if c.name in rows.column_names] for rows in (before, after)]
+    with in_memory() as connection:
         connection.register("before_rows", before)
         connection.register("after_rows", after)
         parameters = {"snapshot_id": snapshot_id, "observed_at": observed_at}
-        rows: pa.Table = connection.sql(_query(table), params=parameters).to_arrow_table()
+        query = _query(table, known[0], known[1], left_out)
+        rows: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
         return rows.cast(CHANGES.arrow_schema)
 
 
-def _query(table: Table) -> str:
-    columns = [c for c in table.columns if c.name not in {"integration", *VOLATILE_COLUMNS}]
-    row = ", ".join(f"{column.name} := {_typed(column)}" for column in columns)
-    identity = " || '/' || ".join(table.key)
-    state = f"SELECT *, {identity} AS asset_id, struct_pack({row}) AS value FROM {{}}"
+def _query(
+    table: Table, before: list[Column], after: list[Column], left_out: Collection[str]
+) -> str:
+    same_key = " AND ".join(f"b.{name} = a.{name}" for name in table.key)
+    asset_id = " || '/' || ".join(f"coalesce(a.{name}, b.{name})" for name in table.key)
+    compared = [c.name for c in after if c in before and c.name not in {*table.full_key, *left_out}]
+    differ = [f"a.{name} IS DISTINCT FROM b.{name}" for name in compared]
+    deltas = ", ".join(map(_delta, compared)) or _NO_DELTA
     # With its first sight, so that an asset that comes back is not taken for a new one.
     removed = "to_json(old)"
     if table.is_asset:
         removed = f"json_merge_patch({removed}, json_object('first_seen_at', first_seen_at))"
-    deltas = ", ".join(_delta(column) for column in columns)
+    first_seen_at = "b.first_seen_at" if table.is_asset else "NULL"
     return f"""
-WITH before AS ({state.format("before_rows")}), after AS ({state.format("after_rows")}),
-differing AS (
-    SELECT coalesce(a.integration, b.integration) AS integration,
-        coalesce(a.asset_id, b.asset_id) AS asset_id, b.value AS old, a.value AS new,
-        b.asset_id IS NULL AS is_added, a.asset_id IS NULL AS is_removed,
-        {"b.first_seen_at" if table.is_asset else "NULL"} AS first_seen_at
-    FROM before b FULL JOIN after a USING (integration, asset_id)
-    WHERE a.value IS DISTINCT FROM b.value
+WITH differing AS (
+    SELECT coalesce(a.integration, b.integration) AS integration, {asset_id} AS asset_id,
+        {_row("b", before)} AS old, {_row("a", after)} AS new,
+        b.{table.key[0]} IS NULL AS is_added, a.{table.key[0]} IS NULL AS is_removed,
+        {first_seen_at} AS first_seen_at
+    FROM before_rows b FULL JOIN after_rows a ON {same_key}
+    WHERE {" OR ".join(["is_added", "is_removed", *differ])}
 ),
 deltas AS (
     SELECT integration, asset_id, '' AS column_name,
@@ -69,12 +80,21 @@ ORDER BY ALL
 """
 
 
-def _typed(column: Column) -> str:
-    return f"{column.name}::JSON" if column.type == "JSON" else column.name
+# The shape of a change, where a table has no column beside its key.
+_NO_DELTA = "{'column_name': '', 'old_value': NULL::JSON, 'new_value': NULL::JSON}"
 
 
-def _delta(column: Column) -> str:
-    name = column.name
+def _row(alias: str, columns: list[Column]) -> str:
+    """The whole row but for the integration, as a struct."""
+    values = (
+        f"{c.name} := {alias}.{c.name}{'::JSON' if c.type == 'JSON' else ''}"
+        for c in columns
+        if c.name != "integration"
+    )
+    return f"struct_pack({', '.join(values)})"
+
+
+def _delta(name: str) -> str:
     old, new = (
         f"CASE WHEN {v}.{name} IS NOT NULL THEN to_json({v}.{name}) END" for v in ("old", "new")
     )

@@ -4,11 +4,11 @@ DuckDB allows no reader beside a writer; a rename blocks none, and an open conne
 file that it opened.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from pipelines.contract import (
     CHANGES,
@@ -18,10 +18,12 @@ from pipelines.contract import (
     TABLES,
     VIEWS,
 )
+from pipelines.database import in_memory
 from pipelines.load.files import replace_durably
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
-from pipelines.load.run_tables import integrations_table, snapshots_table
+from pipelines.load.parquet import parquet, quoted
+from pipelines.load.run_tables import integrations_table
 from pipelines.schema import Column, Table, View
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
@@ -39,10 +41,9 @@ def build_duckdb_file(history: History, path: Path) -> None:
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     try:
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
+        with in_memory() as connection:
             connection.execute(
-                f"ATTACH {_quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
+                f"ATTACH {quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
             connection.execute("USE inventory")
             _fill(connection, history)
@@ -60,20 +61,27 @@ def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
     for table in TABLES.values():
         _create(connection, table)
     for table in INVENTORY_TABLES:
-        for manifest in latest.values():
-            _insert_part(connection, history, table, manifest)
-    for manifest in manifests:
-        _insert_part(connection, history, CHANGES, manifest)
-    _insert_rows(connection, SNAPSHOTS, snapshots_table(manifests))
-    _insert_rows(connection, INTEGRATIONS, integrations_table(latest.values()))
+        _insert_parts(connection, history, table, latest.values())
+    for table in (CHANGES, SNAPSHOTS):
+        _insert_parts(connection, history, table, manifests)
+    connection.register("integration_rows", integrations_table(latest.values()))
+    connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
+    connection.unregister("integration_rows")
     for view in VIEWS:
         _create_view(connection, view)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(f'"{column.name}" {column.type}' for column in table.published_columns)
+    columns = ", ".join(map(_definition, table.published_columns))
     connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
     _comment(connection, "TABLE", table.name, table.description, table.published_columns)
+
+
+def _definition(column: Column) -> str:
+    # Changes grow with the history: of all compressions this one makes them smallest, and soonest.
+    is_long = column.type == "JSON" or column.name == "asset_id"
+    compression = " USING COMPRESSION zstd" if is_long else ""
+    return f'"{column.name}" {column.type}{compression}'
 
 
 def _create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
@@ -89,29 +97,22 @@ def _comment(
     description: str,
     columns: Sequence[Column],
 ) -> None:
-    connection.execute(f'COMMENT ON {kind} "{name}" IS {_quoted(description)}')
+    connection.execute(f'COMMENT ON {kind} "{name}" IS {quoted(description)}')
     for column in columns:
-        text = _quoted(column.description)
+        text = quoted(column.description)
         connection.execute(f'COMMENT ON COLUMN "{name}"."{column.name}" IS {text}')
 
 
-def _insert_part(
-    connection: duckdb.DuckDBPyConnection, history: History, table: Table, manifest: Manifest
+def _insert_parts(
+    connection: duckdb.DuckDBPyConnection,
+    history: History,
+    table: Table,
+    manifests: Iterable[Manifest],
 ) -> None:
-    path = history.part(table.name, manifest.integration.name, manifest.snapshot_id)
-    connection.execute(
-        f'INSERT INTO "{table.name}" BY NAME SELECT $name AS integration, * '
-        "FROM read_parquet($path, hive_partitioning = false)",
-        {"name": manifest.integration.name, "path": str(path)},
-    )
-
-
-def _insert_rows(connection: duckdb.DuckDBPyConnection, table: Table, rows: pa.Table) -> None:
-    connection.register("new_rows", rows)
-    connection.execute(f'INSERT INTO "{table.name}" BY NAME FROM new_rows')
-    connection.unregister("new_rows")
-
-
-def _quoted(text: str) -> str:
-    """An SQL string literal; DuckDB takes no parameters in these statements."""
-    return "'" + text.replace("'", "''") + "'"
+    """Fill a table with the snapshots of each integration, whose name only the folder tells."""
+    for name, group in groupby(manifests, lambda manifest: manifest.integration.name):
+        parts = [history.part(table.name, name, each.snapshot_id) for each in group]
+        connection.execute(
+            f'INSERT INTO "{table.name}" BY NAME '
+            f"SELECT {quoted(name)} AS integration, * FROM {parquet(parts)}"
+        )

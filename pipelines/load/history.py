@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
+from pipelines.errors import InventoryError
 from pipelines.load.files import write_parquet, write_text
 from pipelines.load.manifest import Manifest
+from pipelines.load.scope import was_read
 from pipelines.schema import Table
 
 
@@ -29,13 +32,13 @@ class History:
     def read(self, table: Table, integration: str, snapshot_id: str) -> pa.Table:
         """One table of one snapshot; its folder names the integration, so the file does not."""
         rows = pq.read_table(self.part(table.name, integration, snapshot_id), partitioning=None)
-        name = pa.array([integration] * rows.num_rows, pa.string())
+        name = pa.repeat(integration, rows.num_rows)
         return rows.add_column(0, "integration", name)
 
-    def write(self, table: Table, integration: str, snapshot_id: str, rows: pa.Table) -> str:
+    def write(self, table: str, integration: str, snapshot_id: str, rows: pa.Table) -> str:
         """Write one table of a snapshot that is not committed yet; the SHA-256 of its file."""
-        path = self.part(table.name, integration, snapshot_id)
-        write_parquet(rows.drop_columns(["integration"]), path)
+        path = self.part(table, integration, snapshot_id)
+        write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -52,6 +55,15 @@ class History:
         """The integration's newest committed snapshot."""
         paths = self._manifests(integration)
         return _read_manifest(paths[-1]) if paths else None
+
+    def latest_with(self, table: Table, integration: str) -> Manifest | None:
+        """The integration's newest snapshot whose pull asked for the records of the table."""
+        for path in reversed(self._manifests(integration)):
+            manifest = _read_manifest(path)
+            part = self.part(table.name, integration, manifest.snapshot_id)
+            if was_read(table, manifest.pull) and part.exists():
+                return manifest
+        return None
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """The ids of the integration's committed snapshots, oldest first."""
@@ -78,4 +90,9 @@ def _order(snapshot_id: str) -> tuple[str, int]:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    return Manifest.model_validate_json(path.read_bytes())
+    try:
+        return Manifest.model_validate_json(path.read_bytes())
+    except ValidationError:
+        raise InventoryError(
+            f"{path}: is no manifest that this version can read; was it written by another one?"
+        ) from None

@@ -1,25 +1,9 @@
 """A snapshot's manifest: what was pulled, and which files hold it. Its presence is the commit."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
-
-
-class PulledList(BaseModel):
-    """How one list was proven to be read to its end; see `pipelines.extract.completeness`."""
-
-    model_config = ConfigDict(frozen=True)
-
-    endpoint: str
-    parent_id: str
-    target: str
-    proof: str
-    expected: int
-    received: int
-    holes: int
-    duplicates: int
-    pages: int
-    rereads: int
+from pydantic import BaseModel, ConfigDict, field_serializer
 
 
 class PullFacts(BaseModel):
@@ -33,7 +17,8 @@ class PullFacts(BaseModel):
         throttled: answers 429.
         organization_id: JumpCloud's id of the organisation; None when it was not asked.
         organization_name: its name.
-        completeness: the proof of each list.
+        endpoints: the endpoints that were asked for.
+        association_targets: the types of targets of which associations were asked for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,12 +30,12 @@ class PullFacts(BaseModel):
     throttled: int
     organization_id: str | None
     organization_name: str | None
-    completeness: tuple[PulledList, ...]
+    endpoints: frozenset[str]
+    association_targets: frozenset[str]
 
-    @property
-    def endpoints(self) -> frozenset[str]:
-        """The endpoints of which lists were read."""
-        return frozenset(each.endpoint for each in self.completeness)
+    @field_serializer("endpoints", "association_targets")
+    def _in_order(self, names: Iterable[str]) -> list[str]:
+        return sorted(names)
 
 
 class IntegrationFacts(BaseModel):

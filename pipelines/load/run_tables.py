@@ -1,4 +1,4 @@
-"""The tables about runs, from the manifests of the history."""
+"""The tables about runs: what a pull was, and what each integration published last."""
 
 import json
 from collections.abc import Iterable
@@ -11,10 +11,24 @@ from pipelines.load.manifest import Manifest
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
 
 
-def snapshots_table(manifests: Iterable[Manifest]) -> pa.Table:
-    """The table `snapshots`: one row per manifest."""
-    rows = [_snapshot_row(manifest) for manifest in manifests]
-    return pa.Table.from_pylist(rows, schema=SNAPSHOTS.arrow_schema)
+def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
+    """The row of `snapshots` that tells of one pull.
+
+    Args:
+        manifest: what the pull was.
+        completeness: how each of its lists was proven complete, one row per list. Only the sums
+            per endpoint and proof become part of the row: there may be ten thousands of lists.
+    """
+    row = {
+        "integration": manifest.integration.name,
+        "rows": json.dumps(manifest.rows),
+        "completeness": json.dumps(_sums(completeness)),
+        **manifest.model_dump(include={"snapshot_id", "run_id"}),
+        **manifest.pull.model_dump(
+            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
+        ),
+    }
+    return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
 
 
 def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
@@ -23,17 +37,13 @@ def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
 
 
-def _snapshot_row(manifest: Manifest) -> dict[str, object]:
-    lists = [each.model_dump() for each in manifest.pull.completeness]
-    return {
-        "integration": manifest.integration.name,
-        "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(lists),
-        **manifest.model_dump(include={"snapshot_id", "run_id"}),
-        **manifest.pull.model_dump(
-            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
-        ),
-    }
+def _sums(completeness: pa.Table) -> list[dict[str, object]]:
+    numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
+    groups = completeness.group_by(["endpoint", "proof"]).aggregate(
+        [([], "count_all"), *((name, "sum") for name in numbers)]
+    )
+    names = ["endpoint", "proof", "lists", *numbers]
+    return groups.sort_by("endpoint").rename_columns(names).to_pylist()
 
 
 def _integration_row(manifest: Manifest) -> dict[str, object]:

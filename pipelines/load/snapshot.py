@@ -1,27 +1,47 @@
 """Turns the tables of one pull into an immutable snapshot of the history."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
-import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from pipelines.contract import CHANGES, INVENTORY_TABLES
+from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.load.run_tables import snapshots_table
+from pipelines.load.scope import columns_not_read, read_by_both, was_read
+from pipelines.load.sight import removed_before, with_sight
 from pipelines.schema import Table
+
+# Part of every snapshot, beside the tables of the contract: one row per list that was read.
+COMPLETENESS = "completeness"
+
+
+@dataclass(frozen=True)
+class PulledTables:
+    """What one pull brings to the history.
+
+    Attributes:
+        pull: when and how the organisation was pulled.
+        completeness: how each list was proven complete, one row per list.
+        table: gives a table of the inventory by its name, as the transform made it; asked once for
+            each, so that one at a time is in memory.
+    """
+
+    pull: PullFacts
+    completeness: pa.Table
+    table: Callable[[str], pa.Table]
 
 
 def commit_snapshot(
     history: History,
     integration: IntegrationFacts,
-    pull: PullFacts,
-    tables: Mapping[str, pa.Table],
+    pulled: PulledTables,
     run_id: str,
+    volatile_columns: Collection[str] = (),
 ) -> Manifest:
     """Write the tables and their changes since the snapshot before, then the manifest.
 
@@ -31,10 +51,11 @@ def commit_snapshot(
     Args:
         history: where it goes.
         integration: what the settings say of the integration.
-        pull: when and how it was pulled.
-        tables: every table of the inventory by name, as the transforms gave it.
+        pulled: what the pull brought.
         run_id: the Dagster run.
+        volatile_columns: as `table.column`, those of which a change is not told.
     """
+    pull = pulled.pull
     for folder in history.uncommitted(integration.name):
         shutil.rmtree(folder)
     before = history.latest(integration.name)
@@ -42,16 +63,22 @@ def commit_snapshot(
         return before
     snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
-    changes = [writer.write(table, tables[table.name], before) for table in INVENTORY_TABLES]
-    writer.write_part(CHANGES, pa.concat_tables(changes))
+    changes = [
+        writer.write(table, pulled.table(table.name), _columns_of(table, volatile_columns))
+        for table in INVENTORY_TABLES
+    ]
+    writer.write_part(CHANGES.name, pa.concat_tables(changes))
+    writer.write_part(COMPLETENESS, pulled.completeness)
     manifest = Manifest(
         snapshot_id=snapshot_id,
         run_id=run_id,
         integration=integration,
         pull=pull,
-        rows={table.name: tables[table.name].num_rows for table in INVENTORY_TABLES},
-        sha256=writer.sha256,
+        rows={table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)},
+        sha256={},
     )
+    writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
+    manifest = manifest.model_copy(update={"sha256": writer.sha256})
     history.commit(manifest)
     return manifest
 
@@ -62,8 +89,12 @@ def _unique_id(pull: PullFacts, taken: Sequence[str]) -> str:
     return next(candidate for candidate in candidates if candidate not in taken)
 
 
+def _columns_of(table: Table, columns: Collection[str]) -> list[str]:
+    return [column.name for column in table.columns if f"{table.name}.{column.name}" in columns]
+
+
 class _SnapshotWriter:
-    """Writes the files of one snapshot, and remembers their digests."""
+    """Writes the files of one snapshot, and remembers what is in them."""
 
     def __init__(
         self, history: History, integration: str, snapshot_id: str, pull: PullFacts
@@ -72,69 +103,39 @@ class _SnapshotWriter:
         self._integration = integration
         self._snapshot_id = snapshot_id
         self._pull = pull
+        self.rows: dict[str, int] = {}
         self.sha256: dict[str, str] = {}
 
-    def write(self, table: Table, rows: pa.Table, before: Manifest | None) -> pa.Table:
-        """Write a table of the inventory; its changes since the snapshot before."""
-        earlier = self._read(table, before.snapshot_id) if before else None
-        published = self._with_sight(table, rows, earlier) if table.is_asset else rows
-        self.write_part(table, published)
-        if before is None or earlier is None or not self._comparable(table, before):
+    def write(self, table: Table, rows: pa.Table, left_out: Collection[str]) -> pa.Table:
+        """Write a table of the inventory; its changes, but for some columns, since it was read."""
+        name, pull = self._integration, self._pull
+        last, base = self._history.latest(name), self._history.latest_with(table, name)
+        earlier = {
+            each.snapshot_id: self._history.read(table, name, each.snapshot_id)
+            for each in (last, base)
+            if each
+        }
+        if table.is_asset:
+            rows = with_sight(
+                table, rows, [*earlier.values()], self._removed_before, pull.started_at
+            )
+        self.write_part(table.name, rows)
+        if base is None or not was_read(table, pull):
             return CHANGES.arrow_schema.empty_table()
-        observed_at = self._pull.started_at.isoformat()
-        return changes_of(table, earlier, published, self._snapshot_id, observed_at)
+        before = read_by_both(table, earlier[base.snapshot_id], base.pull, pull)
+        after = read_by_both(table, rows, base.pull, pull)
+        left_out = [*left_out, *columns_not_read(table, base.pull, pull)]
+        observed_at = pull.started_at.isoformat()
+        return changes_of(table, before, after, self._snapshot_id, observed_at, left_out)
 
-    def write_part(self, table: Table, rows: pa.Table) -> None:
-        """Write one file and remember its digest."""
-        self.sha256[table.name] = self._history.write(
-            table, self._integration, self._snapshot_id, rows
-        )
-
-    def _read(self, table: Table, snapshot_id: str) -> pa.Table:
-        return self._history.read(table, self._integration, snapshot_id)
-
-    def _comparable(self, table: Table, before: Manifest) -> bool:
-        """Whether the table's records were pulled both times: else a lack is no removal."""
-        return {*table.endpoints} <= before.pull.endpoints & self._pull.endpoints
-
-    def _with_sight(self, table: Table, rows: pa.Table, earlier: pa.Table | None) -> pa.Table:
-        """The rows with their first and last sight.
-
-        An asset that was there before keeps its first sight, also when it was away in between.
-        """
-        key = table.key[0]
-        known = table.published_schema.empty_table() if earlier is None else earlier
-        query = f"""
-WITH first AS (
-    SELECT asset_id, min(seen) AS first_seen_at FROM (
-        SELECT {key} AS asset_id, first_seen_at AS seen FROM earlier
-        UNION ALL BY NAME
-        SELECT asset_id, (old_value::JSON ->> 'first_seen_at')::TIMESTAMPTZ AS seen
-        FROM removals WHERE asset_type = '{table.name}'
-    ) GROUP BY asset_id
-)
-SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
-    $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN first ON first.asset_id = rows.{key}
-ORDER BY {key}
-"""
-        with duckdb.connect() as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.register("rows", rows)
-            connection.register("earlier", known)
-            connection.register("removals", self._removals)
-            parameters = {"now": self._pull.started_at.isoformat()}
-            result: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
-        return result.cast(table.published_schema)
+    def write_part(self, table: str, rows: pa.Table) -> None:
+        """Write one file; remember its rows and its digest."""
+        self.rows[table] = rows.num_rows
+        self.sha256[table] = self._history.write(table, self._integration, self._snapshot_id, rows)
 
     @cached_property
-    def _removals(self) -> pa.Table:
-        folder = self._history.root / CHANGES.name / f"integration={self._integration}"
-        parts = [
-            pq.read_table(file, partitioning=None, filters=pc.field("change") == "removed")
-            for file in sorted(folder.glob("snapshot=*/part-0.parquet"))
-        ]
-        columns = ["asset_type", "asset_id", "old_value"]
-        return pa.concat_tables(
-            [part.select(columns) for part in [CHANGES.arrow_schema.empty_table(), *parts]]
+    def _removed_before(self) -> pa.Table:
+        snapshot_ids = self._history.snapshot_ids(self._integration)
+        return removed_before(
+            [self._history.part(CHANGES.name, self._integration, each) for each in snapshot_ids]
         )

@@ -117,6 +117,7 @@ class Behavior:
         totals: Whether v2 lists send `x-total-count`.
         link_header: Whether group lists send `Link` to the next page.
         unstable_ties: Whether records that sort equal change places between requests.
+        whole_records: Whether lists send every field, whatever `fields` says.
         token_seconds: How long a bearer token holds, and is said to.
         tokens_end_at: Numbers of the calls at which every token that is out ends early.
         default_organization: Whether a provider's key is answered for its first organisation,
@@ -141,6 +142,7 @@ class Behavior:
     totals: bool = True
     link_header: bool = True
     unstable_ties: bool = False
+    whole_records: bool = False
     token_seconds: int = 3600
     tokens_end_at: Container[int] = ()
     default_organization: bool = False

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
@@ -119,6 +119,8 @@ class Routes:
 
     def _list(self, collection: str, query: Query, request: Request) -> Page:
         ties = self._behavior.unstable_ties
+        if self._behavior.whole_records:
+            query = replace(query, fields=())
         return self._pages.collection(collection, query, request.number, unstable_ties=ties)
 
     def _refused_org_id(self, request: Request) -> Answer | None:

@@ -9,6 +9,11 @@ from pipelines.transform.reach import APPLICATION_WORDS, GROUPS, counted
 
 # What a pull did not ask for is unknown, not zero.
 _APPLICATIONS_PULLED = "EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')"
+# Where there is no application, there is no list of its users.
+_THEIR_USERS_PULLED = f"""(
+    EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications_users')
+    OR {_APPLICATIONS_PULLED} AND NOT EXISTS (FROM jumpcloud.applications)
+)"""
 
 SYSTEM_GROUPS = Transform(
     contract.SYSTEM_GROUPS,
@@ -35,6 +40,7 @@ SYSTEMS = Transform(
     inputs=(
         "jumpcloud.systems",
         "jumpcloud.completeness",
+        "jumpcloud.applications",
         "system_groups",
         "system_group_members",
         "system_group_users",
@@ -76,7 +82,7 @@ SELECT $integration AS integration, system_id,
     text_of(mdm.vendor) AS mdm_vendor, text_of(primarySystemUser.id) AS primary_user_id,
     coalesce(group_ids, []) AS group_ids, coalesce(group_names, []) AS group_names,
     coalesce(user_count, 0) AS user_count,
-    CASE WHEN {_APPLICATIONS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
     _id IS NOT NULL AS resolved
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
@@ -91,6 +97,7 @@ USERS = Transform(
     inputs=(
         "jumpcloud.systemusers",
         "jumpcloud.completeness",
+        "jumpcloud.applications",
         "system_group_members",
         "system_group_users",
         "system_group_associations",
@@ -125,7 +132,7 @@ SELECT $integration AS integration, user_id,
     text_of(manager) AS manager_id, password_expired, password_never_expires,
     time_of(created) AS created_at, coalesce(system_group_ids, []) AS system_group_ids,
     coalesce(system_count, 0) AS system_count,
-    CASE WHEN {_APPLICATIONS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
     _id IS NOT NULL AS resolved
 FROM ids
 LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
@@ -139,6 +146,7 @@ APPLICATIONS = Transform(
     contract.APPLICATIONS,
     inputs=(
         "jumpcloud.applications",
+        "jumpcloud.completeness",
         "system_group_members",
         "system_group_users",
         "application_users",
@@ -158,8 +166,10 @@ systems AS (
 SELECT $integration AS integration, _id AS application_id, text_of(name) AS name,
     text_of(displayName) AS display_name, text_of(displayLabel) AS display_label,
     text_of(sso.type) AS sso_type, text_of(ssoUrl) AS sso_url, active,
-    time_of(created) AS created_at, coalesce(user_count, 0) AS user_count,
-    coalesce(system_count, 0) AS system_count, TRUE AS resolved
+    time_of(created) AS created_at,
+    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(user_count, 0) END AS user_count,
+    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(system_count, 0) END AS system_count,
+    TRUE AS resolved
 FROM jumpcloud.applications AS records
 LEFT JOIN users ON users.application_id = records._id
 LEFT JOIN systems ON systems.application_id = records._id

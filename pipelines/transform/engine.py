@@ -4,14 +4,13 @@ DuckDB rather than dataframes in Python, because pairs of systems and users can 
 their number: it works in parallel, spills to disk, and its types are those of the contract.
 """
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling
 
+from pipelines.database import in_memory
 from pipelines.schema import Table
 from pipelines.transform.ipv4 import ipv4_scope
 
@@ -23,10 +22,6 @@ CREATE MACRO time_of(value) AS CASE
 END;
 CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);
 """
-
-
-# Beyond this it spills: a pull of 100,000 systems must fit beside other work on a small machine.
-MEMORY = "512MB"
 
 
 @dataclass(frozen=True)
@@ -50,12 +45,8 @@ class Transform:
             integration: name of the integration, the first column.
             frames: the inputs by name.
         """
-        with (
-            tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
-            duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as connection,
-        ):
-            connection.execute("CREATE SCHEMA jumpcloud")
-            connection.execute(f"SET TimeZone = 'UTC'; {_MACROS}")
+        with in_memory() as connection:
+            connection.execute(f"CREATE SCHEMA jumpcloud; {_MACROS}")
             connection.create_function(
                 "ipv4_scope", ipv4_scope, null_handling=FunctionNullHandling.SPECIAL
             )

@@ -1,24 +1,24 @@
 """SQL for counting what reaches what: common table expressions that the asset queries start with.
 
-Pairs of systems and users can be a thousand times the members. So ids become integers first; rows
-that share a set of groups are counted once; and sets of applications are words of 64 bits, which
-a group's users fill and a system's groups merge.
+Pairs of systems and users can be a thousand times the members. So ids become numbers, a set of
+numbers is words of 64 bits, and rows that share a set of groups are counted once. Systems and users
+are numbered by their first group, so that a group's members fill few words.
 """
 
 # Needs system_group_members and system_group_users.
-# Gives memberships(system_id, grp) and bindings(user_id, usr, grp), ids as integers.
+# Gives memberships(sys, grp) and bindings(usr, grp), ids as numbers.
 GROUPS = """
 group_numbers AS MATERIALIZED (
     SELECT group_id, row_number() OVER ()::INTEGER AS grp
     FROM (SELECT group_id FROM system_group_members UNION SELECT group_id FROM system_group_users)
 ),
 user_numbers AS MATERIALIZED (
-    SELECT user_id, row_number() OVER ()::INTEGER AS usr
-    FROM (SELECT DISTINCT user_id FROM system_group_users)
+    SELECT user_id, row_number() OVER (ORDER BY min(grp), user_id)::INTEGER AS usr
+    FROM system_group_users JOIN group_numbers USING (group_id) GROUP BY user_id
 ),
 system_numbers AS MATERIALIZED (
-    SELECT system_id, row_number() OVER ()::INTEGER AS sys
-    FROM (SELECT DISTINCT system_id FROM system_group_members)
+    SELECT system_id, row_number() OVER (ORDER BY min(grp), system_id)::INTEGER AS sys
+    FROM system_group_members JOIN group_numbers USING (group_id) GROUP BY system_id
 ),
 memberships AS MATERIALIZED (
     SELECT sys, grp FROM system_group_members
@@ -32,16 +32,20 @@ bindings AS MATERIALIZED (
 
 
 def counted(name: str, of: str, edges: str, what: str, other_edges: str) -> str:
-    """A CTE `name`(of, groups, count): how many distinct `what` each `of` reaches by its groups.
+    """A CTE `name`(of, count): how many distinct `what` each `of` reaches by its groups.
 
     Args:
         name: name of the CTE.
-        of: integer column of `edges` that is counted for.
+        of: number in `edges` that is counted for.
         edges: memberships or bindings, of `of` and `grp`.
-        what: integer column of `other_edges` that is counted.
+        what: number in `other_edges` that is counted.
         other_edges: the other one of the two.
     """
     return f"""
+{name}_words AS MATERIALIZED (
+    SELECT grp, {what} // 64 AS word, bit_or(1::UBIGINT << ({what} % 64)) AS bits
+    FROM {other_edges} GROUP BY grp, word
+),
 {name}_sets AS MATERIALIZED (
     SELECT {of}, list_sort(list(grp)) AS groups FROM {edges} GROUP BY {of}
 ),
@@ -49,10 +53,13 @@ def counted(name: str, of: str, edges: str, what: str, other_edges: str) -> str:
     SELECT groups, row_number() OVER ()::INTEGER AS set
     FROM (SELECT DISTINCT groups FROM {name}_sets)
 ),
+{name}_merged AS (
+    SELECT set, word, bit_or(bits) AS bits
+    FROM (SELECT set, unnest(groups) AS grp FROM {name}_numbers) JOIN {name}_words USING (grp)
+    GROUP BY set, word
+),
 {name}_counts AS (
-    SELECT set, count(DISTINCT {what}) AS count
-    FROM (SELECT set, unnest(groups) AS grp FROM {name}_numbers) JOIN {other_edges} USING (grp)
-    GROUP BY set
+    SELECT set, sum(bit_count(bits))::BIGINT AS count FROM {name}_merged GROUP BY set
 ),
 {name} AS (
     SELECT {of}, coalesce(count, 0) AS count

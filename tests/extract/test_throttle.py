@@ -39,9 +39,14 @@ def times(throttle: Throttle, clock: Clock, calls: int) -> list[float]:
     return [round(each - found[0], 3) for each in found]
 
 
-def test_calls_are_spaced_evenly_from_the_first_on(clock: Clock) -> None:
+def test_after_the_first_four_calls_are_spaced_evenly(clock: Clock) -> None:
     throttle = Throttle(start_rate=4.0, clock=clock)
-    assert times(throttle, clock, 5) == [0.0, 0.25, 0.5, 0.75, 1.0]
+    assert times(throttle, clock, 7) == [0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.75]
+
+
+def test_a_remembered_rate_spaces_calls_from_the_first_on(clock: Clock) -> None:
+    throttle = Throttle(start_rate=8.0, clock=clock)
+    assert times(throttle, clock, 5) == [0.0, 0.125, 0.25, 0.375, 0.5]
 
 
 def test_a_cap_holds_from_the_first_call_on(clock: Clock) -> None:
@@ -68,7 +73,7 @@ def test_a_wait_ends_when_the_pull_is_given_up(clock: Clock) -> None:
     def give_up(_: float) -> None:
         raise GivenUpError
 
-    throttle = Throttle(start_rate=1.0, clock=clock)
+    throttle = Throttle(max_rate=1.0, clock=clock)
     throttle.acquire(clock.sleep)
     with pytest.raises(GivenUpError):
         throttle.acquire(give_up)

@@ -1,0 +1,38 @@
+"""Several integrations from the command line: a process for each, some of them at once."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import dagster as dg
+
+
+def refresh_each(
+    integrations: Sequence[str], options: Sequence[str], at_once: int
+) -> Iterator[tuple[str, bool, list[str]]]:
+    """Run `jumpcloud-inventory run` for each integration in a process of its own.
+
+    So that one that fails, hangs or is killed takes no other with it. Needs `prepare_home`.
+
+    Args:
+        integrations: their names.
+        options: options for every run.
+        at_once: processes under way at once, at most.
+
+    Yields:
+        As each ends: its name, whether it was published, and what it said of itself.
+    """
+    # Dagster makes its databases now, not in several processes at the same time.
+    with dg.DagsterInstance.get(), ThreadPoolExecutor(at_once) as pool:
+        runs = {pool.submit(_run, name, options): name for name in integrations}
+        for done in as_completed(runs):
+            name = runs[done]
+            ended = done.result()
+            said = [line for line in ended.stderr.splitlines() if line.startswith((name, "Error"))]
+            yield name, ended.returncode == 0, said[1:] if len(said) > 1 else said
+
+
+def _run(name: str, options: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "assets_defs", "run", name, *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 -- fixed

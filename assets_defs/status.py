@@ -1,0 +1,89 @@
+"""The applied integrations, each with its runs and what it last published."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from assets_defs.places import history
+from assets_defs.runs import Run, current_run, last_run
+from pipelines.settings import Integration
+
+
+@dataclass(frozen=True)
+class IntegrationStatus:
+    """One applied integration.
+
+    Attributes:
+        name: the integration.
+        type: the product pulled.
+        scope: `cloud` or `on_premise`.
+        description: free text of the settings.
+        enabled: whether the schedule runs it.
+        current_run: the run that waits or works now.
+        last_run: the newest run that has ended.
+        last_success_at: end of the pull that is published.
+        assets: number of rows of each asset table that is published.
+        changes: rows of `changes` of the snapshot that is published.
+        next_run_at: when the schedule starts it next; None where it does not.
+    """
+
+    name: str
+    type: str
+    scope: str
+    description: str
+    enabled: bool
+    current_run: Run | None
+    last_run: Run | None
+    last_success_at: datetime | None
+    assets: dict[str, int]
+    changes: int | None
+    next_run_at: datetime | None
+
+
+def status_of(instance: dg.DagsterInstance, integration: Integration) -> IntegrationStatus:
+    """What Dagster's instance and the history say of an integration now."""
+    published = history().latest(integration.name)
+    enabled = integration.enabled
+    return IntegrationStatus(
+        name=integration.name,
+        type=integration.type,
+        scope=integration.scope,
+        description=integration.description,
+        enabled=enabled,
+        current_run=current_run(instance, integration.name),
+        last_run=last_run(instance, integration.name),
+        last_success_at=published.pull.finished_at if published else None,
+        assets={name: published.rows[name] for name in ASSETS} if published else {},
+        changes=published.rows.get("changes") if published else None,
+        next_run_at=integration.schedule.next_after(datetime.now(UTC)) if enabled else None,
+    )
+
+
+ASSETS = ("systems", "users", "applications", "ipv4_addresses")
+COLUMNS = ("integration", "state", "last run", "took", "last success", "assets", "changes", "next")
+
+
+def rows_of(statuses: Sequence[IntegrationStatus]) -> list[tuple[str, ...]]:
+    """The cells of a table for people, under `COLUMNS`."""
+    return [_cells(each) for each in statuses]
+
+
+def _cells(status: IntegrationStatus) -> tuple[str, ...]:
+    last, current = status.last_run, status.current_run
+    state = f"{current.result} {current.words}".strip() if current else ""
+    return (
+        status.name,
+        state or ("enabled" if status.enabled else "disabled"),
+        f"{last.result} {_time(last.started_at)}" if last else "never",
+        f"{last.seconds:.0f} s" if last and last.seconds is not None else "",
+        _time(status.last_success_at),
+        ", ".join(f"{count:,} {name}" for name, count in status.assets.items()),
+        "" if status.changes is None else f"{status.changes:,}",
+        _time(status.next_run_at),
+    )
+
+
+def _time(time: datetime | None) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") if time else ""

@@ -1,0 +1,149 @@
+"""What a publication costs, and whether it costs more when the history is long."""
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.processes import Usage, run
+from benchmarks.report import GIB, MIB, Goal, Report, times
+from benchmarks.tables import Counts, completeness, tables
+from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.load.files import write_parquet
+from pipelines.load.history import History
+from pipelines.load.manifest import Manifest
+from pipelines.load.run_tables import snapshots_table
+
+# Published by a process of its own; those between have files of the same kind, copied.
+MEASURED = (1, 2, 10, 30, 60)
+# Of CPU seconds: other work on the machine doubles the others.
+GROWTH_BOUND = 1.2
+PEAK_BOUND = 1.25
+TIMEOUT_SECONDS = 300
+FIRST_PULL = datetime(2026, 1, 1, tzinfo=UTC)
+EVERY = timedelta(hours=12)
+COLUMNS = (
+    "snapshot",
+    "seconds",
+    "of them snapshot",
+    "of them DuckDB file",
+    "CPU seconds",
+    "of the second's",
+    "peak memory",
+    "changes",
+    "snapshot on disk",
+    "DuckDB file",
+)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One measured publication: its number in the history, and what it took and wrote."""
+
+    number: int
+    usage: Usage
+    commit_seconds: float
+    fold_seconds: float
+    changes: int
+    snapshot_bytes: int
+    file_bytes: int
+
+
+def measure(scratch: Path) -> Report:
+    """Publish into a history that grows to sixty snapshots, thirty days."""
+    counts = Counts()
+    history = History(scratch / "data" / "history")
+    publications: list[Publication] = []
+    for state, number in enumerate(MEASURED):
+        if history.latest("acme"):
+            _repeat(history, until=number - 1, proofs=completeness(counts))
+        pulled = scratch / "pulled"
+        for table, rows in tables(counts, state):
+            write_parquet(rows, pulled / f"{table.name}.parquet")
+        write_parquet(completeness(counts), pulled / "completeness.parquet")
+        publications.append(_publish(pulled, history, number))
+    second, last = publications[1], publications[-1]
+    peak = max(each.usage.peak_bytes for each in publications)
+    growth = last.usage.cpu_seconds / second.usage.cpu_seconds
+    return Report(
+        f"Publish: {counts.systems:,} systems, {counts.users:,} users, 2 million memberships",
+        COLUMNS,
+        [_row(each, second) for each in publications],
+        [
+            Goal("CPU seconds, the sixtieth to the second", growth, GROWTH_BOUND, " x"),
+            Goal("peak memory", peak / GIB, PEAK_BOUND, " GiB"),
+        ],
+    )
+
+
+def _publish(pulled: Path, history: History, number: int) -> Publication:
+    data_dir = history.root.parent
+    log = data_dir.parent / "publish.log"
+    started_at = (FIRST_PULL + EVERY * number).isoformat()
+    command = [sys.executable, "-m", "benchmarks.publication", pulled, data_dir, started_at]
+    usage = run([str(each) for each in command], {}, log, TIMEOUT_SECONDS)
+    seconds = json.loads(log.read_text().splitlines()[-1])
+    manifest = _latest(history)
+    parts = [
+        history.part(table.name, "acme", manifest.snapshot_id)
+        for table in (*INVENTORY_TABLES, CHANGES, SNAPSHOTS)
+    ]
+    return Publication(
+        number,
+        usage,
+        seconds["commit"],
+        seconds["fold"],
+        changes=history.read(CHANGES, "acme", manifest.snapshot_id).num_rows,
+        snapshot_bytes=sum(part.stat().st_size for part in parts),
+        file_bytes=(data_dir / "inventory.duckdb").stat().st_size,
+    )
+
+
+def _repeat(history: History, until: int, proofs: pa.Table) -> None:
+    """Lengthen the history: the same tables, as links, and as many changes, of other assets."""
+    latest = _latest(history)
+    changes = history.read(CHANGES, "acme", latest.snapshot_id)
+    for number in range(len(history.snapshot_ids("acme")) + 1, until + 1):
+        started_at = FIRST_PULL + EVERY * number
+        manifest = latest.model_copy(
+            update={
+                "snapshot_id": f"{started_at:%Y%m%dT%H%M%SZ}",
+                "pull": latest.pull.model_copy(update={"started_at": started_at}),
+            }
+        )
+        for table in INVENTORY_TABLES:
+            link = history.part(table.name, "acme", manifest.snapshot_id)
+            link.parent.mkdir(parents=True)
+            os.link(history.part(table.name, "acme", latest.snapshot_id), link)
+        ids = pc.binary_replace_slice(changes["asset_id"], 0, 3, f"{number:03}")
+        others = changes.set_column(changes.schema.get_field_index("asset_id"), "asset_id", ids)
+        history.write(CHANGES.name, "acme", manifest.snapshot_id, others)
+        row = snapshots_table(manifest, proofs)
+        history.write(SNAPSHOTS.name, "acme", manifest.snapshot_id, row)
+        history.commit(manifest)
+
+
+def _latest(history: History) -> Manifest:
+    latest = history.latest("acme")
+    assert latest, "nothing was published"  # noqa: S101 -- the process before did not fail
+    return latest
+
+
+def _row(each: Publication, second: Publication) -> list[str]:
+    return [
+        str(each.number),
+        f"{each.usage.seconds:.1f}",
+        f"{each.commit_seconds:.1f}",
+        f"{each.fold_seconds:.1f}",
+        f"{each.usage.cpu_seconds:.1f}",
+        times(each.usage.cpu_seconds / second.usage.cpu_seconds),
+        f"{each.usage.peak_bytes / MIB:,.0f} MiB",
+        f"{each.changes:,}",
+        f"{each.snapshot_bytes / MIB:,.1f} MiB",
+        f"{each.file_bytes / MIB:,.1f} MiB",
+    ]

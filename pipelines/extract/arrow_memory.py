@@ -1,0 +1,35 @@
+"""Lets pyarrow convert many small answers in little memory; measured at 5,000 systems."""
+
+import sys
+from importlib.abc import MetaPathFinder
+
+import pyarrow as pa
+
+
+def spare_memory() -> None:
+    """Set up pyarrow for the whole process; a second call changes nothing."""
+    # Its own pool keeps 40 MiB more of what is freed, and is no faster.
+    pa.set_memory_pool(pa.system_memory_pool())
+    _keep_pandas_out()
+
+
+class _NoPandas(MetaPathFinder):
+    """Lets the import of pandas fail."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        if fullname == "pandas":
+            raise ImportError(fullname)
+
+
+def _keep_pandas_out() -> None:
+    """Let pyarrow's first conversion not import pandas, which costs 56 MiB and 0.4 s of CPU.
+
+    It would only be there to recognise pandas objects in what is converted, and there are none.
+    pyarrow imports it all the same when asked to give pandas objects.
+    """
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([""])
+    finally:
+        sys.meta_path.remove(finder)
