@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets_defs.partitions import partition_requests
+from assets_defs.partitions import add_partition, partition_requests
 from pipelines.credentials import credentials_of
 from pipelines.schedule import Schedule
 from pipelines.settings import Integration, Settings, SettingsError, load_settings
@@ -85,6 +85,8 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
             if reason:
                 context.log.info("%s: %s", name, reason)
             else:
+                # It may be newer than the last look of the sensor.
+                add_partition(context.instance, name)
                 yield dg.RunRequest(run_key=f"{name}:{tick}", partition_key=name)
         if all(reasons.values()):
             said = [f"{name}: {reason}" for name, reason in reasons.items()]

@@ -5,25 +5,26 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Sequence
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import click
 
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
+from assets_defs.forget import forget
 from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
-from assets_defs.run import RunResult, prepare_home, refresh
+from assets_defs.queries import diff, sql
+from assets_defs.run import RunResult, refresh
 from assets_defs.summary import print_examples, print_summary
+from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.credentials import credentials_of
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import locked
 from pipelines.settings import (
-    CONFIG_VARIABLE,
-    HOME_VARIABLE,
     KEY_VARIABLE,
     SettingsError,
     home,
@@ -34,36 +35,27 @@ DEMO_HOME = "demo"
 UI_PORT = 3000
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 
-_data_dir = click.option(
-    "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    envvar=HOME_VARIABLE,
-    help="Everything is written here; default: data",
-)
-_config = click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    envvar=CONFIG_VARIABLE,
-    help="The settings file; without one, JUMPCLOUD_API_KEY names the only integration",
-)
-
 
 @click.group()
 def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
+for command in (diff, forget, sql):
+    main.add_command(command)
+
+
 @main.command()
 @click.argument("names", nargs=-1)
-@_config
-@_data_dir
+@config_option
+@data_dir_option
 @click.option("--accept-removals", is_flag=True, help="Publish although many assets vanished")
 def run(
     names: Sequence[str], config: Path | None, data_dir: Path | None, *, accept_removals: bool
 ) -> None:
     """Pull and publish integrations: those NAMED, or all that are enabled."""
-    with _errors_in_words():
-        _set_environment(config, data_dir)
+    with errors_in_words():
+        set_environment(config, data_dir)
         settings = load_settings()
         chosen = [settings.named(name) for name in names]
         chosen = chosen or [each for each in settings.integration if each.enabled]
@@ -82,11 +74,11 @@ def run(
 
 
 @main.command()
-@_data_dir
+@data_dir_option
 def demo(data_dir: Path | None) -> None:
     """Pull a simulated organisation; needs no key."""
-    with _errors_in_words():
-        _set_environment(None, (data_dir or home()) / DEMO_HOME)
+    with errors_in_words():
+        set_environment(None, (data_dir or home()) / DEMO_HOME)
         with simulated_organization(home()):
             succeeded = _run_one(DEMO_NAME)
         if succeeded:
@@ -95,11 +87,11 @@ def demo(data_dir: Path | None) -> None:
 
 
 @main.command()
-@_data_dir
+@data_dir_option
 def rebuild(data_dir: Path | None) -> None:
     """Make the DuckDB file anew from the history, as it was published."""
-    with _errors_in_words():
-        _set_environment(None, data_dir)
+    with errors_in_words():
+        set_environment(None, data_dir)
         if not history().manifests():
             raise InventoryError(f"{history().root}: there is no snapshot to rebuild from")
         with locked(publication_lock()):
@@ -108,15 +100,15 @@ def rebuild(data_dir: Path | None) -> None:
 
 
 @main.command()
-@_config
-@_data_dir
+@config_option
+@data_dir_option
 @click.option("--port", default=UI_PORT, show_default=True, help="The next free port is taken")
 def ui(config: Path | None, data_dir: Path | None, port: int) -> None:
     """Open the Dagster UI, with the schedules running; the demo's where nothing is set."""
-    with _errors_in_words():
+    with errors_in_words():
         is_demo = config is None and not os.environ.get(KEY_VARIABLE)
         data_dir = data_dir or home()
-        _set_environment(config, data_dir / DEMO_HOME if is_demo else data_dir)
+        set_environment(config, data_dir / DEMO_HOME if is_demo else data_dir)
         load_settings()
         with simulated_organization(home()) if is_demo else nullcontext():
             port = _free_port(port)
@@ -165,14 +157,6 @@ def _leave_at_once() -> None:
     os._exit(INTERRUPTED)
 
 
-def _set_environment(config: Path | None, data_dir: Path | None) -> None:
-    if data_dir == Path():
-        raise SettingsError("--data-dir is empty; name a directory")
-    if config is not None:
-        os.environ[CONFIG_VARIABLE] = str(config.absolute())
-    prepare_home(data_dir.absolute() if data_dir else None)
-
-
 def _serve_ui(port: int) -> int:
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
     command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
@@ -197,16 +181,3 @@ def _free_port(wanted: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise InventoryError("no free port on 127.0.0.1")
-
-
-@contextmanager
-def _errors_in_words() -> Iterator[None]:
-    """Turn our own errors into one clear message and an exit code, without a traceback."""
-    try:
-        yield
-    except SettingsError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except InventoryError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)

@@ -16,6 +16,14 @@ def published_file() -> Path:
     return home() / "inventory.duckdb"
 
 
+def staged_files() -> dict[str, list[Path]]:
+    """By integration, the assets of its latest run and what a crash left of them."""
+    files: dict[str, list[Path]] = {}
+    for path in sorted((home() / "parquet").rglob("*.parquet*")):
+        files.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
+    return files
+
+
 def publication_lock() -> Path:
     """Held while the history or the published file change."""
     return home() / "locks" / ".publication"

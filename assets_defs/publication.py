@@ -16,6 +16,7 @@ from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
+from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
@@ -85,10 +86,12 @@ def commit(
     code_version="1",
 )
 def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-    """Fold the history into a new file and rename it over the published one."""
+    """Fold the history into a new file, rename it over the published one, and thin the history."""
+    settings = load_settings()
     with locked(publication_lock()):
         build_duckdb_file(history(), published_file())
-    spool_of(load_settings().named(context.partition_key), home()).remove()
+        prune(history(), context.partition_key, settings.keep_snapshots)
+    spool_of(settings.named(context.partition_key), home()).remove()
     release(run_lock(context.partition_key))
     return dg.MaterializeResult(
         metadata={

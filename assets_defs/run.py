@@ -5,14 +5,13 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 
 import dagster as dg
 
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
-from pipelines.settings import HOME_VARIABLE, SettingsError, home
+from pipelines.settings import SettingsError, home
 
 COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
@@ -35,16 +34,14 @@ class RunResult:
     was_committed: bool
 
 
-def prepare_home(data_dir: Path | None) -> Path:
-    """Make the data directory with Dagster's home inside, and name both in the environment.
+def prepare_home() -> None:
+    """Make the data directory with Dagster's home inside, and name that in the environment.
 
     So the command line, the UI and the schedule see the same runs.
 
     Raises:
         SettingsError: it cannot be written.
     """
-    if data_dir is not None:
-        os.environ[HOME_VARIABLE] = str(data_dir)
     dagster_home = home() / "dagster"
     try:
         # Names, e-mail addresses and who has sudo are nobody else's business.
@@ -61,7 +58,6 @@ def prepare_home(data_dir: Path | None) -> Path:
             "name another one with --data-dir"
         ) from None
     os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
-    return home()
 
 
 def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:

@@ -326,6 +326,25 @@ SNAPSHOTS = Table(
     ),
 )
 
+COMPLETENESS = Table(
+    "completeness",
+    "How each list of the latest pull was proven to be read to its end",
+    key=("endpoint", "parent_id", "target"),
+    columns=(
+        INTEGRATION,
+        Column("endpoint", "TEXT", "Endpoint that was read"),
+        Column("parent_id", "TEXT", "Group or application whose list it is; empty for none"),
+        Column("target", "TEXT", "Types of targets asked for; empty for none"),
+        Column("proof", "TEXT", "total, overlap, empty page or not found: see the README"),
+        Column("expected", "BIGINT", "Records that the API announced last"),
+        Column("received", "BIGINT", "Distinct records received"),
+        Column("holes", "BIGINT", "Announced but not delivered: deleted members"),
+        Column("duplicates", "BIGINT", "Dropped because they were there already"),
+        Column("pages", "BIGINT", "Pages read"),
+        Column("rereads", "BIGINT", "Readings thrown away, or pages read again"),
+    ),
+)
+
 CHANGES = Table(
     "changes",
     "What changed between consecutive snapshots of an integration",
@@ -353,7 +372,7 @@ RELATIONSHIP_TABLES = (
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
-TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES)}
+TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS)}
 
 SYSTEM_USERS_VIEW = View(
     "system_users",

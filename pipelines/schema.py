@@ -1,6 +1,6 @@
 """How a table of the data contract is declared, and what follows from the declaration."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -89,6 +89,10 @@ class Table:
     def published_schema(self) -> pa.Schema:
         """Names and types of `published_columns`, as Arrow and Parquet hold them."""
         return _arrow_schema(self.published_columns)
+
+    def columns_among(self, names: Collection[str]) -> list[str]:
+        """Its columns that are among names given as `table.column`."""
+        return [each.name for each in self.columns if f"{self.name}.{each.name}" in names]
 
 
 def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:

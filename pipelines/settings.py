@@ -212,6 +212,20 @@ class Integration(BaseModel):
         return f"{self.base_url}/oauth2/token" if self.base_url else TOKEN_URLS[self.region]
 
 
+class KeepSnapshots(BaseModel):
+    """Which past snapshots keep their tables; `changes` and `snapshots` are kept of all.
+
+    Attributes:
+        all_for_days: every snapshot of that many days, the last on which there was one.
+        then: what stays of the time before: the first snapshot of each month, or none.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    all_for_days: Annotated[int, Field(ge=1)] = 90
+    then: Literal["monthly", "none"] = "monthly"
+
+
 class Settings(BaseModel):
     """Everything that is set, and where it was read.
 
@@ -222,6 +236,7 @@ class Settings(BaseModel):
             failures are posted; whoever knows the address can post there, so it is a secret.
         alert_format: what is posted: `json` with a field for each fact, or `slack`.
         integration: the `[[integration]]` entries, in the file's order, names unique.
+        keep_snapshots: how much of the history of each integration is kept.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -231,6 +246,7 @@ class Settings(BaseModel):
     alert_webhook_env: VariableName | None = None
     alert_format: Literal["json", "slack"] = "json"
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
+    keep_snapshots: KeepSnapshots = KeepSnapshots()
 
     @field_validator("volatile_columns")
     @classmethod

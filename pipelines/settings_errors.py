@@ -34,6 +34,8 @@ def in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
             return f"{where}: is not a setting; remove it or mend its spelling"
         case "missing":
             return f"{where}: is missing"
+        case "model_type" if len(field) == 1:
+            return f"{where}: is a table; write [{field[0]}]"
         case "string_pattern_mismatch":
             return f"{where}: {_FORMS[str(field[0])]}"
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}"

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -29,6 +30,7 @@ from pipelines.transform import TRANSFORMS
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
+FIRST_DAY = datetime(2024, 1, 30, 8, tzinfo=UTC)
 KEY_VARIABLE = "TEST_JUMPCLOUD_KEY"
 SERVICE_ACCOUNT = {
     "client_id_env": "TEST_JUMPCLOUD_CLIENT_ID",
@@ -48,6 +50,13 @@ class Pulled:
     def rows(self, table: str) -> Rows:
         """The rows of a table as the simulator's truth has them."""
         return as_truth(self.tables[table].to_pylist())
+
+
+def on_day(number: int, pulled: Pulled) -> Pulled:
+    """As if it had been pulled that many days after `FIRST_DAY`."""
+    object.__setattr__(pulled.pull, "started_at", FIRST_DAY + timedelta(days=number))
+    object.__setattr__(pulled.pull, "finished_at", FIRST_DAY + timedelta(days=number, minutes=1))
+    return pulled
 
 
 def as_truth(rows: Rows) -> Rows:

@@ -14,7 +14,7 @@ import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from conftest import as_truth
+from conftest import Publisher, Pulled, as_truth, on_day
 
 from pipelines.contract import INVENTORY_TABLES, VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
@@ -373,6 +373,26 @@ def test_a_rebuilt_file_equals_the_published_one(
     installation.file.write_bytes(b"lost")
     done = installation.run("rebuild")
     assert done.returncode == 0, done.stderr
+    assert tables_in(installation.file) == published
+
+
+def test_a_run_thins_the_history_as_set(
+    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=SMALL)
+    publisher = Publisher(installation.data)
+    pulled = pull(organization)
+    old = [publisher.publish(on_day(day, pulled)).snapshot_id for day in range(3)]
+    installation.set_integrations(acme=serve(organization))
+    with (installation.folder / "integrations.toml").open("a") as file:
+        file.write('[keep_snapshots]\nall_for_days = 1\nthen = "none"\n')
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    kept = {each.snapshot_id: each.has_tables for each in publisher.history.manifests()}
+    newest = max(kept)
+    assert kept == {old[0]: False, old[1]: False, old[2]: True, newest: True}
+    published = tables_in(installation.file)
+    assert len(published["snapshots"]) == 4
+    assert installation.run("rebuild").returncode == 0
     assert tables_in(installation.file) == published
 
 

@@ -11,8 +11,9 @@ from types import ModuleType
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from pipelines.contract import TABLES
+from pipelines.contract import INVENTORY_TABLES, RUN_TABLES
 from pipelines.extract.endpoints import ENDPOINTS
 
 ROOT = Path(__file__).parent.parent
@@ -25,9 +26,14 @@ name = "acme-two"
 enabled = false
 [[integration]]
 name = "acme_two"
+enabled = false
 [[integration]]
 name = "keyless"
 api_key_env = "NOT_SET_KEY"
+[[integration]]
+name = "weekday"
+api_key_env = "ACME_KEY"
+schedule = { cron = "30 6 * * 1-5", timezone = "Europe/Berlin" }
 """
 
 
@@ -62,7 +68,8 @@ def test_every_endpoint_and_every_table_is_an_asset(definitions: dg.Definitions)
     keys = {tuple(key.path) for key in definitions.resolve_all_asset_keys()}
     assert keys == (
         {("jumpcloud", name) for name in [*ENDPOINTS, "completeness", "pulls"]}
-        | {("inventory", name) for name in [*TABLES, "inventory_duckdb"]}
+        | {("inventory", table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)}
+        | {("inventory", "inventory_duckdb")}
     )
 
 
@@ -77,49 +84,77 @@ def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
 
 def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
     specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
-    for table in TABLES.values():
+    for table in (*INVENTORY_TABLES, *RUN_TABLES):
         schema = specs[dg.AssetKey(["inventory", table.name])].metadata["dagster/column_schema"]
         assert [(c.name, c.type, c.description) for c in schema.columns] == [
             (c.name, c.type, c.description) for c in table.published_columns
         ]
 
 
-def test_each_integration_has_a_running_schedule_at_its_own_minute(automation: ModuleType) -> None:
-    schedules = {each.name: each for each in automation.SCHEDULES}
-    assert len(schedules) == 4
-    assert all(each.default_status.value == "RUNNING" for each in schedules.values())
-    crons = {each.cron_schedule for each in schedules.values()}
-    assert len(crons) > 1
-    assert all(cron.endswith(" */12 * * *") for cron in crons)
+def test_each_time_has_a_running_schedule(definitions: dg.Definitions) -> None:
+    schedules = definitions.get_repository_def().schedule_defs
+    assert {(each.cron_schedule, each.execution_timezone) for each in schedules} == {
+        ("17 */12 * * *", "UTC"),
+        ("30 6 * * 1-5", "Europe/Berlin"),
+    }
+    assert all(each.default_status.value == "RUNNING" for each in schedules)
 
 
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [
-        ("acme", ""),
-        ("acme-two", "integration 'acme-two' is disabled in the settings"),
-        ("keyless", "NOT_SET_KEY is not set"),
-    ],
-)
-def test_a_tick_requests_a_run_or_says_why_not(
-    name: str, reason: str, automation: ModuleType, definitions: dg.Definitions
+def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    wanted = automation.schedule_name(name)
-    (schedule,) = [each for each in automation.SCHEDULES if each.name == wanted]
-    with dg.DagsterInstance.ephemeral() as instance:
-        tick = datetime(2026, 1, 1, 12, tzinfo=UTC)
-        context = dg.build_schedule_context(
-            instance=instance,
-            scheduled_execution_time=tick,
-            repository_def=definitions.get_repository_def(),
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
+        assert requests == [("acme", f"acme:{tick.isoformat()}")]
+        assert "acme-two: disabled in the settings" in caplog.text
+        assert "NOT_SET_KEY is not set" in caplog.text
+
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="refresh_inventory",
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
         )
-        data = schedule.evaluate_tick(context)
-    if reason:
-        assert reason in str(data.skip_message)
-        assert data.run_requests == []
-    else:
-        (request,) = data.run_requests or []
-        assert (request.partition_key, request.run_key) == (name, f"{name}:{tick.isoformat()}")
+        later = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert later.run_requests == []
+        assert "acme: its last run is still under way" in str(later.skip_message)
+
+
+def evaluated(
+    definitions: dg.Definitions, name: str, tick: datetime, instance: dg.DagsterInstance
+) -> ScheduleExecutionData:
+    schedule = definitions.get_repository_def().get_schedule_def(name)
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=tick,
+        repository_def=definitions.get_repository_def(),
+    )
+    return schedule.evaluate_tick(context)
+
+
+def test_the_partitions_follow_the_settings(
+    automation: ModuleType, definitions: dg.Definitions
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=definitions.get_repository_def()
+        )
+        result = automation.integrations_of_settings(context)
+        requests = {
+            type(each).__name__: sorted(each.partition_keys)
+            for each in result.dynamic_partitions_requests
+        }
+    assert requests == {
+        "AddDynamicPartitionsRequest": ["acme-two", "acme_two", "keyless", "weekday"],
+        "DeleteDynamicPartitionsRequest": ["gone"],
+    }
 
 
 def test_dagster_accepts_the_workspace(environment: dict[str, str], tmp_path: Path) -> None:

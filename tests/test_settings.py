@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.credentials import ApiKey, credentials_of
-from pipelines.settings import Integration, SettingsError, home, load_settings
+from pipelines.settings import Integration, KeepSnapshots, SettingsError, home, load_settings
 
 
 def write(folder: Path, text: str) -> Path:
@@ -116,6 +116,31 @@ def test_each_region_has_its_hosts(region: str, host: str, token_host: str) -> N
 def test_a_base_url_is_asked_for_tokens_too() -> None:
     acme = Integration(name="acme", base_url="https://gateway.example/")
     assert acme.token_url == "https://gateway.example/oauth2/token"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("keep_snapshots = 90", "field 'keep_snapshots': is a table; write [keep_snapshots]"),
+        ("[keep_snapshots]\nall_for_days = 0", "field 'keep_snapshots.all_for_days': Input should"),
+        ('[keep_snapshots]\nthen = "daily"', "field 'keep_snapshots.then': Input should be"),
+        ("[keep_snapshots]\nkeep = 1", "field 'keep_snapshots.keep': is not a setting"),
+    ],
+)
+def test_an_error_in_a_table_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
+    path = write(tmp_path, f'{text}\n[[integration]]\nname = "acme"\n')
+    with pytest.raises(SettingsError) as caught:
+        load_settings(path)
+    assert str(caught.value).startswith(f"{path}: settings, {words}")
+
+
+def test_retention_is_set_for_all_integrations(tmp_path: Path) -> None:
+    entry = '[[integration]]\nname = "acme"\n'
+    assert load_settings(write(tmp_path, entry)).keep_snapshots == KeepSnapshots(
+        all_for_days=90, then="monthly"
+    )
+    path = write(tmp_path, f'{entry}[keep_snapshots]\nall_for_days = 7\nthen = "none"\n')
+    assert load_settings(path).keep_snapshots == KeepSnapshots(all_for_days=7, then="none")
 
 
 @pytest.mark.parametrize("text", ["", "integration = 1", "[[integration]", 'integration = ["x"]'])

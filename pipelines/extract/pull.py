@@ -95,7 +95,12 @@ def spool_of(integration: Integration, state: Path) -> Spool:
     )
     key = credentials_of(integration).identity
     fingerprint = f"{integration.url} {hash_of(key)} {asked}"
-    return Spool(state / "spool" / integration.name, fingerprint)
+    return Spool(spool_folder(state, integration.name), fingerprint)
+
+
+def spool_folder(state: Path, integration: str) -> Path:
+    """Where an integration's finished lists are."""
+    return state / "spool" / integration
 
 
 def pull_organization(

@@ -12,6 +12,7 @@ import duckdb
 
 from pipelines.contract import (
     CHANGES,
+    COMPLETENESS,
     INTEGRATIONS,
     INVENTORY_TABLES,
     SNAPSHOTS,
@@ -22,7 +23,8 @@ from pipelines.database import in_memory
 from pipelines.load.files import replace_durably
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
-from pipelines.load.parquet import parquet, quoted
+from pipelines.load.parquet import parquet
+from pipelines.load.quoting import quoted
 from pipelines.load.run_tables import integrations_table
 from pipelines.schema import Column, Table, View
 
@@ -30,10 +32,17 @@ from pipelines.schema import Column, Table, View
 STORAGE_VERSION = "v1.2.0"
 
 
-def build_duckdb_file(history: History, path: Path) -> None:
+def build_duckdb_file(
+    history: History, path: Path, manifests: Sequence[Manifest] | None = None
+) -> None:
     """Fold the history into a new file and rename it over `path`.
 
-    The caller holds the publication lock.
+    To publish, the caller holds the publication lock.
+
+    Args:
+        history: where the snapshots are.
+        path: the file.
+        manifests: the snapshots to fold, oldest first; without them all that are committed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
@@ -46,7 +55,7 @@ def build_duckdb_file(history: History, path: Path) -> None:
                 f"ATTACH {quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
             connection.execute("USE inventory")
-            _fill(connection, history)
+            _fill(connection, history, history.manifests() if manifests is None else manifests)
             connection.execute("USE memory")
             connection.execute("DETACH inventory")
         replace_durably(aside, path)
@@ -55,12 +64,13 @@ def build_duckdb_file(history: History, path: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, history: History) -> None:
-    manifests = history.manifests()
+def _fill(
+    connection: duckdb.DuckDBPyConnection, history: History, manifests: Sequence[Manifest]
+) -> None:
     latest = {each.integration.name: each for each in manifests}
     for table in TABLES.values():
         _create(connection, table)
-    for table in INVENTORY_TABLES:
+    for table in (*INVENTORY_TABLES, COMPLETENESS):
         _insert_parts(connection, history, table, latest.values())
     for table in (CHANGES, SNAPSHOTS):
         _insert_parts(connection, history, table, manifests)

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 
 def write_parquet(table: pa.Table, path: Path) -> None:
     """Write the table beside `path` and rename it over it: readers see one or the other."""
-    with _written_aside(path) as aside:
+    with written_aside(path) as aside:
         pq.write_table(table, aside, compression="zstd")
 
 
 def write_text(text: str, path: Path) -> None:
     """Write the text beside `path` and rename it over it."""
-    with _written_aside(path) as aside:
+    with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
@@ -29,7 +29,8 @@ def replace_durably(aside: Path, path: Path) -> None:
 
 
 @contextmanager
-def _written_aside(path: Path) -> Iterator[Path]:
+def written_aside(path: Path) -> Iterator[Path]:
+    """A path beside `path`; what is written there is renamed over it, unless something fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:

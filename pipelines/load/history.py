@@ -1,6 +1,7 @@
 """The folder of past snapshots: immutable Parquet, committed by a manifest."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import write_parquet, write_text
+from pipelines.load.files import replace_durably, write_parquet, write_text
 from pipelines.load.manifest import Manifest
 from pipelines.load.scope import was_read
 from pipelines.schema import Table
@@ -69,11 +70,33 @@ class History:
         """The ids of the integration's committed snapshots, oldest first."""
         return [path.stem for path in self._manifests(integration)]
 
-    def uncommitted(self, integration: str) -> list[Path]:
-        """Folders that a crash left of snapshots of the integration."""
-        committed = {f"snapshot={each}" for each in self.snapshot_ids(integration)}
-        folders = self.root.glob(f"*/integration={integration}/snapshot=*")
-        return [folder for folder in folders if folder.name not in committed]
+    def sweep(self, integration: str) -> None:
+        """Remove what no manifest names: files of a snapshot cut short, or of one made smaller."""
+        named = {
+            self.part(table, integration, manifest.snapshot_id).parent
+            for manifest in self.manifests(integration)
+            for table in manifest.sha256
+        }
+        for folder in self.root.glob(f"*/integration={integration}/snapshot=*"):
+            if folder not in named:
+                shutil.rmtree(folder)
+
+    def integrations(self) -> list[str]:
+        """The integrations of which there is anything, in order of their names."""
+        folders = self.root.glob("*/integration=*")
+        return sorted({folder.name.removeprefix("integration=") for folder in folders})
+
+    def forget(self, integration: str) -> None:
+        """Remove all snapshots of the integration; called again, what a crash left of them."""
+        manifests = self.root / "_manifests" / f"integration={integration}"
+        gone = manifests.with_name(f".{manifests.name}")
+        if gone.exists():
+            shutil.rmtree(gone)
+        # Not one by one: of half the manifests, the last would pass for the latest.
+        if manifests.exists():
+            replace_durably(manifests, gone)
+        for folder in [*self.root.glob(f"*/{manifests.name}"), *gone.parent.glob(gone.name)]:
+            shutil.rmtree(folder)
 
     def _manifests(self, integration: str) -> list[Path]:
         paths = self.root.glob(f"_manifests/integration={integration}/*.json")

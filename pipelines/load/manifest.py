@@ -5,6 +5,11 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
+from pipelines.contract import CHANGES, COMPLETENESS, SNAPSHOTS
+
+# What stays of every snapshot: these tables tell of all pulls, however old.
+LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})
+
 
 class PullFacts(BaseModel):
     """When and how an organisation was pulled.
@@ -60,7 +65,7 @@ class Manifest(BaseModel):
         integration: the integration it belongs to.
         pull: when and how it was pulled.
         rows: number of rows of each table.
-        sha256: digest of each table's file.
+        sha256: digest of the file of each table that is there still.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,3 +76,13 @@ class Manifest(BaseModel):
     pull: PullFacts
     rows: dict[str, int]
     sha256: dict[str, str]
+
+    @property
+    def has_tables(self) -> bool:
+        """Whether the tables of the inventory are there still; retention removes them."""
+        return not self.sha256.keys() <= LASTING_TABLES
+
+    def without_tables(self) -> "Manifest":
+        """The same snapshot when nothing but its lasting tables is left."""
+        lasting = {name: self.sha256[name] for name in self.sha256.keys() & LASTING_TABLES}
+        return self.model_copy(update={"sha256": lasting})

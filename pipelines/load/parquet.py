@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.load.quoting import quoted
+
 
 def parquet(files: Sequence[Path]) -> str:
     """SQL of the rows of files of one table, in the files' order.
@@ -12,8 +14,3 @@ def parquet(files: Sequence[Path]) -> str:
     paths = ", ".join(map(quoted, map(str, files)))
     # A folder named column=value is no column of the table.
     return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-
-
-def quoted(text: str) -> str:
-    """An SQL string literal, for where DuckDB takes no parameters."""
-    return "'" + text.replace("'", "''") + "'"

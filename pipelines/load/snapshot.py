@@ -1,13 +1,12 @@
 """Turns the tables of one pull into an immutable snapshot of the history."""
 
-import shutil
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
 
-from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
@@ -15,9 +14,6 @@ from pipelines.load.run_tables import snapshots_table
 from pipelines.load.scope import columns_not_read, read_by_both, was_read
 from pipelines.load.sight import removed_before, with_sight
 from pipelines.schema import Table
-
-# Part of every snapshot, beside the tables of the contract: one row per list that was read.
-COMPLETENESS = "completeness"
 
 
 @dataclass(frozen=True)
@@ -56,19 +52,18 @@ def commit_snapshot(
         volatile_columns: as `table.column`, those of which a change is not told.
     """
     pull = pulled.pull
-    for folder in history.uncommitted(integration.name):
-        shutil.rmtree(folder)
+    history.sweep(integration.name)
     before = history.latest(integration.name)
     if before and before.pull.started_at == pull.started_at:
         return before
     snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
     changes = [
-        writer.write(table, pulled.table(table.name), _columns_of(table, volatile_columns))
+        writer.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
         for table in INVENTORY_TABLES
     ]
     writer.write_part(CHANGES.name, pa.concat_tables(changes))
-    writer.write_part(COMPLETENESS, pulled.completeness)
+    writer.write_part(COMPLETENESS.name, pulled.completeness)
     manifest = Manifest(
         snapshot_id=snapshot_id,
         run_id=run_id,
@@ -87,10 +82,6 @@ def _unique_id(pull: PullFacts, taken: Sequence[str]) -> str:
     start = f"{pull.started_at:%Y%m%dT%H%M%SZ}"
     candidates = [start, *(f"{start}-{number}" for number in range(2, len(taken) + 3))]
     return next(candidate for candidate in candidates if candidate not in taken)
-
-
-def _columns_of(table: Table, columns: Collection[str]) -> list[str]:
-    return [column.name for column in table.columns if f"{table.name}.{column.name}" in columns]
 
 
 class _SnapshotWriter:

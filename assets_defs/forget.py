@@ -1,0 +1,66 @@
+"""The command `forget`: everything that is kept of an integration, removed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from assets_defs.places import (
+    history,
+    publication_lock,
+    published_file,
+    run_lock,
+    staged_files,
+)
+from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from pipelines.extract.pull import spool_folder
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.locks import hold, locked, release
+from pipelines.settings import CONFIG_VARIABLE, SettingsError, home, load_settings
+
+
+@click.command()
+@click.argument("name")
+@config_option
+@data_dir_option
+@click.option("--yes", is_flag=True, help="Do not ask")
+def forget(name: str, config: Path | None, data_dir: Path | None, *, yes: bool) -> None:
+    """Remove integration NAME, which is no longer in the settings, with all its history."""
+    with errors_in_words():
+        set_environment(config, data_dir)
+        _check(name)
+        count = len(history().snapshot_ids(name))
+        if not yes:
+            click.confirm(f"Remove {name!r} with {count} snapshots from {home()}?", abort=True)
+        hold(run_lock(name), f"a run of integration {name!r}")
+        _remove(name)
+        release(run_lock(name))
+        click.echo(f"{name}: removed; DuckDB file: {published_file()}")
+
+
+def _check(name: str) -> None:
+    if name in {each.name for each in load_settings().integration}:
+        source = os.environ.get(CONFIG_VARIABLE) or "the environment; name a file with --config"
+        raise SettingsError(
+            f"integration {name!r} is in the settings ({source}), so it would be pulled again; "
+            "remove it there first"
+        )
+    spooled = [path.name for path in spool_folder(home(), "").glob("*")]
+    known = {*history().integrations(), *staged_files(), *spooled}
+    if name not in known:
+        names = ", ".join(sorted(known)) or "none"
+        raise SettingsError(f"nothing is kept of an integration {name!r}; there are: {names}")
+
+
+def _remove(name: str) -> None:
+    """Remove it from the history, then from the published file, then the rest.
+
+    The rest comes last, so that after a crash the name is still known, and can be forgotten again.
+    """
+    with locked(publication_lock()):
+        history().forget(name)
+        build_duckdb_file(history(), published_file())
+    for path in staged_files().get(name, []):
+        path.unlink()
+    shutil.rmtree(spool_folder(home(), name), ignore_errors=True)

@@ -1,0 +1,63 @@
+"""What the commands have in common: options, the environment, and errors in words."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from assets_defs.run import prepare_home
+from assets_defs.terminal import printable
+from pipelines.errors import InventoryError
+from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, SettingsError
+
+data_dir_option = click.option(
+    "--data-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    envvar=HOME_VARIABLE,
+    help="Everything is written here; default: data",
+)
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar=CONFIG_VARIABLE,
+    help="The settings file; without one, JUMPCLOUD_API_KEY names the only integration",
+)
+
+
+def set_data_dir(data_dir: Path | None) -> None:
+    """Name the data directory in the environment; a command that only reads needs no more.
+
+    Raises:
+        SettingsError: the name is empty.
+    """
+    if data_dir == Path():
+        raise SettingsError("--data-dir is empty; name a directory")
+    if data_dir is not None:
+        os.environ[HOME_VARIABLE] = str(data_dir.absolute())
+
+
+def set_environment(config: Path | None, data_dir: Path | None) -> None:
+    """Name settings and data directory in the environment, and make the directory.
+
+    Raises:
+        SettingsError: it cannot be written.
+    """
+    set_data_dir(data_dir)
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config.absolute())
+    prepare_home()
+
+
+@contextmanager
+def errors_in_words() -> Iterator[None]:
+    """Turn our own errors into one clear message and an exit code, without a traceback."""
+    try:
+        yield
+    except InventoryError as error:
+        # DuckDB's messages repeat what is in the data.
+        words = "\n".join(map(printable, str(error).split("\n")))
+        click.echo(f"Error: {words}", err=True)
+        sys.exit(2 if isinstance(error, SettingsError) else 1)

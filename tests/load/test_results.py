@@ -1,0 +1,156 @@
+"""What a query finds, written in each form and read back."""
+
+import csv
+import json
+from collections.abc import Iterator
+from io import BytesIO, StringIO
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.errors import InventoryError
+from pipelines.load import results
+from pipelines.load.results import write_result
+
+EVERY_TYPE = """
+SELECT 1 AS n, 'a' AS n, [1, 2] AS list, {'k': NULL} AS struct, MAP {'a': 1} AS map,
+    '{"j": [1]}'::JSON AS json, TIMESTAMPTZ '2026-11-23 08:00:00Z' AS at, 12.50::DECIMAL(9, 2) AS d,
+    170141183460469231731687303715884105727 AS huge, 'nan'::DOUBLE AS nan, 0.1::DOUBLE AS double,
+    TRUE AS yes, NULL AS nothing, '' AS empty, DATE '2026-11-23' AS "day ""off""\",
+    'x'::BLOB AS bytes
+"""
+
+
+@pytest.fixture
+def connection() -> Iterator[duckdb.DuckDBPyConnection]:
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+def written(connection: duckdb.DuckDBPyConnection, query: str, form: str) -> bytes:
+    sink = BytesIO()
+    write_result(connection.sql(query), form, sink)
+    return sink.getvalue()
+
+
+def test_every_type_has_its_json(connection: duckdb.DuckDBPyConnection) -> None:
+    text = written(connection, EVERY_TYPE, "json")
+    (row,) = json.loads(text, parse_constant=pytest.fail)
+    assert row == {
+        "n": 1,
+        "n_1": "a",
+        "list": [1, 2],
+        "struct": {"k": None},
+        "map": {"a": 1},
+        "json": {"j": [1]},
+        "at": "2026-11-23 08:00:00+00",
+        "d": 12.5,
+        "huge": 170141183460469231731687303715884105727,
+        "nan": None,
+        "double": 0.1,
+        "yes": True,
+        "nothing": None,
+        "empty": "",
+        'day "off"': "2026-11-23",
+        "bytes": "x",
+    }
+
+
+def test_every_type_has_its_cell(connection: duckdb.DuckDBPyConnection) -> None:
+    text = written(connection, EVERY_TYPE, "csv").decode()
+    (row,) = csv.DictReader(StringIO(text))
+    assert row == {
+        "n": "1",
+        "n_1": "a",
+        "list": "[1,2]",
+        "struct": '{"k":null}',
+        "map": '{"a":1}',
+        "json": '{"j": [1]}',
+        "at": "2026-11-23 08:00:00+00",
+        "d": "12.50",
+        "huge": "170141183460469231731687303715884105727",
+        "nan": "nan",
+        "double": "0.1",
+        "yes": "true",
+        "nothing": "",
+        "empty": "",
+        'day "off"': "2026-11-23",
+        "bytes": "x",
+    }
+    # Empty text and no text can be told apart.
+    assert ',,"",' in text
+
+
+def test_parquet_keeps_types(connection: duckdb.DuckDBPyConnection) -> None:
+    table = pq.read_table(pa.BufferReader(written(connection, EVERY_TYPE, "parquet")))
+    assert table.schema.field("list").type == pa.list_(pa.int32())
+    assert table.schema.field("at").type == pa.timestamp("us", tz="UTC")
+    assert table.column_names[:2] == ["n", "n_1"]
+    assert table.num_rows == 1
+
+
+TEXTS = [
+    "",
+    None,
+    '"',
+    '""',
+    ",",
+    "a\nb",
+    "a\r\nb",
+    "\t",
+    "'",
+    "\\",
+    "\\n",
+    "\x1b[2J",
+    "null",
+    "zoë",
+    "🙂",
+]
+NUMBERS = [-(2**63), 2**63 - 1, 0, None]
+
+
+def test_any_text_and_number_comes_back(connection: duckdb.DuckDBPyConnection) -> None:
+    rows = [{"text": text, "number": number} for text in TEXTS for number in NUMBERS]
+    table = pa.Table.from_pylist(rows)
+    found = {}
+    for form in ("json", "csv", "parquet"):
+        sink = BytesIO()
+        write_result(connection.from_arrow(table), form, sink)
+        found[form] = sink.getvalue()
+    assert json.loads(found["json"]) == rows
+    assert pq.read_table(pa.BufferReader(found["parquet"])).to_pylist() == rows
+    cells = csv.DictReader(StringIO(found["csv"].decode(), newline=""))
+    assert list(cells) == [
+        {name: "" if value is None else str(value) for name, value in row.items()} for row in rows
+    ]
+
+
+@pytest.mark.parametrize(("form", "expected"), [("json", b"[]\n"), ("csv", b'"n"\n')])
+def test_nothing_is_found(
+    form: str, expected: bytes, connection: duckdb.DuckDBPyConnection
+) -> None:
+    assert written(connection, "SELECT 1 AS n WHERE FALSE", form) == expected
+
+
+@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+def test_many_batches_are_one_result(
+    form: str, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "BATCH_ROWS", 2048)
+    data = written(connection, "SELECT range AS n FROM range(10_000)", form)
+    numbers = list(range(10_000))
+    match form:
+        case "json":
+            assert json.loads(data) == [{"n": number} for number in numbers]
+        case "csv":
+            assert data.decode().split() == ['"n"', *map(str, numbers)]
+        case "parquet":
+            assert pq.read_table(pa.BufferReader(data))["n"].to_pylist() == numbers
+
+
+def test_a_type_without_a_place_is_named(connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(InventoryError, match=r"cannot be written as parquet: .*interval"):
+        written(connection, "SELECT INTERVAL 1 DAY", "parquet")
