@@ -18,7 +18,7 @@ LEFT_OUT = {
         "organizations": "created id logoUrl",
         "systemgroups": """
             attributes memberQuery memberQueryErrorFlags memberQueryExemptions
-            memberSuggestionsNotify organizationObjectId""",
+            memberSuggestionsNotify""",
         "systemgroups_members": _GRAPH_EDGE,
         "systemgroups_users": _GRAPH_OBJECT,
         "systemgroups_associations": _GRAPH_EDGE,
@@ -26,7 +26,7 @@ LEFT_OUT = {
             agentHasFullDiskAccess allowPublicKeyAuthentication amazonInstanceID archFamily
             attributes azureAdJoined builtInCommands connectionHistory description desktopCapable
             displayManager domainInfo fileSystem hasServiceAccount hwVendor id isPolicyBound
-            memberof modifySSHDConfig organization osVersionDetail policyStats provisionMetadata
+            memberof modifySSHDConfig osVersionDetail policyStats provisionMetadata
             remoteAssistAgentVersion secureLogin serviceAccountState sshRootEnabled sshdParams
             systemInsights systemTimezone systemToken templateName userMetrics""",
         "systemusers": """

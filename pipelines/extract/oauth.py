@@ -102,8 +102,10 @@ class ServiceAccountAuth(AuthBase):
         seconds = document.get("expires_in") if isinstance(document, dict) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise MalformedError(f"{self._url}: answered without a bearer token")
-        # Where its end is not told, a token is used until it is refused.
-        return token, float(seconds) if isinstance(seconds, int | float) else float("inf")
+        # Where no end is told that can be, a token is used until it is refused.
+        if not isinstance(seconds, int | float) or seconds <= 0:
+            seconds = float("inf")
+        return token, float(seconds)
 
     def _exchange(self) -> Json:
         account = self._account

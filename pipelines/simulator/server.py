@@ -18,6 +18,7 @@ from pipelines.simulator.provider import Provider
 
 TICK_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 0.5
+LOOP_CLOSE_SECONDS: Final = 5.0
 
 
 class Server:
@@ -73,7 +74,8 @@ class Server:
         """Stop: what is waiting is released, connections are closed."""
         self._uvicorn.should_exit = True
         self._uvicorn.loop.call_soon_threadsafe(self.app.stopping.set)
-        self._thread.join()
+        # Everything served is gone when uvloop closes its loop, in which it rarely hangs for ever.
+        self._thread.join(LOOP_CLOSE_SECONDS)
 
     @property
     def calls(self) -> list[Call]:
