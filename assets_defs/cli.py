@@ -18,6 +18,7 @@ from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import RunResult, refresh
+from assets_defs.status_command import status
 from assets_defs.summary import print_examples, print_summary
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.credentials import credentials_of
@@ -41,7 +42,7 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (diff, forget, sql):
+for command in (diff, forget, sql, status):
     main.add_command(command)
 
 

@@ -62,11 +62,20 @@ def status_of(instance: dg.DagsterInstance, integration: Integration) -> Integra
 
 
 ASSETS = ("systems", "users", "applications", "ipv4_addresses")
-COLUMNS = ("integration", "state", "last run", "took", "last success", "assets", "changes", "next")
+COLUMNS = (
+    "integration",
+    "type",
+    "state",
+    "last run",
+    "last success",
+    *("systems", "users", "apps", "IPv4"),
+    "changes",
+    "next run",
+)
 
 
 def rows_of(statuses: Sequence[IntegrationStatus]) -> list[tuple[str, ...]]:
-    """The cells of a table for people, under `COLUMNS`."""
+    """The cells of a table for people, under `COLUMNS`; times are UTC."""
     return [_cells(each) for each in statuses]
 
 
@@ -75,15 +84,24 @@ def _cells(status: IntegrationStatus) -> tuple[str, ...]:
     state = f"{current.result} {current.words}".strip() if current else ""
     return (
         status.name,
+        f"{status.type} {status.scope}",
         state or ("enabled" if status.enabled else "disabled"),
-        f"{last.result} {_time(last.started_at)}" if last else "never",
-        f"{last.seconds:.0f} s" if last and last.seconds is not None else "",
+        _ended(last) if last else "never",
         _time(status.last_success_at),
-        ", ".join(f"{count:,} {name}" for name, count in status.assets.items()),
-        "" if status.changes is None else f"{status.changes:,}",
+        *(_count(status.assets.get(name)) for name in ASSETS),
+        _count(status.changes),
         _time(status.next_run_at),
     )
 
 
+def _ended(run: Run) -> str:
+    took = "" if run.seconds is None else f" in {run.seconds:.0f} s"
+    return f"{_time(run.started_at)} {run.result}{took}"
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
 def _time(time: datetime | None) -> str:
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%MZ") if time else ""
+    return time.astimezone(UTC).strftime("%d %b %H:%M") if time else ""

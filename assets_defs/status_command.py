@@ -1,0 +1,61 @@
+"""The command `status`: the applied integrations at a glance."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+import dagster as dg
+from rich.console import Console
+from rich.table import Table
+
+from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
+from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from pipelines.settings import load_settings
+
+WIDE = 160  # without a terminal nothing need be wrapped
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs: every field")
+@config_option
+@data_dir_option
+def status(
+    names: Sequence[str], config: Path | None, data_dir: Path | None, *, as_json: bool
+) -> None:
+    """Show the integrations: those NAMED, or all; their runs, and what they published last."""
+    with errors_in_words():
+        set_environment(config, data_dir)
+        settings = load_settings()
+        chosen = [settings.named(name) for name in names] or settings.integration
+        with dg.DagsterInstance.get() as instance:
+            statuses = [status_of(instance, each) for each in chosen]
+    if as_json:
+        documents = [asdict(each) for each in statuses]
+        click.echo(json.dumps(documents, indent=1, default=_as_text))
+    else:
+        _print(statuses)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    raise TypeError(type(value))
+
+
+def _print(statuses: Sequence[IntegrationStatus]) -> None:
+    table = Table()
+    for column in COLUMNS:
+        table.add_column(column)
+    for row in rows_of(statuses):
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    console.print(table)
+    for each in statuses:
+        if each.last_run and each.last_run.words:
+            console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)
