@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import faults, limits, peers, publish, pull, scale
+from benchmarks.cases import faults, integrations, limits, peers, publish, pull, scale
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Report
 
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "faults": faults.measure,
     "peers": peers.measure,
     "scale": scale.measure,
+    "integrations": integrations.measure,
     "publish": publish.measure,
 }
 

@@ -35,7 +35,11 @@ class Usage:
 
 
 def run(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, timeout_seconds: float
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    timeout_seconds: float,
+    exit_code: int = 0,
 ) -> Usage:
     """Run a command in a process group of its own.
 
@@ -44,6 +48,7 @@ def run(
         environment: added to ours.
         log: takes what it prints.
         timeout_seconds: after which it is ended.
+        exit_code: with which it must end.
 
     Raises:
         BenchmarkError: it failed, took too long or too much memory; what it printed last is quoted.
@@ -64,7 +69,7 @@ def run(
         _end_group(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode != exit_code:
         lines = log.read_text(errors="replace").splitlines()[-QUOTED_LINES:]
         quoted = "\n".join(lines)
         raise BenchmarkError(f"{command[0]} ended with {process.returncode}:\n{quoted}")
