@@ -50,9 +50,18 @@ def run_ours(
     *,
     targets: Sequence[str] = ALL_TARGETS,
     skipped: Sequence[str] = (),
+    by_dagster: bool = True,
     timeout_seconds: float = 600,
 ) -> OurRun:
     """Pull and publish once; a later run in the same `data_dir` remembers the earlier one.
+
+    Args:
+        served: the organisation.
+        data_dir: where to.
+        targets: types of targets of associations.
+        skipped: endpoints left out.
+        by_dagster: whether by the command, or by `pipelines` alone.
+        timeout_seconds: after which it is ended.
 
     Raises:
         BenchmarkError: the command failed.
@@ -70,8 +79,11 @@ def run_ours(
         )
     )
     before = served.calls()
+    command = [str(COMMAND), "run", "--config", str(settings), "--data-dir", str(data_dir)]
+    if not by_dagster:
+        command = [sys.executable, "-m", "benchmarks.without_dagster", str(settings), str(data_dir)]
     usage = run(
-        [str(COMMAND), "run", "--config", str(settings), "--data-dir", str(data_dir)],
+        command,
         {KEY_VARIABLE: served.api_key},
         data_dir / "run.log",
         timeout_seconds,

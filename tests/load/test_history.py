@@ -215,6 +215,14 @@ def test_the_runs_are_told(
     assert json.loads(str(snapshot["rows"]))["systems"] == SMALL.systems
     lists = json.loads(str(snapshot["completeness"]))
     assert {each["endpoint"] for each in lists} == set(pulled.pull.tables)
+    proofs = publisher.rows("SELECT * EXCLUDE (integration) FROM completeness ORDER BY ALL")
+    assert (
+        proofs
+        == pulled.pull.completeness.sort_by(
+            [(name, "ascending") for name in pulled.pull.completeness.column_names]
+        ).to_pylist()
+    )
+    assert len(proofs) > len(lists)
     started, finished = snapshot["started_at"], snapshot["finished_at"]
     assert isinstance(started, datetime)
     assert isinstance(finished, datetime)

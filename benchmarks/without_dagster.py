@@ -1,0 +1,43 @@
+"""Pulls, joins and publishes one organisation without Dagster, by `pipelines` alone.
+
+The other tools of the comparison run without an orchestrator too. Run by our own Python, with two
+arguments: the settings file and the data directory.
+"""
+
+import sys
+from pathlib import Path
+
+from pipelines.extract.pull import pull_organization, spool_of
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.history import History
+from pipelines.load.manifest import IntegrationFacts, PullFacts
+from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.settings import load_settings
+from pipelines.transform import TRANSFORMS
+
+
+def main() -> None:
+    """Leave the history and the DuckDB file in the data directory."""
+    settings, data = load_settings(Path(sys.argv[1])), Path(sys.argv[2])
+    (integration,) = settings.integration
+    pull = pull_organization(integration, data)
+    frames = {f"jumpcloud.{name}": table for name, table in pull.tables.items()}
+    frames["jumpcloud.completeness"] = pull.completeness
+    for name, transform in TRANSFORMS.items():
+        frames[name] = transform.run(integration.name, frames)
+    (facts,) = pull.facts().to_pylist()
+    facts |= {"organization_id": None, "organization_name": None}
+    history = History(data / "history")
+    commit_snapshot(
+        history,
+        IntegrationFacts.model_validate(integration, from_attributes=True),
+        PulledTables(PullFacts.model_validate(facts), pull.completeness, frames.__getitem__),
+        "without Dagster",
+        settings.volatile_columns,
+    )
+    build_duckdb_file(history, data / "inventory.duckdb")
+    spool_of(integration, data).remove()
+
+
+if __name__ == "__main__":
+    main()
