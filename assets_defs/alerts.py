@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets_defs.automation import PARTITION_TAG, refresh_inventory
+from assets_defs.automation import refresh_inventory
 from assets_defs.failures import failure_in_words
+from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
 from pipelines.alerts import Alert, send_alert
 from pipelines.settings import Integration, SettingsError, load_settings

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets_defs.partitions import add_partition, partition_requests
+from assets_defs.abandoned import end_runs_without_lock
+from assets_defs.partitions import PARTITION_TAG, add_partition, partition_requests
 from pipelines.credentials import credentials_of
 from pipelines.schedule import Schedule
 from pipelines.settings import Integration, Settings, SettingsError, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30
-# Runs of one integration, whoever started them, carry it.
-PARTITION_TAG = "dagster/partition"
 UNDER_WAY = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -103,6 +102,7 @@ def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
         credentials_of(integration)
     except SettingsError as error:
         return str(error)
+    end_runs_without_lock(instance, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(job_name=REFRESH_JOB, tags=tags, statuses=list(UNDER_WAY))
     return "its last run is still under way" if instance.get_runs_count(chosen) else ""

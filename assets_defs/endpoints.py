@@ -7,19 +7,18 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets_defs.abandoned import end_runs_before
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.places import run_lock
 from assets_defs.resources import Metadata, ParquetStore
-from pipelines.errors import InventoryError
+from assets_defs.steps import step
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.coordinator import Progress
 from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
-from pipelines.locks import hold
-from pipelines.settings import home, load_settings
+from pipelines.settings import home
 
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0
@@ -67,20 +66,25 @@ def pull(
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Read all lists of the organisation at the same time, under one throttle."""
     reporter = _Reporter(context.log.info)
-    try:
-        integration = load_settings().named(context.partition_key)
-        hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
-        result = pull_organization(integration, home(), reporter.progress, reporter.retry)
-    except IncompleteError as error:
-        yield dg.AssetCheckResult(
-            check_name=COMPLETE,
-            asset_key=raw_key(error.list_id.endpoint),
-            passed=False,
-            metadata={"list": str(error.list_id), "reason": str(error)},
-        )
-        raise dg.Failure(str(error), allow_retries=False) from None
-    except InventoryError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
+    with step(context) as integration:
+        end_runs_before(context.instance, integration.name, context.run_id)
+        try:
+            result = pull_organization(integration, home(), reporter.progress, reporter.retry)
+        except IncompleteError as error:
+            yield dg.AssetCheckResult(
+                check_name=COMPLETE,
+                asset_key=raw_key(error.list_id.endpoint),
+                passed=False,
+                metadata={"list": str(error.list_id), "reason": str(error)},
+            )
+            raise
+        yield from _stored(context, result, parquet)
+
+
+def _stored(
+    context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Write each raw table, and say how it was proven complete."""
     tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
@@ -92,7 +96,7 @@ def pull(
                 context.log.warning("%s: the API sends fields that nobody knew: %s", name, unknown)
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
-            metadata={**parquet.write(raw_key(name), integration.name, table), **more},
+            metadata={**parquet.write(raw_key(name), context.partition_key, table), **more},
             check_results=[_check(name, proofs, table.num_rows)] if name in ENDPOINTS else [],
         )
 

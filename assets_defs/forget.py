@@ -11,6 +11,7 @@ from assets_defs.places import (
     publication_lock,
     published_file,
     run_lock,
+    scratch,
     staged_files,
 )
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
@@ -63,4 +64,5 @@ def _remove(name: str) -> None:
         build_duckdb_file(history(), published_file())
     for path in staged_files().get(name, []):
         path.unlink()
-    shutil.rmtree(spool_folder(home(), name), ignore_errors=True)
+    for folder in (spool_folder(home(), name), scratch(name)):
+        shutil.rmtree(folder, ignore_errors=True)

@@ -9,8 +9,8 @@ from assets_defs.checks import Brake, check_specs, integrity_results
 from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
+from assets_defs.steps import step
 from pipelines.schema import Table
-from pipelines.settings import load_settings
 from pipelines.transform import TRANSFORMS, Transform
 
 
@@ -71,33 +71,33 @@ def tables(
     context: dg.AssetExecutionContext, config: TablesConfig, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
-    integration = context.partition_key
-    brake = Brake(
-        load_settings().named(integration),
-        parquet.read(raw_key(COMPLETENESS), integration),
-        is_released=config.accept_removals,
-    )
-    frames: dict[str, pa.Table] = {}
-    later = list(TRANSFORMS.values())
-    for name, transform in TRANSFORMS.items():
-        later.remove(transform)
-        for each in transform.inputs:
-            if each not in frames:
-                frames[each] = parquet.read(_input_key(each), integration)
-        rows = frames[name] = transform.run(integration, frames)
-        # A raw table is large, and no check looks at it.
-        needed = {*TRANSFORMS}.union(*(each.inputs for each in later))
-        frames = {each: frame for each, frame in frames.items() if each in needed}
-        key = table_key(name)
-        more: Metadata = {
-            "preview": preview(rows),
-            "dagster/column_lineage": _lineage(transform.table),
-        }
-        yield dg.MaterializeResult(
-            asset_key=key,
-            metadata={**parquet.write(key, integration, rows), **more},
-            check_results=[
-                *integrity_results(transform.table, rows, frames),
-                *brake.results(transform.table, rows),
-            ],
+    with step(context) as integration:
+        brake = Brake(
+            integration,
+            parquet.read(raw_key(COMPLETENESS), integration.name),
+            is_released=config.accept_removals,
         )
+        frames: dict[str, pa.Table] = {}
+        later = list(TRANSFORMS.values())
+        for name, transform in TRANSFORMS.items():
+            later.remove(transform)
+            for each in transform.inputs:
+                if each not in frames:
+                    frames[each] = parquet.read(_input_key(each), integration.name)
+            rows = frames[name] = transform.run(integration.name, frames)
+            # A raw table is large, and no check looks at it.
+            needed = {*TRANSFORMS}.union(*(each.inputs for each in later))
+            frames = {each: frame for each, frame in frames.items() if each in needed}
+            key = table_key(name)
+            more: Metadata = {
+                "preview": preview(rows),
+                "dagster/column_lineage": _lineage(transform.table),
+            }
+            yield dg.MaterializeResult(
+                asset_key=key,
+                metadata={**parquet.write(key, integration.name, rows), **more},
+                check_results=[
+                    *integrity_results(transform.table, rows, frames),
+                    *brake.results(transform.table, rows),
+                ],
+            )

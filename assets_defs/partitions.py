@@ -5,6 +5,8 @@ import dagster as dg
 from pipelines.settings import load_settings
 
 OWNERS = ["team:security"]
+# Runs of one integration, whoever started them, carry it.
+PARTITION_TAG = "dagster/partition"
 INTEGRATIONS = dg.DynamicPartitionsDefinition(name="integrations")
 
 

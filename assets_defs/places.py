@@ -29,6 +29,11 @@ def publication_lock() -> Path:
     return home() / "locks" / ".publication"
 
 
+def scratch(integration: str) -> Path:
+    """What a run of an integration keeps only while it lasts."""
+    return home() / "scratch" / integration
+
+
 def run_lock(integration: str) -> Path:
     """Held by the one run of an integration: its tables lie at the same place in every run."""
     return home() / "locks" / integration

@@ -10,6 +10,7 @@ from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.places import history, publication_lock, published_file, run_lock
 from assets_defs.resources import ParquetStore, preview
+from assets_defs.steps import step
 from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
@@ -47,32 +48,33 @@ def commit(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Add the tables to the history as one immutable snapshot, with what changed since the last."""
-    settings = load_settings()
-    integration = settings.named(context.partition_key)
-    name = integration.name
-    pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
-    with locked(publication_lock()):
-        manifest = commit_snapshot(
-            history(),
-            IntegrationFacts.model_validate(integration, from_attributes=True),
-            PulledTables(
-                _pull_facts(integration, pulled),
-                pulled[COMPLETENESS],
-                lambda table: parquet.read(table_key(table), name),
-            ),
-            context.run_id,
-            settings.volatile_columns,
-        )
-    published = {
-        SNAPSHOTS.name: history().read(SNAPSHOTS, name, manifest.snapshot_id),
-        CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
-        INTEGRATIONS_TABLE.name: integrations_table([manifest]),
-    }
-    for table, rows in published.items():
-        where = parquet.write(table_key(table), name, rows)
-        yield dg.MaterializeResult(
-            asset_key=table_key(table), metadata={**where, "preview": preview(rows)}
-        )
+    with step(context) as integration:
+        name = integration.name
+        pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
+        with locked(publication_lock()):
+            manifest = commit_snapshot(
+                history(),
+                IntegrationFacts.model_validate(integration, from_attributes=True),
+                PulledTables(
+                    _pull_facts(integration, pulled),
+                    pulled[COMPLETENESS],
+                    lambda table: parquet.read(table_key(table), name),
+                ),
+                context.run_id,
+                load_settings().volatile_columns,
+            )
+        # The history has it all now: the next run, after whatever end of this one, is a new pull.
+        spool_of(integration, home()).remove()
+        published = {
+            SNAPSHOTS.name: history().read(SNAPSHOTS, name, manifest.snapshot_id),
+            CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
+            INTEGRATIONS_TABLE.name: integrations_table([manifest]),
+        }
+        for table, rows in published.items():
+            where = parquet.write(table_key(table), name, rows)
+            yield dg.MaterializeResult(
+                asset_key=table_key(table), metadata={**where, "preview": preview(rows)}
+            )
 
 
 @dg.asset(
@@ -87,11 +89,9 @@ def commit(
 )
 def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Fold the history into a new file, rename it over the published one, and thin the history."""
-    settings = load_settings()
-    with locked(publication_lock()):
+    with step(context) as integration, locked(publication_lock()):
         build_duckdb_file(history(), published_file())
-        prune(history(), context.partition_key, settings.keep_snapshots)
-    spool_of(settings.named(context.partition_key), home()).remove()
+        prune(history(), integration.name, load_settings().keep_snapshots)
     release(run_lock(context.partition_key))
     return dg.MaterializeResult(
         metadata={

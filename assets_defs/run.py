@@ -1,8 +1,11 @@
 """One run of the pipeline through Dagster, from the command line."""
 
+import io
 import os
-import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import resources
 
@@ -11,7 +14,11 @@ import dagster as dg
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
+from assets_defs.terminal import CONSOLE
+from pipelines.load.files import write_text
+from pipelines.locks import locked
 from pipelines.settings import SettingsError, home
+from pipelines.storage import is_no_room
 
 COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
@@ -41,18 +48,22 @@ def prepare_home() -> None:
 
     Raises:
         SettingsError: it cannot be written.
+        OSError: there is no room.
     """
     dagster_home = home() / "dagster"
     try:
         # Names, e-mail addresses and who has sudo are nobody else's business.
         home().mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in (dagster_home, home() / "history", home() / "parquet"):
+        for folder in (home(), dagster_home, home() / "history", home() / "parquet"):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
-        if not (dagster_home / "dagster.yaml").exists():
-            with resources.as_file(resources.files("assets_defs") / "dagster.yaml") as template:
-                shutil.copy(template, dagster_home)
+        with locked(home() / "locks" / ".dagster"):
+            if not (dagster_home / "dagster.yaml").exists():
+                template = resources.files("assets_defs") / "dagster.yaml"
+                write_text(template.read_text(encoding="utf-8"), dagster_home / "dagster.yaml")
     except OSError as error:
+        if is_no_room(error):
+            raise
         raise SettingsError(
             f"the data directory {home()} cannot be written ({error.strerror}); "
             "name another one with --data-dir"
@@ -72,7 +83,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     # Importing the definitions reads the settings, so it must come after the environment is set.
     from assets_defs.definitions import defs  # noqa: PLC0415
 
-    with dg.DagsterInstance.get() as instance:
+    with _told_once(), dg.DagsterInstance.get() as instance:
         add_partition(instance, integration)
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,
@@ -92,3 +103,13 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
             event.is_step_success and event.step_key == COMMIT for event in result.all_events
         ),
     )
+
+
+@contextmanager
+def _told_once() -> Iterator[None]:
+    """Hold back what Dagster itself writes; an exception that ends the run says more than that."""
+    words = io.StringIO()
+    CONSOLE.file = sys.stderr
+    with redirect_stderr(words):
+        yield
+    sys.stderr.write(words.getvalue())

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster import RunRecord, RunsFilter
 
-from assets_defs.automation import PARTITION_TAG, REFRESH_JOB, UNDER_WAY
+from assets_defs.automation import REFRESH_JOB, UNDER_WAY
 from assets_defs.failures import failure_in_words
+from assets_defs.partitions import PARTITION_TAG
 
 # A run logs few lines beside its events: the last of them is among so many records.
 LAST_RECORDS = 50

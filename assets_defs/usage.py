@@ -5,13 +5,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import click
+import duckdb
+from sqlalchemy.exc import OperationalError
 
 from assets_defs.run import prepare_home
 from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
-from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, SettingsError
+from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, SettingsError, home
+from pipelines.storage import storage_error
 
 data_dir_option = click.option(
     "--data-dir",
@@ -57,7 +61,16 @@ def errors_in_words() -> Iterator[None]:
     try:
         yield
     except InventoryError as error:
-        # DuckDB's messages repeat what is in the data.
-        words = "\n".join(map(printable, str(error).split("\n")))
-        click.echo(f"Error: {words}", err=True)
-        sys.exit(2 if isinstance(error, SettingsError) else 1)
+        _end_with(error)
+    except (OSError, duckdb.Error, OperationalError) as error:
+        failure = storage_error(error, home())
+        if failure is None:
+            raise
+        _end_with(failure)
+
+
+def _end_with(error: InventoryError) -> NoReturn:
+    # DuckDB's messages repeat what is in the data.
+    words = "\n".join(map(printable, str(error).split("\n")))
+    click.echo(f"Error: {words}", err=True)
+    sys.exit(2 if isinstance(error, SettingsError) else 1)

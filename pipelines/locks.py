@@ -48,6 +48,18 @@ def hold(path: Path, what: str) -> None:
     _held[path] = lock
 
 
+def is_held(path: Path) -> bool:
+    """Whether any process holds the lock file."""
+    if not path.exists():
+        return False
+    with path.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def release(path: Path) -> None:
     """Let the lock file go, if this process holds it."""
     lock = _held.pop(path, None)

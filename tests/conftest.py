@@ -1,7 +1,10 @@
 """What most tests need: a simulated organisation, a pull of it, and a published file."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
@@ -32,6 +35,7 @@ settings.load_profile("project")
 
 FIRST_DAY = datetime(2024, 1, 30, 8, tzinfo=UTC)
 KEY_VARIABLE = "TEST_JUMPCLOUD_KEY"
+COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
 SERVICE_ACCOUNT = {
     "client_id_env": "TEST_JUMPCLOUD_CLIENT_ID",
     "client_secret_env": "TEST_JUMPCLOUD_CLIENT_SECRET",
@@ -202,3 +206,52 @@ def _renamed(table: pa.Table, integration: str) -> pa.Table:
 def publisher(fast_tmp_path: Path) -> Publisher:
     """Publishes below a folder of the test's own."""
     return Publisher(fast_tmp_path / "home")
+
+
+def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Everything that the file holds."""
+    with duckdb.connect(file, read_only=True) as connection:
+        names = [name for (name,) in connection.sql("SHOW TABLES").fetchall()]
+        return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+
+
+@dataclass
+class Installation:
+    """A data directory, a settings file and the environment of a user."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def file(self) -> Path:
+        return self.data / "inventory.duckdb"
+
+    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [COMMAND, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def set_integrations(self, **servers: Server) -> None:
+        entries = [
+            f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n'
+            f'api_key_env = "{name.upper()}_KEY"\n'
+            for name, server in servers.items()
+        ]
+        (self.folder / "integrations.toml").write_text("\n".join(entries))
+        self.environment["JUMPCLOUD_INVENTORY_CONFIG"] = str(self.folder / "integrations.toml")
+
+
+@pytest.fixture
+def installation(fast_tmp_path: Path) -> Installation:
+    kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
+    return Installation(fast_tmp_path, {k: v for k, v in os.environ.items() if k in kept})

@@ -1,68 +1,22 @@
 """The command as its user meets it: a process of its own, real Dagster runs, exit codes."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from conftest import Publisher, Pulled, as_truth, on_day
+from conftest import COMMAND, Installation, Publisher, Pulled, as_truth, on_day, tables_in
 
 from pipelines.contract import INVENTORY_TABLES, VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
-
-
-@dataclass
-class Installation:
-    """A data directory, a settings file and the environment of a user."""
-
-    folder: Path
-    environment: dict[str, str]
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def file(self) -> Path:
-        return self.data / "inventory.duckdb"
-
-    def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-
-    def set_integrations(self, **servers: Server) -> None:
-        entries = [
-            f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n'
-            f'api_key_env = "{name.upper()}_KEY"\n'
-            for name, server in servers.items()
-        ]
-        (self.folder / "integrations.toml").write_text("\n".join(entries))
-        self.environment["JUMPCLOUD_INVENTORY_CONFIG"] = str(self.folder / "integrations.toml")
-
-
-@pytest.fixture
-def installation(fast_tmp_path: Path) -> Installation:
-    kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
-    return Installation(fast_tmp_path, {k: v for k, v in os.environ.items() if k in kept})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -342,6 +296,20 @@ def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
     assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
 
 
+def test_runs_of_two_integrations_at_once_publish_both(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organizations = {"one": generate(1, SMALL), "two": generate(2, SMALL)}
+    installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
+    keys = {f"{name.upper()}_KEY": each.api_key for name, each in organizations.items()}
+    done = installation.run("run", **keys)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        counts = "SELECT integration, count(*) FROM systems GROUP BY ALL ORDER BY ALL"
+        assert connection.sql(counts).fetchall() == [(name, 30) for name in organizations]
+    assert len(json.loads((installation.data / "rates.json").read_text())) == 2
+
+
 def test_the_demo_needs_no_key(installation: Installation) -> None:
     done = installation.run("demo")
     assert done.returncode == 0, done.stderr
@@ -351,13 +319,6 @@ def test_the_demo_needs_no_key(installation: Installation) -> None:
     with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
         assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
     assert not installation.file.exists()
-
-
-def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that the file holds."""
-    with duckdb.connect(file, read_only=True) as connection:
-        names = [name for (name,) in connection.sql("SHOW TABLES").fetchall()]
-        return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
 
 
 def test_a_rebuilt_file_equals_the_published_one(

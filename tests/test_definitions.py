@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +15,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from pipelines.contract import INVENTORY_TABLES, RUN_TABLES
 from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.locks import locked
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = """
@@ -125,6 +126,33 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
         later = evaluated(definitions, "refresh_every_12_hours", tick, instance)
         assert later.run_requests == []
         assert "acme: its last run is still under way" in str(later.skip_message)
+
+
+def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    abandoned, places = (
+        import_module(f"{automation.__package__}.{name}") for name in ("abandoned", "places")
+    )
+    monkeypatch.setattr(abandoned, "BEGINNING", timedelta(0))
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="refresh_inventory",
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+        )
+        with locked(places.run_lock("acme")):
+            data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+            assert data.run_requests == []
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert [each.partition_key for each in data.run_requests or []] == ["acme"]
+        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
 def evaluated(

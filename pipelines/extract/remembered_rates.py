@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-import threading
 from pathlib import Path
 
 from pipelines.extract.rate import LOWEST_RATE
+from pipelines.locks import locked
 
 HIGHEST_REMEMBERED = 1000.0
 
@@ -26,11 +26,12 @@ class RememberedRates:
 
     def put(self, key: str, rate: float) -> None:
         """Remember a rate."""
-        rates = self._read() | {hash_of(key): round(rate, 2)}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self._path.with_name(f".{self._path.name}.{threading.get_native_id()}")
-        aside.write_text(json.dumps(rates, indent=1))
-        aside.replace(self._path)
+        # Under a lock, so that runs of other integrations lose no rate of each other's.
+        with locked(self._path.parent / "locks" / f".{self._path.name}"):
+            rates = self._read() | {hash_of(key): round(rate, 2)}
+            aside = self._path.with_name(f".{self._path.name}.new")
+            aside.write_text(json.dumps(rates, indent=1))
+            aside.replace(self._path)
 
     def _read(self) -> dict[str, float]:
         try:

@@ -32,7 +32,8 @@ def replace_durably(aside: Path, path: Path) -> None:
 def written_aside(path: Path) -> Iterator[Path]:
     """A path beside `path`; what is written there is renamed over it, unless something fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    # The same name each time, so that what a crash left is written over; callers hold a lock.
+    aside = path.with_name(f".{path.name}.new")
     try:
         yield aside
         replace_durably(aside, path)

@@ -80,6 +80,8 @@ class History:
         for folder in self.root.glob(f"*/integration={integration}/snapshot=*"):
             if folder not in named:
                 shutil.rmtree(folder)
+        for aside in self.root.glob(f"_manifests/integration={integration}/.*"):
+            aside.unlink()
 
     def integrations(self) -> list[str]:
         """The integrations of which there is anything, in order of their names."""

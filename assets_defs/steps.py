@@ -1,0 +1,55 @@
+"""What every step of a run needs: to be alone, room to spill, and failures in words."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from assets_defs.places import run_lock, scratch
+from pipelines.errors import InventoryError
+from pipelines.locks import hold
+from pipelines.settings import Integration, home, load_settings
+from pipelines.storage import storage_error
+
+
+@contextmanager
+def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
+    """The integration of a step, whose tables nothing else writes until this run has ended.
+
+    Raises:
+        dg.Failure: another run of the integration is under way, the disk is full or not writable,
+            or whatever else is the user's to mend; its description is the message.
+    """
+    try:
+        integration = load_settings().named(context.partition_key)
+        hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
+        with _spilling_to(scratch(integration.name)):
+            yield integration
+    except InventoryError as error:
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except (OSError, duckdb.Error) as error:
+        failure = storage_error(error, home())
+        if failure is None:
+            raise
+        raise dg.Failure(str(failure), allow_retries=False) from None
+
+
+@contextmanager
+def _spilling_to(folder: Path) -> Iterator[None]:
+    """Let temporary files go to a folder of the run, emptied of what a crash left there.
+
+    In the data directory, because what a join spills may be larger than a system's own place for
+    temporary files.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
