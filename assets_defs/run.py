@@ -1,6 +1,7 @@
 """One run of the pipeline through Dagster, from the command line."""
 
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -11,10 +12,13 @@ import dagster as dg
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
+from pipelines.load.files import write_text
 from pipelines.settings import SettingsError, home
 
 COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
+DAGSTER_SETTINGS = "dagster.yaml"
+_RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,8 @@ def prepare_home() -> None:
         for folder in (dagster_home, home() / "history", home() / "parquet"):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
-        if not (dagster_home / "dagster.yaml").exists():
-            with resources.as_file(resources.files("assets_defs") / "dagster.yaml") as template:
+        if not (dagster_home / DAGSTER_SETTINGS).exists():
+            with resources.as_file(resources.files("assets_defs") / DAGSTER_SETTINGS) as template:
                 shutil.copy(template, dagster_home)
     except OSError as error:
         raise SettingsError(
@@ -58,6 +62,24 @@ def prepare_home() -> None:
             "name another one with --data-dir"
         ) from None
     os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
+
+
+def limit_runs_at_once(limit: int) -> None:
+    """Let Dagster's queue start no more runs at once; needs `prepare_home`.
+
+    Changes that one number of `dagster.yaml`: the rest is the user's.
+
+    Raises:
+        SettingsError: the file cannot be read or written.
+    """
+    path = home() / "dagster" / DAGSTER_SETTINGS
+    try:
+        text = path.read_text(encoding="utf-8")
+        limited = _RUNS_AT_ONCE.sub(rf"\g<1>{limit}", text)
+        if limited != text:
+            write_text(limited, path)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be changed ({error.strerror})") from None
 
 
 def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:

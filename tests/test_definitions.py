@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -80,6 +80,17 @@ def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
         assert spec.kinds, spec.key
         assert spec.owners, spec.key
         assert spec.partitions_def, spec.key
+
+
+def test_what_is_published_goes_stale_when_two_ticks_bring_nothing(
+    definitions: dg.Definitions,
+) -> None:
+    policy = dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
+    )
+    for spec in definitions.resolve_all_asset_specs():
+        wanted = policy if spec.group_name == "publication" else None
+        assert spec.freshness_policy == wanted, spec.key
 
 
 def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
