@@ -12,6 +12,7 @@ import dagster as dg
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
+from assets_defs.terminal import TERMINAL
 from pipelines.load.files import write_text
 from pipelines.settings import SettingsError, home
 
@@ -100,7 +101,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
             partition_key=integration,
             instance=instance,
             run_config={
-                "loggers": {"terminal": {}},
+                "loggers": {TERMINAL: {}},
                 "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
             },
             raise_on_error=False,
