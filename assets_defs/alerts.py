@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from assets_defs.automation import PARTITION_TAG, refresh_inventory
+from assets_defs.automation import PARTITION_TAG
 from assets_defs.failures import failure_in_words
 from assets_defs.places import history
 from pipelines.alerts import SENT, Alert, send_alert
@@ -19,8 +19,8 @@ LOOK_SECONDS = 600
 TELLING_SECONDS = 30.0
 
 
+# Of all jobs: what a person starts from the asset graph is a job of Dagster's own.
 @dg.run_failure_sensor(
-    monitored_jobs=[refresh_inventory],
     default_status=dg.DefaultSensorStatus.RUNNING,
     # Each look tells of one run.
     minimum_interval_seconds=10,

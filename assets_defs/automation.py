@@ -11,7 +11,8 @@ from pipelines.settings import Integration, Settings, SettingsError, load_settin
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30
-# Runs of one integration, whoever started them, carry it.
+# Runs of one integration, whoever started them, carry it; those that a person starts from the asset
+# graph are of a job of Dagster's own.
 PARTITION_TAG = "dagster/partition"
 UNDER_WAY = (
     dg.DagsterRunStatus.QUEUED,
@@ -104,5 +105,5 @@ def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
     except SettingsError as error:
         return str(error)
     tags = {PARTITION_TAG: integration.name}
-    chosen = dg.RunsFilter(job_name=REFRESH_JOB, tags=tags, statuses=list(UNDER_WAY))
+    chosen = dg.RunsFilter(tags=tags, statuses=list(UNDER_WAY))
     return "its last run is still under way" if instance.get_runs_count(chosen) else ""

@@ -128,7 +128,7 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
 
         instance.add_run(
             dg.DagsterRun(
-                job_name="refresh_inventory",
+                job_name="__ASSET_JOB",  # as started from the asset graph
                 tags={automation.PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
