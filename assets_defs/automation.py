@@ -104,5 +104,5 @@ def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
         return str(error)
     end_runs_without_lock(instance, integration.name)
     tags = {PARTITION_TAG: integration.name}
-    chosen = dg.RunsFilter(job_name=REFRESH_JOB, tags=tags, statuses=list(UNDER_WAY))
+    chosen = dg.RunsFilter(tags=tags, statuses=list(UNDER_WAY))
     return "its last run is still under way" if instance.get_runs_count(chosen) else ""

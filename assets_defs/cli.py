@@ -17,7 +17,7 @@ from assets_defs.forget import forget
 from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.queries import diff, sql
-from assets_defs.run import RunResult, refresh
+from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.status_command import status
 from assets_defs.summary import print_examples, print_summary
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
@@ -58,6 +58,7 @@ def run(
     with errors_in_words():
         set_environment(config, data_dir)
         settings = load_settings()
+        limit_runs_at_once(settings.max_parallel_runs)
         chosen = [settings.named(name) for name in names]
         chosen = chosen or [each for each in settings.integration if each.enabled]
         if not chosen:
@@ -110,7 +111,7 @@ def ui(config: Path | None, data_dir: Path | None, port: int) -> None:
         is_demo = config is None and not os.environ.get(KEY_VARIABLE)
         data_dir = data_dir or home()
         set_environment(config, data_dir / DEMO_HOME if is_demo else data_dir)
-        load_settings()
+        limit_runs_at_once(load_settings().max_parallel_runs)
         with simulated_organization(home()) if is_demo else nullcontext():
             port = _free_port(port)
             click.echo(f"Dagster UI: http://127.0.0.1:{port}  (data: {home()}; Ctrl-C ends it)")

@@ -8,7 +8,7 @@ from assets_defs.endpoints import pull
 from assets_defs.inventory import tables
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
-from assets_defs.terminal import terminal_logger
+from assets_defs.terminal import TERMINAL, terminal_logger
 from pipelines.settings import home, load_settings
 
 defs = dg.Definitions(
@@ -18,5 +18,5 @@ defs = dg.Definitions(
     sensors=[integrations_of_settings, alert_on_failure, alert_on_late],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,
-    loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
+    loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
 )

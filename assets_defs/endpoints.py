@@ -1,7 +1,8 @@
 """One asset per endpoint pulled, materialized together: one pull is one reading of all lists."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import dagster as dg
 import pyarrow as pa
@@ -10,8 +11,10 @@ import pyarrow.compute as pc
 from assets_defs.abandoned import end_runs_before
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.progress_bar import progress_bar
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.steps import step
+from assets_defs.terminal import IN_BAR, TERMINAL
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.coordinator import Progress
 from pipelines.extract.endpoints import ENDPOINTS, Endpoint
@@ -65,11 +68,12 @@ def pull(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Read all lists of the organisation at the same time, under one throttle."""
-    reporter = _Reporter(context.log.info)
+    reporter = _Reporter(context)
     with step(context) as integration:
         end_runs_before(context.instance, integration.name, context.run_id)
         try:
-            result = pull_organization(integration, home(), reporter.progress, reporter.retry)
+            with reporter.shown():
+                result = pull_organization(integration, home(), reporter.progress, reporter.retry)
         except IncompleteError as error:
             yield dg.AssetCheckResult(
                 check_name=COMPLETE,
@@ -102,33 +106,48 @@ def _stored(
 
 
 class _Reporter:
-    """Logs the plan, and then progress and retries at a rate that a person can read."""
+    """Logs the plan, and then progress and retries at a rate that a person can read.
 
-    def __init__(self, log: Callable[[str], None]) -> None:
-        self._log = log
+    On a terminal, a bar shows the progress.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._log = context.log
+        loggers = context.run.run_config.get("loggers")
+        self._is_on_terminal = isinstance(loggers, Mapping) and TERMINAL in loggers
+        self._bar: Callable[[Progress], None] | None = None
         self._plan: Plan | None = None
         self._last = {"progress": time.monotonic(), "retry": float("-inf")}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show a bar while a pull is under way."""
+        with progress_bar(is_wanted=self._is_on_terminal) as self._bar:
+            yield
 
     def progress(self, progress: Progress) -> None:
         """Tell how far the pull is."""
         if progress.plan != self._plan:
             self._plan = progress.plan
-            self._log(f"plan: {progress.plan}")
+            self._log.info(f"plan: {progress.plan}")
+        if self._bar:
+            self._bar(progress)
         counts = progress.counts
         self._tell(
             "progress",
             f"{progress.lists_done} of {progress.lists_known} lists, {counts.calls} calls, "
             f"{counts.throttled} throttled",
+            is_in_bar=self._bar is not None,
         )
 
     def retry(self, why: str) -> None:
         """Tell that a call is sent again."""
         self._tell("retry", why)
 
-    def _tell(self, kind: str, words: str) -> None:
+    def _tell(self, kind: str, words: str, *, is_in_bar: bool = False) -> None:
         if time.monotonic() - self._last[kind] >= PROGRESS_SECONDS:
             self._last[kind] = time.monotonic()
-            self._log(words)
+            self._log.info(words, extra={IN_BAR: is_in_bar})
 
 
 def _sums(proofs: pa.Table) -> dict[str, int]:

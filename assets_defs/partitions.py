@@ -5,7 +5,8 @@ import dagster as dg
 from pipelines.settings import load_settings
 
 OWNERS = ["team:security"]
-# Runs of one integration, whoever started them, carry it.
+# Runs of one integration, whoever started them, carry it; those that a person starts from the asset
+# graph are of a job of Dagster's own.
 PARTITION_TAG = "dagster/partition"
 INTEGRATIONS = dg.DynamicPartitionsDefinition(name="integrations")
 

@@ -1,6 +1,7 @@
 """From the tables of one pull to the published history and DuckDB file."""
 
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 
 import dagster as dg
 import pyarrow as pa
@@ -26,6 +27,11 @@ from pipelines.settings import Integration, home, load_settings
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
+# One and two intervals of the usual schedule, and time for the run itself. Dagster judges an asset,
+# not its partitions: which integration is late is told by the sensor for late ones.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
+)
 
 
 def _spec(table: Table) -> dg.AssetSpec:
@@ -40,6 +46,7 @@ def _spec(table: Table) -> dg.AssetSpec:
         metadata={"dagster/column_schema": column_schema(table)},
         code_version="1",
         partitions_def=INTEGRATIONS,
+        freshness_policy=FRESHNESS,
     )
 
 
@@ -85,6 +92,7 @@ def commit(
     kinds={"duckdb"},
     owners=OWNERS,
     partitions_def=INTEGRATIONS,
+    freshness_policy=FRESHNESS,
     code_version="1",
 )
 def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:

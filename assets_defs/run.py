@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import dagster as dg
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
-from assets_defs.terminal import CONSOLE
+from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.load.files import write_text
 from pipelines.locks import locked
 from pipelines.settings import SettingsError, home
@@ -22,6 +23,8 @@ from pipelines.storage import is_no_room
 
 COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
+DAGSTER_SETTINGS = "dagster.yaml"
+_RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -58,9 +61,9 @@ def prepare_home() -> None:
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()
         with locked(home() / "locks" / ".dagster"):
-            if not (dagster_home / "dagster.yaml").exists():
-                template = resources.files("assets_defs") / "dagster.yaml"
-                write_text(template.read_text(encoding="utf-8"), dagster_home / "dagster.yaml")
+            if not (dagster_home / DAGSTER_SETTINGS).exists():
+                template = resources.files("assets_defs") / DAGSTER_SETTINGS
+                write_text(template.read_text(encoding="utf-8"), dagster_home / DAGSTER_SETTINGS)
     except OSError as error:
         if is_no_room(error):
             raise
@@ -69,6 +72,24 @@ def prepare_home() -> None:
             "name another one with --data-dir"
         ) from None
     os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
+
+
+def limit_runs_at_once(limit: int) -> None:
+    """Let Dagster's queue start no more runs at once; needs `prepare_home`.
+
+    Changes that one number of `dagster.yaml`: the rest is the user's.
+
+    Raises:
+        SettingsError: the file cannot be read or written.
+    """
+    path = home() / "dagster" / DAGSTER_SETTINGS
+    try:
+        text = path.read_text(encoding="utf-8")
+        limited = _RUNS_AT_ONCE.sub(rf"\g<1>{limit}", text)
+        if limited != text:
+            write_text(limited, path)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be changed ({error.strerror})") from None
 
 
 def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
@@ -89,7 +110,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
             partition_key=integration,
             instance=instance,
             run_config={
-                "loggers": {"terminal": {}},
+                "loggers": {TERMINAL: {}},
                 "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
             },
             raise_on_error=False,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from dagster import RunRecord, RunsFilter
 
-from assets_defs.automation import REFRESH_JOB, UNDER_WAY
+from assets_defs.automation import UNDER_WAY
 from assets_defs.failures import failure_in_words
 from assets_defs.partitions import PARTITION_TAG
 
@@ -49,9 +49,7 @@ def last_run(instance: dg.DagsterInstance, integration: str) -> Run | None:
 def _newest(
     instance: dg.DagsterInstance, integration: str, statuses: tuple[dg.DagsterRunStatus, ...]
 ) -> RunRecord | None:
-    chosen = RunsFilter(
-        job_name=REFRESH_JOB, tags={PARTITION_TAG: integration}, statuses=list(statuses)
-    )
+    chosen = RunsFilter(tags={PARTITION_TAG: integration}, statuses=list(statuses))
     return next(iter(instance.get_run_records(chosen, limit=1)), None)
 
 

@@ -7,6 +7,10 @@ from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 
 CONSOLE = Console(stderr=True, highlight=False)
+# The name under which a run chooses to speak on the terminal.
+TERMINAL = "terminal"
+# Marks the records of what a bar on the terminal shows already.
+IN_BAR = "is_in_bar"
 
 
 def printable(text: str) -> str:
@@ -22,7 +26,9 @@ class _TerminalHandler(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
         # Dagster's own errors say again what the run's failure says at the end.
-        own = record.levelno in {logging.INFO, logging.WARNING}
+        own = record.levelno in {logging.INFO, logging.WARNING} and not getattr(
+            record, IN_BAR, False
+        )
         line = _line(event) if event else meta.get("orig_message", "") if own else ""
         if line:
             CONSOLE.print(line, markup=False)

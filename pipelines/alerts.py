@@ -3,20 +3,20 @@
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from html import escape
 from typing import Literal
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3.util import Retry
+import tenacity
 
 from pipelines.settings import Settings
 
-TIMEOUT_SECONDS = (5.0, 10.0)
-# Waits of 0, 1 and 2 seconds: an alert must not hold up what comes after it.
-RETRIES = Retry(3, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
-RETRIES.allowed_methods = None
-RETRIES.raise_on_status = False
-RETRIES.respect_retry_after_header = False
+# To connect, and until the answer begins: an alert must not hold up what comes after it.
+TIMEOUT_SECONDS = (3.0, 5.0)
+MAX_TRIES = 3
+LONGEST_SECONDS = 8.0
+PASSING_FAILURES = frozenset({429, 500, 502, 503, 504})
+SENT = "sent"
 
 
 @dataclass(frozen=True)
@@ -26,20 +26,25 @@ class Alert:
     Attributes:
         integration: its name.
         event: `failed`, a run failed; `late`, there was no success for too long.
-        cause: why, and what to do about it.
+        cause: why.
+        remedy: what to do about it.
         run_id: Dagster's id of the failed run; empty for a late one.
     """
 
     integration: str
     event: Literal["failed", "late"]
     cause: str
+    remedy: str
     run_id: str = ""
 
     @property
     def text(self) -> str:
         """One paragraph."""
         words = "the last run failed" if self.event == "failed" else "the inventory is late"
-        return f"jumpcloud-inventory: integration {self.integration!r}: {words}: {self.cause}"
+        return (
+            f"jumpcloud-inventory: integration {self.integration!r}: {words}: "
+            f"{self.cause.rstrip('.')}. {self.remedy}"
+        )
 
 
 def send_alert(
@@ -50,7 +55,8 @@ def send_alert(
     Never raises: an alert that cannot be sent must not stop anything.
 
     Returns:
-        What became of it, in words; the webhook's address, which is a secret, is not among them.
+        What became of it, `SENT` or why not; the webhook's address, which is a secret, is not
+        among the words.
     """
     variable = settings.alert_webhook_env
     if not variable:
@@ -61,13 +67,30 @@ def send_alert(
     form = {"text": alert.text}
     if settings.alert_format == "json":
         form |= asdict(alert)
+    else:
+        # Slack would take a device's name such as "<!channel>" for a command.
+        form["text"] = escape(alert.text, quote=False)
     try:
-        with requests.Session() as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, HTTPAdapter(max_retries=RETRIES))
-            answer = session.post(url, json=form, timeout=TIMEOUT_SECONDS, allow_redirects=False)
+        status = _post(url, form)
     except (requests.RequestException, ValueError) as error:
         return f"not sent: the webhook of {variable} cannot be reached ({type(error).__name__})"
-    if not answer.ok or answer.is_redirect:
-        return f"not sent: the webhook of {variable} answered {answer.status_code}"
-    return "sent"
+    if not requests.codes.ok <= status < requests.codes.multiple_choices:
+        return f"not sent: the webhook of {variable} answered {status}"
+    return SENT
+
+
+# Not urllib3's own retries: it logs each with the address. What may have been taken, and only
+# answers late, is not posted twice.
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(requests.ConnectionError)
+    | tenacity.retry_if_result(PASSING_FAILURES.__contains__),
+    stop=tenacity.stop_after_attempt(MAX_TRIES) | tenacity.stop_after_delay(LONGEST_SECONDS),
+    wait=tenacity.wait_exponential(multiplier=0.5),
+    retry_error_callback=lambda state: state.outcome and state.outcome.result(),
+)
+def _post(url: str, form: Mapping[str, str]) -> int:
+    """The status of the answer; its body, which may be endless, is not read."""
+    with requests.post(
+        url, json=form, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
+    ) as answer:
+        return answer.status_code

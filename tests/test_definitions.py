@@ -83,6 +83,17 @@ def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
         assert spec.partitions_def, spec.key
 
 
+def test_what_is_published_goes_stale_when_two_ticks_bring_nothing(
+    definitions: dg.Definitions,
+) -> None:
+    policy = dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
+    )
+    for spec in definitions.resolve_all_asset_specs():
+        wanted = policy if spec.group_name == "publication" else None
+        assert spec.freshness_policy == wanted, spec.key
+
+
 def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
     specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
     for table in (*INVENTORY_TABLES, *RUN_TABLES):
@@ -118,7 +129,7 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
 
         instance.add_run(
             dg.DagsterRun(
-                job_name="refresh_inventory",
+                job_name="__ASSET_JOB",  # as started from the asset graph
                 tags={automation.PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )

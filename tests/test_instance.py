@@ -1,0 +1,66 @@
+"""Dagster's instance as this inventory sets it up: read back through Dagster itself."""
+
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import TickStatus
+
+from assets_defs.run import limit_runs_at_once, prepare_home
+from pipelines.settings import SettingsError
+
+
+@pytest.fixture
+def dagster_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As the first command in a new data directory writes it."""
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    prepare_home()
+    return tmp_path / "data" / "dagster" / "dagster.yaml"
+
+
+def test_the_instance_is_ready_for_years(dagster_yaml: Path) -> None:
+    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue
+        assert queue.tag_concurrency_limits == [
+            {"key": "dagster/partition", "value": {"applyLimitPerUniqueValue": True}, "limit": 1}
+        ]
+        assert instance.run_monitoring_enabled
+        assert instance.run_monitoring_start_timeout_seconds == 300
+        assert instance.run_monitoring_max_runtime_seconds < 12 * 3600
+        assert instance.run_retries_enabled
+        assert instance.run_retries_max_retries == 2
+        assert not instance.telemetry_enabled
+        for kind in (InstigatorType.SCHEDULE, InstigatorType.SENSOR):
+            days = instance.get_tick_retention_settings(kind)
+            ended = (TickStatus.SKIPPED, TickStatus.SUCCESS, TickStatus.FAILURE)
+            assert all(0 < days[status] <= 90 for status in ended)
+
+
+def test_as_many_runs_at_once_as_set_and_the_rest_is_the_users(dagster_yaml: Path) -> None:
+    edited = dagster_yaml.read_text().replace("skipped: 7", "skipped: 3") + "# mine: 2\n"
+    dagster_yaml.write_text(edited)
+    limit_runs_at_once(5)
+    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue
+        assert queue.max_concurrent_runs == 5
+    prepare_home()
+    assert dagster_yaml.read_text() == edited.replace("runs: 2", "runs: 5")
+    limit_runs_at_once(2)
+    assert dagster_yaml.read_text() == edited
+
+
+def test_a_file_without_the_limit_stays_as_it_is(dagster_yaml: Path) -> None:
+    own = "# max_concurrent_runs: 9\ntelemetry: {enabled: false}\n"
+    dagster_yaml.write_text(own)
+    limit_runs_at_once(5)
+    assert dagster_yaml.read_text() == own
+
+
+def test_a_file_that_cannot_be_read_is_named(dagster_yaml: Path) -> None:
+    dagster_yaml.unlink()
+    with pytest.raises(SettingsError, match=r"dagster\.yaml: cannot be changed"):
+        limit_runs_at_once(5)

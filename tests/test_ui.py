@@ -1,0 +1,152 @@
+"""What a person sees and does in the UI, in a real browser."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import requests
+import tenacity
+from conftest import KEY_VARIABLE
+from playwright.sync_api import Page, expect, sync_playwright
+
+from assets_defs.resources import PREVIEW_ROWS
+from pipelines.credentials import credentials_of
+from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.settings import Integration
+from pipelines.simulator import Server, Sizes, generate
+
+CHROMIUM = shutil.which("chromium")
+SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+LOCATION = "assets_defs.definitions"
+# No limit to how fast it must be: only an end to waiting for what never comes.
+PATIENCE_SECONDS = 40
+
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="needs the browser chromium: apt-get install chromium"
+)
+
+
+@pytest.fixture
+def ui(
+    fast_tmp_path: Path, serve: Callable[..., Server], integration: Callable[..., Integration]
+) -> Iterator[str]:
+    """The address of `jumpcloud-inventory ui`, of two simulated organisations."""
+    server = serve(generate(sizes=SMALL))
+    settings, data = fast_tmp_path / "integrations.toml", fast_tmp_path / "data"
+    settings.write_text(
+        "\n".join(
+            f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n'
+            f'api_key_env = "{KEY_VARIABLE}"'
+            for name in ("acme", "other")
+        )
+    )
+    key = credentials_of(integration(server)).identity
+    RememberedRates(data / "rates.json").put(key, HIGHEST_REMEMBERED)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = Path(sys.executable).with_name("jumpcloud-inventory")
+    environment = {
+        "PATH": os.environ["PATH"],
+        "TZ": "UTC",
+        KEY_VARIABLE: os.environ[KEY_VARIABLE],
+        "JUMPCLOUD_INVENTORY_CONFIG": str(settings),
+        "JUMPCLOUD_INVENTORY_HOME": str(data),
+    }
+    with subprocess.Popen(
+        [command, "ui", "--port", str(port)], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        try:
+            # Another port is taken where something came in between.
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address
+            wait_for(address[0])
+            yield address[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(requests.RequestException),
+    stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+    wait=tenacity.wait_fixed(0.2),
+    reraise=True,
+)
+def wait_for(address: str) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.get(f"{address}/server_info", timeout=PATIENCE_SECONDS).raise_for_status()
+
+
+@pytest.fixture
+def page(ui: str, tmp_path: Path) -> Iterator[Page]:
+    """A browser's page that can reach nothing but the UI; it is photographed at the end."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            # As root, as in a container, chromium has no sandbox.
+            args=["--no-sandbox"] if os.geteuid() == 0 else [],
+        )
+        context = browser.new_context(
+            base_url=ui, viewport={"width": 1500, "height": 900}, timezone_id="UTC", locale="en-GB"
+        )
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
+        page = context.new_page()
+        yield page
+        page.screenshot(path=tmp_path / "end.png")
+        browser.close()
+
+
+def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration(
+    page: Page, tmp_path: Path
+) -> None:
+    expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    page.goto("/automation")
+    for name in ("refresh_every_12_hours", "alert_on_failure", "alert_on_late"):
+        expect(page.get_by_text(name, exact=True)).to_be_visible()
+    page.screenshot(path=tmp_path / "automation.png")
+    page.goto(f"/locations/{LOCATION}/schedules/refresh_every_12_hours")
+    expect(page.get_by_role("row").filter(has_text="Running")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="Next tick")).to_contain_text(
+        re.compile(r"\b(0|12):17:00\b")
+    )
+    page.screenshot(path=tmp_path / "schedule.png")
+
+    page.goto("/asset-groups")
+    for group in ("jumpcloud", "inventory", "publication"):
+        expect(page.get_by_text(group, exact=True).last).to_be_visible()
+    page.screenshot(path=tmp_path / "graph.png")
+    launch(page, "acme")
+    page.get_by_text("View", exact=True).click()
+    page.wait_for_url(re.compile("/runs/"))
+    expect(page.get_by_text("partition: acme")).to_be_visible()
+    expect(page.get_by_text("25 assets")).to_be_visible()
+    expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
+    page.screenshot(path=tmp_path / "run.png")
+
+    page.goto("/assets/inventory/systems?view=partitions&partition=acme")
+    expect(page.get_by_text("Materialized (1)")).to_be_visible()
+    expect(page.get_by_text("Missing (1)")).to_be_visible()
+    preview = page.get_by_role("table").filter(has_text="hostname").last
+    expect(preview.get_by_role("row")).to_have_count(1 + PREVIEW_ROWS)
+    page.screenshot(path=tmp_path / "preview.png")
+    page.goto("/assets/inventory/inventory_duckdb")
+    expect(page.get_by_text(re.compile("Freshness")).first).to_be_visible()
+    page.screenshot(path=tmp_path / "published.png")
+
+
+def launch(page: Page, partition: str) -> None:
+    """Materialize all assets of one partition, as a person does from the graph."""
+    page.get_by_role("button", name="Materialize all").click()
+    dialog = page.get_by_role("dialog").filter(has_text="Launch runs")
+    dialog.get_by_text("Select a partition or create one").click()
+    page.locator("span").filter(has_text=re.compile(f"^{partition}$")).click()
+    dialog.get_by_role("button", name="Launch 1 run").click()
+    expect(page.get_by_text("Launched run")).to_be_visible()
