@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from assets_defs.check import check
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.forget import forget
@@ -19,17 +20,18 @@ from assets_defs.places import history, publication_lock, published_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import RunResult, refresh
 from assets_defs.summary import print_examples, print_summary
-from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from assets_defs.usage import (
+    chosen_integrations,
+    config_option,
+    data_dir_option,
+    errors_in_words,
+    set_environment,
+)
 from pipelines.credentials import credentials_of
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import locked
-from pipelines.settings import (
-    KEY_VARIABLE,
-    SettingsError,
-    home,
-    load_settings,
-)
+from pipelines.settings import KEY_VARIABLE, home, load_settings
 
 DEMO_HOME = "demo"
 UI_PORT = 3000
@@ -41,7 +43,7 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (diff, forget, sql):
+for command in (check, diff, forget, sql):
     main.add_command(command)
 
 
@@ -57,10 +59,7 @@ def run(
     with errors_in_words():
         set_environment(config, data_dir)
         settings = load_settings()
-        chosen = [settings.named(name) for name in names]
-        chosen = chosen or [each for each in settings.integration if each.enabled]
-        if not chosen:
-            raise SettingsError("every integration is disabled; name the one to run")
+        chosen = chosen_integrations(settings, names)
         if len(chosen) == 1:
             credentials_of(chosen[0])
             succeeded = _run_one(chosen[0].name, accept_removals=accept_removals)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,13 @@ import click
 from assets_defs.run import prepare_home
 from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
-from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, SettingsError
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    Integration,
+    Settings,
+    SettingsError,
+)
 
 data_dir_option = click.option(
     "--data-dir",
@@ -49,6 +55,19 @@ def set_environment(config: Path | None, data_dir: Path | None) -> None:
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())
     prepare_home()
+
+
+def chosen_integrations(settings: Settings, names: Sequence[str]) -> list[Integration]:
+    """The integrations of these names, or without one all that are enabled.
+
+    Raises:
+        SettingsError: there is none of that name, or none is enabled.
+    """
+    chosen = [settings.named(name) for name in names]
+    chosen = chosen or [each for each in settings.integration if each.enabled]
+    if not chosen:
+        raise SettingsError("every integration is disabled; name the one that is meant")
+    return chosen
 
 
 @contextmanager
