@@ -15,6 +15,7 @@ from assets_defs.check import check
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.forget import forget
+from assets_defs.integrations import add, disable, enable
 from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.queries import diff, sql
@@ -43,7 +44,7 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (check, diff, forget, sql):
+for command in (add, check, diff, disable, enable, forget, sql):
     main.add_command(command)
 
 

@@ -297,13 +297,47 @@ def load_settings(
     path = path or (Path(named) if named else None)
     if path is None:
         return _settings_of_environment(environment)
+    return parse_settings(read_settings_file(path), source=str(path))
+
+
+def read_settings_file(path: Path) -> str:
+    """The text of a settings file, line ends as they are.
+
+    Raises:
+        SettingsError: it cannot be read, or is no text.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
-    return _validated(document, source=str(path))
+
+
+def parse_settings(text: str, source: str) -> Settings:
+    """The settings that a file's text says.
+
+    Args:
+        text: the whole file.
+        source: its name, for messages.
+
+    Raises:
+        SettingsError: it says something wrong.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source}: is not TOML: {error}") from None
+    return _validated(document, source)
+
+
+def problem_with(field: str, value: str) -> str:
+    """What is wrong with a value for a field of an integration; empty where nothing is."""
+    try:
+        _validated({"integration": [{"name": "new", field: value}]}, source="")
+    except SettingsError as error:
+        return str(error).partition(f"field {field!r}: ")[2]
+    return ""
 
 
 def home(environment: Mapping[str, str] = os.environ) -> Path:
