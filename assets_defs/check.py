@@ -10,7 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from assets_defs.terminal import printable
-from assets_defs.usage import chosen_integrations, config_option, errors_in_words
+from assets_defs.usage import (
+    chosen_integrations,
+    config_option,
+    data_dir_option,
+    errors_in_words,
+    set_data_dir,
+)
 from pipelines.extract.connection_test import (
     ConnectionTest,
     Reach,
@@ -35,12 +41,14 @@ _SINGULAR = {"systemgroups": "group", "applications": "application"}
 @click.command()
 @click.argument("names", nargs=-1)
 @config_option
-def check(names: Sequence[str], config: Path | None) -> None:
+@data_dir_option
+def check(names: Sequence[str], config: Path | None, data_dir: Path | None) -> None:
     """Try the connection of integrations: those NAMED, or all that are enabled.
 
     Reads a record of each endpoint, and changes nothing. Exits with 0 if their runs would work.
     """
     with errors_in_words():
+        set_data_dir(data_dir)
         settings = load_settings(config)
         worst = check_each(settings, chosen_integrations(settings, names))
     sys.exit(worst)

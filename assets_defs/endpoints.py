@@ -19,7 +19,8 @@ from pipelines.extract.errors import IncompleteError
 from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
 from pipelines.locks import hold
-from pipelines.settings import home, load_settings
+from pipelines.organizations import applied_settings
+from pipelines.settings import home
 
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0
@@ -68,7 +69,7 @@ def pull(
     """Read all lists of the organisation at the same time, under one throttle."""
     reporter = _Reporter(context.log.info)
     try:
-        integration = load_settings().named(context.partition_key)
+        integration = applied_settings().named(context.partition_key)
         hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
         result = pull_organization(integration, home(), reporter.progress, reporter.retry)
     except IncompleteError as error:

@@ -9,8 +9,8 @@ from assets_defs.checks import Brake, check_specs, integrity_results
 from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
+from pipelines.organizations import applied_settings
 from pipelines.schema import Table
-from pipelines.settings import load_settings
 from pipelines.transform import TRANSFORMS, Transform
 
 
@@ -73,7 +73,7 @@ def tables(
     """Join the raw tables of one pull into the tables of the data contract."""
     integration = context.partition_key
     brake = Brake(
-        load_settings().named(integration),
+        applied_settings().named(integration),
         parquet.read(raw_key(COMPLETENESS), integration),
         is_released=config.accept_removals,
     )

@@ -20,8 +20,9 @@ from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
+from pipelines.organizations import applied_settings
 from pipelines.schema import Table
-from pipelines.settings import Integration, home, load_settings
+from pipelines.settings import Integration, home
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
@@ -47,7 +48,7 @@ def commit(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Add the tables to the history as one immutable snapshot, with what changed since the last."""
-    settings = load_settings()
+    settings = applied_settings()
     integration = settings.named(context.partition_key)
     name = integration.name
     pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
@@ -87,7 +88,7 @@ def commit(
 )
 def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Fold the history into a new file, rename it over the published one, and thin the history."""
-    settings = load_settings()
+    settings = applied_settings()
     with locked(publication_lock()):
         build_duckdb_file(history(), published_file())
         prune(history(), context.partition_key, settings.keep_snapshots)

@@ -113,8 +113,13 @@ def pull_organization(
     Raises:
         SettingsError: there is no usable key.
         ExtractError: a list could not be read to its end.
-        WrongOrganizationError: it is not the organisation set.
+        WrongOrganizationError: it is not the organisation set, or stands for several.
     """
+    if integration.discover_organizations:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: its organisations are not known yet; `run`, "
+            "`check` and its schedule look them up, and say why they cannot"
+        )
     spare_memory()
     credentials = credentials_of(integration)
     key = credentials.identity
