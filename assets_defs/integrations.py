@@ -1,6 +1,7 @@
 """The commands that change the settings file: `add`, `enable` and `disable` an integration."""
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import get_args
@@ -104,9 +105,8 @@ def add(config: Path, **given: str | bool | None) -> None:
         integration = settings.named(str(given["name"]))
         click.echo(f"{integration.name}: added to {config}")
         if os.environ.get(CONFIG_VARIABLE) != str(config):
-            click.echo(
-                f"the commands use the file after: export {CONFIG_VARIABLE}={config.absolute()}"
-            )
+            named = shlex.quote(str(config.absolute()))
+            click.echo(f"the commands use the file after: export {CONFIG_VARIABLE}={named}")
         try:
             credentials_of(integration)
         except SettingsError as error:

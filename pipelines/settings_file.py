@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import tomlkit
+from tomlkit.exceptions import TOMLKitError
 
 from pipelines.load.files import written_aside
 from pipelines.settings import Settings, SettingsError, parse_settings, read_settings_file
@@ -13,7 +14,7 @@ from pipelines.settings import Settings, SettingsError, parse_settings, read_set
 _TABLE = "integration"
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]*\[\[[ \t]*integration[ \t]*\]\]", re.MULTILINE)
-_NAME_LINE = re.compile(r"^[ \t]*name[ \t]*=.*\n", re.MULTILINE)
+_NAME_LINE = re.compile(r"^[ \t]*name[ \t]*=.*\n?", re.MULTILINE)
 
 
 def append_integration(path: Path, fields: Mapping[str, str | bool]) -> Settings:
@@ -69,7 +70,7 @@ def set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
 def _document(text: str, path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(text)
-    except tomlkit.exceptions.TOMLKitError as error:
+    except TOMLKitError as error:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
 
 
@@ -89,7 +90,11 @@ def _with_switch(text: str, index: int, *, enabled: bool) -> str:
 
 
 def _entry_with_switch(text: str, *, enabled: bool) -> str:
-    document = tomlkit.parse(text)
+    try:
+        document = tomlkit.parse(text)
+    except TOMLKitError:
+        # A line within a text of several lines was taken for a header.
+        return text
     entry = document[_TABLE][0]
     if "enabled" in entry:
         entry["enabled"] = enabled
@@ -99,7 +104,8 @@ def _entry_with_switch(text: str, *, enabled: bool) -> str:
         return text
     line_end = "\r\n" if name[0].endswith("\r\n") else "\n"
     line = f"enabled = {'true' if enabled else 'false'}{line_end}"
-    return text[: name.end()] + line + text[name.end() :]
+    before = name[0] if name[0].endswith("\n") else f"{name[0]}\n"
+    return text[: name.start()] + before + line + text[name.end() :]
 
 
 def _replace(path: Path, text: str) -> Settings:

@@ -114,6 +114,23 @@ def test_a_switch_in_another_form_is_left_to_the_person(
     assert path.read_text() == text
 
 
+def test_a_last_line_without_an_end_is_ended(path: Path, command: Callable[..., Result]) -> None:
+    path.write_text('[[integration]]\nname = "one"')
+    assert command("disable", "one").exit_code == 0
+    assert path.read_text() == '[[integration]]\nname = "one"\nenabled = false\n'
+
+
+def test_a_text_that_looks_like_an_entry_is_left_alone(
+    path: Path, command: Callable[..., Result]
+) -> None:
+    text = '[[integration]]\nname = "one"\ndescription = """\n[[integration]]\n"""\n'
+    path.write_text(f'{text}[[integration]]\nname = "two"\n')
+    done = command("disable", "two")
+    assert done.exit_code == 2
+    assert "by hand" in done.output
+    assert path.read_text() == f'{text}[[integration]]\nname = "two"\n'
+
+
 def test_a_switch_needs_a_file_and_a_name(path: Path, command: Callable[..., Result]) -> None:
     done = CliRunner().invoke(main, ["enable", "one"])
     assert done.exit_code == 2
