@@ -10,7 +10,8 @@ from assets_defs.failures import failure_in_words
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
 from pipelines.alerts import SENT, Alert, send_alert
-from pipelines.settings import Integration, SettingsError, load_settings
+from pipelines.organizations import applied_settings
+from pipelines.settings import Integration, SettingsError
 
 WILL_RETRY_TAG = "dagster/will_retry"
 GRACE = timedelta(hours=1)
@@ -47,7 +48,7 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     told: dict[str, str] = json.loads(context.cursor or "{}")
     now = datetime.now(UTC)
     try:
-        integrations = load_settings().integration
+        integrations = applied_settings().integration
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     late = {e.name: since for e in integrations if (since := late_since(e, now)) is not None}
@@ -90,6 +91,6 @@ def _late_alert(name: str, since: str) -> Alert:
 
 def _sent(alert: Alert) -> str:
     try:
-        return send_alert(alert, load_settings())
+        return send_alert(alert, applied_settings())
     except SettingsError as error:
         return f"not sent: {error}"

@@ -7,8 +7,9 @@ import dagster as dg
 from assets_defs.abandoned import end_runs_without_lock
 from assets_defs.partitions import PARTITION_TAG, add_partition, partition_requests
 from pipelines.credentials import credentials_of
+from pipelines.organizations import applied, refresh_organizations
 from pipelines.schedule import Schedule
-from pipelines.settings import Integration, Settings, SettingsError, load_settings
+from pipelines.settings import Integration, Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30
@@ -74,10 +75,14 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # Read anew at each tick, so that a switch in the file counts without a restart.
         try:
-            integrations = [e for e in load_settings().integration if e.schedule == time]
+            settings = load_settings()
         except SettingsError as error:
             yield dg.SkipReason(str(error))
             return
+        due = [each for each in settings.integration if each.schedule == time and each.enabled]
+        for failure in refresh_organizations(due, home()):
+            context.log.warning("%s", failure)
+        integrations = [e for e in applied(settings, home()).integration if e.schedule == time]
         tick = context.scheduled_execution_time.isoformat()
         reasons = {each.name: _why_not(context.instance, each) for each in integrations}
         for name, reason in reasons.items():
@@ -98,6 +103,8 @@ def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
     """Why a tick does not run the integration; empty where it does."""
     if not integration.enabled:
         return "disabled in the settings"
+    if integration.discover_organizations:
+        return "its organisations are not known yet"
     try:
         credentials_of(integration)
     except SettingsError as error:

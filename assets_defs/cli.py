@@ -11,26 +11,29 @@ from pathlib import Path
 
 import click
 
+from assets_defs.check import check
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.forget import forget
+from assets_defs.integrations import add, disable, enable
 from assets_defs.parallel import refresh_each
 from assets_defs.places import history, publication_lock, published_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.status_command import status
 from assets_defs.summary import print_examples, print_summary
-from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from assets_defs.usage import (
+    chosen_integrations,
+    config_option,
+    data_dir_option,
+    errors_in_words,
+    set_environment,
+)
 from pipelines.credentials import credentials_of
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import locked
-from pipelines.settings import (
-    KEY_VARIABLE,
-    SettingsError,
-    home,
-    load_settings,
-)
+from pipelines.settings import KEY_VARIABLE, home, load_settings
 
 DEMO_HOME = "demo"
 UI_PORT = 3000
@@ -42,7 +45,7 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (diff, forget, sql, status):
+for command in (add, check, diff, disable, enable, forget, sql, status):
     main.add_command(command)
 
 
@@ -59,10 +62,7 @@ def run(
         set_environment(config, data_dir)
         settings = load_settings()
         limit_runs_at_once(settings.max_parallel_runs)
-        chosen = [settings.named(name) for name in names]
-        chosen = chosen or [each for each in settings.integration if each.enabled]
-        if not chosen:
-            raise SettingsError("every integration is disabled; name the one to run")
+        chosen = chosen_integrations(settings, names)
         if len(chosen) == 1:
             credentials_of(chosen[0])
             succeeded = _run_one(chosen[0].name, accept_removals=accept_removals)

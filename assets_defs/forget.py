@@ -18,7 +18,8 @@ from assets_defs.usage import config_option, data_dir_option, errors_in_words, s
 from pipelines.extract.pull import spool_folder
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import hold, locked, release
-from pipelines.settings import CONFIG_VARIABLE, SettingsError, home, load_settings
+from pipelines.organizations import applied_settings
+from pipelines.settings import CONFIG_VARIABLE, SettingsError, home
 
 
 @click.command()
@@ -41,7 +42,7 @@ def forget(name: str, config: Path | None, data_dir: Path | None, *, yes: bool) 
 
 
 def _check(name: str) -> None:
-    if name in {each.name for each in load_settings().integration}:
+    if name in {each.name for each in applied_settings().integration}:
         source = os.environ.get(CONFIG_VARIABLE) or "the environment; name a file with --config"
         raise SettingsError(
             f"integration {name!r} is in the settings ({source}), so it would be pulled again; "

@@ -23,7 +23,7 @@ from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
 from pipelines.schema import Table
-from pipelines.settings import Integration, home, load_settings
+from pipelines.settings import Integration, home
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
@@ -68,7 +68,7 @@ def commit(
                     lambda table: parquet.read(table_key(table), name),
                 ),
                 context.run_id,
-                load_settings().volatile_columns,
+                applied_settings().volatile_columns,
             )
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
         spool_of(integration, home()).remove()
@@ -99,7 +99,7 @@ def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[
     """Fold the history into a new file, rename it over the published one, and thin the history."""
     with step(context) as integration, locked(publication_lock()):
         build_duckdb_file(history(), published_file())
-        prune(history(), integration.name, load_settings().keep_snapshots)
+        prune(history(), integration.name, applied_settings().keep_snapshots)
     release(run_lock(context.partition_key))
     return dg.MaterializeResult(
         metadata={

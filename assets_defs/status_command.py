@@ -13,7 +13,7 @@ from rich.table import Table
 
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
-from pipelines.settings import load_settings
+from pipelines.organizations import applied_settings
 
 WIDE = 160  # without a terminal nothing need be wrapped
 
@@ -29,7 +29,7 @@ def status(
     """Show the integrations: those NAMED, or all; their runs, and what they published last."""
     with errors_in_words():
         set_environment(config, data_dir)
-        settings = load_settings()
+        settings = applied_settings()
         chosen = [settings.named(name) for name in names] or settings.integration
         with dg.DagsterInstance.get() as instance:
             statuses = [status_of(instance, each) for each in chosen]

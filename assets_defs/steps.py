@@ -12,7 +12,8 @@ import duckdb
 from assets_defs.places import run_lock, scratch
 from pipelines.errors import InventoryError
 from pipelines.locks import hold
-from pipelines.settings import Integration, home, load_settings
+from pipelines.organizations import applied_settings
+from pipelines.settings import Integration, home
 from pipelines.storage import storage_error
 
 
@@ -25,7 +26,7 @@ def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
             or whatever else is the user's to mend; its description is the message.
     """
     try:
-        integration = load_settings().named(context.partition_key)
+        integration = applied_settings().named(context.partition_key)
         hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
         with _spilling_to(scratch(integration.name)):
             yield integration

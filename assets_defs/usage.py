@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -14,7 +14,15 @@ from sqlalchemy.exc import OperationalError
 from assets_defs.run import prepare_home
 from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
-from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, SettingsError, home
+from pipelines.organizations import applied, organizations_of, refresh_organizations
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    Integration,
+    Settings,
+    SettingsError,
+    home,
+)
 from pipelines.storage import storage_error
 
 data_dir_option = click.option(
@@ -53,6 +61,35 @@ def set_environment(config: Path | None, data_dir: Path | None) -> None:
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config.absolute())
     prepare_home()
+
+
+def chosen_integrations(settings: Settings, names: Sequence[str]) -> list[Integration]:
+    """The integrations of these names, or without one all that are enabled.
+
+    Organisations of a service provider's key are looked up, if none of them is named itself; the
+    name of their entry means all of them.
+
+    Raises:
+        SettingsError: there is none of that name, or none is enabled.
+    """
+    entries = {each.name: each for each in settings.integration if each.discover_organizations}
+    asked = [
+        each for each in entries.values() if each.name in names or (not names and each.enabled)
+    ]
+    if asked:
+        prepare_home()
+        for failure in refresh_organizations(asked, home()):
+            click.echo(printable(failure), err=True)
+    known = applied(settings, home())
+    chosen: list[Integration] = []
+    for name in names:
+        entry = entries.get(name)
+        meant = [each.name for each in organizations_of(entry, home())] if entry else [name]
+        chosen += map(known.named, meant)
+    chosen = chosen or [each for each in known.integration if each.enabled]
+    if not chosen:
+        raise SettingsError("every integration is disabled; name the one that is meant")
+    return chosen
 
 
 @contextmanager

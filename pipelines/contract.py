@@ -295,8 +295,12 @@ INTEGRATIONS = Table(
         Column("description", "TEXT", "Description from the settings"),
         Column("region", "TEXT", "us, eu or in"),
         Column("enabled", "BOOLEAN", "Whether the schedule runs it"),
-        Column("organization_id", "TEXT", "JumpCloud's id of the organisation"),
-        Column("organization_name", "TEXT", "Name of the organisation"),
+        Column(
+            "organization_id", "TEXT", "JumpCloud's id of the organisation", "organizations._id"
+        ),
+        Column(
+            "organization_name", "TEXT", "Name of the organisation", "organizations.displayName"
+        ),
         Column("last_snapshot_id", "TEXT", "Latest published snapshot"),
         Column("last_success_at", "TIMESTAMPTZ", "End of the latest published pull"),
         Column("systems", "BIGINT", "Number of systems"),

@@ -39,6 +39,7 @@ TOKEN_URLS = {
     "eu": "https://admin-oauth.id.eu.jumpcloud.com/oauth2/token",
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
+LONGEST_PROVIDER_NAME = 39  # with a hyphen and an organisation's id it is 64 letters long
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
@@ -101,6 +102,8 @@ class Integration(BaseModel):
         client_id_env: or, of a service account, the names of the variables
         client_secret_env: that hold its client id and secret.
         org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
+        discover_organizations: whether the entry stands for every organisation of the key, each
+            as an integration of its own (`pipelines.organizations`).
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
         skip_endpoints: endpoints of the details that are not called, by choice; what they would
@@ -128,6 +131,7 @@ class Integration(BaseModel):
     client_id_env: VariableName | None = None
     client_secret_env: VariableName | None = None
     org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""
+    discover_organizations: bool = False
     association_targets: Annotated[
         tuple[AssociationTarget, ...], Field(strict=False), AfterValidator(_without_repeats)
     ] = ALL_TARGETS
@@ -199,6 +203,17 @@ class Integration(BaseModel):
             )
         if self.proxy and self.url.startswith("http://"):
             raise ValueError("a proxy would see the key of a base_url with plain http")
+        return self
+
+    @model_validator(mode="after")
+    def _discovers_or_says(self) -> "Integration":
+        if self.discover_organizations and self.org_id:
+            raise ValueError("org_id and discover_organizations exclude each other: give one")
+        if self.discover_organizations and len(self.name) > LONGEST_PROVIDER_NAME:
+            raise ValueError(
+                f"the name takes at most {LONGEST_PROVIDER_NAME} letters with "
+                "discover_organizations, since organisations' ids are added to it"
+            )
         return self
 
     @property
@@ -297,13 +312,47 @@ def load_settings(
     path = path or (Path(named) if named else None)
     if path is None:
         return _settings_of_environment(environment)
+    return parse_settings(read_settings_file(path), source=str(path))
+
+
+def read_settings_file(path: Path) -> str:
+    """The text of a settings file, line ends as they are.
+
+    Raises:
+        SettingsError: it cannot be read, or is no text.
+    """
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
-    return _validated(document, source=str(path))
+
+
+def parse_settings(text: str, source: str) -> Settings:
+    """The settings that a file's text says.
+
+    Args:
+        text: the whole file.
+        source: its name, for messages.
+
+    Raises:
+        SettingsError: it says something wrong.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{source}: is not TOML: {error}") from None
+    return _validated(document, source)
+
+
+def problem_with(field: str, value: str) -> str:
+    """What is wrong with a value for a field of an integration; empty where nothing is."""
+    try:
+        _validated({"integration": [{"name": "new", field: value}]}, source="")
+    except SettingsError as error:
+        return str(error).partition(f"field {field!r}: ")[2]
+    return ""
 
 
 def home(environment: Mapping[str, str] = os.environ) -> Path:

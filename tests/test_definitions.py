@@ -16,6 +16,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from pipelines.contract import INVENTORY_TABLES, RUN_TABLES
 from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.locks import locked
+from pipelines.simulator import Fault, Provider, Server, Sizes, generate
 
 ROOT = Path(__file__).parent.parent
 SETTINGS = """
@@ -164,6 +165,40 @@ def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
         data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
         assert [each.partition_key for each in data.run_requests or []] == ["acme"]
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_a_tick_finds_the_organisations_of_a_provider(
+    definitions: dg.Definitions, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
+    provider = Provider(generate(1, sizes), generate(2, sizes))
+    settings = fast_tmp_path / "integrations.toml"
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(fast_tmp_path / "data"))
+    monkeypatch.setenv("MSP_KEY", provider.api_key)
+    (fast_tmp_path / "dagster").mkdir()
+
+    def partitions(hour: int) -> set[str | None]:
+        tick = datetime(2026, 1, 1, hour, 17, tzinfo=UTC)
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        return {each.partition_key for each in data.run_requests or []}
+
+    with (
+        Server(provider) as server,
+        dg.DagsterInstance.local_temp(str(fast_tmp_path / "dagster")) as instance,
+    ):
+        settings.write_text(
+            '[[integration]]\nname = "msp"\ndiscover_organizations = true\n'
+            f'base_url = "{server.base_url}"\napi_key_env = "MSP_KEY"\n'
+        )
+        server.behavior.faults = [Fault("", "reset")]
+        assert partitions(0) == set()
+        server.behavior.faults = []
+        found = {f"msp-{each.id}" for each in provider.organizations}
+        assert partitions(12) == found
+        server.behavior.faults = [Fault("", "reset")]
+        assert partitions(0) == found
+        assert found == set(instance.get_dynamic_partitions("integrations"))
 
 
 def evaluated(

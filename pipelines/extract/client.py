@@ -48,6 +48,7 @@ class JumpCloudClient:
 
     Attributes:
         throttle: says when the next call may go out.
+        max_tries: how often a request is sent, at most; may be lowered where a person waits.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class JumpCloudClient:
         on_retry: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._on_retry = on_retry
+        self.max_tries = MAX_TRIES
         self._session = session
         self._url = url
         self.throttle = throttle
@@ -88,7 +90,7 @@ class JumpCloudClient:
         """
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(self._is_worth_a_retry),
-            stop=tenacity.stop_after_attempt(MAX_TRIES),
+            stop=tenacity.stop_after_attempt(self.max_tries),
             wait=wait_before_retry,
             sleep=self._sleep,
             before_sleep=self._before_retry,

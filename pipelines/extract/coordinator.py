@@ -131,7 +131,7 @@ class Coordinator:
 
     def _ask(self, reading: Reading, offsets: Sequence[int]) -> None:
         endpoint = ENDPOINTS[reading.list_id.endpoint]
-        request_of = _search if reading.by_search else _list
+        request_of = _search if reading.by_search else page_request
         for offset in offsets:
             request = request_of(endpoint, reading.list_id, offset, reading.limit)
             future = self._pool.submit(self._fetch, reading.list_id, request, offset, reading.limit)
@@ -144,19 +144,12 @@ class Coordinator:
         try:
             answer = self._client.send(request)
         except NotFoundError as error:
-            if endpoint.parent and self._is_gone(ENDPOINTS[endpoint.parent], list_id.parent_id):
+            if endpoint.parent and is_gone(
+                self._client, ENDPOINTS[endpoint.parent], list_id.parent_id
+            ):
                 raise ParentGoneError(str(error)) from None
             raise
         return page_of(endpoint, list_id.parent_id, answer, skip, limit)
-
-    def _is_gone(self, parent: Endpoint, parent_id: str) -> bool:
-        """Whether the record was deleted since its list was read."""
-        path = parent.record_path.format(id=parent_id)
-        try:
-            self._client.send(Request(path, {}, parent.scope, parent.takes_org_id))
-        except NotFoundError:
-            return True
-        return False
 
     def _take(self, future: Future[Page], reading: Reading) -> None:
         try:
@@ -234,7 +227,8 @@ class Coordinator:
     def _finish(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
         endpoint = ENDPOINTS[list_id.endpoint]
-        self._count(list_id, finished.completeness.expected, PAGE_SIZE)
+        if endpoint.name not in self._totals:
+            self._count(list_id, finished.completeness.expected, PAGE_SIZE)
         if not self._associations.is_probe(list_id):
             self._finished[list_id] = finished.completeness
         if not endpoint.parent:
@@ -271,7 +265,18 @@ def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
     return Request(endpoint.search_path, page, endpoint.scope, body=body)
 
 
-def _list(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
+def is_gone(client: JumpCloudClient, endpoint: Endpoint, record_id: str) -> bool:
+    """Whether a record was deleted since its list was read."""
+    path = endpoint.record_path.format(id=record_id)
+    try:
+        client.send(Request(path, {}, endpoint.scope, endpoint.takes_org_id))
+    except NotFoundError:
+        return True
+    return False
+
+
+def page_request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
+    """The GET of one page of a list."""
     path = endpoint.path.format(id=list_id.parent_id)
     targets = {"targets": list_id.target} if list_id.target else {}
     parameters = {**endpoint.parameters, **targets, "limit": str(limit), "skip": str(skip)}

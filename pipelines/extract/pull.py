@@ -1,6 +1,5 @@
 """Reads a whole organisation: all lists at the same time, groups fanned out as they arrive."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -8,21 +7,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.credentials import credentials_of
 from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
-from pipelines.extract.endpoints import (
-    ENDPOINTS,
-    ORGANIZATIONS,
-    SYSTEMGROUPS,
-    SYSTEMS,
-    Endpoint,
-)
+from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
 from pipelines.extract.errors import WrongOrganizationError
+from pipelines.extract.ownership import check_owners, check_sight
 from pipelines.extract.plan import Plan
 from pipelines.extract.remembered_rates import RememberedRates, hash_of
 from pipelines.extract.session import open_session
@@ -32,9 +25,6 @@ from pipelines.settings import Integration
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2
-# Where the records of an endpoint say which organisation owns them; old ones do not.
-OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}
-_OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 PULL_SCHEMA = pa.schema(
     {
         "started_at": pa.timestamp("us", tz="UTC"),
@@ -123,8 +113,13 @@ def pull_organization(
     Raises:
         SettingsError: there is no usable key.
         ExtractError: a list could not be read to its end.
-        WrongOrganizationError: it is not the organisation set.
+        WrongOrganizationError: it is not the organisation set, or stands for several.
     """
+    if integration.discover_organizations:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: its organisations are not known yet; `run`, "
+            "`check` and its schedule look them up, and say why they cannot"
+        )
     spare_memory()
     credentials = credentials_of(integration)
     key = credentials.identity
@@ -142,7 +137,9 @@ def pull_organization(
         spool = spool_of(integration, state)
         result = _pull(client, integration, spool, on_progress)
     try:
-        _check_organization(integration, result.tables)
+        if integration.details:
+            check_sight(integration, result.tables[ORGANIZATIONS.name])
+        check_owners(integration, result.tables)
     except WrongOrganizationError:
         spool.remove()
         raise
@@ -156,7 +153,7 @@ def _pull(
     spool: Spool,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    scope = Scope(_endpoints(integration), integration.association_targets)
+    scope = Scope(endpoints_of(integration), integration.association_targets)
     started_at = spool.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
@@ -181,7 +178,7 @@ def _pull(
     )
 
 
-def _endpoints(integration: Integration) -> list[Endpoint]:
+def endpoints_of(integration: Integration) -> list[Endpoint]:
     """What the settings ask for; without a list, its records' lists cannot be asked for either."""
     left_out = set(integration.skip_endpoints)
     return [
@@ -194,34 +191,3 @@ def _endpoints(integration: Integration) -> list[Endpoint]:
 def _table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
     batches = [each.rows for each in lists if each.completeness.list_id.endpoint == endpoint.name]
     return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()
-
-
-def _check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
-    """A key of several organisations may be answered for another one than meant."""
-    if integration.details:
-        seen = tables[ORGANIZATIONS.name].column("_id").to_pylist()
-        _check_sight(integration, [str(each) for each in seen])
-    if not integration.org_id:
-        return
-    for endpoint, column in OWNERS.items():
-        owners = pc.unique(tables[endpoint].column(column)).to_pylist()
-        ids = {str(each).lower() for each in owners if _OBJECT_ID.fullmatch(str(each))}
-        others = sorted(ids - {integration.org_id})
-        if others:
-            raise WrongOrganizationError(
-                f"integration {integration.name!r}: {endpoint} of the organisation "
-                f"{', '.join(others)} came instead of org_id {integration.org_id}; refused"
-            )
-
-
-def _check_sight(integration: Integration, ids: Sequence[str]) -> None:
-    if integration.org_id and integration.org_id not in ids:
-        raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key cannot see the organisation of org_id "
-            f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
-        )
-    if not integration.org_id and len(ids) > 1:
-        raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key sees {len(ids)} organisations; "
-            f"set org_id to one of: {', '.join(ids)}"
-        )

@@ -1,0 +1,142 @@
+"""The commands that change the settings file: `add`, `enable` and `disable` an integration."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from assets_defs.check import check_each
+from assets_defs.usage import config_option, errors_in_words
+from pipelines.credentials import credentials_of
+from pipelines.settings import CONFIG_VARIABLE, Integration, SettingsError, problem_with
+from pipelines.settings_errors import LOOKS_LIKE_A_KEY
+from pipelines.settings_file import append_integration, set_enabled
+
+DEFAULT_FILE = "integrations.toml"
+_FORM = ("name", "description", "type", "scope", "enabled", "region", "api_key_env")
+_MORE = ("proxy", "ca_bundle", "org_id", "base_url")
+
+
+def _without_key(value: object) -> None:
+    if isinstance(value, str) and LOOKS_LIKE_A_KEY.search(value):
+        raise click.BadParameter(
+            "looks like a key; nothing here takes one. Give the name of the environment variable "
+            "that will hold it"
+        )
+
+
+def text(value: str) -> str:
+    """Any text but a key."""
+    _without_key(value)
+    return value.strip()
+
+
+class _OneOf(click.Choice[str]):
+    """One of the values that a setting takes."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(get_args(Integration.model_fields[setting].annotation))
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what looks like a key, which the message on a wrong choice would repeat."""
+        _without_key(value)
+        return super().convert(value, param, ctx)
+
+
+def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse, and so ask again for, what the settings would refuse."""
+    problem = problem_with(str(param.name), value)
+    if problem:
+        raise click.BadParameter(problem)
+    return value
+
+
+def _variable_of_name() -> str:
+    name = str(click.get_current_context().params.get("name") or "")
+    return f"JUMPCLOUD_API_KEY_{name}".upper().replace("-", "_")
+
+
+@click.command()
+@click.option(
+    "--config",
+    envvar=CONFIG_VARIABLE,
+    type=click.Path(path_type=Path, dir_okay=False),
+    prompt="Settings file",
+    default=DEFAULT_FILE,
+    help="The settings file; made if there is none",
+)
+@click.option("--type", type=_OneOf("type"), prompt="Integration type", default="jumpcloud")
+@click.option("--scope", type=_OneOf("scope"), prompt="Integration scope", default="cloud")
+@click.option("--name", type=text, prompt="Integration name", callback=_as_setting)
+@click.option("--description", type=text, prompt="Description", default="")
+@click.option("--enabled/--disabled", prompt="Enabled", default=True)
+@click.option("--region", type=_OneOf("region"), prompt="Region", default="us")
+@click.option(
+    "--api-key-env",
+    type=text,
+    prompt="Environment variable that holds the API key",
+    default=_variable_of_name,
+    callback=_as_setting,
+    help="Its name, never the key",
+)
+@click.option("--proxy", type=text, help="For scope on_premise")
+@click.option("--ca-bundle", type=text, help="For scope on_premise")
+@click.option("--org-id", type=text, help="For a key of several organisations")
+@click.option("--base-url", type=text, help="Asked instead of the region's hosts")
+def add(config: Path, **given: str | bool | None) -> None:
+    """Add an integration to the settings file, and try its connection.
+
+    Asks for what no option says. The key itself stays in the environment.
+    """
+    if given["scope"] == "on_premise" and not (given["proxy"] or given["ca_bundle"]):
+        given["proxy"] = click.prompt(
+            "Proxy (none: empty)", "", value_proc=text, show_default=False
+        )
+        given["ca_bundle"] = click.prompt(
+            "File of CA certificates (none: empty)", "", value_proc=text, show_default=False
+        )
+    fields = {each: value for each in _FORM if (value := given[each]) is not None}
+    fields |= {each: value for each in _MORE if (value := given[each])}
+    with errors_in_words():
+        settings = append_integration(config, fields)
+        integration = settings.named(str(given["name"]))
+        click.echo(f"{integration.name}: added to {config}")
+        if os.environ.get(CONFIG_VARIABLE) != str(config):
+            named = shlex.quote(str(config.absolute()))
+            click.echo(f"the commands use the file after: export {CONFIG_VARIABLE}={named}")
+        try:
+            credentials_of(integration)
+        except SettingsError as error:
+            click.echo(f"{error}; then try it: jumpcloud-inventory check {integration.name}")
+            return
+        sys.exit(check_each(settings, [integration]))
+
+
+@click.command()
+@click.argument("name")
+@config_option
+def enable(name: str, config: Path | None) -> None:
+    """Let the schedule run integration NAME."""
+    _switch(name, config, enabled=True)
+
+
+@click.command()
+@click.argument("name")
+@config_option
+def disable(name: str, config: Path | None) -> None:
+    """Let the schedule skip integration NAME; what it published stays."""
+    _switch(name, config, enabled=False)
+
+
+def _switch(name: str, config: Path | None, *, enabled: bool) -> None:
+    word = "enabled" if enabled else "disabled"
+    with errors_in_words():
+        if config is None:
+            raise SettingsError(
+                f"there is no settings file to change; name it with --config or {CONFIG_VARIABLE}"
+            )
+        changed = set_enabled(config, name, enabled=enabled)
+        click.echo(f"{name}: {word}" if changed else f"{name}: is {word} already")

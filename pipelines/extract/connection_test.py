@@ -1,0 +1,219 @@
+"""The connection test: one read of each endpoint, so that a person knows what a run would meet."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import pyarrow as pa
+
+from pipelines.contract import TABLES
+from pipelines.credentials import credentials_of
+from pipelines.extract.client import JumpCloudClient
+from pipelines.extract.completeness import ListId
+from pipelines.extract.coordinator import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
+from pipelines.extract.endpoints import (
+    ENDPOINTS,
+    ORGANIZATIONS,
+    SYSTEMGROUPS_ASSOCIATIONS,
+    Endpoint,
+)
+from pipelines.extract.errors import (
+    ExtractError,
+    ForbiddenError,
+    NotFoundError,
+    TokenError,
+    UnauthorizedError,
+    WrongOrganizationError,
+)
+from pipelines.extract.organizations import read_organizations
+from pipelines.extract.ownership import check_owners, check_sight
+from pipelines.extract.plan import Plan, plan_of
+from pipelines.extract.pull import endpoints_of
+from pipelines.extract.records import page_of
+from pipelines.extract.session import open_session
+from pipelines.extract.throttle import throttle_for
+from pipelines.settings import DetailEndpoint, Integration
+
+# A person waits: one failure may pass, a second one is told.
+MAX_TRIES = 2
+State = Literal["readable", "refused", "failed", "left out", "nothing to ask", "not asked"]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What one endpoint answered.
+
+    Attributes:
+        endpoint: its name.
+        state: `refused` where the key's role may not read it; `left out` by the settings;
+            `nothing to ask` where there is no group or application whose list it would be;
+            `not asked` after a failure that says enough.
+        total: records that the API announces; of a list of each group or application, those of
+            the first. None where it does not say.
+        why: the failure in words.
+    """
+
+    endpoint: str
+    state: State
+    total: int | None = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectionTest:
+    """What the key can read.
+
+    Attributes:
+        reaches: each endpoint, in the order of `ENDPOINTS`.
+        organizations: id and name of each organisation that the key sees.
+        plan: what a run would read; None where not every list says how long it is.
+        problem: why a run would be refused although everything is readable; else empty.
+    """
+
+    reaches: tuple[Reach, ...]
+    organizations: tuple[tuple[str, str | None], ...]
+    plan: Plan | None
+    problem: str
+
+    @property
+    def works(self) -> bool:
+        """Whether a run would work."""
+        return not self.problem and not any(
+            each.state in {"refused", "failed"} for each in self.reaches
+        )
+
+
+def try_connection(integration: Integration) -> ConnectionTest:
+    """Read a record of each endpoint that a run would read; sends nothing but GET.
+
+    Raises:
+        SettingsError: there is no usable key or CA bundle.
+    """
+    credentials = credentials_of(integration)
+    throttle = throttle_for(credentials.identity, None, integration.max_requests_per_second)
+    with open_session(integration, credentials) as session:
+        client = JumpCloudClient(session, integration.url, throttle, org_id=integration.org_id)
+        client.max_tries = MAX_TRIES
+        probe = _Probe(client, integration)
+        reaches = tuple(map(probe.reach, ENDPOINTS.values()))
+    seen = probe.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
+    return ConnectionTest(
+        reaches,
+        tuple((row["_id"], row["displayName"]) for row in seen.to_pylist()),
+        _plan(integration, reaches),
+        _problem(integration, probe.tables),
+    )
+
+
+def missing_without(endpoint: str) -> list[str]:
+    """Tables, and columns as `table.column`, that say nothing unless the endpoint is pulled."""
+    lost = {each.name for each in ENDPOINTS.values() if endpoint in {each.name, each.parent}}
+    names = []
+    for table in TABLES.values():
+        if lost & set(table.endpoints):
+            names.append(table.name)
+            continue
+        names += [
+            f"{table.name}.{column.name}"
+            for column in table.columns
+            if lost & {*column.endpoints, column.source.partition(".")[0]}
+        ]
+    return names
+
+
+def can_be_skipped(endpoint: str) -> bool:
+    """Whether `skip_endpoints` may name it."""
+    return endpoint in get_args(DetailEndpoint)
+
+
+class _Probe:
+    """Asks one endpoint after the other, and remembers whose lists the later ones need.
+
+    Attributes:
+        tables: what was read, by endpoint.
+    """
+
+    def __init__(self, client: JumpCloudClient, integration: Integration) -> None:
+        self.tables: dict[str, pa.Table] = {}
+        self._client = client
+        self._targets = integration.association_targets
+        self._asked_for = endpoints_of(integration)
+        self._has_answered = False
+        self._is_over = False
+
+    def reach(self, endpoint: Endpoint) -> Reach:
+        """Read a record of the endpoint."""
+        reason = self._reason_not_to_ask(endpoint)
+        if reason:
+            return Reach(endpoint.name, reason)
+        parent_id = self._first_ids(endpoint.parent)[0] if endpoint.parent else ""
+        try:
+            return Reach(endpoint.name, "readable", self._read(endpoint, parent_id))
+        except ForbiddenError as error:
+            self._has_answered = True
+            return Reach(endpoint.name, "refused", why=str(error))
+        except ExtractError as error:
+            if (
+                isinstance(error, NotFoundError)
+                and parent_id
+                and self._is_gone(endpoint, parent_id)
+            ):
+                return Reach(endpoint.name, "nothing to ask")
+            is_of_all = isinstance(error, UnauthorizedError | TokenError)
+            self._is_over = is_of_all or not self._has_answered
+            return Reach(endpoint.name, "failed", why=str(error))
+
+    def _reason_not_to_ask(self, endpoint: Endpoint) -> State | None:
+        has_no_target = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
+        if endpoint not in self._asked_for or has_no_target:
+            return "left out"
+        if self._is_over or (endpoint.parent and endpoint.parent not in self.tables):
+            return "not asked"
+        if endpoint.parent and not self._first_ids(endpoint.parent):
+            return "nothing to ask"
+        return None
+
+    def _first_ids(self, endpoint: str) -> list[str]:
+        (path,) = ENDPOINTS[endpoint].key
+        return [str(each) for each in self.tables[endpoint].column(path[0]).to_pylist()]
+
+    def _read(self, endpoint: Endpoint, parent_id: str) -> int | None:
+        """Read a record; how many there are."""
+        if endpoint is ORGANIZATIONS:
+            # All of them: which organisation is meant must be among them.
+            table = read_organizations(self._client)
+            total: int | None = table.num_rows
+        else:
+            target = self._targets[0] if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ""
+            request = page_request(endpoint, ListId(endpoint.name, parent_id, target), 0, 1)
+            page = page_of(endpoint, parent_id, self._client.send(request), 0, 1)
+            table, total = pa.Table.from_batches([page.rows]), page.total
+        self._has_answered = True
+        self.tables[endpoint.name] = table
+        return total
+
+    def _is_gone(self, endpoint: Endpoint, parent_id: str) -> bool:
+        try:
+            return is_gone(self._client, ENDPOINTS[endpoint.parent], parent_id)
+        except ExtractError:
+            return False
+
+
+def _problem(integration: Integration, tables: dict[str, pa.Table]) -> str:
+    try:
+        if ORGANIZATIONS.name in tables:
+            check_sight(integration, tables[ORGANIZATIONS.name])
+        check_owners(integration, tables)
+    except WrongOrganizationError as error:
+        return str(error)
+    return ""
+
+
+def _plan(integration: Integration, reaches: tuple[Reach, ...]) -> Plan | None:
+    endpoints = [each for each in endpoints_of(integration) if not each.parent]
+    found = {each.endpoint: each.total for each in reaches if each.total is not None}
+    totals = {each.name: found[each.name] for each in endpoints if each.name in found}
+    if len(totals) < len(endpoints):
+        return None
+    limits = {e.name: SEARCH_PAGE_SIZE if e.search_path else PAGE_SIZE for e in endpoints}
+    targets = len(integration.association_targets)
+    return plan_of(totals, limits, endpoints_of(integration), targets)
