@@ -22,6 +22,7 @@ from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
+from pipelines.organizations import applied_settings
 from pipelines.schema import Table
 from pipelines.settings import Integration, home
 
