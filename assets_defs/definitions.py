@@ -6,6 +6,7 @@ from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import integrations_of_settings, refresh_inventory, schedules_of
 from assets_defs.endpoints import pull
 from assets_defs.inventory import tables
+from assets_defs.old_runs import forget_old_runs
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
 from assets_defs.terminal import TERMINAL, terminal_logger
@@ -15,7 +16,7 @@ defs = dg.Definitions(
     assets=[pull, tables, commit, inventory_duckdb],
     jobs=[refresh_inventory],
     schedules=schedules_of(load_settings()),
-    sensors=[integrations_of_settings, alert_on_failure, alert_on_late],
+    sensors=[integrations_of_settings, alert_on_failure, alert_on_late, forget_old_runs],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,
     loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

@@ -1,5 +1,6 @@
 """Dagster's instance as this inventory sets it up: read back through Dagster itself."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -7,6 +8,7 @@ import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
+from assets_defs.old_runs import forget_runs
 from assets_defs.run import limit_runs_at_once, prepare_home
 from pipelines.settings import SettingsError
 
@@ -64,3 +66,22 @@ def test_a_file_that_cannot_be_read_is_named(dagster_yaml: Path) -> None:
     dagster_yaml.unlink()
     with pytest.raises(SettingsError, match=r"dagster\.yaml: cannot be changed"):
         limit_runs_at_once(5)
+
+
+def test_old_runs_are_forgotten_with_their_files(dagster_yaml: Path) -> None:
+    @dg.asset
+    def anything() -> None: ...
+
+    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
+        runs = [dg.materialize([anything], instance=instance).run_id for _ in range(2)]
+        waits = instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
+        now = datetime.now(UTC)
+        assert forget_runs(instance, now - timedelta(days=90)) == 0
+        assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
+
+        folder = dagster_yaml.parent / "history" / "runs"
+        assert {path.stem for path in folder.glob("*.db")} == {*runs, "index"}
+        assert forget_runs(instance, now + timedelta(minutes=1)) == 2
+        assert [run.run_id for run in instance.get_runs()] == [waits]
+        assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
+        assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records

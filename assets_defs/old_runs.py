@@ -1,0 +1,47 @@
+"""Keeps Dagster's own record of runs from growing for ever."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from assets_defs.automation import UNDER_WAY
+
+KEEP = timedelta(days=90)
+LOOK_SECONDS = 3600
+# Dagster gives a look 60 seconds.
+MOST_PER_LOOK = 50
+
+
+@dg.sensor(
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=f"Forgets runs of more than {KEEP.days} days ago; what they published stays",
+)
+def forget_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Forget the oldest runs, some at each look."""
+    forgotten = forget_runs(context.instance, datetime.now(UTC) - KEEP)
+    return dg.SkipReason(f"{forgotten} runs forgotten")
+
+
+def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete runs that ended and were created before a time, the oldest first.
+
+    Returns:
+        How many; `MOST_PER_LOOK` at most.
+    """
+    ended = [status for status in dg.DagsterRunStatus if status not in UNDER_WAY]
+    old = instance.get_run_records(
+        dg.RunsFilter(statuses=ended, created_before=before), limit=MOST_PER_LOOK, ascending=True
+    )
+    for record in old:
+        run_id = record.dagster_run.run_id
+        instance.delete_run(run_id)
+        # Dagster empties the run's file, but leaves it at its size.
+        for end in ("", "-wal", "-shm"):
+            _events_of(instance, run_id).with_suffix(f".db{end}").unlink(missing_ok=True)
+    return len(old)
+
+
+def _events_of(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / "history" / "runs" / f"{run_id}.db"
