@@ -15,7 +15,7 @@ run: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory run
 
 test: lint types
-	$(BIN)/pytest
+	$(BIN)/pytest -n 3 --dist worksteal
 
 # Half an hour on two cores; each figure is a ratio taken in one run. Names: BENCH='pull limits'
 bench: $(INSTALLED)

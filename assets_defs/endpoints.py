@@ -70,7 +70,7 @@ def pull(
     """Read all lists of the organisation at the same time, under one throttle."""
     reporter = _Reporter(context)
     with step(context) as integration:
-        end_runs_before(context.instance, integration.name, context.run_id)
+        end_runs_before(context.instance, integration.name, context.run.run_id)
         try:
             with reporter.shown():
                 result = pull_organization(integration, home(), reporter.progress, reporter.retry)
