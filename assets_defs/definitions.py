@@ -9,14 +9,21 @@ from assets_defs.inventory import tables
 from assets_defs.old_runs import forget_old_runs
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
+from assets_defs.status_asset import STATUS, report_status
 from assets_defs.terminal import TERMINAL, terminal_logger
 from pipelines.settings import home, load_settings
 
 defs = dg.Definitions(
-    assets=[pull, tables, commit, inventory_duckdb],
+    assets=[pull, tables, commit, inventory_duckdb, STATUS],
     jobs=[refresh_inventory],
     schedules=schedules_of(load_settings()),
-    sensors=[integrations_of_settings, alert_on_failure, alert_on_late, forget_old_runs],
+    sensors=[
+        integrations_of_settings,
+        alert_on_failure,
+        alert_on_late,
+        forget_old_runs,
+        report_status,
+    ],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,
     loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

@@ -139,6 +139,10 @@ def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration
     preview = page.get_by_role("table").filter(has_text="hostname").last
     expect(preview.get_by_role("row")).to_have_count(1 + PREVIEW_ROWS)
     page.screenshot(path=tmp_path / "preview.png")
+    page.goto("/assets/inventory/status")
+    status = page.get_by_role("table").filter(has_text="last run").last
+    expect(status.get_by_role("row").filter(has_text="acme")).to_contain_text("success")
+    page.screenshot(path=tmp_path / "status.png")
     page.goto("/assets/inventory/inventory_duckdb")
     for words in ("Warns if more than 13 hours", "Fails if more than 25 hours"):
         expect(page.get_by_text(words)).to_be_visible()

@@ -1,0 +1,42 @@
+"""The applied integrations as an asset, so that the UI shows them all in one table."""
+
+import hashlib
+
+import dagster as dg
+
+from assets_defs.keys import table_key
+from assets_defs.partitions import OWNERS
+from assets_defs.status import COLUMNS, rows_of, status_of
+from pipelines.organizations import applied_settings
+from pipelines.settings import SettingsError
+
+LOOK_SECONDS = 30
+STATUS = dg.AssetSpec(
+    key=table_key("status"),
+    description="The applied integrations: their runs, what they published, when they run next",
+    group_name="inventory",
+    kinds={"dagster"},
+    owners=OWNERS,
+)
+
+
+@dg.sensor(
+    minimum_interval_seconds=LOOK_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Keeps the table of the applied integrations current",
+)
+def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Report the table whenever it is another one than before."""
+    try:
+        integrations = applied_settings().integration
+    except SettingsError as error:
+        return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+    rows = rows_of([status_of(context.instance, each) for each in integrations])
+    digest = hashlib.sha256(repr(rows).encode()).hexdigest()
+    if digest == context.cursor:
+        return dg.SensorResult(skip_reason="nothing changed", cursor=digest)
+    records = [dg.TableRecord(dict(zip(COLUMNS, row, strict=True))) for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in COLUMNS])
+    table = dg.MetadataValue.table(records, schema)
+    event = dg.AssetMaterialization(STATUS.key, metadata={"integrations": table})
+    return dg.SensorResult(asset_events=[event], cursor=digest)
