@@ -1,0 +1,51 @@
+"""What `status` says of integrations, from Dagster's instance and the history."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from conftest import Installation
+
+from pipelines.simulator import Server, Sizes, generate
+
+SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
+
+
+def test_status_tells_success_failure_and_what_is_switched_off(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    good, bad = generate(1, SIZES), generate(2, SIZES)
+    installation.set_integrations(good=serve(good), bad=serve(bad), off=serve(generate(3, SIZES)))
+    settings = installation.folder / "integrations.toml"
+    settings.write_text(settings.read_text() + "enabled = false\n")
+    keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
+    assert installation.run("run", **keys).returncode == 1
+
+    told = installation.run("status")
+    assert told.returncode == 0, told.stderr
+    assert "bad: " in told.stdout
+    assert "JumpCloud refused the API key (401)" in told.stdout
+    assert "off" in told.stdout
+    assert "disabled" in told.stdout
+    statuses = {
+        each["name"]: each for each in json.loads(installation.run("status", "--json").stdout)
+    }
+    assert statuses["good"]["last_run"]["result"] == "success"
+    assert statuses["good"]["assets"]["systems"] == SIZES.systems
+    assert statuses["good"]["current_run"] is None
+    assert datetime.fromisoformat(statuses["good"]["next_run_at"]) > datetime.now(UTC)
+    assert statuses["bad"]["last_run"]["result"] == "failure"
+    assert "(401)" in statuses["bad"]["last_run"]["words"]
+    assert statuses["bad"]["last_success_at"] is None
+    assert statuses["off"]["enabled"] is False
+    assert statuses["off"]["last_run"] is None
+    assert statuses["off"]["next_run_at"] is None
+
+
+def test_status_of_a_name_that_is_not_there_names_those_that_are(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    installation.set_integrations(good=serve(generate(1, SIZES)))
+    done = installation.run("status", "better")
+    assert done.returncode == 2
+    assert "no integration is named 'better'; there are: good" in done.stderr
