@@ -68,7 +68,7 @@ def commit(
                     pulled[COMPLETENESS],
                     lambda table: parquet.read(table_key(table), name),
                 ),
-                context.run.run_id,
+                context.op_execution_context.run_id,
                 applied_settings().volatile_columns,
             )
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
