@@ -51,7 +51,10 @@ def test_rows_of_another_organisation_are_refused_and_not_kept(
 ) -> None:
     first, meant, _ = provider.organizations
     behavior = Behavior(default_organization=True)
-    words = f"'acme': systemgroups of the organisation {first.id} came instead of org_id {meant.id}"
+    # Whichever list comes first tells.
+    words = (
+        rf"'acme': system(group)?s of the organisation {first.id} came instead of org_id {meant.id}"
+    )
     with pytest.raises(WrongOrganizationError, match=words):
         pull(provider, behavior, org_id=meant.id, details=details)
     assert not (state / "spool" / "acme").exists()
