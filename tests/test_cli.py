@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import COMMAND, Installation, Publisher, Pulled, as_truth, on_day, tables_in
 
-from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.contract import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
+from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 
@@ -310,17 +311,6 @@ def test_runs_of_two_integrations_at_once_publish_both(
     assert len(json.loads((installation.data / "rates.json").read_text())) == 2
 
 
-def test_the_demo_needs_no_key(installation: Installation) -> None:
-    done = installation.run("demo")
-    assert done.returncode == 0, done.stderr
-    for words in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
-        assert words in done.stdout
-    assert done.stdout.count("SELECT") == 3
-    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
-        assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
-    assert not installation.file.exists()
-
-
 def test_a_rebuilt_file_equals_the_published_one(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
@@ -362,14 +352,6 @@ def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None
     assert done.returncode == 1
     assert "there is no snapshot to rebuild from" in done.stderr
     assert not installation.file.exists()
-
-
-def test_the_demo_shows_no_change_where_there_was_none(installation: Installation) -> None:
-    for _ in range(2):
-        assert installation.run("demo").returncode == 0
-    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
-        assert file.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
-        assert file.sql("FROM changes").fetchall() == []
 
 
 def test_ctrl_c_ends_a_run_soon_and_changes_nothing(

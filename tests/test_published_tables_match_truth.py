@@ -6,9 +6,10 @@ from typing import Literal
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.contract import INVENTORY_TABLES
 from pipelines.extract.errors import IncompleteError
 from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth
+from pipelines.views import VIEWS
 
 NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
 CommaTargets = Literal["refused", "accepted", "first_only"]

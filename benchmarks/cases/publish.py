@@ -22,7 +22,7 @@ from pipelines.load.run_tables import snapshots_table
 # Published by a process of its own; those between have files of the same kind, copied.
 MEASURED = (1, 2, 10, 30, 60)
 # Of CPU seconds: other work on the machine doubles the others.
-GROWTH_BOUND = 1.2
+GROWTH_BOUND = 1.0
 PEAK_BOUND = 1.25
 TIMEOUT_SECONDS = 300
 FIRST_PULL = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,7 +17,6 @@ from pipelines.contract import (
     INVENTORY_TABLES,
     SNAPSHOTS,
     TABLES,
-    VIEWS,
 )
 from pipelines.database import in_memory
 from pipelines.load.files import replace_durably
@@ -27,6 +26,7 @@ from pipelines.load.parquet import parquet
 from pipelines.load.quoting import quoted
 from pipelines.load.run_tables import integrations_table
 from pipelines.schema import Column, Table, View
+from pipelines.views import VIEWS
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
 STORAGE_VERSION = "v1.2.0"

@@ -9,7 +9,7 @@ import pytest
 import requests
 from conftest import SERVICE_ACCOUNT, Publisher, Pulled
 
-from pipelines.contract import INVENTORY_TABLES, VIEWS
+from pipelines.contract import INVENTORY_TABLES
 from pipelines.credentials import ServiceAccount, credentials_of
 from pipelines.extract.errors import (
     ExtractError,
@@ -26,6 +26,7 @@ from pipelines.extract.throttle import throttle_for
 from pipelines.extract.transport import Network, read_only_session
 from pipelines.settings import Integration
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
+from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 TOKEN = "/oauth2/token"

@@ -10,10 +10,11 @@ import pyarrow.dataset as ds
 import pytest
 from conftest import Publisher, Pulled, Rows
 
-from pipelines.contract import TABLES, VIEWS
+from pipelines.contract import TABLES
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.simulator import Organization, Sizes, generate
+from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 
