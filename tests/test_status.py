@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from conftest import Installation
 
@@ -33,7 +33,12 @@ def test_status_tells_success_failure_and_what_is_switched_off(
     assert statuses["good"]["last_run"]["result"] == "success"
     assert statuses["good"]["assets"]["systems"] == SIZES.systems
     assert statuses["good"]["current_run"] is None
-    assert datetime.fromisoformat(statuses["good"]["next_run_at"]) > datetime.now(UTC)
+    last, following = (
+        datetime.fromisoformat(statuses["good"][name])
+        for name in ("last_success_at", "next_run_at")
+    )
+    assert last < following
+    assert (following.hour % 12, following.minute) == (0, 17)
     assert statuses["bad"]["last_run"]["result"] == "failure"
     assert "(401)" in statuses["bad"]["last_run"]["words"]
     assert statuses["bad"]["last_success_at"] is None
