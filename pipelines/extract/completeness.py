@@ -1,7 +1,7 @@
 """The proof, per list, that it was read to its end."""
 
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
@@ -60,8 +60,5 @@ COMPLETENESS_SCHEMA = pa.schema(
 
 def completeness_table(proofs: Iterable[Completeness]) -> pa.Table:
     """One row per list, the parts of its id first."""
-    rows = [(*astuple(proof.list_id), *astuple(proof)[1:]) for proof in proofs]
-    names = COMPLETENESS_SCHEMA.names
-    return pa.Table.from_pylist(
-        [dict(zip(names, row, strict=True)) for row in rows], schema=COMPLETENESS_SCHEMA
-    )
+    rows = [vars(proof.list_id) | vars(proof) for proof in proofs]
+    return pa.Table.from_pylist(rows, schema=COMPLETENESS_SCHEMA)

@@ -167,8 +167,9 @@ class Coordinator:
             self._ask(reading, reading.accept(page))
             self._count(reading.list_id, page.total or len(page.keys), reading.limit)
             self._note(reading.list_id.endpoint, page.unknown_fields)
-            for key in page.keys:
-                self._fan_out(reading.list_id.endpoint, key[-1])
+            if reading.list_id.endpoint in self._fanned_out:
+                for key in page.keys:
+                    self._fan_out(reading.list_id.endpoint, key[-1])
         if reading.result:
             self._keep(FinishedList(reading.result, _in_one_piece(reading)))
 
@@ -197,7 +198,7 @@ class Coordinator:
 
     def _fan_out(self, parent: str, parent_id: str) -> None:
         """Start the lists of a parent record, unless an earlier reading had found it already."""
-        if parent not in self._fanned_out or (parent, parent_id) in self._parents:
+        if (parent, parent_id) in self._parents:
             return
         self._parents.add((parent, parent_id))
         for endpoint in self._endpoints:
@@ -231,12 +232,12 @@ class Coordinator:
             self._count(list_id, finished.completeness.expected, PAGE_SIZE)
         if not self._associations.is_probe(list_id):
             self._finished[list_id] = finished.completeness
-        if not endpoint.parent:
+        if endpoint.name in self._fanned_out:
             ids = [key[-1] for key in keys_of(endpoint, finished.rows)]
             self._parent_ids[endpoint.name] = frozenset(ids)
             for parent_id in ids:
                 self._fan_out(endpoint.name, parent_id)
-        if endpoint is SYSTEMGROUPS_ASSOCIATIONS:
+        if endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._associations.is_decided:
             keys = frozenset(keys_of(endpoint, finished.rows))
             self._start_all(self._associations.finished(list_id, keys))
         done, known = len(self._finished), len(self._known)
@@ -253,9 +254,12 @@ class Coordinator:
 
 
 def _in_one_piece(reading: Reading) -> pa.RecordBatch:
+    batches = reading.rows()
+    if len(batches) == 1:
+        return batches[0]
     schema = ENDPOINTS[reading.list_id.endpoint].table_schema
-    batches = pa.Table.from_batches(reading.rows(), schema).combine_chunks().to_batches()
-    return batches[0] if batches else pa.RecordBatch.from_pylist([], schema)
+    joined = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
+    return joined[0] if joined else pa.RecordBatch.from_pylist([], schema)
 
 
 def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:

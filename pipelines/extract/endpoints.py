@@ -7,6 +7,7 @@ no column to go to.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import pyarrow as pa
@@ -74,7 +75,7 @@ class Endpoint:
     may_have_holes: bool = False
     search_path: str = ""
 
-    @property
+    @cached_property
     def table_schema(self) -> pa.Schema:
         """Columns of the raw table: the parent's id, where there is one, then the fields."""
         if not self.parent:

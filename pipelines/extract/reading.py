@@ -81,7 +81,7 @@ class Reading:
 
     def rows(self) -> list[pa.RecordBatch]:
         """The distinct rows, page by page, after `result` is there."""
-        return _distinct(self._pages)[1]
+        return _distinct_rows(self._pages)
 
     def _ask(self, offsets: list[int]) -> list[int]:
         new = [offset for offset in offsets if offset not in self._asked]
@@ -107,8 +107,8 @@ class Reading:
         if self.may_have_holes:
             why = "announces no total, so that deleted records cannot be told from its end"
             raise IncompleteError(self.list_id, why)
-        known = {key for each in self._pages if each is not page for key in each.keys}
-        return [page.skip + step] if set(page.keys) - known else []
+        known = _keys([each for each in self._pages if each is not page])
+        return [page.skip + step] if page.distinct_keys - known else []
 
     def _judge(self) -> list[int]:
         """All pages asked for are there: done, or what to ask for again."""
@@ -139,7 +139,7 @@ class Reading:
 
     def _judge_by_total(self, totals: set[int | None]) -> list[int]:
         lacking = self._lacking()
-        keys = frozenset(_distinct(self._pages)[0])
+        keys = _keys(self._pages)
         if len(totals) > 1 or len(keys) > (self._pages[-1].total or 0):
             return self._again("its announced total moves, or disagrees with its rows")
         is_one_piece = _borders_meet(self._pages)
@@ -169,8 +169,7 @@ class Reading:
     def _take_probe(self, page: Page) -> list[int]:
         self._probes.discard(page.skip)
         self._pages_before += 1
-        known = {key for each in self._pages for key in each.keys}
-        self._is_cut = self._is_cut or not set(page.keys) <= known
+        self._is_cut = self._is_cut or not page.distinct_keys <= _keys(self._pages)
         if self._probes:
             return []
         if not self._is_cut:
@@ -182,7 +181,7 @@ class Reading:
 
     def _lacking(self) -> int:
         """Announced rows that are not there; a row that came twice in a page counts twice."""
-        received = len(_distinct(self._pages)[0])
+        received = len(_keys(self._pages))
         return (self._pages[-1].total or 0) - received - _repeated_within(self._pages)
 
     def _again(self, why: str, *, counts: bool = True) -> list[int]:
@@ -195,7 +194,7 @@ class Reading:
         return [0]
 
     def _finish(self, proof: Proof) -> list[int]:
-        received = len(_distinct(self._pages)[0])
+        received = len(_keys(self._pages))
         expected = self._pages[-1].total if self._pages else None
         self.result = Completeness(
             self.list_id,
@@ -210,19 +209,23 @@ class Reading:
         return []
 
 
-def _distinct(pages: list[Page]) -> tuple[list[Key], list[pa.RecordBatch]]:
-    """Each key once, and the rows that go with them, in the order of the offsets."""
-    seen: dict[Key, None] = {}
+def _keys(pages: list[Page]) -> frozenset[Key]:
+    return frozenset[Key]().union(*(page.distinct_keys for page in pages))
+
+
+def _distinct_rows(pages: list[Page]) -> list[pa.RecordBatch]:
+    """The rows, of each key the first, in the order of the offsets."""
+    seen: set[Key] = set()
     batches = []
     for page in sorted(pages, key=lambda page: page.skip):
-        fresh = []
-        for index, key in enumerate(page.keys):
-            if key not in seen:
-                seen[key] = None
-                fresh.append(index)
-        whole = len(fresh) == len(page.keys)
-        batches.append(page.rows if whole else page.rows.take(pa.array(fresh, pa.int64())))
-    return list(seen), batches
+        if len(page.distinct_keys) == len(page.keys) and seen.isdisjoint(page.distinct_keys):
+            batches.append(page.rows)
+        else:
+            first = {key: index for index, key in reversed(list(enumerate(page.keys)))}
+            fresh = sorted(first[key] for key in page.distinct_keys - seen)
+            batches.append(page.rows.take(pa.array(fresh, pa.int64())))
+        seen |= page.distinct_keys
+    return batches
 
 
 def _ascending(pages: list[Page]) -> bool:
@@ -231,6 +234,8 @@ def _ascending(pages: list[Page]) -> bool:
 
 def _borders_meet(pages: list[Page]) -> bool:
     """Whether each page begins with the last row of the one before it."""
+    if len(pages) == 1:
+        return True
     ordered = sorted(pages, key=lambda page: page.skip)
     ends = [list(dict.fromkeys(page.keys)) for page in ordered]
     return all(a and b and a[-1] == b[0] for a, b in pairwise(ends))
@@ -238,7 +243,7 @@ def _borders_meet(pages: list[Page]) -> bool:
 
 def _repeated_within(pages: list[Page]) -> int:
     """Rows that a page has more than once."""
-    return sum(len(page.keys) - len(set(page.keys)) for page in pages)
+    return sum(len(page.keys) - len(page.distinct_keys) for page in pages)
 
 
 def _repeated_across(pages: list[Page]) -> bool:

@@ -1,6 +1,7 @@
 """An answer's records become typed Arrow rows, once, at arrival."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
@@ -33,6 +34,11 @@ class Page:
     keys: tuple[Key, ...]
     rows: pa.RecordBatch
     unknown_fields: frozenset[str] = frozenset()
+
+    @cached_property
+    def distinct_keys(self) -> frozenset[Key]:
+        """The keys, each once."""
+        return frozenset(self.keys)
 
 
 def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:

@@ -22,13 +22,14 @@ class AssociationLists:
 
     Attributes:
         joined: the targets that are read with one list; empty where the API does not honour that.
+        is_decided: whether it is known which are joined, so that `finished` need not be told more.
     """
 
     def __init__(self, endpoint: str, targets: Sequence[str]) -> None:
         self.joined: tuple[str, ...] = ()
         self._endpoint = endpoint
         self._targets = tuple(targets)
-        self._is_decided = len(self._targets) == 1
+        self.is_decided = len(self._targets) == 1
         self._waiting: deque[str] = deque()
         self._candidates: dict[str, dict[str, frozenset[Key]]] = {}
         self._probe: ListId | None = None
@@ -50,10 +51,8 @@ class AssociationLists:
             list_id: the list of associations that was read.
             keys: its bindings; None if the API refused it.
         """
-        if self._is_decided:
-            return []
         if self.is_probe(list_id):
-            self._is_decided = True
+            self.is_decided = True
             alone = self._candidates[list_id.parent_id]
             if keys == frozenset[Key]().union(*alone.values()):
                 self.joined = tuple(list_id.target.split(","))
@@ -88,9 +87,9 @@ class AssociationLists:
         lists: list[ListId] = []
         alone = [target for target in self._targets if target not in self.joined]
         targets = [",".join(self.joined), *alone] if self.joined else alone
-        while self._waiting and (self._is_decided or self._may_start_candidate()):
+        while self._waiting and (self.is_decided or self._may_start_candidate()):
             group_id = self._waiting.popleft()
-            if not self._is_decided:
+            if not self.is_decided:
                 self._candidates[group_id] = {}
             lists += [ListId(self._endpoint, group_id, target) for target in targets]
         return lists
