@@ -64,6 +64,8 @@ class JumpCloudClient:
         self._on_retry = on_retry
         self.max_tries = MAX_TRIES
         self._session = session
+        # The environment's proxies and certificates, which `send` does not look up by itself.
+        self._environment = session.merge_environment_settings(url, {}, True, None, None)
         self._url = url
         self.throttle = throttle
         self._org_id = org_id
@@ -116,13 +118,14 @@ class JumpCloudClient:
             self._counts = replace(self._counts, **now)
 
     def _send_once(self, request: Request) -> Answer:
-        # An answer is parsed after its place is free, so that the next call is under way meanwhile.
+        # What needs no place is done before and after, so that another call is under way meanwhile.
+        prepared = self._prepare(request)
         with self._places:
             self.throttle.acquire(self._sleep)
             self._sleep(0)
             self._count(calls=1)
             try:
-                body, latency = self._exchange(request)
+                body, latency = self._exchange(prepared, request.scope)
             except ThrottledError as error:
                 self._count(throttled=1)
                 self.throttle.throttled(error.retry_after_seconds)
@@ -132,22 +135,29 @@ class JumpCloudClient:
         self._budget.succeeded()
         return answer
 
-    def _exchange(self, request: Request) -> tuple[Body, float]:
-        """The body, and the seconds until its header came: a long body tells of no load."""
+    def _prepare(self, request: Request) -> requests.PreparedRequest:
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
-        where = self._url + request.path
-        try:
-            with self._session.request(
+        return self._session.prepare_request(
+            requests.Request(
                 "GET" if request.body is None else "POST",
-                where,
+                self._url + request.path,
                 params=request.parameters,
                 json=request.body,
                 headers=headers,
+            )
+        )
+
+    def _exchange(self, request: requests.PreparedRequest, scope: str) -> tuple[Body, float]:
+        """The body, and the seconds until its header came: a long body tells of no load."""
+        where = (request.url or "").partition("?")[0]
+        try:
+            with self._session.send(
+                request,
                 timeout=TIMEOUT_SECONDS,
                 allow_redirects=False,
-                stream=True,
+                **self._environment,
             ) as response:
-                body = body_of(response, where=where, scope=request.scope)
+                body = body_of(response, where=where, scope=scope)
                 return body, response.elapsed.total_seconds()
         except requests.RequestException as error:
             failure = failure_of(error, where=where)
