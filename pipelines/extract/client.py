@@ -144,12 +144,15 @@ class JumpCloudClient:
                 params=request.parameters,
                 json=request.body,
                 headers=headers,
+                auth=_unsigned,
             )
         )
 
     def _exchange(self, request: requests.PreparedRequest, scope: str) -> tuple[Body, float]:
         """The body, and the seconds until its header came: a long body tells of no load."""
         where = (request.url or "").partition("?")[0]
+        # Not when it was prepared: a token may end while the request waits for its place.
+        request.prepare_auth(self._session.auth)
         try:
             with self._session.send(
                 request,
@@ -164,3 +167,7 @@ class JumpCloudClient:
         # Raised out here, so that the library's error, which holds the request and its key, does
         # not travel along as the context.
         raise failure
+
+
+def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

@@ -128,7 +128,7 @@ class Reading:
         offset = _gap(self._pages)
         if offset is None:
             if len(totals) == 1 and self._lacking() > 0:
-                return self._again("it gives fewer rows than it announces")
+                return self._again_for_lacking_rows()
             return self._finish("overlap")
         self._rereads += 1
         if self._rereads > MAX_REPAIRS:
@@ -136,6 +136,13 @@ class Reading:
             raise IncompleteError(self.list_id, why)
         self._asked.discard(offset)
         return [offset]
+
+    def _again_for_lacking_rows(self) -> list[int]:
+        """A list that moves may lack rows in many readings, one that lies lacks the same in all."""
+        keys = _keys(self._pages)
+        most = MAX_REREADS if keys == self._earlier_keys else MAX_REPAIRS
+        self._earlier_keys = keys
+        return self._again("it gives fewer rows than it announces", most=most)
 
     def _judge_by_total(self, totals: set[int | None]) -> list[int]:
         lacking = self._lacking()
@@ -184,9 +191,9 @@ class Reading:
         received = len(_keys(self._pages))
         return (self._pages[-1].total or 0) - received - _repeated_within(self._pages)
 
-    def _again(self, why: str, *, counts: bool = True) -> list[int]:
+    def _again(self, why: str, *, counts: bool = True, most: int = MAX_REREADS) -> list[int]:
         self._rereads += counts
-        if self._rereads > MAX_REREADS:
+        if self._rereads > most:
             raise IncompleteError(self.list_id, f"{why}; read {self._rereads} times")
         self._pages_before += len(self._pages)
         self._pages.clear()

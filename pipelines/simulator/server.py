@@ -138,9 +138,12 @@ class _Uvicorn(uvicorn.Server):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_SECONDS)
-        for transport in list(self._app.transports.values()):
-            transport.abort()
+        # One that was accepted at the last moment shows only now.
         await asyncio.sleep(0)
+        while self._app.transports:
+            for transport in list(self._app.transports.values()):
+                transport.abort()
+            await asyncio.sleep(0)
 
 
 def _protocol(app: Application) -> type[asyncio.Protocol]:

@@ -133,6 +133,27 @@ def test_a_list_whose_total_moves_is_read_again() -> None:
     assert (reading.result.received, reading.result.rereads, reading.result.pages) == (4, 1, 4)
 
 
+def test_a_sorted_list_that_lacks_rows_since_it_moves_is_read_until_it_is_whole() -> None:
+    """In each reading a record comes where it was read already, and one goes where it was not."""
+    keys = numbered(20)
+    reading = Reading(ListId("list"), 11, is_sorted=True)
+    waiting, edits = reading.start(), 6
+    while waiting:
+        skip = waiting.pop(0)
+        if skip and edits:
+            edits -= 1
+            keys = sorted({*keys[:-1], f"0000{edits}"}, key=str)
+        waiting += reading.accept(page(keys, skip, 11, 20))
+    assert received(reading) == keys
+    assert reading.result
+    assert (reading.result.proof, reading.result.rereads, edits) == ("overlap", 6, 0)
+
+
+def test_a_sorted_list_that_lies_about_its_length_is_not_read_for_ever() -> None:
+    with pytest.raises(IncompleteError, match="gives fewer rows than it announces; read 4 times"):
+        read([*numbered(3), None, *numbered(20)[4:]], is_sorted=True)
+
+
 def test_a_list_that_never_stands_still_fails_by_name() -> None:
     reading = Reading(ListId("systemgroups_members", "64b0"), 3, may_have_holes=True)
     waiting, total = reading.start(), 5
