@@ -2,9 +2,8 @@
 
 import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import BinaryIO
@@ -13,16 +12,16 @@ import click
 import duckdb
 import pyarrow as pa
 
-from assets_defs.places import history, published_file
+from assets_defs.outputs import output_file
+from assets_defs.places import history
+from assets_defs.published import inventory_file, manifests_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_data_dir
 from assets_defs.wording import describe
 from pipelines.errors import InventoryError
 from pipelines.load.differences import Difference, difference, snapshots_to_compare
-from pipelines.load.files import written_aside
-from pipelines.load.manifest import Manifest
-from pipelines.load.past import build_past_file, find_snapshot
 from pipelines.load.reading import locked_down
 from pipelines.load.results import Relation, write_result
+from pipelines.load.spreadsheets import without_formula
 from pipelines.settings import load_settings
 
 TABLE = "table"
@@ -31,10 +30,6 @@ CSV = "csv"
 STANDARD_INPUT = "-"
 WIDTH = 120  # where there is no terminal to ask
 TABLE_ROWS = 40
-
-# What a spreadsheet would take for a formula.
-_SAFE_NAME = """
-CASE WHEN name[1] IN ('=', '+', '-', '@', chr(9), chr(13)) THEN '''' || name ELSE name END"""
 
 _integration = click.option("--integration", help="Whose snapshot is meant, where several have one")
 
@@ -68,7 +63,7 @@ def sql(
         query = sys.stdin.read()
     with errors_in_words():
         set_data_dir(data_dir)
-        with _inventory(at, integration) as path, locked_down(path) as connection:
+        with inventory_file(at, integration) as path, locked_down(path) as connection:
             relation = connection.sql(query)
             if relation is None:
                 raise InventoryError("there is no query; give a SELECT")
@@ -97,7 +92,7 @@ def diff(
     with errors_in_words():
         set_data_dir(data_dir)
         left_out = load_settings(config).volatile_columns
-        pairs = snapshots_to_compare(_manifests(integration), snapshots)
+        pairs = snapshots_to_compare(manifests_of(integration), snapshots)
         differences = [difference(history(), before, after, left_out) for before, after in pairs]
         for each in differences:
             if each.not_compared:
@@ -111,44 +106,12 @@ def diff(
             _print_rows(differences, form)
 
 
-def _manifests(integration: str | None) -> list[Manifest]:
-    manifests = history().manifests()
-    known = {each.integration.name for each in manifests}
-    if not known:
-        raise InventoryError(f"{history().root}: no inventory has been published here yet")
-    if integration and integration not in known:
-        names = ", ".join(sorted(known))
-        raise InventoryError(f"no integration {integration!r} was published; there are: {names}")
-    return [each for each in manifests if integration in {None, each.integration.name}]
-
-
-@contextmanager
-def _inventory(snapshot_id: str | None, integration: str | None) -> Iterator[Path]:
-    """The published file, or one made for the occasion."""
-    if snapshot_id is None:
-        yield published_file()
-        return
-    snapshot = find_snapshot(_manifests(integration), snapshot_id)
-    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
-        path = Path(folder, published_file().name)
-        for each in build_past_file(history(), snapshot, path):
-            click.echo(f"{each.integration.name}: {each.snapshot_id}", err=True)
-        yield path
-
-
 def _print(relation: Relation, form: str, output: Path | None) -> None:
     if output is None:
         _write(relation, form, sys.stdout.buffer)
         return
-    # A rename over a device or a link would replace that.
-    is_plain = output.is_file() or not output.exists()
-    if output.is_symlink() or not is_plain or not output.parent.is_dir():
-        raise InventoryError(f"{output}: name a plain file in a directory that exists")
-    try:
-        with written_aside(output) as aside, aside.open("wb") as sink:
-            _write(relation, form, sink)
-    except OSError as error:
-        raise InventoryError(f"{output}: cannot be written ({error.strerror})") from None
+    with output_file(output) as aside, aside.open("wb") as sink:
+        _write(relation, form, sink)
 
 
 def _write(relation: Relation, form: str, sink: BinaryIO) -> None:
@@ -170,5 +133,5 @@ def _print_rows(differences: Sequence[Difference], form: str) -> None:
             "* REPLACE (old_value::JSON AS old_value, new_value::JSON AS new_value)"
         )
         if form == CSV:
-            relation = relation.project(f"* REPLACE ({_SAFE_NAME} AS name)")
+            relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
         write_result(relation, form, sys.stdout.buffer)

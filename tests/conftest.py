@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from pipelines.contract import INVENTORY_TABLES, TABLES
@@ -206,6 +207,27 @@ def _renamed(table: pa.Table, integration: str) -> pa.Table:
 def publisher(fast_tmp_path: Path) -> Publisher:
     """Publishes below a folder of the test's own."""
     return Publisher(fast_tmp_path / "home")
+
+
+@pytest.fixture
+def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
+    """Run a command in the publisher's data directory, with `kept` as the only integration."""
+    from assets_defs.cli import main  # noqa: PLC0415 -- Dagster takes seconds that few tests need
+
+    settings = tmp_path / "integrations.toml"
+    settings.write_text('[[integration]]\nname = "kept"\n')
+
+    def run(*arguments: str, entered: str = "") -> Result:
+        environment = {
+            "JUMPCLOUD_INVENTORY_HOME": str(publisher.home),
+            "JUMPCLOUD_INVENTORY_CONFIG": str(settings),
+            "DAGSTER_HOME": "",
+        }
+        result = CliRunner().invoke(main, arguments, entered, environment)
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        return result
+
+    return run
 
 
 def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from conftest import Publisher, Pulled, on_day
 
-from assets_defs.cli import main
 from pipelines.contract import TABLES
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.files import write_parquet
@@ -22,23 +21,6 @@ from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
-DATA_DIR = "JUMPCLOUD_INVENTORY_HOME"
-CONFIG = "JUMPCLOUD_INVENTORY_CONFIG"
-
-
-@pytest.fixture
-def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
-    """Run a command in the publisher's data directory, with `kept` as the only integration."""
-    settings = tmp_path / "integrations.toml"
-    settings.write_text('[[integration]]\nname = "kept"\n')
-
-    def run(*arguments: str, entered: str = "") -> Result:
-        environment = {DATA_DIR: str(publisher.home), CONFIG: str(settings), "DAGSTER_HOME": ""}
-        result = CliRunner().invoke(main, arguments, entered, environment)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result
-        return result
-
-    return run
 
 
 @pytest.fixture

@@ -11,20 +11,52 @@ from pipelines.errors import InventoryError
 from pipelines.load.quoting import quoted
 
 
-def open_inventory(path: Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the published file; it keeps the inventory that it opened.
+def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
+    """A read-only connection to the published file, for queries, Arrow tables and pandas frames.
+
+    It blocks no run, and keeps the inventory that it opened: close it and open another to see a
+    newer one. Times are in UTC.
+
+        from pipelines.load.reading import open_inventory
+
+        with open_inventory("data/inventory.duckdb") as inventory:
+            systems = inventory.sql("FROM systems").df()
+            ids = inventory.sql("SELECT system_id FROM systems").to_arrow_table()
+
+    Args:
+        path: the file, `inventory.duckdb` in the data directory.
 
     Raises:
         InventoryError: nothing has been published there, or the file is damaged.
     """
-    if not path.exists():
+    if not Path(path).exists():
         raise InventoryError(f"{path}: no inventory has been published here yet")
     try:
-        return duckdb.connect(path, read_only=True)
+        connection = duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
         raise InventoryError(
             f"{path}: cannot be opened; `jumpcloud-inventory rebuild` makes it anew: {error}"
         ) from None
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+@contextmanager
+def spilling(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection that spills to a directory of its own, which goes afterwards.
+
+    Raises:
+        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
+        open_inventory(path) as connection,
+    ):
+        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        try:
+            yield connection
+        except duckdb.Error as error:
+            raise InventoryError(str(error)) from None
 
 
 @contextmanager
@@ -34,15 +66,8 @@ def locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
     """
-    with (
-        tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
-        open_inventory(path) as connection,
-    ):
-        connection.execute(f"SET TimeZone = 'UTC'; SET temp_directory = {quoted(spill)}")
+    with spilling(path) as connection:
         # Variables of this program are no tables.
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        try:
-            yield connection
-        except duckdb.Error as error:
-            raise InventoryError(str(error)) from None
+        yield connection

@@ -1,6 +1,6 @@
 """Writes what a query finds as CSV, JSON or Parquet, a batch at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import duckdb
@@ -29,7 +29,8 @@ def write_result(relation: Relation, form: str, sink: BinaryIO) -> None:
     Args:
         relation: the result, not read yet.
         form: `csv` (with a header; lists and the like are JSON in their cell; an empty text is
-            quoted, NULL is not), `json` (an array of objects) or `parquet`.
+            quoted, NULL is not), `json` (an array of objects), `jsonl` (an object a line) or
+            `parquet`.
         sink: where the bytes go; it stays open.
 
     Raises:
@@ -47,7 +48,7 @@ def _positions(relation: Relation) -> str:
 
 def _write_csv(relation: Relation, sink: BinaryIO) -> None:
     cells = (
-        f"{_cell(identifier(name), kind.id)} AS {identifier(name)}"
+        f"{as_text(identifier(name), kind.id)} AS {identifier(name)}"
         for name, kind in zip(relation.columns, relation.types, strict=True)
     )
     rows = relation.project(", ".join(cells)).to_arrow_reader(BATCH_ROWS)
@@ -56,13 +57,31 @@ def _write_csv(relation: Relation, sink: BinaryIO) -> None:
             writer.write_batch(batch)
 
 
-def _cell(column: str, kind: str) -> str:
+def as_text(column: str, kind: str) -> str:
+    """SQL of a column as a cell holds it: lists and the like are JSON.
+
+    Args:
+        column: an SQL identifier.
+        kind: the id of its type.
+    """
     if kind in _AS_THEY_ARE:
         return column
     return f"to_json({column})::VARCHAR" if kind in _NESTED else f"{column}::VARCHAR"
 
 
 def _write_json(relation: Relation, sink: BinaryIO) -> None:
+    separator = b"[\n"
+    for row in _objects(relation):
+        sink.write(separator + row.encode())
+        separator = b",\n"
+    sink.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+
+
+def _write_json_lines(relation: Relation, sink: BinaryIO) -> None:
+    sink.writelines(row.encode() + b"\n" for row in _objects(relation))
+
+
+def _objects(relation: Relation) -> Iterator[str]:
     fields = (
         # JSON knows neither infinity nor NaN.
         f"{quoted(name)}: CASE WHEN isfinite({identifier(name)}) THEN {identifier(name)} END"
@@ -71,12 +90,8 @@ def _write_json(relation: Relation, sink: BinaryIO) -> None:
         for name, kind in zip(relation.columns, relation.types, strict=True)
     )
     rows = relation.project(f"to_json({{{', '.join(fields)}}})::VARCHAR AS row")
-    separator = b"[\n"
     for batch in rows.to_arrow_reader(BATCH_ROWS):
-        for row in batch["row"].to_pylist():
-            sink.write(separator + row.encode())
-            separator = b",\n"
-    sink.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
+        yield from batch["row"].to_pylist()
 
 
 def _write_parquet(relation: Relation, sink: BinaryIO) -> None:
@@ -89,5 +104,6 @@ def _write_parquet(relation: Relation, sink: BinaryIO) -> None:
 _WRITERS: dict[str, Callable[[Relation, BinaryIO], None]] = {
     "csv": _write_csv,
     "json": _write_json,
+    "jsonl": _write_json_lines,
     "parquet": _write_parquet,
 }

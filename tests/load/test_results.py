@@ -116,11 +116,12 @@ def test_any_text_and_number_comes_back(connection: duckdb.DuckDBPyConnection) -
     rows = [{"text": text, "number": number} for text in TEXTS for number in NUMBERS]
     table = pa.Table.from_pylist(rows)
     found = {}
-    for form in ("json", "csv", "parquet"):
+    for form in ("json", "jsonl", "csv", "parquet"):
         sink = BytesIO()
         write_result(connection.from_arrow(table), form, sink)
         found[form] = sink.getvalue()
     assert json.loads(found["json"]) == rows
+    assert [json.loads(line) for line in found["jsonl"].splitlines()] == rows
     assert pq.read_table(pa.BufferReader(found["parquet"])).to_pylist() == rows
     cells = csv.DictReader(StringIO(found["csv"].decode(), newline=""))
     assert list(cells) == [
@@ -128,14 +129,16 @@ def test_any_text_and_number_comes_back(connection: duckdb.DuckDBPyConnection) -
     ]
 
 
-@pytest.mark.parametrize(("form", "expected"), [("json", b"[]\n"), ("csv", b'"n"\n')])
+@pytest.mark.parametrize(
+    ("form", "expected"), [("json", b"[]\n"), ("jsonl", b""), ("csv", b'"n"\n')]
+)
 def test_nothing_is_found(
     form: str, expected: bytes, connection: duckdb.DuckDBPyConnection
 ) -> None:
     assert written(connection, "SELECT 1 AS n WHERE FALSE", form) == expected
 
 
-@pytest.mark.parametrize("form", ["json", "csv", "parquet"])
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
 def test_many_batches_are_one_result(
     form: str, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,6 +148,8 @@ def test_many_batches_are_one_result(
     match form:
         case "json":
             assert json.loads(data) == [{"n": number} for number in numbers]
+        case "jsonl":
+            assert [json.loads(line) for line in data.splitlines()] == [{"n": n} for n in numbers]
         case "csv":
             assert data.decode().split() == ['"n"', *map(str, numbers)]
         case "parquet":

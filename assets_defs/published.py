@@ -1,0 +1,51 @@
+"""What the commands that ask read from: the published file, or one of the past."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from assets_defs.places import history, published_file
+from pipelines.errors import InventoryError
+from pipelines.load.manifest import Manifest
+from pipelines.load.past import build_past_file, find_snapshot
+
+
+def manifests_of(integration: str | None) -> list[Manifest]:
+    """The manifests of an integration's snapshots, or without one of all, oldest first.
+
+    Raises:
+        InventoryError: nothing has been published, or nothing of that integration.
+    """
+    manifests = history().manifests()
+    known = {each.integration.name for each in manifests}
+    if not known:
+        raise InventoryError(f"{history().root}: no inventory has been published here yet")
+    if integration and integration not in known:
+        names = ", ".join(sorted(known))
+        raise InventoryError(f"no integration {integration!r} was published; there are: {names}")
+    return [each for each in manifests if integration in {None, each.integration.name}]
+
+
+@contextmanager
+def inventory_file(snapshot_id: str | None, integration: str | None) -> Iterator[Path]:
+    """The published file, or one made for the occasion, which goes afterwards.
+
+    Args:
+        snapshot_id: as it was published with this snapshot; standard error says what is in it.
+        integration: whose snapshot is meant, where several have one.
+
+    Raises:
+        InventoryError: there is no such snapshot, or its tables are gone.
+    """
+    if snapshot_id is None:
+        yield published_file()
+        return
+    snapshot = find_snapshot(manifests_of(integration), snapshot_id)
+    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
+        path = Path(folder, published_file().name)
+        for each in build_past_file(history(), snapshot, path):
+            click.echo(f"{each.integration.name}: {each.snapshot_id}", err=True)
+        yield path
