@@ -14,6 +14,7 @@ import click
 from assets_defs.check import check
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
+from assets_defs.export import export
 from assets_defs.forget import forget
 from assets_defs.integrations import add, disable, enable
 from assets_defs.parallel import refresh_each
@@ -45,7 +46,7 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (add, check, diff, disable, enable, forget, sql, status):
+for command in (add, check, diff, disable, enable, export, forget, sql, status):
     main.add_command(command)
 
 

@@ -1,0 +1,259 @@
+"""Systems and users as events of the Open Cybersecurity Schema Framework (OCSF).
+
+Device Inventory Info (class 5001) and User Inventory Info (class 5003) of its version 1.9.0,
+without profiles. What the schema has no attribute for is in `unmapped`, under its column's name.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.errors import InventoryError
+
+_BATCH_ROWS = 2_000
+
+# An e-mail address is what the schema takes for one, but for signs that it allows by accident.
+_MACROS = r"""
+CREATE TEMP MACRO email_of(value) AS CASE WHEN regexp_full_match(
+    value, '[a-zA-Z0-9!#$%&''*+\-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+'
+) THEN value END;
+CREATE TEMP MACRO iso_of(value) AS strftime(value, '%Y-%m-%dT%H:%M:%S.%fZ');
+CREATE TEMP MACRO found_at(path, type_id, type, items) AS list_transform(
+    list_filter(items, lambda item: item IS NOT NULL),
+    lambda item: {name: path, type_id: type_id, type: type, value: item}
+);
+CREATE TEMP MACRO metadata_of(integration, snapshot_id, id, organization_id) AS {
+    version: '1.9.0',
+    product: {name: 'JumpCloud', vendor_name: 'JumpCloud'},
+    log_provider: 'jumpcloud-inventory',
+    uid: concat_ws('/', integration, snapshot_id, id),
+    correlation_uid: concat_ws('/', integration, snapshot_id),
+    tenant_uid: organization_id
+};
+CREATE TEMP MACRO kind_of(os, family) AS CASE
+    WHEN lower(os) = 'android' THEN {id: 201, name: 'Android'}
+    WHEN lower(os) = 'ios' THEN {id: 301, name: 'iOS'}
+    WHEN lower(os) = 'ipados' THEN {id: 302, name: 'iPadOS'}
+    WHEN family = 'windows' THEN {id: 100, name: 'Windows'}
+    WHEN family = 'darwin' THEN {id: 300, name: 'macOS'}
+    WHEN family = 'linux' THEN {id: 200, name: 'Linux'}
+    ELSE {id: 99, name: coalesce(os, family)}
+END;
+"""
+
+_DEVICES = """
+SELECT a.integration, {
+    time: epoch_ms(a.last_seen_at),
+    metadata: metadata_of(a.integration, i.last_snapshot_id, a.system_id, i.organization_id),
+    device: {
+        uid: a.system_id,
+        hostname: a.hostname,
+        name: a.display_name,
+        type_id: 0,
+        type: 'Unknown',
+        is_managed: nullif(a.resolved, FALSE),
+        ip: CASE WHEN len(a.ipv4_addresses) = 1 THEN a.ipv4_addresses[1] END,
+        network_interfaces: n.interfaces,
+        os: CASE WHEN coalesce(a.os, a.os_family) IS NOT NULL THEN {
+            name: coalesce(a.os, a.os_family),
+            version: a.os_version,
+            type_id: kind_of(a.os, a.os_family).id,
+            type: kind_of(a.os, a.os_family).name
+        } END,
+        hw_info: {serial_number: a.serial_number},
+        agent_list: CASE WHEN a.agent_version IS NOT NULL THEN
+            [{name: 'JumpCloud Agent', vendor_name: 'JumpCloud', version: a.agent_version}]
+        END,
+        owner: {uid: a.primary_user_id, name: u.username, email_addr: email_of(u.email)},
+        groups: a.group_ids,
+        org: {uid: i.organization_id, name: i.organization_name},
+        created_time: epoch_ms(a.created_at),
+        first_seen_time: epoch_ms(a.first_seen_at),
+        last_seen_time: epoch_ms(a.last_seen_at)
+    },
+    observables: flatten([
+        found_at('device.uid', 47, 'Device Object: uid', [a.system_id]),
+        found_at('device.hostname', 1, 'Hostname', [a.hostname]),
+        found_at('device.network_interfaces[].ip', 2, 'IP Address', a.ipv4_addresses),
+        found_at('device.hw_info.serial_number', 37, 'Serial Number', [a.serial_number])
+    ]),
+    unmapped: {
+        integration: a.integration,
+        arch: a.arch,
+        active: a.active,
+        last_contact_at: iso_of(a.last_contact_at),
+        public_ip: a.public_ip,
+        disk_encrypted: a.disk_encrypted,
+        mfa_enabled: a.mfa_enabled,
+        ssh_root_login: a.ssh_root_login,
+        ssh_password_login: a.ssh_password_login,
+        mdm_vendor: a.mdm_vendor,
+        user_count: a.user_count,
+        application_count: a.application_count,
+        resolved: a.resolved
+    }
+} AS event
+FROM systems a
+JOIN integrations i USING (integration)
+LEFT JOIN users u ON u.integration = a.integration AND u.user_id = a.primary_user_id
+LEFT JOIN (
+    SELECT integration, system_id,
+        list({name: interface, ip: address} ORDER BY interface, address) AS interfaces
+    FROM system_ipv4_addresses
+    GROUP BY ALL
+) n ON n.integration = a.integration AND n.system_id = a.system_id
+WHERE a.integration = coalesce($integration, a.integration)
+ORDER BY a.integration, a.system_id
+"""
+
+_USERS = """
+SELECT a.integration, {
+    time: epoch_ms(a.last_seen_at),
+    metadata: metadata_of(a.integration, i.last_snapshot_id, a.user_id, i.organization_id),
+    user: {
+        uid: a.user_id,
+        name: a.username,
+        display_name: a.display_name,
+        email_addr: email_of(a.email),
+        type_id: CASE WHEN NOT a.resolved THEN 0 WHEN a.global_admin THEN 2 ELSE 1 END,
+        type: CASE WHEN NOT a.resolved THEN 'Unknown' WHEN a.global_admin THEN 'Admin' ELSE 'User'
+        END,
+        has_mfa: a.mfa_configured,
+        account: {
+            uid: a.user_id,
+            name: a.username,
+            type_id: 99,
+            type: 'JumpCloud',
+            is_disabled: a.suspended,
+            is_locked: a.account_locked
+        },
+        ldap_person: {
+            given_name: a.first_name,
+            surname: a.last_name,
+            department: a.department,
+            job_title: a.job_title,
+            office_location: a.location,
+            employee_uid: a.employee_id,
+            manager: {uid: a.manager_id},
+            created_time: epoch_ms(a.created_at)
+        },
+        org: {uid: i.organization_id, name: i.organization_name}
+    },
+    observables: flatten([
+        found_at('user.uid', 31, 'User Object: uid', [a.user_id]),
+        found_at('user.name', 4, 'User Name', [a.username]),
+        found_at('user.email_addr', 5, 'Email Address', [email_of(a.email)])
+    ]),
+    unmapped: {
+        integration: a.integration,
+        state: a.state,
+        activated: a.activated,
+        email: CASE WHEN email_of(a.email) IS NULL THEN a.email END,
+        totp_enabled: a.totp_enabled,
+        global_admin: a.global_admin,
+        passwordless_sudo: a.passwordless_sudo,
+        company: a.company,
+        employee_type: a.employee_type,
+        password_expired: a.password_expired,
+        password_never_expires: a.password_never_expires,
+        system_group_ids: a.system_group_ids,
+        system_count: a.system_count,
+        application_count: a.application_count,
+        first_seen_at: iso_of(a.first_seen_at),
+        resolved: a.resolved
+    }
+} AS event
+FROM users a
+JOIN integrations i USING (integration)
+WHERE a.integration = coalesce($integration, a.integration)
+ORDER BY a.integration, a.user_id
+"""
+
+# By table: number and name of the class, and the query of the events without them.
+_CLASSES = {
+    "systems": (5001, "Device Inventory Info", _DEVICES),
+    "users": (5003, "User Inventory Info", _USERS),
+}
+
+
+def write_events(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Sequence[str],
+    integration: str | None,
+    path: Path,
+) -> None:
+    """Write an event a line for each system and user.
+
+    Args:
+        connection: to the inventory, with times in UTC.
+        tables: `systems`, `users` or both; both when empty.
+        integration: whose; without it, those of all.
+        path: the file.
+
+    Raises:
+        InventoryError: another table is asked for.
+        OSError: the file cannot be written.
+    """
+    unknown = set(tables) - set(_CLASSES)
+    if unknown:
+        raise InventoryError(
+            f"there are no OCSF events for {', '.join(sorted(unknown))}; "
+            f"there are for: {', '.join(_CLASSES)}"
+        )
+    connection.execute(_MACROS)
+    with path.open("w", encoding="utf-8") as file:
+        for table in dict.fromkeys(tables) or _CLASSES:
+            class_uid, name, query = _CLASSES[table]
+            classification = _classification(class_uid, name)
+            for event in _events(connection, query, integration):
+                line = json.dumps(classification | event, ensure_ascii=False)
+                file.write(f"{line}\n")
+
+
+def _classification(class_uid: int, name: str) -> dict[str, object]:
+    """Of a discovery (5) that was collected (2) and is informational (1)."""
+    return {
+        "category_uid": 5,
+        "category_name": "Discovery",
+        "class_uid": class_uid,
+        "class_name": name,
+        "activity_id": 2,
+        "activity_name": "Collect",
+        "type_uid": class_uid * 100 + 2,
+        "type_name": f"{name}: Collect",
+        "severity_id": 1,
+        "severity": "Informational",
+    }
+
+
+def _events(
+    connection: duckdb.DuckDBPyConnection, query: str, integration: str | None
+) -> Iterator[dict[str, object]]:
+    names = {
+        (owner, group_id): name
+        for owner, group_id, name in connection.sql(
+            "SELECT integration, group_id, name FROM system_groups"
+        ).fetchall()
+    }
+    rows = connection.sql(query, params={"integration": integration})
+    for batch in rows.to_arrow_reader(_BATCH_ROWS):
+        owners, events = (column.to_pylist() for column in batch.columns)
+        for owner, event in zip(owners, events, strict=True):
+            if "device" in event:
+                event["device"]["groups"] = [
+                    {"uid": group_id, "name": names.get((owner, group_id))}
+                    for group_id in event["device"]["groups"]
+                ]
+            yield {name: _known(value) for name, value in event.items()}
+
+
+def _known(value: object) -> object:
+    """Without what is unknown or empty: OCSF has no null."""
+    if isinstance(value, list):
+        return [_known(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    items = ((name, _known(each)) for name, each in value.items())
+    return {name: each for name, each in items if each not in (None, "", [], {})}
