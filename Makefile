@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo ui run test bench lint types lock clean
+.PHONY: demo ui run test bench lint types docs lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory demo
@@ -27,6 +27,10 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+# What the code says of the tables; a test fails where it is not current.
+docs: $(INSTALLED)
+	$(BIN)/python -m pipelines.data_dictionary > docs/data-dictionary.md
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from pipelines.settings import KEY_VARIABLE, Integration, SettingsError
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def credentials_of(
     """
     try:
         if integration.api_key_file:
-            return ApiKey(_of_file(Path(integration.api_key_file)))
+            return ApiKey(_of_file(Path(integration.api_key_file), environment))
         if integration.client_id_env and integration.client_secret_env:
             variables = (integration.client_id_env, integration.client_secret_env)
             client_id, secret = (
@@ -81,13 +82,15 @@ def _of_variable(name: str, environment: Mapping[str, str], what: str) -> str:
     return _checked(value, f"the environment variable {name}", what)
 
 
-def _of_file(path: Path) -> str:
+def _of_file(path: Path, environment: Mapping[str, str]) -> str:
+    # systemd opens a credential to its service by an ACL, whose mask shows as the group's mode.
+    is_credential = str(path.parent) == environment.get(CREDENTIALS_VARIABLE)
     try:
         # The mode, not whether others can: the key of a file in a closed folder leaves it one day.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise SettingsError(f"api_key_file {path} is not a file")
-        if mode & _OTHERS:
+        if mode & (stat.S_IRWXO if is_credential else _OTHERS):
             raise SettingsError(
                 f"api_key_file {path} is open to others (mode {stat.S_IMODE(mode):04o}); close it "
                 f"with: chmod 600 {path}"

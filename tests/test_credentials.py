@@ -44,6 +44,18 @@ def test_a_key_file_that_is_open_to_others_is_refused_also_for_root(
     assert credentials_of(acme(api_key_file=str(key_file))) == ApiKey(KEY)
 
 
+def test_a_credential_of_systemd_may_show_its_acl_as_the_groups_mode(key_file: Path) -> None:
+    settings = acme(api_key_file=str(key_file))
+    service = {"CREDENTIALS_DIRECTORY": str(key_file.parent)}
+    key_file.chmod(0o440)
+    assert credentials_of(settings, service) == ApiKey(KEY)
+    with pytest.raises(SettingsError, match="is open to others"):
+        credentials_of(settings, {"CREDENTIALS_DIRECTORY": str(key_file.parent.parent)})
+    key_file.chmod(0o444)
+    with pytest.raises(SettingsError, match="is open to others"):
+        credentials_of(settings, service)
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -120,9 +120,12 @@ def _insert_parts(
     manifests: Iterable[Manifest],
 ) -> None:
     """Fill a table with the snapshots of each integration, whose name only the folder tells."""
+    # A later version that was tried may have written more columns.
+    known = ", ".join(quoted(column.name) for column in table.published_columns)
     for name, group in groupby(manifests, lambda manifest: manifest.integration.name):
         parts = [history.part(table.name, name, each.snapshot_id) for each in group]
         connection.execute(
             f'INSERT INTO "{table.name}" BY NAME '
-            f"SELECT {quoted(name)} AS integration, * FROM {parquet(parts)}"
+            f"SELECT {quoted(name)} AS integration, COLUMNS(lambda c: c IN ({known})) "
+            f"FROM {parquet(parts)}"
         )

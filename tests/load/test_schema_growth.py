@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from conftest import Publisher, Rows
 
@@ -18,7 +19,7 @@ from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.schema import Column, Table
+from pipelines.schema import SEEN, Column, Table
 
 # How it came to be: tests/load/data/write_first_version.py
 FIRST_VERSION = Path(__file__).parent / "data" / "first_version" / "history"
@@ -78,6 +79,10 @@ def with_site(sites: list[str | None]) -> Callable[[Table, pa.Table], pa.Table]:
     return edit
 
 
+def without_site(table: Table, rows: pa.Table) -> pa.Table:
+    return rows.drop_columns("site") if table.name == GROWN.name else rows
+
+
 def changes(publisher: Publisher) -> Rows:
     return publisher.rows("SELECT asset_type, column_name, change, new_value FROM changes")
 
@@ -90,6 +95,14 @@ def test_the_first_version_is_folded(publisher: Publisher) -> None:
         assert count["n"] == manifest.rows[table.name] > 0
     (row,) = publisher.rows("FROM snapshots")
     assert (row["snapshot_id"], row["api_calls"]) == (manifest.snapshot_id, 29)
+
+
+def test_the_file_has_a_format_that_duckdb_1_2_opens(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    with publisher.file.open("rb") as file:
+        header = file.read(20)
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:], "little") <= 65
 
 
 def test_a_new_snapshot_is_compared_with_the_first_version(publisher: Publisher) -> None:
@@ -135,6 +148,31 @@ def test_the_appearance_of_a_column_is_no_change_of_every_asset(publisher: Publi
             "new_value": '"Kyoto"',
         }
     ]
+
+
+@pytest.mark.usefixtures("grown_contract")
+def test_an_older_version_reads_what_a_later_one_wrote(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = first(publisher.history).rows["systems"]
+    publish_again(publisher, with_site(["Berlin"] * count))
+    monkeypatch.undo()
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("FROM systems LIMIT 1")[0].keys() == {
+        column.name for column in SYSTEMS.published_columns
+    }
+    publish_again(publisher, without_site)
+    assert changes(publisher) == []
+
+
+@pytest.mark.parametrize("table", [*INVENTORY_TABLES, SNAPSHOTS, CHANGES], ids=lambda t: t.name)
+def test_columns_of_the_first_version_keep_name_and_type_and_come_first(table: Table) -> None:
+    (part,) = FIRST_VERSION.glob(f"{table.name}/*/*/*.parquet")
+    written = pq.read_schema(part)
+    for column in written:
+        assert table.published_schema.field(column.name) == column
+    pulled = [column for column in written if column.name not in {each.name for each in SEEN}]
+    assert [*table.arrow_schema][1 : len(pulled) + 1] == pulled
 
 
 @pytest.mark.usefixtures("grown_contract")

@@ -1,0 +1,136 @@
+"""The data dictionary: what a published inventory holds, as Markdown.
+
+`python -m pipelines.data_dictionary` prints it, for docs/data-dictionary.md. Tables come from the
+contract; views and macros are read from an empty file that is published for the purpose, so that
+the types are those that a reader finds.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+
+from pipelines.contract import TABLES
+from pipelines.extract.endpoints import ENDPOINTS, Endpoint
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.history import History
+from pipelines.load.reading import open_inventory
+from pipelines.schema import Column, Table
+from pipelines.views import VIEWS
+
+_INTRODUCTION = """\
+# Data dictionary
+
+Every table and view of `inventory.duckdb`. Made by `make docs` from the code that publishes them,
+and a test compares it: change `pipelines/contract.py` and `pipelines/views.py`, never this file.
+The same words are the comments in the DuckDB file:
+
+```sql
+SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 'systems';
+```
+
+Names and types are for ever; columns may be added after the last one ([upgrading](upgrading.md)).
+
+- `integration` is the first column and part of every key, so organisations never mix. Join on it.
+- Ids are JumpCloud's, 24 hexadecimal digits as text.
+- Times are UTC. JumpCloud's "never" (`0001-01-01...`), an empty text and what is no time are NULL.
+- An empty text of the API is NULL. A boolean that the API does not send is NULL, never FALSE.
+- Lists are sorted, hold nothing twice, and are empty rather than NULL.
+- *Source* is the list of the API and the field in it that the value comes from. Where there is
+  none, the value is computed from several lists, or is not JumpCloud's.
+- What a pull did not ask for (`details`, `skip_endpoints`, `association_targets`) is NULL or has no
+  rows: the inventory says nothing of it.
+"""
+
+
+def data_dictionary() -> str:
+    """The whole document."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "inventory.duckdb")
+        build_duckdb_file(History(Path(folder, "history")), file)
+        with open_inventory(file) as connection:
+            parts = [
+                _INTRODUCTION,
+                *_lists_of_the_api(ENDPOINTS.values()),
+                "## Tables\n",
+                *(part for table in TABLES.values() for part in _table(table)),
+                "## Views\n",
+                *_relations(connection),
+            ]
+    return "\n".join(parts)
+
+
+def _lists_of_the_api(endpoints: Iterable[Endpoint]) -> Iterator[str]:
+    yield "## Lists of the API\n"
+    rows = [
+        (f"`{each.name}`", f"`{each.path}`", each.description, f"`{each.scope}`")
+        for each in endpoints
+    ]
+    yield _as_table(("list", "path", "a record is", "least OAuth scope"), rows)
+
+
+def _table(table: Table) -> Iterator[str]:
+    yield f"### `{table.name}`\n"
+    facts = [
+        f"{table.description}.",
+        f"Key: {_names(table.full_key)}.",
+        *([f"Rows: from the list {_names(table.endpoints)}."] if table.endpoints else []),
+        *(f"`{column}` refers to `{other}`." for column, other in table.references.items()),
+    ]
+    yield f"{' '.join(facts)}\n"
+    rows = [_cells(column) for column in table.published_columns]
+    yield _as_table(("column", "type", "meaning", "source"), rows)
+
+
+def _cells(column: Column) -> tuple[str, ...]:
+    source = f"`{column.source}`" if column.source else ""
+    return f"`{column.name}`", f"`{column.type}`", column.description, source
+
+
+def _relations(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """What is no table of `TABLES`: views, and what other schemas hold."""
+    queries = {view.name: view.sql.strip() for view in VIEWS}
+    found = connection.sql("""
+SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE schema_name <> 'main'
+UNION ALL
+SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal
+ORDER BY schema_name <> 'main', schema_name, table_name""").fetchall()
+    for schema, name, meaning in found:
+        full_name = name if schema == "main" else f"{schema}.{name}"
+        yield f"### `{full_name}`\n"
+        yield f"{meaning}.\n"
+        yield _as_table(("column", "type", "meaning"), _columns(connection, schema, name))
+        if full_name in queries:
+            yield f"```sql\n{queries[full_name]}\n```\n"
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, schema: str, name: str
+) -> list[tuple[str, str, str]]:
+    found = connection.execute(
+        "SELECT column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE schema_name = ? AND table_name = ? ORDER BY column_index",
+        [schema, name],
+    ).fetchall()
+    return [(f"`{name}`", f"`{_short(type_)}`", meaning or "") for name, type_, meaning in found]
+
+
+def _as_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [names, ["---"] * len(names), *rows]
+    # A bar would end the cell.
+    text = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in text) + "\n"
+
+
+def _short(type_: str) -> str:
+    """DuckDB's name of a type, as the contract writes it."""
+    return type_.replace("VARCHAR", "TEXT").replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+if __name__ == "__main__":
+    print(data_dictionary(), end="")  # noqa: T201 -- what the command is for

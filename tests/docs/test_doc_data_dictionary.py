@@ -1,0 +1,42 @@
+"""docs/data-dictionary.md is what the code says, and says it of everything that is published."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.data_dictionary import data_dictionary
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.history import History
+
+PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+
+
+Column = tuple[str, str, str, str | None]
+
+
+@pytest.fixture
+def columns(tmp_path: Path) -> list[Column]:
+    """Schema, table, name and comment of each column of a published file."""
+    build_duckdb_file(History(tmp_path), tmp_path / "inventory.duckdb")
+    with duckdb.connect(tmp_path / "inventory.duckdb", read_only=True) as file:
+        return file.sql(
+            "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() "
+            "WHERE NOT internal"
+        ).fetchall()
+
+
+def test_the_page_is_current() -> None:
+    assert PAGE.read_text() == data_dictionary(), "run: make docs"
+
+
+def test_every_published_column_is_explained(columns: list[Column]) -> None:
+    sections = {
+        section.partition("`")[0]: section for section in PAGE.read_text().split("\n### `")[1:]
+    }
+    assert columns
+    for schema, table, name, comment in columns:
+        section = sections[table if schema == "main" else f"{schema}.{table}"]
+        assert comment, f"{schema}.{table}.{name}"
+        assert f"| `{name}` |" in section
+        assert comment.replace("|", "\\|") in section

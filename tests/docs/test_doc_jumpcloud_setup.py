@@ -1,0 +1,27 @@
+"""docs/jumpcloud-setup.md names the calls, scopes and hosts that the code has."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.settings import REGION_URLS, TOKEN_URLS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "jumpcloud-setup.md").read_text()
+
+
+def test_every_call_is_there_with_its_least_scope() -> None:
+    rows = [line.split(" | ") for line in PAGE.splitlines() if line.startswith("| `GET /")]
+    assert [(row[0].removeprefix("| "), row[1]) for row in rows] == [
+        (_calls(endpoint.path, endpoint.search_path), f"`{endpoint.scope}`")
+        for endpoint in ENDPOINTS.values()
+    ]
+
+
+def _calls(path: str, search_path: str) -> str:
+    return f"`GET {path}`" + (f", `POST {search_path}`" if search_path else "")
+
+
+def test_every_host_is_there() -> None:
+    for region, url in REGION_URLS.items():
+        assert f'| `{urlsplit(url).hostname}` | `region = "{region}"` |' in PAGE
+    assert f"`{urlsplit(TOKEN_URLS['us']).hostname}`" in PAGE

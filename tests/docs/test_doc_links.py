@@ -1,0 +1,44 @@
+"""No page links to, or names, a file that is not there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *ROOT.glob("benchmarks/*.md")]
+LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
+# Paths of the repository in backticks.
+NAMED = re.compile(r"`((?:pipelines|assets_defs|tests)/[\w./-]+)`")
+
+
+def links() -> Iterator[tuple[Path, str, str]]:
+    """Page, path and heading of each link within the repository."""
+    for page in PAGES:
+        for path, heading in LINK.findall(page.read_text()):
+            yield page, unquote(path), heading
+
+
+def headings(page: Path) -> set[str]:
+    """The names by which headings are linked, as GitHub and others make them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    words = [re.sub(r"[^\w\s-]", "", heading.lower()) for heading in found]
+    return {each.strip().replace(" ", "-") for each in words}
+
+
+def test_every_link_leads_to_a_file_and_a_heading() -> None:
+    found = list(links())
+    assert len(found) > 10
+    broken = [
+        (page.name, path, heading)
+        for page, path, heading in found
+        if not (target := page.parent / path if path else page).exists()
+        or (heading and heading not in headings(target))
+    ]
+    assert broken == []
+
+
+def test_every_file_that_is_named_is_there() -> None:
+    named = {(page.name, path) for page in PAGES for path in NAMED.findall(page.read_text())}
+    assert len(named) > 10
+    assert {(page, path) for page, path in named if not (ROOT / path).exists()} == set()

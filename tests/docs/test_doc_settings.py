@@ -1,0 +1,63 @@
+"""docs/settings.md names every setting with its default, and its example is read."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from pipelines.schedule import Schedule
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    KEY_VARIABLE,
+    Integration,
+    KeepSnapshots,
+    Settings,
+    parse_settings,
+)
+
+PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
+MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule)
+EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]
+
+
+def defaults() -> dict[str, object]:
+    """Each setting with its default, as a file would say it; None where there is none."""
+    fields = {name: field for model in MODELS for name, field in model.model_fields.items()}
+    return {name: _plain(field.default) for name, field in fields.items()}
+
+
+def _plain(value: object) -> object:
+    if value is PydanticUndefined or isinstance(value, KeepSnapshots):
+        return None  # the parts of which have defaults
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def test_every_setting_is_there_with_its_default() -> None:
+    tables = PAGE.partition("## An integration")[2]
+    said = {
+        name: tomllib.loads(f"value = {default}")["value"] if default else None
+        for name, default in ROW.findall(tables)
+    }
+    assert said == defaults()
+
+
+def test_the_example_says_the_defaults() -> None:
+    settings = parse_settings(EXAMPLE, source="the example")
+    (acme,) = settings.integration
+    chosen = {"name", "description", "api_key_env", "alert_webhook_env", "integration"}
+    for model in (acme, settings):
+        for name, field in type(model).model_fields.items():
+            assert name in chosen or getattr(model, name) == field.default, name
+    commented = EXAMPLE.replace("\n# ", "\n").split()
+    assert defaults().keys() <= {*re.findall(r"\w+", " ".join(commented))}
+
+
+def test_the_variables_are_there() -> None:
+    for variable in (KEY_VARIABLE, CONFIG_VARIABLE, HOME_VARIABLE):
+        assert f"| `{variable}` |" in PAGE
