@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -63,8 +64,9 @@ def write_workbook(
         _check_length(name, rows)
     options = {"constant_memory": True, "tmpdir": str(scratch), "use_zip64": True}
     left_out: Counter[str] = Counter()
+    guarded = _Sink(sink)
     try:
-        with Workbook(sink, options) as workbook:
+        with Workbook(guarded, options) as workbook:  # type: ignore[arg-type]  # stubs say text
             bold = workbook.add_format({"bold": True})
             time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
             for name, rows in tables.items():
@@ -74,7 +76,31 @@ def write_workbook(
                 left_out.update({f"{name}.{column}": count for column, count in found.items()})
     except FileCreateError as error:
         raise error.args[0] from None
+    finally:
+        guarded.let_go()
     return left_out
+
+
+class _Sink:
+    """The sink, until it is let go: after a failure the library's ZIP file writes when it dies."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+
+    def write(self, data: bytes) -> int:
+        return self._sink.write(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._sink.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._sink.tell()
+
+    def flush(self) -> None:
+        self._sink.flush()
+
+    def let_go(self) -> None:
+        self._sink = BytesIO()
 
 
 def _check_length(name: str, rows: Relation) -> None:
