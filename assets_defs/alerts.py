@@ -10,8 +10,9 @@ from assets_defs.failures import failure_in_words
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
 from pipelines.alerts import SENT, Alert, send_alert
+from pipelines.integration import Integration
 from pipelines.organizations import applied_settings
-from pipelines.settings import Integration, SettingsError
+from pipelines.settings import SettingsError
 
 WILL_RETRY_TAG = "dagster/will_retry"
 GRACE = timedelta(hours=1)

@@ -7,9 +7,10 @@ import dagster as dg
 from assets_defs.abandoned import end_runs_without_lock
 from assets_defs.partitions import PARTITION_TAG, add_partition, partition_requests
 from pipelines.credentials import credentials_of
+from pipelines.integration import Integration
 from pipelines.organizations import applied, refresh_organizations
 from pipelines.schedule import Schedule
-from pipelines.settings import Integration, Settings, SettingsError, home, load_settings
+from pipelines.settings import Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30

@@ -25,7 +25,8 @@ from pipelines.extract.connection_test import (
     try_connection,
 )
 from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.settings import Integration, Settings, SettingsError, load_settings
+from pipelines.integration import Integration
+from pipelines.settings import Settings, SettingsError, load_settings
 
 EXIT_FAILURE = 1
 EXIT_SETTINGS = 2

@@ -11,7 +11,8 @@ import click
 from assets_defs.check import check_each
 from assets_defs.usage import config_option, errors_in_words
 from pipelines.credentials import credentials_of
-from pipelines.settings import CONFIG_VARIABLE, Integration, SettingsError, problem_with
+from pipelines.integration import Integration
+from pipelines.settings import CONFIG_VARIABLE, SettingsError, problem_with
 from pipelines.settings_errors import LOOKS_LIKE_A_KEY
 from pipelines.settings_file import append_integration, set_enabled
 

@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets_defs.places import history
 from assets_defs.runs import Run, current_run, last_run
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 
 
 @dataclass(frozen=True)

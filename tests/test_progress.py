@@ -13,7 +13,7 @@ from conftest import KEY_VARIABLE
 
 from pipelines.credentials import credentials_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 
 # `jumpcloud-inventory run`, that tells of each list at once.

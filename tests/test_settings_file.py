@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_defs.cli import main
-from pipelines.settings import Integration, load_settings
+from pipelines.integration import Integration
+from pipelines.settings import load_settings
 from pipelines.settings_file import append_integration
 from pipelines.simulator import Server, Sizes, generate
 

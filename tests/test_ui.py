@@ -19,7 +19,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from assets_defs.resources import PREVIEW_ROWS
 from pipelines.credentials import credentials_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Server, Sizes, generate
 
 BROWSERS = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
