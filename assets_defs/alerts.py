@@ -2,25 +2,27 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from assets_defs.failures import failure_in_words
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
+from assets_defs.status import is_late
 from pipelines.alerts import SENT, Alert, send_alert
+from pipelines.integration import Integration
 from pipelines.organizations import applied_settings
-from pipelines.settings import Integration, SettingsError
+from pipelines.settings import SettingsError
 
 WILL_RETRY_TAG = "dagster/will_retry"
-GRACE = timedelta(hours=1)
 LOOK_SECONDS = 600
 # Dagster gives a look 60 seconds.
 TELLING_SECONDS = 30.0
 
 
-# Of all jobs: what a person starts from the asset graph is a job of Dagster's own.
+# Of all jobs: what a person starts from the asset graph is a job of Dagster's own. Dagster keeps
+# from it the runs of the command line, which tells of its own.
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     # Each look tells of one run.
@@ -32,10 +34,9 @@ def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     run = context.dagster_run
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("the run is tried again")
-    name = run.tags.get(PARTITION_TAG, "")
     cause = failure_in_words(context.instance, run)
-    remedy = f"When that is mended, run `jumpcloud-inventory run {name}` or wait for its schedule"
-    return dg.SkipReason(_sent(Alert(name, "failed", cause, remedy, run.run_id)))
+    alert = failure_alert(run.tags.get(PARTITION_TAG, ""), cause, run.run_id)
+    return dg.SkipReason(post(alert))
 
 
 @dg.sensor(
@@ -51,14 +52,14 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         integrations = applied_settings().integration
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    late = {e.name: since for e in integrations if (since := late_since(e, now)) is not None}
+    late = {e.name: since for e in integrations if (since := _late_since(e, now))}
     told = {name: since for name, since in told.items() if late.get(name) == since}
     said = []
     until = time.monotonic() + TELLING_SECONDS
     for name, since in late.items():
         if name in told:
             continue
-        result = _sent(_late_alert(name, since))
+        result = post(_late_alert(name, since))
         said.append(f"{name}: {result}")
         if result == SENT:
             told[name] = since
@@ -68,19 +69,12 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(told))
 
 
-def late_since(integration: Integration, now: datetime) -> str | None:
-    """The last success of an enabled integration, where two ticks passed since; else None.
-
-    At every 12 hours, that is up to 25 hours ago. What never succeeded is told when its runs fail.
-    """
+def _late_since(integration: Integration, now: datetime) -> str | None:
+    """The last success of an integration that is late; else None."""
     last = history().latest(integration.name)
-    if not integration.enabled or last is None:
+    if last is None or not is_late(integration, last.pull.finished_at, now):
         return None
-    schedule = integration.schedule
-    second_tick = schedule.next_after(schedule.next_after(last.pull.finished_at))
-    return (
-        last.pull.finished_at.isoformat(timespec="seconds") if now > second_tick + GRACE else None
-    )
+    return last.pull.finished_at.isoformat(timespec="seconds")
 
 
 def _late_alert(name: str, since: str) -> Alert:
@@ -89,7 +83,16 @@ def _late_alert(name: str, since: str) -> Alert:
     return Alert(name, "late", cause, remedy)
 
 
-def _sent(alert: Alert) -> str:
+def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
+    """What is told of a failed run."""
+    remedy = (
+        f"When that is mended, run `jumpcloud-inventory run {integration}` or wait for its schedule"
+    )
+    return Alert(integration, "failed", cause, remedy, run_id)
+
+
+def post(alert: Alert) -> str:
+    """Send an alert as the settings now say; in words what became of it."""
     try:
         return send_alert(alert, applied_settings())
     except SettingsError as error:

@@ -6,10 +6,10 @@ import dagster as dg
 
 from assets_defs.abandoned import end_runs_without_lock
 from assets_defs.partitions import PARTITION_TAG, add_partition, partition_requests
-from pipelines.credentials import credentials_of
+from pipelines.integration import Integration
 from pipelines.organizations import applied, refresh_organizations
 from pipelines.schedule import Schedule
-from pipelines.settings import Integration, Settings, SettingsError, home, load_settings
+from pipelines.settings import Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 FOLLOW_SECONDS = 30
@@ -100,15 +100,12 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
 
 
 def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
-    """Why a tick does not run the integration; empty where it does."""
+    """Why a tick does not run the integration; empty where it does.
+
+    What lacks its key runs: it fails, so that `status` and the alerts tell of it.
+    """
     if not integration.enabled:
         return "disabled in the settings"
-    if integration.discover_organizations:
-        return "its organisations are not known yet"
-    try:
-        credentials_of(integration)
-    except SettingsError as error:
-        return str(error)
     end_runs_without_lock(instance, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNDER_WAY))

@@ -1,8 +1,10 @@
 """The command `check`: what each key can read, and whether a run would work."""
 
+import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -25,7 +27,8 @@ from pipelines.extract.connection_test import (
     try_connection,
 )
 from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.settings import Integration, Settings, SettingsError, load_settings
+from pipelines.integration import Integration
+from pipelines.settings import KEY_VARIABLE, Settings, SettingsError, load_settings
 
 EXIT_FAILURE = 1
 EXIT_SETTINGS = 2
@@ -40,9 +43,12 @@ _SINGULAR = {"systemgroups": "group", "applications": "application"}
 
 @click.command()
 @click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs: every field")
 @config_option
 @data_dir_option
-def check(names: Sequence[str], config: Path | None, data_dir: Path | None) -> None:
+def check(
+    names: Sequence[str], config: Path | None, data_dir: Path | None, *, as_json: bool
+) -> None:
     """Try the connection of integrations: those NAMED, or all that are enabled.
 
     Reads a record of each endpoint, and changes nothing. Exits with 0 if their runs would work.
@@ -50,47 +56,70 @@ def check(names: Sequence[str], config: Path | None, data_dir: Path | None) -> N
     with errors_in_words():
         set_data_dir(data_dir)
         settings = load_settings(config)
-        worst = check_each(settings, chosen_integrations(settings, names))
+        worst = check_each(settings, chosen_integrations(settings, names), as_json=as_json)
     sys.exit(worst)
 
 
-def check_each(settings: Settings, integrations: Sequence[Integration]) -> int:
+def check_each(
+    settings: Settings, integrations: Sequence[Integration], *, as_json: bool = False
+) -> int:
     """Try and print each; the exit code of the worst."""
-    console = Console(highlight=False, soft_wrap=True)
     worst = 0
+    documents: list[dict[str, object]] = []
+    for integration, test in _tried(settings, integrations):
+        if isinstance(test, SettingsError):
+            worst = EXIT_SETTINGS
+            click.echo(f"Error: {printable(str(test))}", err=True)
+            documents.append({"name": integration.name, "works": False, "problem": str(test)})
+            continue
+        worst = max(worst, 0 if test.works else EXIT_FAILURE)
+        if as_json:
+            documents.append({"name": integration.name, "works": test.works} | asdict(test))
+        else:
+            _print(integration, test)
+    if as_json:
+        click.echo(json.dumps(documents, indent=1))
+    return worst
+
+
+def _tried(
+    settings: Settings, integrations: Sequence[Integration]
+) -> Iterator[tuple[Integration, ConnectionTest | SettingsError]]:
     pool = ThreadPoolExecutor(settings.max_parallel_runs)
     tests = [(each, pool.submit(try_connection, each)) for each in integrations]
     try:
         for integration, test in tests:
             try:
-                works = _print(console, integration, test.result())
-                worst = max(worst, 0 if works else EXIT_FAILURE)
+                yield integration, test.result()
             except SettingsError as error:
-                click.echo(f"Error: {printable(str(error))}", err=True)
-                worst = EXIT_SETTINGS
+                yield integration, error
     finally:
         # After Ctrl-C those that still wait are not tried.
         pool.shutdown(cancel_futures=True)
-    return worst
 
 
-def _print(console: Console, integration: Integration, test: ConnectionTest) -> bool:
-    table = Table("endpoint", "key may read it", title=_title(integration), title_justify="left")
-    table.add_column("records", justify="right")
-    for reach in test.reaches:
-        table.add_row(reach.endpoint, reach.state, _count(reach))
-    console.print(table)
+def _print(integration: Integration, test: ConnectionTest) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(_title(integration), markup=False)
+    # Where nothing answers, what was not asked says nothing more.
+    if any(reach.state in {"readable", "refused"} for reach in test.reaches):
+        table = Table("endpoint", "key may read it")
+        table.add_column("records", justify="right")
+        for reach in test.reaches:
+            table.add_row(reach.endpoint, reach.state, _count(reach))
+        console.print(table)
     for line in _lines(test):
         console.print(f"  {printable(line)}", markup=False)
     verdict = "a run would work" if test.works else "a run would fail"
     console.print(f"{integration.name}: {verdict}", markup=False)
-    return test.works
 
 
 def _title(integration: Integration) -> str:
     where = "base_url" if integration.base_url else f"region {integration.region}"
     through = f", through {integration.proxy}" if integration.proxy else ""
-    return f"{integration.name}: {integration.url} ({where}{through})"
+    variable = integration.client_id_env or integration.api_key_env or KEY_VARIABLE
+    key = integration.api_key_file or variable
+    return f"{integration.name}: {integration.url} ({where}{through}, key of {key})"
 
 
 def _count(reach: Reach) -> str:

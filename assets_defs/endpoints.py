@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from math import ceil
 
 import dagster as dg
 import pyarrow as pa
@@ -117,7 +119,8 @@ class _Reporter:
         self._is_on_terminal = isinstance(loggers, Mapping) and TERMINAL in loggers
         self._bar: Callable[[Progress], None] | None = None
         self._plan: Plan | None = None
-        self._last = {"progress": time.monotonic(), "retry": float("-inf")}
+        self._started = time.monotonic()
+        self._last = {"progress": self._started, "retry": float("-inf")}
 
     @contextmanager
     def shown(self) -> Iterator[None]:
@@ -132,13 +135,8 @@ class _Reporter:
             self._log.info(f"plan: {progress.plan}")
         if self._bar:
             self._bar(progress)
-        counts = progress.counts
-        self._tell(
-            "progress",
-            f"{progress.lists_done} of {progress.lists_known} lists, {counts.calls} calls, "
-            f"{counts.throttled} throttled",
-            is_in_bar=self._bar is not None,
-        )
+        seconds = time.monotonic() - self._started
+        self._tell("progress", _in_words(progress, seconds), is_in_bar=self._bar is not None)
 
     def retry(self, why: str) -> None:
         """Tell that a call is sent again."""
@@ -148,6 +146,20 @@ class _Reporter:
         if time.monotonic() - self._last[kind] >= PROGRESS_SECONDS:
             self._last[kind] = time.monotonic()
             self._log.info(words, extra={IN_BAR: is_in_bar})
+
+
+def _in_words(progress: Progress, seconds: float) -> str:
+    """How far a pull is that has been under way for so many seconds."""
+    counts, speed = progress.counts, progress.counts.calls / seconds
+    words = (
+        f"{progress.lists_done:,} of {progress.lists_known:,} lists, {counts.calls:,} calls, "
+        f"{speed:.0f} calls/s, {counts.throttled:,} throttled"
+    )
+    if not (progress.plan and speed):
+        return words
+    # Nearly all lists are those of a group or application, and take a call each.
+    left = timedelta(seconds=ceil((progress.lists_known - progress.lists_done) / speed))
+    return f"{words}, about {left} left"
 
 
 def _sums(proofs: pa.Table) -> dict[str, int]:

@@ -9,15 +9,17 @@ from typing import get_args
 import click
 
 from assets_defs.check import check_each
-from assets_defs.usage import config_option, errors_in_words
+from assets_defs.usage import chosen_integrations, config_option, errors_in_words
 from pipelines.credentials import credentials_of
-from pipelines.settings import CONFIG_VARIABLE, Integration, SettingsError, problem_with
+from pipelines.integration import Integration
+from pipelines.settings import CONFIG_VARIABLE, SettingsError, problem_with
 from pipelines.settings_errors import LOOKS_LIKE_A_KEY
 from pipelines.settings_file import append_integration, set_enabled
 
 DEFAULT_FILE = "integrations.toml"
-_FORM = ("name", "description", "type", "scope", "enabled", "region", "api_key_env")
-_MORE = ("proxy", "ca_bundle", "org_id", "base_url")
+_FORM = ("name", "description", "type", "scope", "enabled", "region")
+_KEYS = ("api_key_env", "api_key_file", "client_id_env", "client_secret_env")
+_MORE = ("proxy", "ca_bundle", "org_id", "discover_organizations", "base_url")
 
 
 def _without_key(value: object) -> None:
@@ -54,9 +56,11 @@ def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
-def _variable_of_name() -> str:
-    name = str(click.get_current_context().params.get("name") or "")
-    return f"JUMPCLOUD_API_KEY_{name}".upper().replace("-", "_")
+def _variable(value: str) -> str:
+    problem = problem_with("api_key_env", text(value))
+    if problem:
+        raise click.BadParameter(problem)
+    return value.strip()
 
 
 @click.command()
@@ -74,23 +78,28 @@ def _variable_of_name() -> str:
 @click.option("--description", type=text, prompt="Description", default="")
 @click.option("--enabled/--disabled", prompt="Enabled", default=True)
 @click.option("--region", type=_OneOf("region"), prompt="Region", default="us")
-@click.option(
-    "--api-key-env",
-    type=text,
-    prompt="Environment variable that holds the API key",
-    default=_variable_of_name,
-    callback=_as_setting,
-    help="Its name, never the key",
-)
+@click.option("--api-key-env", type=_variable, help="The variable's name, never the key")
+@click.option("--api-key-file", type=text, help="Or the file that holds the key")
+@click.option("--client-id-env", type=_variable, help="Or, of a service account, the names of")
+@click.option("--client-secret-env", type=_variable, help="two variables")
 @click.option("--proxy", type=text, help="For scope on_premise")
 @click.option("--ca-bundle", type=text, help="For scope on_premise")
 @click.option("--org-id", type=text, help="For a key of several organisations")
+@click.option("--discover-organizations", is_flag=True, help="All organisations of the key")
 @click.option("--base-url", type=text, help="Asked instead of the region's hosts")
-def add(config: Path, **given: str | bool | None) -> None:
+@click.option("--cron", type=text, help="When it is refreshed; default: every 12 hours")
+@click.option("--timezone", type=text, help="Of --cron; default: UTC")
+def add(config: Path, cron: str | None, timezone: str | None, **given: str | bool | None) -> None:
     """Add an integration to the settings file, and try its connection.
 
-    Asks for what no option says. The key itself stays in the environment.
+    Asks for what no option says. The key itself stays in the environment, or in a file.
     """
+    if not any(given[each] for each in _KEYS):
+        name = str(given["name"]).upper().replace("-", "_")
+        question = "Environment variable that holds the API key"
+        given["api_key_env"] = click.prompt(
+            question, f"JUMPCLOUD_API_KEY_{name}", value_proc=_variable
+        )
     if given["scope"] == "on_premise" and not (given["proxy"] or given["ca_bundle"]):
         given["proxy"] = click.prompt(
             "Proxy (none: empty)", "", value_proc=text, show_default=False
@@ -98,8 +107,13 @@ def add(config: Path, **given: str | bool | None) -> None:
         given["ca_bundle"] = click.prompt(
             "File of CA certificates (none: empty)", "", value_proc=text, show_default=False
         )
-    fields = {each: value for each in _FORM if (value := given[each]) is not None}
-    fields |= {each: value for each in _MORE if (value := given[each])}
+    fields: dict[str, str | bool | dict[str, str]] = {}
+    fields |= {each: value for each in _FORM if (value := given[each]) is not None}
+    fields |= {each: value for each in (*_KEYS, *_MORE) if (value := given[each])}
+    if cron or timezone:
+        fields["schedule"] = ({"cron": cron} if cron else {}) | (
+            {"timezone": timezone} if timezone else {}
+        )
     with errors_in_words():
         settings = append_integration(config, fields)
         integration = settings.named(str(given["name"]))
@@ -112,7 +126,7 @@ def add(config: Path, **given: str | bool | None) -> None:
         except SettingsError as error:
             click.echo(f"{error}; then try it: jumpcloud-inventory check {integration.name}")
             return
-        sys.exit(check_each(settings, [integration]))
+        sys.exit(check_each(settings, chosen_integrations(settings, [integration.name])))
 
 
 @click.command()

@@ -21,7 +21,8 @@ def refresh_each(
         at_once: processes under way at once, at most.
 
     Yields:
-        As each ends: its name, whether it was published, and what it said of itself.
+        As each ends: its name, whether it was published, and in lines why not; none where it was
+        killed.
     """
     # Dagster makes its databases now, not in several processes at the same time.
     with dg.DagsterInstance.get(), ThreadPoolExecutor(at_once) as pool:
@@ -29,8 +30,10 @@ def refresh_each(
         for done in as_completed(runs):
             name = runs[done]
             ended = done.result()
-            said = [line for line in ended.stderr.splitlines() if line.startswith((name, "Error"))]
-            yield name, ended.returncode == 0, said[1:] if len(said) > 1 else said
+            lines = ended.stderr.splitlines()
+            said = [line for line in lines if line.startswith((f"{name}: ", "Error: "))]
+            why = [line.removeprefix(f"{name}: ") for line in said if line != f"{name}: pulling"]
+            yield name, ended.returncode == 0, why
 
 
 def _run(name: str, options: Sequence[str]) -> subprocess.CompletedProcess[str]:

@@ -16,6 +16,7 @@ from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
+from pipelines.integration import Integration
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
@@ -24,7 +25,7 @@ from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
 from pipelines.organizations import applied_settings
 from pipelines.schema import Table
-from pipelines.settings import Integration, home
+from pipelines.settings import home
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)

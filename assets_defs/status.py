@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
 from assets_defs.places import history
 from assets_defs.runs import Run, current_run, last_run
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class IntegrationStatus:
         scope: `cloud` or `on_premise`.
         description: free text of the settings.
         enabled: whether the schedule runs it.
+        late: whether two ticks of its schedule brought no success.
         current_run: the run that waits or works now.
         last_run: the newest run that has ended.
         last_success_at: end of the pull that is published.
@@ -34,6 +35,7 @@ class IntegrationStatus:
     scope: str
     description: str
     enabled: bool
+    late: bool
     current_run: Run | None
     last_run: Run | None
     last_success_at: datetime | None
@@ -45,22 +47,36 @@ class IntegrationStatus:
 def status_of(instance: dg.DagsterInstance, integration: Integration) -> IntegrationStatus:
     """What Dagster's instance and the history say of an integration now."""
     published = history().latest(integration.name)
-    enabled = integration.enabled
+    enabled, now = integration.enabled, datetime.now(UTC)
+    last_success_at = published.pull.finished_at if published else None
     return IntegrationStatus(
         name=integration.name,
         type=integration.type,
         scope=integration.scope,
         description=integration.description,
         enabled=enabled,
+        late=last_success_at is not None and is_late(integration, last_success_at, now),
         current_run=current_run(instance, integration.name),
         last_run=last_run(instance, integration.name),
-        last_success_at=published.pull.finished_at if published else None,
+        last_success_at=last_success_at,
         assets={name: published.rows[name] for name in ASSETS} if published else {},
         changes=published.rows.get("changes") if published else None,
-        next_run_at=integration.schedule.next_after(datetime.now(UTC)) if enabled else None,
+        next_run_at=integration.schedule.next_after(now) if enabled else None,
     )
 
 
+def is_late(integration: Integration, last_success_at: datetime, now: datetime) -> bool:
+    """Whether two ticks of an enabled integration passed since its last success.
+
+    At every 12 hours, that is up to 25 hours ago. What never succeeded is told when its runs fail.
+    """
+    schedule = integration.schedule
+    second_tick = schedule.next_after(schedule.next_after(last_success_at))
+    return integration.enabled and now > second_tick + GRACE
+
+
+GRACE = timedelta(hours=1)
+OLD = timedelta(days=300)
 ASSETS = ("systems", "users", "applications", "ipv4_addresses")
 COLUMNS = (
     "integration",
@@ -85,13 +101,19 @@ def _cells(status: IntegrationStatus) -> tuple[str, ...]:
     return (
         status.name,
         f"{status.type} {status.scope}",
-        state or ("enabled" if status.enabled else "disabled"),
+        state or _switch(status),
         _ended(last) if last else "never",
         _time(status.last_success_at),
         *(_count(status.assets.get(name)) for name in ASSETS),
         _count(status.changes),
         _time(status.next_run_at),
     )
+
+
+def _switch(status: IntegrationStatus) -> str:
+    if not status.enabled:
+        return "disabled"
+    return "enabled, late" if status.late else "enabled"
 
 
 def _ended(run: Run) -> str:
@@ -104,4 +126,7 @@ def _count(number: int | None) -> str:
 
 
 def _time(time: datetime | None) -> str:
-    return time.astimezone(UTC).strftime("%d %b %H:%M") if time else ""
+    if time is None:
+        return ""
+    is_old = datetime.now(UTC) - time > OLD
+    return time.astimezone(UTC).strftime("%d %b %Y" if is_old else "%d %b %H:%M")

@@ -13,7 +13,7 @@ from pipelines.settings import SettingsError
 LOOK_SECONDS = 30
 STATUS = dg.AssetSpec(
     key=table_key("status"),
-    description="The applied integrations: their runs, what they published, when they run next",
+    description="The applied integrations: their runs, what they published, the next run (UTC)",
     group_name="inventory",
     kinds={"dagster"},
     owners=OWNERS,

@@ -15,7 +15,7 @@ from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.organizations import applied_settings
 
-WIDE = 160  # without a terminal nothing need be wrapped
+WIDE = 240  # without a terminal nothing need be wrapped
 
 
 @click.command()
@@ -47,7 +47,7 @@ def _as_text(value: object) -> str:
 
 
 def _print(statuses: Sequence[IntegrationStatus]) -> None:
-    table = Table()
+    table = Table(caption="Times are UTC.", caption_justify="left")
     for column in COLUMNS:
         table.add_column(column)
     for row in rows_of(statuses):

@@ -11,9 +11,10 @@ import duckdb
 
 from assets_defs.places import run_lock, scratch
 from pipelines.errors import InventoryError
+from pipelines.integration import Integration
 from pipelines.locks import hold
 from pipelines.organizations import applied_settings
-from pipelines.settings import Integration, home
+from pipelines.settings import home
 from pipelines.storage import storage_error
 
 

@@ -31,7 +31,7 @@ class _TerminalHandler(logging.Handler):
         )
         line = _line(event) if event else meta.get("orig_message", "") if own else ""
         if line:
-            CONSOLE.print(line, markup=False)
+            CONSOLE.print(line, markup=False, soft_wrap=True)
 
 
 def _line(event: DagsterEvent) -> str:

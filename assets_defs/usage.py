@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -14,15 +14,9 @@ from sqlalchemy.exc import OperationalError
 from assets_defs.run import prepare_home
 from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
+from pipelines.integration import Integration
 from pipelines.organizations import applied, organizations_of, refresh_organizations
-from pipelines.settings import (
-    CONFIG_VARIABLE,
-    HOME_VARIABLE,
-    Integration,
-    Settings,
-    SettingsError,
-    home,
-)
+from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, Settings, SettingsError, home
 from pipelines.storage import storage_error
 
 data_dir_option = click.option(
@@ -93,21 +87,26 @@ def chosen_integrations(settings: Settings, names: Sequence[str]) -> list[Integr
 
 
 @contextmanager
-def errors_in_words() -> Iterator[None]:
-    """Turn our own errors into one clear message and an exit code, without a traceback."""
+def errors_in_words(also_tell: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+    """Turn our own errors into one clear message and an exit code, without a traceback.
+
+    Args:
+        also_tell: called with the message before the end.
+    """
     try:
         yield
     except InventoryError as error:
-        _end_with(error)
+        _end_with(error, also_tell)
     except (OSError, duckdb.Error, OperationalError) as error:
         failure = storage_error(error, home())
         if failure is None:
             raise
-        _end_with(failure)
+        _end_with(failure, also_tell)
 
 
-def _end_with(error: InventoryError) -> NoReturn:
+def _end_with(error: InventoryError, also_tell: Callable[[str], None]) -> NoReturn:
     # DuckDB's messages repeat what is in the data.
     words = "\n".join(map(printable, str(error).split("\n")))
     click.echo(f"Error: {words}", err=True)
+    also_tell(words)
     sys.exit(2 if isinstance(error, SettingsError) else 1)

@@ -17,6 +17,7 @@ MAX_TRIES = 3
 LONGEST_SECONDS = 8.0
 PASSING_FAILURES = frozenset({429, 500, 502, 503, 504})
 SENT = "sent"
+UNWANTED = "not sent: no alert_webhook_env is set"
 
 
 @dataclass(frozen=True)
@@ -55,12 +56,12 @@ def send_alert(
     Never raises: an alert that cannot be sent must not stop anything.
 
     Returns:
-        What became of it, `SENT` or why not; the webhook's address, which is a secret, is not
-        among the words.
+        What became of it, `SENT` or why not, as `UNWANTED`; the webhook's address, which is a
+        secret, is not among the words.
     """
     variable = settings.alert_webhook_env
     if not variable:
-        return "not sent: no alert_webhook_env is set"
+        return UNWANTED
     url = environment.get(variable, "").strip()
     if not url:
         return f"not sent: the environment variable {variable} is not set"

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from pipelines.settings import KEY_VARIABLE, Integration, SettingsError
+from pipelines.integration import Integration
+from pipelines.settings import KEY_VARIABLE, SettingsError
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"

@@ -17,8 +17,9 @@ from pipelines.extract.errors import MalformedError
 from pipelines.extract.organizations import read_organizations
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
+from pipelines.integration import Integration
 from pipelines.load.files import write_text
-from pipelines.settings import Integration, Settings, home, load_settings
+from pipelines.settings import Settings, home, load_settings
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")

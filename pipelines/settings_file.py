@@ -17,7 +17,9 @@ _ENTRY = re.compile(r"^[ \t]*\[\[[ \t]*integration[ \t]*\]\]", re.MULTILINE)
 _NAME_LINE = re.compile(r"^[ \t]*name[ \t]*=.*\n?", re.MULTILINE)
 
 
-def append_integration(path: Path, fields: Mapping[str, str | bool]) -> Settings:
+def append_integration(
+    path: Path, fields: Mapping[str, str | bool | Mapping[str, str]]
+) -> Settings:
     """Write a new `[[integration]]` at the end of the file, which is made where there is none.
 
     Returns:
@@ -31,7 +33,7 @@ def append_integration(path: Path, fields: Mapping[str, str | bool]) -> Settings
         raise SettingsError(f"{path}: write each as [[integration]], so that one can be added")
     entry = tomlkit.table()
     for name, value in fields.items():
-        entry.add(name, value)
+        entry.add(name, _in_one_line(value) if isinstance(value, Mapping) else value)
     added = tomlkit.dumps({_TABLE: [entry]})
     if text:
         added = ("\n" if text.endswith("\n") else "\n\n") + added
@@ -65,6 +67,12 @@ def set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
         )
     _replace(path, changed)
     return True
+
+
+def _in_one_line(fields: Mapping[str, str]) -> tomlkit.items.InlineTable:
+    table = tomlkit.inline_table()
+    table.update(fields)
+    return table
 
 
 def _document(text: str, path: Path) -> tomlkit.TOMLDocument:

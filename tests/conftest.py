@@ -22,11 +22,12 @@ from pipelines.contract import INVENTORY_TABLES, TABLES
 from pipelines.credentials import credentials_of
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.integration import Integration
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.settings import VOLATILE_COLUMNS, Integration
+from pipelines.settings import VOLATILE_COLUMNS
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.transform import TRANSFORMS
 

@@ -6,21 +6,23 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import tenacity
 from conftest import Publisher, Pulled, on_day
+from webhooks import Webhook, served_webhook
 
-from assets_defs.alerts import alert_on_failure, alert_on_late, late_since
+from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import refresh_inventory
 from assets_defs.endpoints import pull as pull_assets
+from assets_defs.places import run_lock
 from assets_defs.resources import ParquetStore
+from assets_defs.status import is_late
 from pipelines.alerts import SENT, Alert, send_alert
+from pipelines.locks import release
 from pipelines.settings import Settings
 from pipelines.simulator import Sizes, generate
 
@@ -30,42 +32,12 @@ ALERT = Alert("acme", "failed", "the key was refused (401).", "Renew it", "run-7
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 
 
-@dataclass
-class Webhook:
-    """Takes posts on loopback; answers the statuses given, one after the other, then 200."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=list)
-    posts: list[dict[str, str]] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    hook = Webhook()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["content-length"]))
-            hook.posts.append(json.loads(body))
-            hook.paths.append(self.path)
-            self.send_response(hook.statuses.pop(0) if hook.statuses else 200)
-            self.send_header("location", f"{hook.url}/elsewhere")
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        hook.url = f"http://127.0.0.1:{server.server_port}{PATH}"
+    with served_webhook(PATH) as hook:
         monkeypatch.setenv(VARIABLE, hook.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
         yield hook
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -265,6 +237,7 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
         said, cursor = look(sensor, instance, cursor, defs)
         assert said.startswith("not sent")
         events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
+    release(run_lock("acme"))  # as the end of a run's process does
     assert_no_address(said + str(cursor) + "".join(events))
 
 
@@ -309,14 +282,11 @@ def publish_now(publisher: Publisher, pulled: Pulled, name: str) -> None:
     publisher.publish(pulled, name)
 
 
-@pytest.mark.usefixtures("installed")
-def test_late_is_two_ticks_without_success(tmp_path: Path, pulled: Pulled) -> None:
-    integration = settings().named("acme")
-    assert late_since(integration, datetime.now(UTC)) is None  # it never succeeded
-    Publisher(tmp_path / "data").publish(pulled)
-    success = pulled.pull.finished_at  # 08:01; the ticks are at 17 past 0 and 12
-    second_tick = success.replace(hour=0, minute=17) + timedelta(days=1)
-    hour = timedelta(hours=1)
-    assert late_since(integration, second_tick + hour) is None
-    later = second_tick + hour + timedelta(seconds=1)
-    assert late_since(integration, later) == success.isoformat(timespec="seconds")
+def test_late_is_two_ticks_without_success() -> None:
+    acme = settings().named("acme")
+    success = datetime(2024, 1, 31, 8, 1, tzinfo=UTC)  # the ticks are at 17 past 0 and 12
+    late = datetime(2024, 2, 1, 1, 17, tzinfo=UTC)
+    assert not is_late(acme, success, late)
+    assert is_late(acme, success, late + timedelta(seconds=1))
+    off = acme.model_copy(update={"enabled": False})
+    assert not is_late(off, success, late + timedelta(days=1))

@@ -14,7 +14,7 @@ from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.extract.errors import ExtractError
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED
 from pipelines.extract.throttle import throttle_for
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

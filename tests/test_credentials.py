@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.credentials import ApiKey, ServiceAccount, credentials_of
-from pipelines.settings import Integration, SettingsError
+from pipelines.integration import Integration
+from pipelines.settings import SettingsError
 
 KEY = "jca_0123456789abcdefghij"
 

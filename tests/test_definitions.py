@@ -125,10 +125,9 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
         requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
-        assert requests == [("acme", f"acme:{tick.isoformat()}")]
-        said = capfd.readouterr().err
-        assert "acme-two: disabled in the settings" in said
-        assert "NOT_SET_KEY is not set" in said
+        # What lacks its key runs as well: its failure is what `status` and the alerts tell.
+        assert requests == [(name, f"{name}:{tick.isoformat()}") for name in ("acme", "keyless")]
+        assert "acme-two: disabled in the settings" in capfd.readouterr().err
 
         instance.add_run(
             dg.DagsterRun(
@@ -138,8 +137,8 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
             )
         )
         later = evaluated(definitions, "refresh_every_12_hours", tick, instance)
-        assert later.run_requests == []
-        assert "acme: its last run is still under way" in str(later.skip_message)
+        assert [each.partition_key for each in later.run_requests or []] == ["keyless"]
+        assert "acme: its last run is still under way" in capfd.readouterr().err
 
 
 def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
@@ -163,9 +162,9 @@ def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
         )
         with locked(places.run_lock("acme")):
             data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
-            assert data.run_requests == []
+            assert "acme" not in {each.partition_key for each in data.run_requests or []}
         data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
-        assert [each.partition_key for each in data.run_requests or []] == ["acme"]
+        assert "acme" in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
@@ -194,13 +193,13 @@ def test_a_tick_finds_the_organisations_of_a_provider(
             f'base_url = "{server.base_url}"\napi_key_env = "MSP_KEY"\n'
         )
         server.behavior.faults = [Fault("", "reset")]
-        assert partitions(0) == set()
+        assert partitions(0) == {"msp"}  # fails, and so tells that they are not known yet
         server.behavior.faults = []
         found = {f"msp-{each.id}" for each in provider.organizations}
         assert partitions(12) == found
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == found
-        assert found == set(instance.get_dynamic_partitions("integrations"))
+        assert found | {"msp"} == set(instance.get_dynamic_partitions("integrations"))
 
 
 def evaluated(

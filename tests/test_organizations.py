@@ -13,8 +13,9 @@ from conftest import KEY_VARIABLE
 
 from pipelines.extract.errors import WrongOrganizationError
 from pipelines.extract.pull import pull_organization
+from pipelines.integration import Integration
 from pipelines.organizations import applied, refresh_organizations
-from pipelines.settings import Integration, Settings, SettingsError, load_settings
+from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)

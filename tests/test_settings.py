@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.credentials import ApiKey, credentials_of
-from pipelines.settings import Integration, KeepSnapshots, SettingsError, home, load_settings
+from pipelines.integration import Integration
+from pipelines.settings import KeepSnapshots, SettingsError, home, load_settings
 
 
 def write(folder: Path, text: str) -> Path:

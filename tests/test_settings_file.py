@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_defs.cli import main
-from pipelines.settings import Integration, load_settings
+from pipelines.integration import Integration
+from pipelines.schedule import Schedule
+from pipelines.settings import load_settings
 from pipelines.settings_file import append_integration
-from pipelines.simulator import Server, Sizes, generate
+from pipelines.simulator import Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)
 KEY = "jca_0123456789abcdef0123456789abcdef0123"
@@ -143,10 +145,11 @@ def test_a_switch_needs_a_file_and_a_name(path: Path, command: Callable[..., Res
     assert path.read_text() == FILE
 
 
-OPTIONS = (
+FORM = (
     *("--type", "jumpcloud", "--scope", "cloud", "--name", "acme", "--description", "Acme"),
-    *("--enabled", "--region", "in", "--api-key-env", "ACME_KEY"),
+    *("--enabled", "--region", "in"),
 )
+OPTIONS = (*FORM, "--api-key-env", "ACME_KEY")
 
 
 def test_add_asks_for_the_fields_of_the_form_and_ends_with_a_check(
@@ -204,10 +207,76 @@ def test_add_proposes_a_variable_and_asks_how_a_network_is_left(
     assert (acme.scope, acme.proxy, acme.enabled) == ("on_premise", answers[-1], False)
 
 
+def test_add_takes_a_service_account_a_schedule_and_all_its_organisations(
+    path: Path, command: Callable[..., Result]
+) -> None:
+    named = ("--client-id-env", "ACME_ID", "--client-secret-env", "ACME_SECRET")
+    when = ("--cron", "30 6 * * 1-5", "--timezone", "Europe/Berlin")
+    done = command("add", *FORM, *named, *when, "--discover-organizations")
+    assert done.exit_code == 0, done.output
+    assert "the environment variable ACME_ID is not set" in done.output
+    assert load_settings(path).named("acme") == Integration(
+        name="acme",
+        description="Acme",
+        region="in",
+        client_id_env="ACME_ID",
+        client_secret_env="ACME_SECRET",
+        discover_organizations=True,
+        schedule=Schedule(cron="30 6 * * 1-5", timezone="Europe/Berlin"),
+    )
+    assert 'schedule = {cron = "30 6 * * 1-5", timezone = "Europe/Berlin"}' in path.read_text()
+
+
+def test_add_takes_a_key_file_and_a_time_zone_alone(
+    path: Path, command: Callable[..., Result], tmp_path: Path
+) -> None:
+    key = tmp_path / "acme.key"
+    done = command("add", *FORM, "--api-key-file", str(key), "--timezone", "Asia/Kolkata")
+    assert done.exit_code == 0, done.output
+    assert f"api_key_file {key} cannot be read" in done.output
+    acme = load_settings(path).named("acme")
+    assert (acme.api_key_env, acme.api_key_file) == (None, str(key))
+    assert acme.schedule == Schedule(timezone="Asia/Kolkata")
+
+
+def test_add_refuses_two_ways_to_the_key_half_a_service_account_and_no_time(
+    path: Path, command: Callable[..., Result]
+) -> None:
+    for options, words in (
+        (("--api-key-env", "ACME_KEY", "--api-key-file", "/etc/acme.key"), "more than one key"),
+        (("--client-id-env", "ACME_ID"), "go together"),
+        (("--api-key-env", "ACME_KEY", "--cron", "at noon"), "field 'schedule.cron'"),
+        (("--api-key-file", "acme.key"), "must be an absolute path"),
+    ):
+        done = command("add", *FORM, *options)
+        assert done.exit_code == 2
+        assert words in done.output
+    assert not path.exists()
+
+
+def test_add_tries_each_organisation_of_a_provider(
+    path: Path,
+    command: Callable[..., Result],
+    serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(path.parent / "data"))
+    monkeypatch.setenv("DAGSTER_HOME", "")
+    provider = Provider(generate(1, SMALL), generate(2, SMALL))
+    server = serve(provider)
+    more = ("--api-key-env", KEY_VARIABLE, "--base-url", server.base_url)
+    done = command("add", *FORM, *more, "--discover-organizations")
+    assert done.exit_code == 0, done.output
+    for each in provider.organizations:
+        assert f"acme-{each.id}: a run would work" in done.output
+
+
 def test_add_refuses_a_key_wherever_it_is_given_and_does_not_repeat_it(
     path: Path, command: Callable[..., Result]
 ) -> None:
-    for option in ("type", "scope", "name", "description", "region", "api-key-env", "org-id"):
+    given = ("type", "scope", "name", "description", "region", "org-id", "base-url", "proxy")
+    keys = ("api-key-env", "api-key-file", "client-id-env", "client-secret-env")
+    for option in (*given, *keys, "ca-bundle", "cron", "timezone"):
         done = command("add", *OPTIONS, f"--{option}", KEY)
         assert done.exit_code == 2, option
         assert "looks like a key" in done.output

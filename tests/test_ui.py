@@ -3,31 +3,24 @@
 import os
 import re
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import requests
-import tenacity
 from conftest import KEY_VARIABLE
 from playwright.sync_api import Page, expect, sync_playwright
+from served_ui import PATIENCE_SECONDS, served_ui
 
 from assets_defs.resources import PREVIEW_ROWS
 from pipelines.credentials import credentials_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Server, Sizes, generate
 
 BROWSERS = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
 CHROMIUM = next(filter(None, BROWSERS), None)
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 LOCATION = "assets_defs.definitions"
-# No limit to how fast it must be: only an end to waiting for what never comes.
-PATIENCE_SECONDS = 40
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="needs the browser chromium: apt-get install chromium"
@@ -50,40 +43,13 @@ def ui(
     )
     key = credentials_of(integration(server)).identity
     RememberedRates(data / "rates.json").put(key, HIGHEST_REMEMBERED)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = Path(sys.executable).with_name("jumpcloud-inventory")
     environment = {
-        "PATH": os.environ["PATH"],
-        "TZ": "UTC",
         KEY_VARIABLE: os.environ[KEY_VARIABLE],
         "JUMPCLOUD_INVENTORY_CONFIG": str(settings),
         "JUMPCLOUD_INVENTORY_HOME": str(data),
     }
-    with subprocess.Popen(
-        [command, "ui", "--port", str(port)], env=environment, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        try:
-            # Another port is taken where something came in between.
-            address = re.search(r"http://\S+", process.stdout.readline())
-            assert address
-            wait_for(address[0])
-            yield address[0]
-        finally:
-            process.send_signal(signal.SIGTERM)
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_exception_type(requests.RequestException),
-    stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
-    wait=tenacity.wait_fixed(0.2),
-    reraise=True,
-)
-def wait_for(address: str) -> None:
-    with requests.Session() as session:
-        session.trust_env = False
-        session.get(f"{address}/server_info", timeout=PATIENCE_SECONDS).raise_for_status()
+    with served_ui(environment) as address:
+        yield address
 
 
 @pytest.fixture

@@ -41,6 +41,8 @@ _TEMPORARY_FAILURES: tuple[tuple[type[exceptions.RequestException], str], ...] =
     (exceptions.ConnectionError, "cannot be reached; check the network, region and proxy"),
 )
 
+_NO_ADDRESS = "NameResolutionError"  # urllib3's, which requests wraps
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -100,6 +102,8 @@ def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractErro
             f"{where}: the TLS certificate is not trusted; where a proxy inspects TLS, "
             "name its CA bundle in ca_bundle, or in REQUESTS_CA_BUNDLE"
         )
+    if _NO_ADDRESS in str(error) and not isinstance(error, exceptions.ProxyError):
+        return TemporaryError(f"{where}: the host's name is not found; check the network and DNS")
     for kind, words in _TEMPORARY_FAILURES:
         if isinstance(error, kind):
             return TemporaryError(f"{where}: {words}")

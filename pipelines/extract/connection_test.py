@@ -31,7 +31,7 @@ from pipelines.extract.pull import endpoints_of
 from pipelines.extract.records import page_of
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
-from pipelines.settings import DetailEndpoint, Integration
+from pipelines.integration import DetailEndpoint, Integration
 
 # A person waits: one failure may pass, a second one is told.
 MAX_TRIES = 2

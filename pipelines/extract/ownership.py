@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipelines.extract.endpoints import SYSTEMGROUPS, SYSTEMS
 from pipelines.extract.errors import WrongOrganizationError
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 
 # Where the records of an endpoint say which organisation owns them; old ones do not.
 OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}

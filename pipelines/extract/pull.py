@@ -21,7 +21,7 @@ from pipelines.extract.remembered_rates import RememberedRates, hash_of
 from pipelines.extract.session import open_session
 from pipelines.extract.spool import FinishedList, Spool
 from pipelines.extract.throttle import ThrottleStats, throttle_for
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2

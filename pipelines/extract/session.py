@@ -6,7 +6,8 @@ from requests.auth import AuthBase
 from pipelines.credentials import Credentials, ServiceAccount
 from pipelines.extract.oauth import ServiceAccountAuth
 from pipelines.extract.transport import ApiKeyAuth, Network, read_only_session
-from pipelines.settings import Integration, SettingsError
+from pipelines.integration import Integration
+from pipelines.settings import SettingsError
 
 
 def open_session(integration: Integration, credentials: Credentials) -> requests.Session:

@@ -7,12 +7,12 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from pipelines.integration import Integration
 from pipelines.schedule import Schedule
 from pipelines.settings import (
     CONFIG_VARIABLE,
     HOME_VARIABLE,
     KEY_VARIABLE,
-    Integration,
     KeepSnapshots,
     Settings,
     parse_settings,

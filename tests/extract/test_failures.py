@@ -27,7 +27,7 @@ from pipelines.extract.retry import (
     MAX_TRIES,
     RetryBudget,
 )
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate, truth
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)

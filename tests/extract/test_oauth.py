@@ -24,7 +24,7 @@ from pipelines.extract.remembered_rates import hash_of
 from pipelines.extract.retry import MAX_TRIES
 from pipelines.extract.throttle import throttle_for
 from pipelines.extract.transport import Network, read_only_session
-from pipelines.settings import Integration
+from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
 from pipelines.views import VIEWS
 

@@ -20,7 +20,8 @@ from pipelines.extract.transport import (
     read_only_session,
     token_session,
 )
-from pipelines.settings import Integration, SettingsError
+from pipelines.integration import Integration
+from pipelines.settings import SettingsError
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 # Key and certificate of 127.0.0.1, for nothing but these tests; it ends in the year 9999.

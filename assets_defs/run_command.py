@@ -1,0 +1,114 @@
+"""The command `run`: pull and publish, and tell the webhook of what failed."""
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from assets_defs.alerts import failure_alert, post
+from assets_defs.parallel import refresh_each
+from assets_defs.places import published_file, run_lock
+from assets_defs.run import RunResult, limit_runs_at_once, refresh
+from assets_defs.summary import print_summary
+from assets_defs.terminal import printable
+from assets_defs.usage import (
+    chosen_integrations,
+    config_option,
+    data_dir_option,
+    errors_in_words,
+    set_environment,
+)
+from pipelines.alerts import UNWANTED
+from pipelines.credentials import credentials_of
+from pipelines.locks import release
+from pipelines.settings import load_settings
+
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
+KILLED = "its process was killed"
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@config_option
+@data_dir_option
+@click.option("--accept-removals", is_flag=True, help="Publish although many assets vanished")
+def run(
+    names: Sequence[str], config: Path | None, data_dir: Path | None, *, accept_removals: bool
+) -> None:
+    """Pull and publish integrations: those NAMED, or all that are enabled."""
+    with errors_in_words():
+        set_environment(config, data_dir)
+        settings = load_settings()
+        limit_runs_at_once(settings.max_parallel_runs)
+        chosen = chosen_integrations(settings, names)
+        if len(chosen) == 1:
+            (only,) = chosen
+            with errors_in_words(partial(_alert, only.name)):
+                credentials_of(only)
+                succeeded = run_one(only.name, accept_removals=accept_removals)
+        else:
+            options = ["--accept-removals"] if accept_removals else []
+            succeeded = _run_many(
+                [each.name for each in chosen], options, settings.max_parallel_runs
+            )
+    if not succeeded:
+        sys.exit(1)
+
+
+def run_one(name: str, *, accept_removals: bool = False) -> bool:
+    """Pull and publish an integration in this process; whether that succeeded."""
+    click.echo(f"{name}: pulling", err=True)
+    result = refresh(name, accept_removals=accept_removals)
+    if result.failure:
+        click.echo(f"{name}: {result.failure}", err=True)
+        click.echo(f"{name}: {_what_stays(result)}", err=True)
+        if result.was_interrupted:
+            _leave_at_once()
+        _alert(name, result.failure, result.run_id)
+        return False
+    print_summary(name, published_file())
+    return True
+
+
+def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> bool:
+    click.echo(f"{len(names)} integrations, {at_once} at once", err=True)
+    published = 0
+    for done, (name, succeeded, said) in enumerate(refresh_each(names, options, at_once), 1):
+        published += succeeded
+        for line in ["published"] if succeeded else said or [KILLED]:
+            click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
+        if not succeeded and not said:
+            _alert(name, KILLED)
+    click.echo(f"{published} of {len(names)} integrations published: {published_file()}")
+    return published == len(names)
+
+
+def _alert(name: str, cause: str, run_id: str = "") -> None:
+    """Post a failure where the settings name a webhook, and say what became of that.
+
+    The UI posts those of its own runs only.
+    """
+    # The next run of the integration need not wait for the webhook.
+    release(run_lock(name))
+    said = post(failure_alert(name, cause, run_id))
+    if said != UNWANTED:
+        click.echo(f"{name}: alert {printable(said)}", err=True)
+
+
+def _what_stays(result: RunResult) -> str:
+    if result.was_committed:
+        return (
+            f"the snapshot is in the history, but {published_file()} could not be renewed; "
+            "mend the cause and run `jumpcloud-inventory rebuild`"
+        )
+    return "nothing was published; what was published before stays"
+
+
+def _leave_at_once() -> None:
+    """Exit as Ctrl-C does, without waiting for answers that calls under way may still get."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)
