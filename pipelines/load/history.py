@@ -48,6 +48,10 @@ class History:
         path = self._manifest(manifest.integration.name, manifest.snapshot_id)
         write_text(manifest.model_dump_json(indent=1), path)
 
+    def manifest(self, integration: str, snapshot_id: str) -> Manifest:
+        """A committed snapshot's manifest."""
+        return _read_manifest(self._manifest(integration, snapshot_id))
+
     def manifests(self, integration: str = "*") -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
         return [_read_manifest(path) for path in self._manifests(integration)]
@@ -65,6 +69,14 @@ class History:
             if was_read(table, manifest.pull) and part.exists():
                 return manifest
         return None
+
+    def snapshots(self) -> dict[str, list[str]]:
+        """By integration the ids of its committed snapshots, oldest first."""
+        snapshots: dict[str, list[str]] = {}
+        for path in self._manifests("*"):
+            name = path.parent.name.removeprefix("integration=")
+            snapshots.setdefault(name, []).append(path.stem)
+        return snapshots
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """The ids of the integration's committed snapshots, oldest first."""
