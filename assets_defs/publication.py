@@ -17,7 +17,7 @@ from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.integration import Integration
-from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
@@ -100,7 +100,7 @@ def commit(
 def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
     """Fold the history into a new file, rename it over the published one, and thin the history."""
     with step(context) as integration, locked(publication_lock()):
-        build_duckdb_file(history(), published_file())
+        update_duckdb_file(history(), published_file())
         prune(history(), integration.name, applied_settings().keep_snapshots)
     release(run_lock(context.partition_key))
     return dg.MaterializeResult(

@@ -16,7 +16,7 @@ from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
 from assets_defs.terminal import CONSOLE, TERMINAL
-from pipelines.load.files import write_text
+from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
 from pipelines.settings import SettingsError, home
 from pipelines.storage import is_no_room
@@ -56,7 +56,10 @@ def prepare_home() -> None:
     dagster_home = home() / "dagster"
     try:
         # Names, e-mail addresses and who has sudo are nobody else's business.
+        new = [each for each in (home(), *home().parents) if not each.exists()]
         home().mkdir(mode=0o700, parents=True, exist_ok=True)
+        for each in new:
+            flush(each.parent)
         for folder in (home(), dagster_home, home() / "history", home() / "parquet"):
             folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=folder).close()

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
@@ -48,7 +48,7 @@ def main() -> None:
     tables = PulledTables(pull, completeness, partial(_read, pulled))
     commit_snapshot(history, INTEGRATION, tables, "run", VOLATILE_COLUMNS)
     committed = time.monotonic()
-    build_duckdb_file(history, data_dir / "inventory.duckdb")
+    update_duckdb_file(history, data_dir / "inventory.duckdb")
     ended = time.monotonic()
     print(json.dumps({"commit": committed - begun, "fold": ended - committed}))
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pipelines.extract.pull import pull_organization, spool_of
-from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
@@ -35,7 +35,7 @@ def main() -> None:
         "without Dagster",
         settings.volatile_columns,
     )
-    build_duckdb_file(history, data / "inventory.duckdb")
+    update_duckdb_file(history, data / "inventory.duckdb")
     spool_of(integration, data).remove()
 
 

@@ -23,7 +23,7 @@ from pipelines.credentials import credentials_of
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.integration import Integration
-from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
@@ -184,7 +184,7 @@ class Publisher:
         )
         given = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
         manifest = commit_snapshot(self.history, facts, given, "run-1", volatile_columns)
-        build_duckdb_file(self.history, self.file)
+        update_duckdb_file(self.history, self.file)
         return manifest
 
     def rows(self, query: str) -> Rows:

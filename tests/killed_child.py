@@ -12,7 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -56,7 +56,7 @@ def _work(work: Work) -> None:
         stage = _read(Path(work.stage)) if work.stage else {}
         _suffer(work)
         if stage:
-            _publish(stage)
+            _publish(stage, datetime.now(UTC) + timedelta(days=work.days_later))
         else:
             main(["run"])
         code = 0
@@ -120,7 +120,7 @@ def _read(stage: Path) -> dict[str, pa.Table]:
     return {path.stem: pq.read_table(path, partitioning=None) for path in stage.glob("*.parquet")}
 
 
-def _publish(tables: dict[str, pa.Table]) -> None:
+def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """What a run does after its pull: store every table, commit the snapshot, build the file."""
     settings = load_settings()
     spool_of(settings.named("acme"), home()).open()
@@ -128,14 +128,14 @@ def _publish(tables: dict[str, pa.Table]) -> None:
     for name, table in tables.items():
         schema, _, short = name.partition(".")
         key = raw_key(short) if schema == "jumpcloud" else table_key(short)
-        store.write(key, "acme", _as_of_now(table) if short == PULLS else table)
+        store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
     context = dg.build_asset_context(partition_key="acme")
     list(cast("Iterator[object]", commit(context, parquet=store)))
     inventory_duckdb(context)
 
 
-def _as_of_now(facts: pa.Table) -> pa.Table:
-    row = facts.to_pylist()[0] | {"started_at": datetime.now(UTC)}
+def _as_of(pulled_at: datetime, facts: pa.Table) -> pa.Table:
+    row = facts.to_pylist()[0] | {"started_at": pulled_at}
     return pa.Table.from_pylist([row], facts.schema)
 
 

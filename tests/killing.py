@@ -16,6 +16,7 @@ class Work:
     Attributes:
         home: the data directory.
         stage: folder of the tables of a pull, to be published; None for the whole command `run`.
+        days_later: number of days from today on which these tables were pulled.
         kill_at: number of the operation on the data directory's files before which it is killed.
         kill_beyond: size in bytes of a file at which the kernel ends the child within a write.
         refuse_beyond: size in bytes at which a file takes no more.
@@ -25,6 +26,7 @@ class Work:
 
     home: str
     stage: str | None = None
+    days_later: int = 0
     kill_at: int | None = None
     kill_beyond: int | None = None
     refuse_beyond: int | None = None

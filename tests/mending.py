@@ -36,21 +36,22 @@ class Victim:
 
     def run(self) -> list[str]:
         """A run that nothing ends before its time; its operations on files."""
-        log = self.children.folder / "operations.log"
-        log.unlink(missing_ok=True)
-        assert self.children.do(replace(self.work, log=str(log))) == 0, self.children.said()
+        end, operations = self._do(self.work)
+        assert end == 0, self.children.said()
         assert leftovers(self.home, self.history) == []
         self.published = self.found()
         assert self.published == self.rebuilt()
         assert self.published
         snapshots = {row[1] for row in self.published["snapshots"]}
         assert snapshots == set(self.history.snapshot_ids("acme"))
-        return log.read_text().replace(str(self.home), "").splitlines()
+        return operations
 
     def kill(self, what: str, *, at: int | None = None, beyond: int | None = None) -> None:
         """Kill a run, see that nothing is lost, and that the next run mends what there is."""
-        end = self.children.do(replace(self.work, kill_at=at, kill_beyond=beyond))
+        end, operations = self._do(replace(self.work, kill_at=at, kill_beyond=beyond))
         assert end in KILLED, what
+        if at:
+            what = f"{what}, before {at}: {operations[-1]}"
         after = self.found()
         assert after == self.published or after == self.rebuilt(), what
         assert_readable(self.history)
@@ -59,6 +60,13 @@ class Victim:
         assert len(self.history.manifests()) == committed + 1, what
         assert_readable(self.history)
         self.survived.append(what)
+
+    def _do(self, work: Work) -> tuple[int, list[str]]:
+        """How the child ended, and its operations on files; before the last of them if killed."""
+        log = self.children.folder / "operations.log"
+        log.unlink(missing_ok=True)
+        end = self.children.do(replace(work, log=str(log)))
+        return end, log.read_text().replace(str(self.home), "").splitlines()
 
     def fail(self, what: Work, code: int) -> None:
         """A run that fails: what was published is untouched."""
@@ -90,7 +98,8 @@ def assert_readable(history: History) -> None:
 
 def leftovers(home: Path, history: History) -> list[str]:
     """What lies in the data directory although no reader and no later run needs it."""
-    kept = {home / "inventory.duckdb", home / "rates.json", *home.glob("locks/*")}
+    kept = {home / "inventory.duckdb", home / ".inventory.duckdb.seal", home / "rates.json"}
+    kept |= {*home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))
     kept |= set((home / "dagster").rglob("*"))
     for manifest in history.manifests():

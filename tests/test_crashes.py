@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 
 import dagster as dg
@@ -91,9 +91,9 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
                 for number, operation in enumerate(operations, 1)
                 if "_manifests/" in operation or ".inventory" in operation
             ]
-            for number, operation in sorted({*spread(operations, 9), *decisive})[part::2]:
+            for number, _ in sorted({*spread(operations, 9), *decisive})[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
-                victim.kill(f"before {number}: {operation}", at=number)
+                victim.kill("a publication", at=number)
             for size in (100, 2_000, 10_000, 300_000, 1_000_000, 3_000_000)[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
                 victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
@@ -104,6 +104,52 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
     sys.stdout.write("\n".join(survived))
     assert len(survived) >= 24
     for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
+        assert any(words in point for point in survived), words
+
+
+def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next(
+    installations: list[tuple[Organization, Installation]], stages: list[Path]
+) -> None:
+    def work_through(part: int, installation: Installation) -> list[str]:
+        settings = Path(installation.environment["JUMPCLOUD_INVENTORY_CONFIG"])
+        policy = '[keep_snapshots]\nall_for_days = 1\nthen = "none"\n'
+        settings.write_text(f"{settings.read_text()}\n{policy}")
+        days, turns = count(), cycle(map(str, stages))
+        with children(installation.environment, installation.folder / "said") as process:
+            work = Work(str(installation.data))
+            victim = Victim(process, work, installation.data)
+
+            def on_the_next_day() -> None:
+                victim.work = replace(work, stage=next(turns), days_later=next(days))
+
+            for _ in range(3):
+                on_the_next_day()
+                operations = victim.run()
+            published = operations.index("os.rename /.inventory.duckdb.new") + 1
+            (rewritten,) = (
+                number
+                for number, each in enumerate(operations, 1)
+                if number > published and each.startswith("os.rename /history/_manifests")
+            )
+            removals = spread(operations[rewritten:], 5)
+            points = [*range(rewritten - 1, rewritten + 1), *(rewritten + n for n, _ in removals)]
+            for number in points[part::2]:
+                on_the_next_day()
+                victim.kill("retention", at=number)
+                # Of the day that was told last, and always two.
+                assert sum(each.has_tables for each in victim.history.manifests()) <= 3
+        return victim.survived
+
+    survived = at_once(work_through, range(2), [one for _, one in installations])
+    sys.stdout.write(f"{len(survived)} removals killed, all survived:\n")
+    sys.stdout.write("\n".join(survived))
+    assert len(survived) == 7
+    for words in (
+        "open /history/_manifests",
+        "rename /history/_manifests",
+        "os.remove",
+        "os.rmdir",
+    ):
         assert any(words in point for point in survived), words
 
 
@@ -121,7 +167,7 @@ def test_a_run_killed_at_any_moment_is_mended_by_the_next(
             ]:
                 number = next(i for i, each in enumerate(operations, 1) if words in each)
                 organization.add_user(username=f"new.person.{number}")
-                victim.kill(f"before {number}: {operations[number - 1]}", at=number)
+                victim.kill("a run", at=number)
             organization.add_user(username="new.person")
             size = (60_000, 300_000)[part]
             victim.kill(f"while a file grew beyond {size} bytes", beyond=size)

@@ -18,6 +18,7 @@ from pipelines.load.files import write_parquet
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
 from pipelines.load.run_tables import snapshots_table
+from pipelines.load.sight import ABSENT, removed_before
 
 # Published by a process of its own; those between have files of the same kind, copied.
 MEASURED = (1, 2, 10, 30, 60)
@@ -91,7 +92,7 @@ def _publish(pulled: Path, history: History, number: int) -> Publication:
     manifest = _latest(history)
     parts = [
         history.part(table.name, "acme", manifest.snapshot_id)
-        for table in (*INVENTORY_TABLES, CHANGES, SNAPSHOTS)
+        for table in (*INVENTORY_TABLES, CHANGES, ABSENT, SNAPSHOTS)
     ]
     return Publication(
         number,
@@ -108,6 +109,7 @@ def _repeat(history: History, until: int, proofs: pa.Table) -> None:
     """Lengthen the history: the same tables, as links, and as many changes, of other assets."""
     latest = _latest(history)
     changes = history.read(CHANGES, "acme", latest.snapshot_id)
+    absent = history.read(ABSENT, "acme", latest.snapshot_id).drop_columns("integration")
     for number in range(len(history.snapshot_ids("acme")) + 1, until + 1):
         started_at = FIRST_PULL + EVERY * number
         manifest = latest.model_copy(
@@ -123,6 +125,9 @@ def _repeat(history: History, until: int, proofs: pa.Table) -> None:
         ids = pc.binary_replace_slice(changes["asset_id"], 0, 3, f"{number:03}")
         others = changes.set_column(changes.schema.get_field_index("asset_id"), "asset_id", ids)
         history.write(CHANGES.name, "acme", manifest.snapshot_id, others)
+        part = history.part(CHANGES.name, "acme", manifest.snapshot_id)
+        absent = pa.concat_tables([absent, removed_before([part])])
+        history.write(ABSENT.name, "acme", manifest.snapshot_id, absent)
         row = snapshots_table(manifest, proofs)
         history.write(SNAPSHOTS.name, "acme", manifest.snapshot_id, row)
         history.commit(manifest)

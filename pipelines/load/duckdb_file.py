@@ -4,37 +4,30 @@ DuckDB allows no reader beside a writer; a rename blocks none, and an open conne
 file that it opened.
 """
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 
-from pipelines.contract import (
-    CHANGES,
-    COMPLETENESS,
-    INTEGRATIONS,
-    INVENTORY_TABLES,
-    SNAPSHOTS,
-    TABLES,
-)
+from pipelines.contract import TABLES
 from pipelines.database import in_memory
+from pipelines.load.ddl import statements
 from pipelines.load.files import replace_durably
+from pipelines.load.fold import fold, folded
 from pipelines.load.history import History
-from pipelines.load.manifest import Manifest
-from pipelines.load.parquet import parquet
 from pipelines.load.quoting import quoted
-from pipelines.load.run_tables import integrations_table
-from pipelines.schema import Column, Table, View
+from pipelines.load.seal import seal_of, sealed_at
 from pipelines.views import VIEWS
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
 STORAGE_VERSION = "v1.2.0"
 
+Snapshots = Mapping[str, Sequence[str]]
 
-def build_duckdb_file(
-    history: History, path: Path, manifests: Sequence[Manifest] | None = None
-) -> None:
+
+def build_duckdb_file(history: History, path: Path, snapshots: Snapshots | None = None) -> None:
     """Fold the history into a new file and rename it over `path`.
 
     To publish, the caller holds the publication lock.
@@ -42,90 +35,92 @@ def build_duckdb_file(
     Args:
         history: where the snapshots are.
         path: the file.
-        manifests: the snapshots to fold, oldest first; without them all that are committed.
+        snapshots: by integration the ids of those to fold, oldest first; without them all that
+            are committed.
     """
+    with _built_aside(path) as aside:
+        _build(aside, history, history.snapshots() if snapshots is None else snapshots)
+
+
+def update_duckdb_file(history: History, path: Path) -> None:
+    """Bring the published file up to the history: the content of one built anew, for less.
+
+    The caller holds the publication lock.
+
+    Args:
+        history: where the snapshots are.
+        path: the file. It is gone on with if it is, byte for byte, as this version of the program
+            left it, and tells of no snapshot that the history lacks; else it is built anew.
+    """
+    snapshots = history.snapshots()
+    with _built_aside(path) as aside:
+        if not (_copy_sealed(path, aside) and _go_on(aside, history, snapshots)):
+            aside.unlink(missing_ok=True)
+            _build(aside, history, snapshots)
+
+
+@contextmanager
+def _built_aside(path: Path) -> Iterator[Path]:
+    """A path beside `path`; the file that is made there takes its place, with its seal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
-    leftovers = (aside, aside.with_name(f"{aside.name}.wal"))
+    leftovers = (aside, _log_of(aside))
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     try:
-        with in_memory() as connection:
-            connection.execute(
-                f"ATTACH {quoted(str(aside))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
-            )
-            connection.execute("USE inventory")
-            _fill(connection, history, history.manifests() if manifests is None else manifests)
-            connection.execute("USE memory")
-            connection.execute("DETACH inventory")
+        yield aside
+        seal = seal_of(aside, _made_by())
+        # What someone left who wrote to the published file and was killed: it fits no other.
+        _log_of(path).unlink(missing_ok=True)
         replace_durably(aside, path)
+        sealed_at(path).write_text(seal, encoding="utf-8")
     finally:
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
 
 
-def _fill(
-    connection: duckdb.DuckDBPyConnection, history: History, manifests: Sequence[Manifest]
-) -> None:
-    latest = {each.integration.name: each for each in manifests}
-    for table in TABLES.values():
-        _create(connection, table)
-    for table in (*INVENTORY_TABLES, COMPLETENESS):
-        _insert_parts(connection, history, table, latest.values())
-    for table in (CHANGES, SNAPSHOTS):
-        _insert_parts(connection, history, table, manifests)
-    connection.register("integration_rows", integrations_table(latest.values()))
-    connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
-    connection.unregister("integration_rows")
-    for view in VIEWS:
-        _create_view(connection, view)
+def _log_of(path: Path) -> Path:
+    """DuckDB's write-ahead log of the file."""
+    return path.with_name(f"{path.name}.wal")
 
 
-def _create(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    columns = ", ".join(map(_definition, table.published_columns))
-    connection.execute(f'CREATE TABLE "{table.name}" ({columns})')
-    _comment(connection, "TABLE", table.name, table.description, table.published_columns)
+def _made_by() -> list[str]:
+    """What a file's form follows from, beside the history."""
+    return [STORAGE_VERSION, *statements(TABLES.values(), VIEWS)]
 
 
-def _definition(column: Column) -> str:
-    # Changes grow with the history: of all compressions this one makes them smallest, and soonest.
-    is_long = column.type == "JSON" or column.name == "asset_id"
-    compression = " USING COMPRESSION zstd" if is_long else ""
-    return f'"{column.name}" {column.type}{compression}'
+def _build(aside: Path, history: History, snapshots: Snapshots) -> None:
+    with _attached(aside) as connection:
+        for statement in statements(TABLES.values(), VIEWS):
+            connection.execute(statement)
+        fold(connection, history, snapshots)
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    connection.execute(f'CREATE VIEW "{view.name}" AS {view.sql}')
-    columns = [Column(name, "TEXT", text) for name, text in view.columns.items()]
-    _comment(connection, "VIEW", view.name, view.description, columns)
+def _copy_sealed(path: Path, aside: Path) -> bool:
+    """Copy the published file; whether nobody else has written to it."""
+    if not (path.exists() and sealed_at(path).exists()):
+        return False
+    shutil.copyfile(path, aside)
+    return sealed_at(path).read_bytes() == seal_of(aside, _made_by()).encode()
 
 
-def _comment(
-    connection: duckdb.DuckDBPyConnection,
-    kind: str,
-    name: str,
-    description: str,
-    columns: Sequence[Column],
-) -> None:
-    connection.execute(f'COMMENT ON {kind} "{name}" IS {quoted(description)}')
-    for column in columns:
-        text = quoted(column.description)
-        connection.execute(f'COMMENT ON COLUMN "{name}"."{column.name}" IS {text}')
+def _go_on(aside: Path, history: History, snapshots: Snapshots) -> bool:
+    """Fold what is new into the copy; False if the history lacks what it tells of."""
+    with _attached(aside) as connection:
+        for name, ids in folded(connection).items():
+            if not {*ids} <= {*snapshots.get(name, ())}:
+                return False
+        fold(connection, history, snapshots)
+    return True
 
 
-def _insert_parts(
-    connection: duckdb.DuckDBPyConnection,
-    history: History,
-    table: Table,
-    manifests: Iterable[Manifest],
-) -> None:
-    """Fill a table with the snapshots of each integration, whose name only the folder tells."""
-    # A later version that was tried may have written more columns.
-    known = ", ".join(quoted(column.name) for column in table.published_columns)
-    for name, group in groupby(manifests, lambda manifest: manifest.integration.name):
-        parts = [history.part(table.name, name, each.snapshot_id) for each in group]
+@contextmanager
+def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with in_memory() as connection:
         connection.execute(
-            f'INSERT INTO "{table.name}" BY NAME '
-            f"SELECT {quoted(name)} AS integration, COLUMNS(lambda c: c IN ({known})) "
-            f"FROM {parquet(parts)}"
+            f"ATTACH {quoted(str(path))} AS inventory (STORAGE_VERSION '{STORAGE_VERSION}')"
         )
+        connection.execute("USE inventory")
+        yield connection
+        connection.execute("USE memory")
+        connection.execute("DETACH inventory")

@@ -1,7 +1,7 @@
 """Files that appear whole or not at all."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,9 +23,9 @@ def write_text(text: str, path: Path) -> None:
 
 def replace_durably(aside: Path, path: Path) -> None:
     """Rename over `path`, so that even a power cut leaves the old or the new file."""
-    _flush(aside)
+    flush(aside)
     aside.replace(path)
-    _flush(path.parent)
+    flush(path.parent)
 
 
 @contextmanager
@@ -41,7 +41,16 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
-def _flush(path: Path) -> None:
+def flush_folders(paths: Iterable[Path], top: Path) -> None:
+    """Let a power cut leave the folders above these paths, up to `top`, in which each is."""
+    above = {parent for path in paths for parent in path.parents if parent.is_relative_to(top)}
+    # A folder before the one that it is in.
+    for folder in sorted(above, reverse=True):
+        flush(folder)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk has the file, or the entries of the folder."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

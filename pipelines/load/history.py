@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import replace_durably, write_parquet, write_text
+from pipelines.load.files import flush_folders, replace_durably, write_parquet, write_text
 from pipelines.load.manifest import Manifest
 from pipelines.load.scope import was_read
 from pipelines.schema import Table
@@ -44,9 +44,18 @@ class History:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def commit(self, manifest: Manifest) -> None:
-        """Make the snapshot exist: its files must be there."""
-        path = self._manifest(manifest.integration.name, manifest.snapshot_id)
+        """Make the snapshot exist: its files must be there, also after a power cut."""
+        at = (manifest.integration.name, manifest.snapshot_id)
+        path = self._manifest(*at)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # All, not the new ones: one that a killed run made need not be on the disk either.
+        parts = [self.part(table, *at) for table in manifest.sha256]
+        flush_folders([path, *parts], self.root.parent)
         write_text(manifest.model_dump_json(indent=1), path)
+
+    def manifest(self, integration: str, snapshot_id: str) -> Manifest:
+        """A committed snapshot's manifest."""
+        return _read_manifest(self._manifest(integration, snapshot_id))
 
     def manifests(self, integration: str = "*") -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
@@ -65,6 +74,14 @@ class History:
             if was_read(table, manifest.pull) and part.exists():
                 return manifest
         return None
+
+    def snapshots(self) -> dict[str, list[str]]:
+        """By integration the ids of its committed snapshots, oldest first."""
+        snapshots: dict[str, list[str]] = {}
+        for path in self._manifests("*"):
+            name = path.parent.name.removeprefix("integration=")
+            snapshots.setdefault(name, []).append(path.stem)
+        return snapshots
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """The ids of the integration's committed snapshots, oldest first."""

@@ -62,13 +62,13 @@ def build_past_file(history: History, snapshot: Manifest, path: Path) -> list[Ma
     Raises:
         InventoryError: files of the history are missing or damaged.
     """
-    past: list[Manifest] = []
+    past: dict[str, list[str]] = {}
     latest = []
-    for _, group in groupby(history.manifests(), key=lambda each: each.integration.name):
+    for name, group in groupby(history.manifests(), key=lambda each: each.integration.name):
         own = list(group)
         last = _latest_with(snapshot, own)
         if last:
-            past += own[: own.index(last) + 1]
+            past[name] = [each.snapshot_id for each in own[: own.index(last) + 1]]
             latest.append(last)
     try:
         build_duckdb_file(history, path, past)

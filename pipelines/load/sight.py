@@ -5,21 +5,34 @@ from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipelines.contract import ASSET_TABLES
+from pipelines.contract import ASSET_TABLES, INTEGRATION
 from pipelines.database import in_memory
 from pipelines.load.parquet import parquet
-from pipelines.schema import ARROW_TYPES, Table
+from pipelines.schema import Column, Table
 
-_SIGHT = (pa.field("asset_id", pa.string()), pa.field("first_seen_at", ARROW_TYPES["TIMESTAMPTZ"]))
-SIGHTS = pa.schema(list(_SIGHT))
-REMOVED = pa.schema([pa.field("asset_type", pa.string()), *_SIGHT])
+# Beside the tables of the contract: by it a first sight survives an absence of any length.
+ABSENT = Table(
+    "absent_assets",
+    "Assets that an earlier pull found and this one did not",
+    key=("asset_type", "asset_id"),
+    columns=(
+        INTEGRATION,
+        Column("asset_type", "TEXT", "Table that the asset belonged to"),
+        Column("asset_id", "TEXT", "Its key there"),
+        Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found it"),
+    ),
+)
+SIGHTS = pa.schema([ABSENT.arrow_schema.field(name) for name in ("asset_id", "first_seen_at")])
 
 
 def removed_before(changes: Sequence[Path]) -> pa.Table:
-    """The assets that were ever removed, and their first sights, from files of `changes`."""
-    if not changes:
-        return REMOVED.empty_table()
+    """The assets that were ever removed, from files of `changes`.
+
+    Returns:
+        Rows of `ABSENT`, without the integration.
+    """
     types = ", ".join(f"'{table.name}'" for table in ASSET_TABLES)
     query = f"""
 SELECT asset_type, asset_id, min(old_value::JSON ->> 'first_seen_at')::TIMESTAMPTZ AS first_seen_at
@@ -29,45 +42,50 @@ GROUP BY ALL
 """
     with in_memory() as connection:
         rows: pa.Table = connection.sql(query).to_arrow_table()
-    return rows.cast(REMOVED)
+    return rows
 
 
 def with_sight(
-    table: Table, rows: pa.Table, earlier: Sequence[pa.Table], removed: pa.Table, now: datetime
-) -> pa.Table:
-    """The rows of an asset table with their first and last sight.
+    table: Table, rows: pa.Table, known: Sequence[pa.Table], now: datetime
+) -> tuple[pa.Table, pa.Table]:
+    """The rows of an asset table with their first and last sight, and the assets that it lacks.
 
     Args:
         table: which.
         rows: its rows as the transform gave them.
-        earlier: its published rows in earlier snapshots.
-        removed: see `removed_before`.
+        known: the assets seen before, as rows of `SIGHTS`; the earliest of several counts.
         now: start of the pull that found the rows.
+
+    Returns:
+        The rows to be published, and the known assets that are not among them, as rows of `ABSENT`,
+        without the integration.
     """
     key = table.key[0]
-    sights = [
-        each.select([key, "first_seen_at"]).rename_columns(["asset_id", "first_seen_at"])
-        for each in earlier
-    ]
-    query = f"""
-WITH first AS (
-    SELECT asset_id, min(first_seen_at) AS first_seen_at
-    FROM (
-        FROM sights
-        UNION ALL BY NAME
-        SELECT asset_id, first_seen_at FROM removed WHERE asset_type = '{table.name}'
-    )
-    GROUP BY asset_id
-)
-SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
-    $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN first ON first.asset_id = rows.{key}
-ORDER BY {key}
-"""
+    first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM sights GROUP BY asset_id"
     with in_memory() as connection:
         connection.register("rows", rows)
-        connection.register("sights", pa.concat_tables([SIGHTS.empty_table(), *sights]))
-        connection.register("removed", removed)
-        relation = connection.sql(query, params={"now": now.isoformat()})
-        result: pa.Table = relation.to_arrow_table()
-    return result.cast(table.published_schema)
+        connection.register("sights", pa.concat_tables([SIGHTS.empty_table(), *known]))
+        present: pa.Table = connection.sql(
+            f"""
+SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
+    $now::TIMESTAMPTZ AS last_seen_at
+FROM rows LEFT JOIN ({first}) AS first ON first.asset_id = rows.{key}
+ORDER BY {key}
+""",
+            params={"now": now.isoformat()},
+        ).to_arrow_table()
+        absent: pa.Table = connection.sql(f"""
+SELECT '{table.name}' AS asset_type, * FROM ({first})
+WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
+""").to_arrow_table()
+    return present.cast(table.published_schema), absent
+
+
+def sights_in(table: Table, rows: pa.Table) -> pa.Table:
+    """The assets of published rows of a table, as `SIGHTS`."""
+    return rows.select([table.key[0], "first_seen_at"]).rename_columns(SIGHTS.names)
+
+
+def sights_of(table: Table, absent: pa.Table) -> pa.Table:
+    """The assets of one table among the absent ones, as `SIGHTS`."""
+    return absent.filter(pc.field("asset_type") == table.name).select(SIGHTS.names)

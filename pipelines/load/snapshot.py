@@ -12,7 +12,7 @@ from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.run_tables import snapshots_table
 from pipelines.load.scope import columns_not_read, read_by_both, was_read
-from pipelines.load.sight import removed_before, with_sight
+from pipelines.load.sight import ABSENT, removed_before, sights_in, sights_of, with_sight
 from pipelines.schema import Table
 
 
@@ -63,6 +63,7 @@ def commit_snapshot(
         for table in INVENTORY_TABLES
     ]
     writer.write_part(CHANGES.name, pa.concat_tables(changes))
+    writer.write_part(ABSENT.name, pa.concat_tables(writer.absent))
     writer.write_part(COMPLETENESS.name, pulled.completeness)
     manifest = Manifest(
         snapshot_id=snapshot_id,
@@ -94,6 +95,7 @@ class _SnapshotWriter:
         self._integration = integration
         self._snapshot_id = snapshot_id
         self._pull = pull
+        self.absent: list[pa.Table] = []
         self.rows: dict[str, int] = {}
         self.sha256: dict[str, str] = {}
 
@@ -107,9 +109,10 @@ class _SnapshotWriter:
             if each
         }
         if table.is_asset:
-            rows = with_sight(
-                table, rows, [*earlier.values()], self._removed_before, pull.started_at
-            )
+            known = [sights_in(table, each) for each in earlier.values()]
+            known.append(sights_of(table, self._absent_before))
+            rows, absent = with_sight(table, rows, known, pull.started_at)
+            self.absent.append(absent)
         self.write_part(table.name, rows)
         if base is None or not was_read(table, pull):
             return CHANGES.arrow_schema.empty_table()
@@ -125,7 +128,13 @@ class _SnapshotWriter:
         self.sha256[table] = self._history.write(table, self._integration, self._snapshot_id, rows)
 
     @cached_property
-    def _removed_before(self) -> pa.Table:
+    def _absent_before(self) -> pa.Table:
+        last = self._history.latest(self._integration)
+        if last is None:
+            return ABSENT.arrow_schema.empty_table()
+        if ABSENT.name in last.sha256:
+            return self._history.read(ABSENT, self._integration, last.snapshot_id)
+        # The version that wrote it kept no such table.
         snapshot_ids = self._history.snapshot_ids(self._integration)
         return removed_before(
             [self._history.part(CHANGES.name, self._integration, each) for each in snapshot_ids]

@@ -69,7 +69,7 @@ def test_an_open_connection_keeps_its_inventory_and_a_new_one_sees_the_next(
         assert reader.execute(count).fetchone() == before == (SMALL.systems,)
     assert publisher.rows(count) == [{"count_star()": SMALL.systems + 1}]
     leftovers = sorted(path.name for path in publisher.home.iterdir())
-    assert leftovers == ["history", "inventory.duckdb"]
+    assert leftovers == [".inventory.duckdb.seal", "history", "inventory.duckdb"]
 
 
 def test_changes_name_what_was_added_removed_and_changed(

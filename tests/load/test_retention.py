@@ -14,6 +14,7 @@ from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import LASTING_TABLES, Manifest
 from pipelines.load.retention import prune, snapshots_to_keep
+from pipelines.load.sight import ABSENT
 from pipelines.settings import KeepSnapshots
 from pipelines.simulator import Organization, Sizes, generate
 
@@ -135,6 +136,34 @@ def test_first_sight_survives_the_snapshot_that_showed_it(
     publisher.publish(pull(organization))
     (row,) = publisher.rows(f"FROM systems WHERE system_id = '{system_id}'")
     assert row["first_seen_at"] == first
+
+
+def test_first_sight_survives_the_step_from_a_version_that_kept_no_table_of_absent_assets(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=SMALL)
+    system_id = next(iter(organization.systems))
+    record = dict(organization.systems[system_id])
+    first = publisher.publish(pull(organization)).pull.started_at
+    organization.remove_system(system_id)
+    for _ in range(2):
+        publisher.publish(pull(organization))
+    history = publisher.history
+    for manifest in history.manifests("acme"):
+        digests = {name: each for name, each in manifest.sha256.items() if name != ABSENT.name}
+        history.commit(manifest.model_copy(update={"sha256": digests}))
+    history.sweep("acme")
+    assert not list((history.root / ABSENT.name).rglob("*.parquet"))
+    for _ in range(2):
+        publisher.publish(pull(organization))
+    with organization.edit():
+        organization.systems[system_id] = record
+        organization.deleted.discard(system_id)
+    publisher.publish(pull(organization))
+    (row,) = publisher.rows(f"FROM systems WHERE system_id = '{system_id}'")
+    assert row["first_seen_at"] == first
+    absent = history.read(ABSENT, "acme", history.snapshot_ids("acme")[-1])
+    assert system_id not in absent["asset_id"].to_pylist()
 
 
 def test_a_crash_after_the_manifest_leaves_files_that_the_next_publication_sweeps(

@@ -14,7 +14,7 @@ import pytest
 from conftest import Publisher, Rows
 
 from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
-from pipelines.load import duckdb_file, snapshot
+from pipelines.load import duckdb_file, fold, snapshot
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
@@ -37,7 +37,7 @@ def publisher(fast_tmp_path: Path) -> Publisher:
 def grown_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     """A later version's contract."""
     tables = tuple(GROWN if table is SYSTEMS else table for table in INVENTORY_TABLES)
-    for module in (duckdb_file, snapshot):
+    for module in (fold, snapshot):
         monkeypatch.setattr(module, "INVENTORY_TABLES", tables)
     monkeypatch.setattr(duckdb_file, "TABLES", TABLES | {GROWN.name: GROWN})
 

@@ -1,0 +1,93 @@
+"""Brings the tables of a DuckDB file up to the snapshots of the history.
+
+A fold over the snapshots: what it costs follows from those that the file does not hold yet, and
+from the integrations whose latest snapshot is another one, not from the length of the history.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import duckdb
+
+from pipelines.contract import (
+    CHANGES,
+    COMPLETENESS,
+    INTEGRATIONS,
+    INVENTORY_TABLES,
+    SNAPSHOTS,
+)
+from pipelines.load.history import History
+from pipelines.load.parquet import parquet
+from pipelines.load.quoting import quoted
+from pipelines.load.run_tables import integrations_table
+from pipelines.schema import Table
+
+
+def folded(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """The snapshots of each integration of which the file tells already."""
+    query = f'SELECT integration, list(snapshot_id) FROM "{SNAPSHOTS.name}" GROUP BY ALL'
+    return dict(connection.execute(query).fetchall())
+
+
+def fold(
+    connection: duckdb.DuckDBPyConnection, history: History, snapshots: Mapping[str, Sequence[str]]
+) -> None:
+    """Add the snapshots that the file lacks.
+
+    Args:
+        connection: to a file with all tables, empty or with some of the snapshots.
+        history: where the snapshots are.
+        snapshots: by integration the ids, oldest first; none that the file holds is missing.
+    """
+    already = folded(connection)
+    for name, ids in snapshots.items():
+        known = {*already.get(name, ())}
+        new = [each for each in ids if each not in known]
+        for table in (CHANGES, SNAPSHOTS):
+            _insert_parts(connection, history, table, name, new)
+    _replace_latest(connection, history, {name: ids[-1] for name, ids in snapshots.items()})
+
+
+def _replace_latest(
+    connection: duckdb.DuckDBPyConnection, history: History, latest: Mapping[str, str]
+) -> None:
+    """Let the tables of the latest snapshots hold these, where the file has others or none."""
+    query = f'SELECT integration, last_snapshot_id FROM "{INTEGRATIONS.name}"'
+    shown = dict(connection.execute(query).fetchall())
+    moved = {name: each for name, each in latest.items() if shown.get(name) != each}
+    replaced = moved.keys() & shown.keys()
+    if replaced:
+        _remove(connection, replaced)
+    for name, snapshot_id in moved.items():
+        for table in (*INVENTORY_TABLES, COMPLETENESS):
+            _insert_parts(connection, history, table, name, [snapshot_id])
+    manifests = [history.manifest(name, snapshot_id) for name, snapshot_id in moved.items()]
+    connection.register("integration_rows", integrations_table(manifests))
+    connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
+    connection.unregister("integration_rows")
+
+
+def _remove(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) -> None:
+    names = ", ".join(map(quoted, integrations))
+    for table in (*INVENTORY_TABLES, COMPLETENESS, INTEGRATIONS):
+        connection.execute(f'DELETE FROM "{table.name}" WHERE integration IN ({names})')
+    # Before anything is inserted, so that it takes the room of what was deleted.
+    connection.execute("CHECKPOINT")
+
+
+def _insert_parts(
+    connection: duckdb.DuckDBPyConnection,
+    history: History,
+    table: Table,
+    integration: str,
+    snapshot_ids: Sequence[str],
+) -> None:
+    """Fill a table with snapshots of an integration, whose name only the folder tells."""
+    if snapshot_ids:
+        parts = [history.part(table.name, integration, each) for each in snapshot_ids]
+        # A later version that was tried may have written more columns.
+        known = ", ".join(quoted(column.name) for column in table.published_columns)
+        connection.execute(
+            f'INSERT INTO "{table.name}" BY NAME '
+            f"SELECT {quoted(integration)} AS integration, COLUMNS(lambda c: c IN ({known})) "
+            f"FROM {parquet(parts)}"
+        )
