@@ -30,9 +30,10 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# What the code says of the tables; a test fails where it is not current.
+# What the code says of the tables and findings; a test fails where it is not current.
 docs: $(INSTALLED)
 	$(BIN)/python -m pipelines.data_dictionary > docs/data-dictionary.md
+	$(BIN)/python -m pipelines.findings > docs/findings.md
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

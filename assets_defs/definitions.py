@@ -5,6 +5,7 @@ import dagster as dg
 from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import integrations_of_settings, refresh_inventory, schedules_of
 from assets_defs.endpoints import pull
+from assets_defs.findings import findings
 from assets_defs.inventory import tables
 from assets_defs.old_runs import forget_old_runs
 from assets_defs.publication import commit, inventory_duckdb
@@ -15,6 +16,7 @@ from pipelines.settings import home, load_settings
 
 defs = dg.Definitions(
     assets=[pull, tables, commit, inventory_duckdb, STATUS],
+    asset_checks=[findings],
     jobs=[refresh_inventory],
     schedules=schedules_of(load_settings()),
     sensors=[

@@ -60,6 +60,7 @@ def commit(
     with step(context) as integration:
         name = integration.name
         pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
+        settings = applied_settings()
         with locked(publication_lock()):
             manifest = commit_snapshot(
                 history(),
@@ -70,7 +71,8 @@ def commit(
                     lambda table: parquet.read(table_key(table), name),
                 ),
                 context.op_execution_context.run_id,
-                applied_settings().volatile_columns,
+                settings.volatile_columns,
+                settings.findings,
             )
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
         spool_of(integration, home()).remove()

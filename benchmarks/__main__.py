@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import faults, integrations, limits, peers, publish, pull, scale
+from benchmarks.cases import faults, findings, integrations, limits, peers, publish, pull, scale
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Report
 
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "scale": scale.measure,
     "integrations": integrations.measure,
     "publish": publish.measure,
+    "findings": findings.measure,
 }
 
 

@@ -75,6 +75,20 @@ SYSTEMS = Table(
             endpoints=HOLDERS,
         ),
         RESOLVED,
+        Column(
+            "policies_total",
+            "BIGINT",
+            "Policies bound to it",
+            "systems.policyStats",
+            is_added=True,
+        ),
+        Column(
+            "policies_failed",
+            "BIGINT",
+            "Policies that fail on it",
+            "systems.policyStats",
+            is_added=True,
+        ),
     ),
 )
 

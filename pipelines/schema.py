@@ -29,6 +29,7 @@ class Column:
         description: what a value means; becomes the column's comment.
         source: `endpoint.field` where the value is one field of one raw record, else empty.
         endpoints: endpoints, beside those of the table, without which it is NULL.
+        is_added: whether it came after the first version: it is published after all that did not.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Column:
     description: str
     source: str = ""
     endpoints: tuple[str, ...] = ()
+    is_added: bool = False
 
 
 # Only publication, which knows the snapshots before, can fill these.
@@ -59,6 +61,7 @@ class Table:
         references: columns that hold the key of another table, and which.
         is_asset: whether a row is an asset, whose first and last sight is published too.
         label: the column that names an asset to a person.
+        schema: the schema of the file that it is in.
     """
 
     name: str
@@ -69,6 +72,12 @@ class Table:
     references: Mapping[str, str] = field(default_factory=dict)
     is_asset: bool = False
     label: str = ""
+    schema: str = "main"
+
+    @property
+    def qualified_name(self) -> str:
+        """Schema and name, as SQL has them."""
+        return f'"{self.schema}"."{self.name}"'
 
     @property
     def full_key(self) -> tuple[str, ...]:
@@ -78,7 +87,8 @@ class Table:
     @property
     def published_columns(self) -> tuple[Column, ...]:
         """The columns of the published table, in order."""
-        return (*self.columns, *SEEN) if self.is_asset else self.columns
+        columns = (*self.columns, *SEEN) if self.is_asset else self.columns
+        return tuple(sorted(columns, key=lambda column: column.is_added))
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -108,9 +118,35 @@ class View:
         description: what a row is; becomes the view's comment.
         columns: name and meaning of each column, in order.
         sql: the query over the published tables.
+        schema: the schema of the file that it is in.
     """
 
     name: str
     description: str
+    columns: dict[str, str]
+    sql: str
+    schema: str = "main"
+
+    @property
+    def qualified_name(self) -> str:
+        """Schema and name, as SQL has them."""
+        return f'"{self.schema}"."{self.name}"'
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A table macro that the published file carries: a query with arguments.
+
+    Attributes:
+        name: the macro's name, for ever.
+        description: what a row is; becomes the macro's comment.
+        parameters: name and meaning of each argument, in order.
+        columns: name and meaning of each column, in order.
+        sql: the query over the published tables.
+    """
+
+    name: str
+    description: str
+    parameters: dict[str, str]
     columns: dict[str, str]
     sql: str

@@ -17,6 +17,7 @@ from pydantic import (
 
 from pipelines.contract import INVENTORY_TABLES
 from pipelines.errors import InventoryError
+from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.integration import Integration, VariableName
 from pipelines.settings_errors import in_words
 
@@ -65,6 +66,7 @@ class Settings(BaseModel):
         alert_format: what is posted: `json` with a field for each fact, or `slack`.
         integration: the `[[integration]]` entries, in the file's order, names unique.
         keep_snapshots: how much of the history of each integration is kept.
+        findings: from where on something is a finding.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -75,6 +77,7 @@ class Settings(BaseModel):
     alert_format: Literal["json", "slack"] = "json"
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
     keep_snapshots: KeepSnapshots = KeepSnapshots()
+    findings: Thresholds = DEFAULT_THRESHOLDS
 
     @field_validator("volatile_columns")
     @classmethod

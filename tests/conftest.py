@@ -22,6 +22,7 @@ from pipelines.contract import INVENTORY_TABLES, TABLES
 from pipelines.credentials import credentials_of
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.integration import Integration
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
@@ -169,6 +170,7 @@ class Publisher:
         pulled: Pulled,
         name: str = "acme",
         volatile_columns: Collection[str] = VOLATILE_COLUMNS,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ) -> Manifest:
         """Commit a snapshot and build the file."""
         facts = IntegrationFacts(
@@ -183,7 +185,9 @@ class Publisher:
             }
         )
         given = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
-        manifest = commit_snapshot(self.history, facts, given, "run-1", volatile_columns)
+        manifest = commit_snapshot(
+            self.history, facts, given, "run-1", volatile_columns, thresholds
+        )
         update_duckdb_file(self.history, self.file)
         return manifest
 

@@ -337,14 +337,20 @@ def test_a_run_thins_the_history_as_set(
     installation.set_integrations(acme=serve(organization))
     with (installation.folder / "integrations.toml").open("a") as file:
         file.write('[keep_snapshots]\nall_for_days = 1\nthen = "none"\n')
+        file.write("[findings]\nstale_days = 7\n")
     assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
     kept = {each.snapshot_id: each.has_tables for each in publisher.history.manifests()}
     newest = max(kept)
     assert kept == {old[0]: False, old[1]: False, old[2]: True, newest: True}
     published = tables_in(installation.file)
     assert len(published["snapshots"]) == 4
+    assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
+    found = publisher.rows("FROM findings.summary ORDER BY ALL")
     assert installation.run("rebuild").returncode == 0
     assert tables_in(installation.file) == published
+    # Without the settings: they are those of the snapshot.
+    assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
+    assert publisher.rows("FROM findings.summary ORDER BY ALL") == found
 
 
 def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None:

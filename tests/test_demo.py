@@ -12,6 +12,10 @@ def test_the_demo_needs_no_key(installation: Installation) -> None:
     assert done.stdout.count("SELECT") == 3
     with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
         assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
+        counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
+    said = " ".join(done.stderr.split())
+    for finding, count in counts:
+        assert (f": {count} (findings.{finding})" in said) == (count > 0), finding
     assert not installation.file.exists()
 
 

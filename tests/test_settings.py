@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.credentials import ApiKey, credentials_of
+from pipelines.findings.thresholds import Thresholds
 from pipelines.integration import Integration
 from pipelines.settings import KeepSnapshots, SettingsError, home, load_settings
 
@@ -126,6 +127,11 @@ def test_a_base_url_is_asked_for_tokens_too() -> None:
         ("[keep_snapshots]\nall_for_days = 0", "field 'keep_snapshots.all_for_days': Input should"),
         ('[keep_snapshots]\nthen = "daily"', "field 'keep_snapshots.then': Input should be"),
         ("[keep_snapshots]\nkeep = 1", "field 'keep_snapshots.keep': is not a setting"),
+        ("findings = 30", "field 'findings': is a table; write [findings]"),
+        ("[findings]\nstale_days = 0", "field 'findings.stale_days': Input should be greater"),
+        ("[findings]\nfew_devices = 1", "field 'findings.few_devices': Input should be greater"),
+        ('[findings]\nmany_devices = "9"', "field 'findings.many_devices': Input should be a"),
+        ("[findings]\nstale = 9", "field 'findings.stale': is not a setting"),
     ],
 )
 def test_an_error_in_a_table_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
@@ -142,6 +148,13 @@ def test_retention_is_set_for_all_integrations(tmp_path: Path) -> None:
     )
     path = write(tmp_path, f'{entry}[keep_snapshots]\nall_for_days = 7\nthen = "none"\n')
     assert load_settings(path).keep_snapshots == KeepSnapshots(all_for_days=7, then="none")
+
+
+def test_thresholds_of_findings_are_set_for_all_integrations(tmp_path: Path) -> None:
+    entry = '[[integration]]\nname = "acme"\n'
+    path = write(tmp_path, f"{entry}[findings]\nstale_days = 7\nmany_devices = 3\n")
+    assert load_settings(path).findings == Thresholds(stale_days=7, many_devices=3, few_devices=5)
+    assert load_settings(write(tmp_path, entry)).findings == Thresholds()
 
 
 @pytest.mark.parametrize("text", ["", "integration = 1", "[[integration]", 'integration = ["x"]'])

@@ -62,12 +62,12 @@ def measure(scratch: Path) -> Report:
     publications: list[Publication] = []
     for state, number in enumerate(MEASURED):
         if history.latest("acme"):
-            _repeat(history, until=number - 1, proofs=completeness(counts))
+            lengthen(history, until=number - 1, proofs=completeness(counts))
         pulled = scratch / "pulled"
         for table, rows in tables(counts, state):
             write_parquet(rows, pulled / f"{table.name}.parquet")
         write_parquet(completeness(counts), pulled / "completeness.parquet")
-        publications.append(_publish(pulled, history, number))
+        publications.append(publish(pulled, history, number))
     second, last = publications[1], publications[-1]
     peak = max(each.usage.peak_bytes for each in publications)
     growth = last.usage.cpu_seconds / second.usage.cpu_seconds
@@ -82,7 +82,8 @@ def measure(scratch: Path) -> Report:
     )
 
 
-def _publish(pulled: Path, history: History, number: int) -> Publication:
+def publish(pulled: Path, history: History, number: int) -> Publication:
+    """Publish the tables of a folder as the snapshot of that number, in a process of its own."""
     data_dir = history.root.parent
     log = data_dir.parent / "publish.log"
     started_at = (FIRST_PULL + EVERY * number).isoformat()
@@ -105,7 +106,7 @@ def _publish(pulled: Path, history: History, number: int) -> Publication:
     )
 
 
-def _repeat(history: History, until: int, proofs: pa.Table) -> None:
+def lengthen(history: History, until: int, proofs: pa.Table) -> None:
     """Lengthen the history: the same tables, as links, and as many changes, of other assets."""
     latest = _latest(history)
     changes = history.read(CHANGES, "acme", latest.snapshot_id)

@@ -26,7 +26,7 @@ LEFT_OUT = {
             agentHasFullDiskAccess allowPublicKeyAuthentication amazonInstanceID archFamily
             attributes azureAdJoined builtInCommands connectionHistory description desktopCapable
             displayManager domainInfo fileSystem hasServiceAccount hwVendor id isPolicyBound
-            memberof modifySSHDConfig osVersionDetail policyStats provisionMetadata
+            memberof modifySSHDConfig osVersionDetail provisionMetadata
             remoteAssistAgentVersion secureLogin serviceAccountState sshRootEnabled sshdParams
             systemInsights systemTimezone systemToken templateName userMetrics""",
         "systemusers": """

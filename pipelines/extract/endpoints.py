@@ -196,6 +196,7 @@ SYSTEMS = _v1(
         "mdm": _object(vendor=TEXT),
         "primarySystemUser": _object(id=TEXT),
         "organization": TEXT,
+        "policyStats": _object(total=pa.int64(), failed=pa.int64()),
     },
 )
 SYSTEMUSERS = _v1(

@@ -1,21 +1,29 @@
 """The statements that make an empty file of the data contract, with the meaning of everything."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.load.quoting import quoted
-from pipelines.schema import Column, Table, View
+from pipelines.schema import Column, Macro, Table, View
 
 
-def statements(tables: Iterable[Table], views: Iterable[View]) -> Iterator[str]:
-    """SQL, in order: each table, then each view, with comments on it and its columns."""
+def statements(
+    tables: Sequence[Table], views: Sequence[View], macros: Iterable[Macro]
+) -> Iterator[str]:
+    """SQL, in order: schemas, tables, views with comments on them and their columns, macros."""
+    for schema in dict.fromkeys([each.schema for each in tables] + [each.schema for each in views]):
+        yield f'CREATE SCHEMA IF NOT EXISTS "{schema}"'
     for table in tables:
         columns = ", ".join(map(_definition, table.published_columns))
-        yield f'CREATE TABLE "{table.name}" ({columns})'
+        yield f"CREATE TABLE {table.qualified_name} ({columns})"
         meanings = {each.name: each.description for each in table.published_columns}
-        yield from _comments("TABLE", table.name, table.description, meanings)
+        yield from _comments("TABLE", table.qualified_name, table.description, meanings)
     for view in views:
-        yield f'CREATE VIEW "{view.name}" AS {view.sql}'
-        yield from _comments("VIEW", view.name, view.description, view.columns)
+        yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
+        yield from _comments("VIEW", view.qualified_name, view.description, view.columns)
+    for macro in macros:
+        parameters = ", ".join(macro.parameters)
+        yield f'CREATE MACRO "{macro.name}"({parameters}) AS TABLE {macro.sql}'
+        yield f'COMMENT ON MACRO TABLE "{macro.name}" IS {quoted(macro.description)}'
 
 
 def _definition(column: Column) -> str:
@@ -26,6 +34,6 @@ def _definition(column: Column) -> str:
 
 
 def _comments(kind: str, name: str, description: str, columns: Mapping[str, str]) -> Iterator[str]:
-    yield f'COMMENT ON {kind} "{name}" IS {quoted(description)}'
+    yield f"COMMENT ON {kind} {name} IS {quoted(description)}"
     for column, meaning in columns.items():
-        yield f'COMMENT ON COLUMN "{name}"."{column}" IS {quoted(meaning)}'
+        yield f'COMMENT ON COLUMN {name}."{column}" IS {quoted(meaning)}'

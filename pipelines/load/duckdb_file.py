@@ -13,12 +13,14 @@ import duckdb
 
 from pipelines.contract import TABLES
 from pipelines.database import in_memory
+from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
 from pipelines.load.ddl import statements
 from pipelines.load.files import replace_durably
 from pipelines.load.fold import fold, folded
 from pipelines.load.history import History
 from pipelines.load.quoting import quoted
 from pipelines.load.seal import seal_of, sealed_at
+from pipelines.macros import MACROS
 from pipelines.views import VIEWS
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
@@ -86,12 +88,16 @@ def _log_of(path: Path) -> Path:
 
 def _made_by() -> list[str]:
     """What a file's form follows from, beside the history."""
-    return [STORAGE_VERSION, *statements(TABLES.values(), VIEWS)]
+    return [STORAGE_VERSION, *_statements()]
+
+
+def _statements() -> Iterator[str]:
+    return statements((*TABLES.values(), THRESHOLDS), (*VIEWS, *FINDING_VIEWS), MACROS)
 
 
 def _build(aside: Path, history: History, snapshots: Snapshots) -> None:
     with _attached(aside) as connection:
-        for statement in statements(TABLES.values(), VIEWS):
+        for statement in _statements():
             connection.execute(statement)
         fold(connection, history, snapshots)
 

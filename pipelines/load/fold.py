@@ -15,10 +15,11 @@ from pipelines.contract import (
     INVENTORY_TABLES,
     SNAPSHOTS,
 )
+from pipelines.findings.catalogue import THRESHOLDS
 from pipelines.load.history import History
 from pipelines.load.parquet import parquet
 from pipelines.load.quoting import quoted
-from pipelines.load.run_tables import integrations_table
+from pipelines.load.run_tables import integrations_table, thresholds_table
 from pipelines.schema import Table
 
 
@@ -61,15 +62,19 @@ def _replace_latest(
         for table in (*INVENTORY_TABLES, COMPLETENESS):
             _insert_parts(connection, history, table, name, [snapshot_id])
     manifests = [history.manifest(name, snapshot_id) for name, snapshot_id in moved.items()]
-    connection.register("integration_rows", integrations_table(manifests))
-    connection.execute(f'INSERT INTO "{INTEGRATIONS.name}" BY NAME FROM integration_rows')
-    connection.unregister("integration_rows")
+    for table, rows in (
+        (INTEGRATIONS, integrations_table(manifests)),
+        (THRESHOLDS, thresholds_table(manifests)),
+    ):
+        connection.register("new_rows", rows)
+        connection.execute(f"INSERT INTO {table.qualified_name} BY NAME FROM new_rows")
+        connection.unregister("new_rows")
 
 
 def _remove(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) -> None:
     names = ", ".join(map(quoted, integrations))
-    for table in (*INVENTORY_TABLES, COMPLETENESS, INTEGRATIONS):
-        connection.execute(f'DELETE FROM "{table.name}" WHERE integration IN ({names})')
+    for table in (*INVENTORY_TABLES, COMPLETENESS, INTEGRATIONS, THRESHOLDS):
+        connection.execute(f"DELETE FROM {table.qualified_name} WHERE integration IN ({names})")
     # Before anything is inserted, so that it takes the room of what was deleted.
     connection.execute("CHECKPOINT")
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pipelines.contract import CHANGES, COMPLETENESS, SNAPSHOTS
+from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 # What stays of every snapshot: these tables tell of all pulls, however old.
 LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})
@@ -66,6 +67,7 @@ class Manifest(BaseModel):
         pull: when and how it was pulled.
         rows: number of rows of each table.
         sha256: digest of the file of each table that is there still.
+        thresholds: from where on something was a finding.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -76,6 +78,7 @@ class Manifest(BaseModel):
     pull: PullFacts
     rows: dict[str, int]
     sha256: dict[str, str]
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
 
     @property
     def has_tables(self) -> bool:

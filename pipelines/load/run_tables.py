@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from pipelines.contract import INTEGRATIONS, SNAPSHOTS
+from pipelines.findings.catalogue import THRESHOLDS
 from pipelines.load.manifest import Manifest
 
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
@@ -35,6 +36,14 @@ def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
     """The table `integrations`: one row per integration's latest manifest."""
     rows = [_integration_row(manifest) for manifest in latest]
     return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
+
+
+def thresholds_table(latest: Iterable[Manifest]) -> pa.Table:
+    """The table `findings.thresholds`: one row per integration's latest manifest."""
+    rows = [
+        {"integration": each.integration.name, **each.thresholds.model_dump()} for each in latest
+    ]
+    return pa.Table.from_pylist(rows, schema=THRESHOLDS.arrow_schema)
 
 
 def _sums(completeness: pa.Table) -> list[dict[str, object]]:

@@ -78,7 +78,7 @@ ORDER BY {key}
 SELECT '{table.name}' AS asset_type, * FROM ({first})
 WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
 """).to_arrow_table()
-    return present.cast(table.published_schema), absent
+    return present.select(table.published_schema.names).cast(table.published_schema), absent
 
 
 def sights_in(table: Table, rows: pa.Table) -> pa.Table:

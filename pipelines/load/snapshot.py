@@ -7,6 +7,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
@@ -38,6 +39,7 @@ def commit_snapshot(
     pulled: PulledTables,
     run_id: str,
     volatile_columns: Collection[str] = (),
+    thresholds: Thresholds = DEFAULT_THRESHOLDS,
 ) -> Manifest:
     """Write the tables and their changes since the snapshot before, then the manifest.
 
@@ -50,6 +52,7 @@ def commit_snapshot(
         pulled: what the pull brought.
         run_id: the Dagster run.
         volatile_columns: as `table.column`, those of which a change is not told.
+        thresholds: from where on something is a finding.
     """
     pull = pulled.pull
     history.sweep(integration.name)
@@ -72,6 +75,7 @@ def commit_snapshot(
         pull=pull,
         rows={table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)},
         sha256={},
+        thresholds=thresholds,
     )
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
     manifest = manifest.model_copy(update={"sha256": writer.sha256})

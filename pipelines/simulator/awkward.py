@@ -80,6 +80,14 @@ INTERFACES: Final[tuple[object, ...]] = (
 )
 
 PRIMARY_USERS: Final[tuple[object, ...]] = (None, {"id": None}, ABSENT, {}, {"id": ""})
+POLICY_STATS: Final[tuple[object, ...]] = (
+    ABSENT,
+    None,
+    {},
+    {"total": 2, "failed": 1, "pending": None},
+    {"failed": None},
+    {"total": 4, "failed": 0},
+)
 BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
 
 
@@ -112,6 +120,7 @@ class _Awkward:
     def _systems(self) -> None:
         org, dates, booleans = self._org, cycle(DATES), cycle(BOOLEANS)
         names, primary = cycle(TEXTS), cycle(PRIMARY_USERS)
+        policies = cycle(POLICY_STATS)
         for interfaces in INTERFACES:
             org.add_system(
                 hostname=next(names),
@@ -125,6 +134,7 @@ class _Awkward:
                 fde=_given(active=next(booleans)),
                 mdm={"vendor": "none"},
                 primarySystemUser=next(primary),
+                policyStats=next(policies),
                 networkInterfaces=interfaces,
                 systemToken=secret(org.random),
             )

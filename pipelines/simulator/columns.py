@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pipelines.simulator.records import Record
-from pipelines.simulator.values import inside, ipv4_addresses, moment, text, truth_value
+from pipelines.simulator.values import inside, ipv4_addresses, moment, number, text, truth_value
 
 Columns = Mapping[str, Callable[[Record], object]]
 """Column names, in order, with what takes the value out of a record."""
@@ -29,6 +29,11 @@ SYSTEM: Final[Columns] = {
     "ssh_password_login": lambda r: truth_value(r.get("allowSshPasswordAuthentication")),
     "mdm_vendor": lambda r: text(inside(r, "mdm", "vendor")),
     "primary_user_id": lambda r: text(inside(r, "primarySystemUser", "id")),
+}
+
+SYSTEM_POLICIES: Final[Columns] = {
+    "policies_total": lambda r: number(inside(r, "policyStats", "total")),
+    "policies_failed": lambda r: number(inside(r, "policyStats", "failed")),
 }
 
 USER: Final[Columns] = {

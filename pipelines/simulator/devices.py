@@ -119,9 +119,14 @@ class Devices:
             "allowSshPasswordAuthentication": rng.chance(0.4),
             "allowSshRootLogin": platform is UBUNTU and rng.chance(0.2),
             "domainInfo": {"domainName": "", "partOfDomain": platform is WINDOWS},
-            "policyStats": {"total": 3, "success": 3, "failed": 0, "pending": 0},
+            "policyStats": self._policies(),
             "sshdParams": [{"name": "PermitRootLogin", "value": "no"}],
         }
+
+    def _policies(self) -> Record:
+        """Return how the device's policies fare: on one device in eleven some fail."""
+        failed = 1 + self._count % 2 if self._count % 11 == 0 else 0
+        return {"total": 3, "success": 3 - failed, "failed": failed, "pending": 0}
 
     def _people(self, owner: Record | None) -> Record:
         local = {"userName": "root", "admin": True, "managed": False, "suspended": False}

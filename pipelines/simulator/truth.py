@@ -3,7 +3,14 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from pipelines.simulator.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER, Columns
+from pipelines.simulator.columns import (
+    APPLICATION,
+    SYSTEM,
+    SYSTEM_GROUP,
+    SYSTEM_POLICIES,
+    USER,
+    Columns,
+)
 from pipelines.simulator.organization import Organization
 from pipelines.simulator.reach import Reach, Sudo, inverted, most, sudo_of
 from pipelines.simulator.records import Attributes, Record
@@ -89,6 +96,7 @@ class _Tables:
                 "application_count": self._count_applications(self._users_on(system_id)),
                 "resolved": system_id in self._systems,
             }
+            | _own(SYSTEM_POLICIES, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
 

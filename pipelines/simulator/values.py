@@ -23,6 +23,11 @@ def truth_value(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
+def number(value: object) -> int | None:
+    """Return a whole number; None if nothing is said, or something else."""
+    return value if type(value) is int else None
+
+
 def moment(value: object) -> datetime | None:
     """Return a time in UTC; None for never (year 1), nothing, and what is no time."""
     if not isinstance(value, str) or value.startswith("0001-01-01"):

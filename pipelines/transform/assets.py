@@ -83,7 +83,8 @@ SELECT $integration AS integration, system_id,
     coalesce(group_ids, []) AS group_ids, coalesce(group_names, []) AS group_names,
     coalesce(user_count, 0) AS user_count,
     CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
-    _id IS NOT NULL AS resolved
+    _id IS NOT NULL AS resolved,
+    policyStats.total AS policies_total, policyStats.failed AS policies_failed
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
 LEFT JOIN named_groups USING (system_id)

@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from pipelines.findings.thresholds import Thresholds
 from pipelines.integration import Integration
 from pipelines.schedule import Schedule
 from pipelines.settings import (
@@ -20,7 +21,7 @@ from pipelines.settings import (
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
-MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule)
+MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule, Thresholds)
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]
 
 
@@ -31,7 +32,7 @@ def defaults() -> dict[str, object]:
 
 
 def _plain(value: object) -> object:
-    if value is PydanticUndefined or isinstance(value, KeepSnapshots):
+    if value is PydanticUndefined or isinstance(value, KeepSnapshots | Thresholds):
         return None  # the parts of which have defaults
     if isinstance(value, BaseModel):
         return value.model_dump()

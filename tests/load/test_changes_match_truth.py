@@ -2,16 +2,16 @@
 
 import json
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from conftest import Publisher, Pulled, Rows
+from editing import SCRIPTS, Editor
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.simulator import Organization, Sizes, generate, truth
-from pipelines.simulator.records import Attributes
+from pipelines.simulator import Sizes, generate, truth
 
 SMALL = Sizes(
     systems=12,
@@ -40,133 +40,6 @@ KEYS: dict[str, Sequence[str]] = {
     "system_ipv4_addresses": ["system_id", "interface", "address"],
 }
 Change = tuple[str, str, str, str, str, str]
-
-
-class Editor:
-    """Does one named edit to an organisation; draws say to which of its things."""
-
-    def __init__(self, organization: Organization) -> None:
-        self._org = organization
-
-    def edit(self, name: str, draws: tuple[int, int]) -> None:
-        """Do it, unless there is nothing that it could be done to."""
-        self._first, self._second = draws
-        getattr(self, name)()
-
-    def _pick(self, things: Iterable[str], draw: int) -> str | None:
-        things = sorted(things)
-        return things[draw % len(things)] if things else None
-
-    def _update(self, things: Iterable[str], **fields: object) -> None:
-        if record_id := self._pick(things, self._first):
-            self._org.update(record_id, **fields)
-
-    def add_system(self) -> None:
-        system = self._org.add_system(hostname=f"new-{self._first}")
-        if group := self._pick(self._org.system_groups, self._second):
-            self._org.add_member(group, system)
-
-    def remove_system(self) -> None:
-        if system := self._pick(self._org.systems, self._first):
-            self._org.remove_system(system)
-
-    def rename_system(self) -> None:
-        self._update(self._org.systems, hostname=f'Ren"amed é {self._second}')
-
-    def change_os(self) -> None:
-        self._update(self._org.systems, os="Plan 9", version=str(self._second), active=None)
-
-    def change_address(self) -> None:
-        address = f"10.9.8.{self._second % 250}"
-        interface = {"name": "en9", "family": "IPv4", "address": address, "internal": False}
-        self._update(self._org.systems, networkInterfaces=[interface])
-
-    def check_in(self) -> None:
-        self._update(self._org.systems, lastContact=f"2026-02-02T02:02:{self._second % 60:02}Z")
-
-    def add_user(self) -> None:
-        user = self._org.add_user(username=f"new.{self._first}")
-        if group := self._pick(self._org.user_group_members, self._second):
-            self._org.add_member(group, user)
-
-    def remove_user(self) -> None:
-        if user := self._pick(self._org.users, self._first):
-            self._org.remove_user(user)
-
-    def rename_user(self) -> None:
-        self._update(self._org.users, username=f"renamed.{self._second}", lastname="")
-
-    def suspend_user(self) -> None:
-        self._update(self._org.users, suspended=True, state="SUSPENDED")
-
-    def move_system(self) -> None:
-        self._toggle(self._org.system_groups, self._org.systems)
-
-    def move_user(self) -> None:
-        self._toggle(self._org.user_group_members, self._org.users)
-
-    def _toggle(self, groups: Iterable[str], members: Iterable[str]) -> None:
-        """Put a member into a group, or take it out."""
-        group, member = self._pick(groups, self._first), self._pick(members, self._second)
-        if group and member:
-            if member in self._org._members_of(group):
-                self._org.remove_member(group, member)
-            else:
-                self._org.add_member(group, member)
-
-    def bind_user(self) -> None:
-        user = self._pick(self._org.users, self._second)
-        sudo: Attributes = {"sudo": {"enabled": self._second % 2 == 0, "withoutPassword": False}}
-        self._bind(self._org.system_groups, "user", user, sudo)
-
-    def bind_user_group(self) -> None:
-        group = self._pick(self._org.user_group_members, self._second)
-        self._bind(self._org.system_groups, "user_group", group, None)
-
-    def bind_application(self) -> None:
-        user = self._pick(self._org.users, self._second)
-        self._bind(self._org.applications, "user", user, None)
-
-    def _bind(
-        self, sources: Iterable[str], kind: str, target: str | None, attributes: Attributes
-    ) -> None:
-        source = self._pick(sources, self._first)
-        if source and target:
-            self._org.bind(source, kind, target, attributes)
-
-    def unbind(self) -> None:
-        source = self._pick(self._org.bindings, self._first)
-        bound = sorted(self._org.bindings[source]) if source else []
-        if source and bound:
-            self._org.unbind(source, *bound[self._second % len(bound)])
-
-    def add_group(self) -> None:
-        self._org.add_group(f"Group {self._first}")
-
-    def remove_group(self) -> None:
-        if group := self._pick(self._org.system_groups, self._first):
-            self._org.remove_group(group)
-
-    def rename_group(self) -> None:
-        self._update(self._org.system_groups, name=f"Renamed {self._second}")
-
-    def add_application(self) -> None:
-        self._org.add_application(displayLabel=f"New {self._first}")
-
-    def remove_application(self) -> None:
-        if application := self._pick(self._org.applications, self._first):
-            self._org.remove_application(application)
-
-
-EDITS = sorted(
-    name
-    for name, each in vars(Editor).items()
-    if callable(each) and not name.startswith("_") and name != "edit"
-)
-DRAWS = st.integers(0, 999)
-SCRIPTS = st.lists(
-    st.tuples(st.sampled_from(EDITS), st.tuples(DRAWS, DRAWS)), min_size=1, max_size=8
-)
 
 
 def difference(before: dict[str, Rows], after: dict[str, Rows]) -> set[Change]:
@@ -228,6 +101,8 @@ def respelled(value: object, row: dict[str, object]) -> str:
     if value is None:
         return "" if row["column_name"] == "" else "null"
     parsed = json.loads(str(value))
+    if parsed and str(row["column_name"]).endswith("_at"):
+        parsed = datetime.fromisoformat(parsed)
     if isinstance(parsed, dict) and row["column_name"] == "":
         parsed.pop("first_seen_at", None)
         for name, each in parsed.items():

@@ -11,8 +11,10 @@ import pytest
 from conftest import Publisher, Pulled, Rows
 
 from pipelines.contract import TABLES
+from pipelines.findings.catalogue import FINDING_VIEWS
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
+from pipelines.macros import MACROS
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.views import VIEWS
 
@@ -45,7 +47,13 @@ def test_the_file_holds_the_contract_with_its_meaning(
     )
     views = publisher.rows("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal")
     assert {row["view_name"]: row["comment"] for row in views} == {
-        view.name: view.description for view in VIEWS
+        view.name: view.description for view in (*VIEWS, *FINDING_VIEWS)
+    }
+    macros = publisher.rows(
+        "SELECT function_name, parameters, comment FROM duckdb_functions() WHERE NOT internal"
+    )
+    assert {row["function_name"]: (row["parameters"], row["comment"]) for row in macros} == {
+        macro.name: ([*macro.parameters], macro.description) for macro in MACROS
     }
 
 

@@ -23,7 +23,8 @@ from pipelines.schema import SEEN, Column, Table
 
 # How it came to be: tests/load/data/write_first_version.py
 FIRST_VERSION = Path(__file__).parent / "data" / "first_version" / "history"
-GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, Column("site", "TEXT", "Where it stands")))
+SITE = Column("site", "TEXT", "Where it stands", is_added=True)
+GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, SITE))
 
 
 @pytest.fixture
@@ -57,7 +58,10 @@ def publish_again(
     def pulled(name: str) -> pa.Table:
         rows = history.read(TABLES[name], "acme", latest.snapshot_id)
         names = [n for n in rows.column_names if n not in {"first_seen_at", "last_seen_at"}]
-        return edit(TABLES[name], rows.select(names))
+        # As a pull gives them: with every column of this version's contract.
+        columns = TABLES[name].arrow_schema.empty_table()
+        rows = pa.concat_tables([columns, rows.select(names)], promote_options="default")
+        return edit(TABLES[name], rows)
 
     pull = latest.pull.model_copy(
         update={"started_at": latest.pull.started_at + timedelta(hours=12)}
@@ -125,6 +129,30 @@ def test_a_new_snapshot_is_compared_with_the_first_version(publisher: Publisher)
     ]
     seen = publisher.rows("SELECT DISTINCT first_seen_at FROM systems")
     assert seen == [{"first_seen_at": publisher.history.manifests()[0].pull.started_at}]
+
+
+def test_what_the_first_version_did_not_pull_is_null_and_no_finding(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("SELECT DISTINCT policies_failed, policies_total FROM systems") == [
+        {"policies_failed": None, "policies_total": None}
+    ]
+    assert publisher.rows("FROM findings.systems_with_failing_policies") == []
+    # Its manifest knows no thresholds: those of the settings' defaults count.
+    assert publisher.rows("FROM findings.thresholds") == [
+        {"integration": "acme", "stale_days": 30, "many_devices": 10, "few_devices": 5}
+    ]
+
+
+def test_added_columns_stand_behind_all_that_were_there_before(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    part = publisher.history.part("systems", "acme", first(publisher.history).snapshot_id)
+    before = ["integration", *pq.read_schema(part).names]
+    names = [
+        str(row["column_name"])
+        for row in publisher.rows("SELECT column_name FROM (DESCRIBE systems)")
+    ]
+    assert names[: len(before)] == before
+    assert names[len(before) :] == ["policies_total", "policies_failed"]
 
 
 @pytest.mark.usefixtures("grown_contract")

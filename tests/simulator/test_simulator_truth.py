@@ -25,6 +25,7 @@ NO_SYSTEM: Row = (
     | _empty("disk_encrypted mfa_enabled ssh_root_login ssh_password_login mdm_vendor")
     | {"primary_user_id": None}
 )
+NO_POLICIES = _empty("policies_total policies_failed")
 NO_USER: Row = _empty(
     "username email display_name first_name last_name state activated suspended account_locked "
     "mfa_configured totp_enabled global_admin passwordless_sudo department job_title company "
@@ -54,6 +55,7 @@ def test_assets_of_the_tiny_organisation() -> None:
         "user_count": 2,
         "application_count": 1,
         "resolved": True,
+        **NO_POLICIES,
     }
     server = NO_SYSTEM | {
         "hostname": "server",
@@ -69,6 +71,7 @@ def test_assets_of_the_tiny_organisation() -> None:
         "user_count": 0,
         "application_count": 0,
         "resolved": True,
+        **NO_POLICIES,
     }
     expected = _by_key({"system_id": ids["laptop"]} | laptop, {"system_id": ids["server"]} | server)
     assert tables["systems"] == expected
@@ -188,7 +191,7 @@ def test_without_details_assets_are_ids() -> None:
         {"system_id": ids["laptop"]}
         | NO_SYSTEM
         | {"group_ids": [ids["office"]], "group_names": ["Office"], "user_count": 2}
-        | {"application_count": None, "resolved": False}
+        | {"application_count": None, "resolved": False, **NO_POLICIES}
     ]
     assert {row["user_id"] for row in tables["users"]} == {ids["anna"], ids["ben"]}
     assert all(row["application_count"] is None for row in tables["users"])

@@ -1,0 +1,87 @@
+"""Findings of addresses that several devices share."""
+
+from pipelines.findings.finding import Finding
+
+SHARED_PRIVATE_ADDRESSES = Finding(
+    name="shared_private_addresses",
+    title="Private addresses that many devices have on their own interfaces",
+    severity="low",
+    asset_type="ipv4_addresses",
+    why="An address that many devices have identifies none of them: it is the default of a "
+    "container bridge, a VPN or a home router, or a network that was cloned.",
+    remedy="Leave it out where addresses are matched with logs or scanners. If the devices stand "
+    "in one network, look for copies of a machine image, or a conflict.",
+    evidence={
+        "system_count": "devices that have it",
+        "interfaces": "names of the interfaces that have it",
+    },
+    since="When it was first seen on `many_devices` devices, after fewer had it",
+    sql="""
+WITH began AS (
+    SELECT c.integration, c.asset_id AS address, max(c.observed_at) AS began_at
+    FROM main.changes c JOIN findings.thresholds t USING (integration)
+    WHERE c.asset_type = 'ipv4_addresses' AND (
+        c.change = 'added'
+        OR c.column_name = 'system_count' AND c.old_value::BIGINT < t.many_devices
+            AND c.new_value::BIGINT >= t.many_devices
+    )
+    GROUP BY ALL
+)
+SELECT a.integration, 'ipv4_addresses' AS asset_type, a.address AS asset_id,
+    a.address AS asset_name,
+    json_object('system_count', a.system_count, 'interfaces', a.interfaces) AS evidence,
+    greatest(a.first_seen_at, b.began_at) AS since
+FROM main.ipv4_addresses a
+JOIN findings.thresholds t USING (integration)
+LEFT JOIN began b USING (integration, address)
+WHERE a.scope = 'private' AND a.system_count >= t.many_devices
+""",
+)
+
+SHARED_PUBLIC_ADDRESSES = Finding(
+    name="shared_public_addresses",
+    title="Devices that JumpCloud sees at a public address with only a few others",
+    severity="low",
+    asset_type="systems",
+    why="An office has many devices behind one address, a person one. A few together are a "
+    "household, a branch that nobody listed, or a device that was handed on.",
+    remedy="Compare the devices' primary users. Where they have nothing to do with each other, ask "
+    "who uses the device.",
+    evidence={
+        "public_ip": "the address",
+        "system_ids": "all devices seen at it",
+    },
+    since="When the second of the devices that are seen there now was first seen there",
+    sql="""
+WITH began AS (
+    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
+    FROM main.changes
+    WHERE asset_type = 'systems' AND (change = 'added' OR column_name = 'public_ip')
+    GROUP BY ALL
+),
+shared AS (
+    SELECT integration, public_ip
+    FROM main.systems JOIN findings.thresholds t USING (integration)
+    WHERE public_ip IS NOT NULL
+    GROUP BY integration, public_ip, t.few_devices
+    HAVING count(*) BETWEEN 2 AND t.few_devices
+),
+placed AS (
+    SELECT s.integration, s.public_ip, s.system_id, s.hostname,
+        greatest(s.first_seen_at, b.began_at) AS placed_at
+    FROM main.systems s JOIN shared USING (integration, public_ip)
+    LEFT JOIN began b USING (integration, system_id)
+),
+places AS (
+    SELECT integration, public_ip, list_sort(list(system_id)) AS system_ids,
+        list_sort(list(placed_at))[2] AS since
+    FROM placed GROUP BY integration, public_ip
+)
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id,
+    coalesce(hostname, system_id) AS asset_name,
+    json_object('public_ip', public_ip, 'system_ids', system_ids) AS evidence, since
+FROM placed JOIN places USING (integration, public_ip)
+""",
+)
+
+ADDRESSES = (SHARED_PRIVATE_ADDRESSES, SHARED_PUBLIC_ADDRESSES)

@@ -1,0 +1,180 @@
+"""Findings of what the latest snapshot shows for the first time, and of what it cannot name."""
+
+from pipelines.findings.finding import Finding
+
+# The rows of `changes` that lead to the latest snapshot; none where there is only one.
+_LATEST = """
+latest AS (
+    SELECT c.* FROM main.changes c
+    JOIN main.integrations i
+        ON i.integration = c.integration AND i.last_snapshot_id = c.snapshot_id
+)
+"""
+
+SYSTEMS_APPEARED = Finding(
+    name="systems_appeared",
+    title="Devices that the latest snapshot has and the one before had not",
+    severity="low",
+    asset_type="systems",
+    why="A device that nobody ordered may be someone's own, or an attacker's.",
+    remedy="Compare with what was ordered or enrolled; ask the primary user.",
+    evidence={
+        "os": "its operating system",
+        "primary_user_id": "its primary user",
+        "group_ids": "system groups it is a member of",
+        "is_back": "whether an earlier snapshot had it",
+    },
+    since="Start of the pull that found it",
+    sql=f"""
+WITH {_LATEST}
+SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
+    coalesce(s.hostname, s.system_id) AS asset_name,
+    json_object('os', s.os, 'primary_user_id', s.primary_user_id, 'group_ids', s.group_ids,
+        'is_back', s.first_seen_at < c.observed_at) AS evidence,
+    c.observed_at AS since
+FROM latest c JOIN main.systems s ON s.integration = c.integration AND s.system_id = c.asset_id
+WHERE c.asset_type = 'systems' AND c.change = 'added'
+""",
+)
+
+SYSTEMS_VANISHED = Finding(
+    name="systems_vanished",
+    title="Devices that the snapshot before the latest had and the latest has not",
+    severity="medium",
+    asset_type="systems",
+    why="A device that was removed gets no policy any more, but its disk, and accounts on it, are "
+    "still there.",
+    remedy="Ask who removed it: retired devices belong wiped, others enrolled again.",
+    evidence={
+        "os": "its operating system",
+        "serial_number": "serial number of its hardware",
+        "primary_user_id": "its primary user",
+        "user_count": "users who reached it through its groups",
+    },
+    since="Start of the pull that missed it",
+    sql=f"""
+WITH {_LATEST}
+SELECT integration, 'systems' AS asset_type, asset_id,
+    coalesce(old_value ->> '$.hostname', asset_id) AS asset_name,
+    json_object('os', old_value ->> '$.os', 'serial_number', old_value ->> '$.serial_number',
+        'primary_user_id', old_value ->> '$.primary_user_id',
+        'user_count', (old_value ->> '$.user_count')::BIGINT) AS evidence,
+    observed_at AS since
+FROM latest
+WHERE asset_type = 'systems' AND change = 'removed'
+""",
+)
+
+ACCESS_GAINED = Finding(
+    name="access_gained",
+    title="Access, or sudo, that the latest snapshot has and the one before had not",
+    severity="medium",
+    asset_type="users",
+    why="Rights that somebody gave by mistake, or to themselves, are found most easily on the day "
+    "on which they appear.",
+    remedy="Compare each with a request for it; take back what nobody asked for.",
+    evidence={
+        "gained": "`access`, `sudo`, `sudo_without_password`, as a list",
+        "group_id": "system group that grants it; null for an application",
+        "application_id": "application that is held; null for a system group",
+        "through": "name of that group or application; its id where it has none",
+        "reach": "of a user and a group: the group's devices; of a device: the users who reach it "
+        "through the group; null for an application",
+    },
+    since="Start of the pull that found it",
+    sql=f"""
+WITH {_LATEST},
+bound AS (
+    SELECT integration, split_part(asset_id, '/', 1) AS group_id,
+        split_part(asset_id, '/', 2) AS user_id, observed_at AS since,
+        list_sort(flatten(list(
+            CASE WHEN change = 'changed' THEN [column_name] ELSE ['access'] END
+            || CASE WHEN new_value ->> '$.sudo' = 'true' THEN ['sudo'] ELSE [] END
+            || CASE WHEN new_value ->> '$.sudo_without_password' = 'true'
+                THEN ['sudo_without_password'] ELSE [] END
+        ))) AS gained
+    FROM latest
+    WHERE asset_type = 'system_group_users' AND (
+        change = 'added'
+        OR column_name IN ('sudo', 'sudo_without_password') AND new_value = 'true'
+    )
+    GROUP BY ALL
+)
+SELECT b.integration, 'users' AS asset_type, b.user_id AS asset_id,
+    coalesce(u.username, b.user_id) AS asset_name,
+    json_object('gained', b.gained, 'group_id', b.group_id, 'application_id', NULL,
+        'through', coalesce(g.name, b.group_id), 'reach', g.system_count) AS evidence,
+    b.since
+FROM bound b
+JOIN main.users u USING (integration, user_id)
+JOIN main.system_groups g USING (integration, group_id)
+WHERE g.system_count > 0
+UNION ALL
+SELECT c.integration, 'systems', s.system_id, coalesce(s.hostname, s.system_id),
+    json_object('gained', ['access'], 'group_id', g.group_id, 'application_id', NULL,
+        'through', coalesce(g.name, g.group_id), 'reach', g.user_count),
+    c.observed_at
+FROM latest c
+JOIN main.systems s
+    ON s.integration = c.integration AND s.system_id = split_part(c.asset_id, '/', 2)
+JOIN main.system_groups g
+    ON g.integration = c.integration AND g.group_id = split_part(c.asset_id, '/', 1)
+WHERE c.asset_type = 'system_group_members' AND c.change = 'added' AND g.user_count > 0
+UNION ALL
+SELECT c.integration, 'users', u.user_id, coalesce(u.username, u.user_id),
+    json_object('gained', ['access'], 'group_id', NULL, 'application_id', a.application_id,
+        'through', coalesce(a.display_label, a.application_id), 'reach', NULL),
+    c.observed_at
+FROM latest c
+JOIN main.users u
+    ON u.integration = c.integration AND u.user_id = split_part(c.asset_id, '/', 2)
+JOIN main.applications a
+    ON a.integration = c.integration AND a.application_id = split_part(c.asset_id, '/', 1)
+WHERE c.asset_type = 'application_users' AND c.change = 'added'
+""",
+)
+
+UNRESOLVED_IDS = Finding(
+    name="unresolved_ids",
+    title="Devices and users that a group or application names and no list knows",
+    severity="medium",
+    asset_type="systems",
+    why="Either something was deleted and its bindings stayed, or the key may not read it: then "
+    "the inventory lacks it.",
+    remedy="Look the id up in JumpCloud. Remove the binding of what is gone; give the key's role "
+    "the right to read the rest.",
+    evidence={
+        "group_ids": "system groups that name it",
+        "application_count": "of a user: applications that name it; null for a device",
+    },
+    since="When it was first named, or its record was first missed",
+    sql="""
+WITH began AS (
+    SELECT integration, asset_type, asset_id, max(observed_at) AS began_at
+    FROM main.changes
+    WHERE asset_type IN ('systems', 'users')
+        AND (change = 'added' OR column_name = 'resolved' AND new_value = 'false')
+    GROUP BY ALL
+),
+-- What no list was asked for is unknown, not unresolved.
+unresolved AS (
+    SELECT integration, 'systems' AS asset_type, system_id AS asset_id, first_seen_at,
+        json_object('group_ids', group_ids, 'application_count', NULL) AS evidence
+    FROM main.systems
+    WHERE NOT resolved
+        AND integration IN (SELECT integration FROM main.completeness WHERE endpoint = 'systems')
+    UNION ALL
+    SELECT integration, 'users', user_id, first_seen_at,
+        json_object('group_ids', system_group_ids, 'application_count', application_count)
+    FROM main.users
+    WHERE NOT resolved AND integration IN (
+        SELECT integration FROM main.completeness WHERE endpoint = 'systemusers'
+    )
+)
+SELECT u.integration, u.asset_type, u.asset_id, u.asset_id AS asset_name, u.evidence,
+    greatest(u.first_seen_at, b.began_at) AS since
+FROM unresolved u LEFT JOIN began b USING (integration, asset_type, asset_id)
+""",
+)
+
+MOVEMENTS = (SYSTEMS_APPEARED, SYSTEMS_VANISHED, ACCESS_GAINED, UNRESOLVED_IDS)

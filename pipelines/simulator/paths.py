@@ -1,0 +1,60 @@
+"""Every path by which someone reaches something, walked edge by edge."""
+
+from collections.abc import Iterator
+
+from pipelines.simulator.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.reach import Reach, Sudo, sudo_of
+from pipelines.simulator.truth import Row
+
+
+def system_paths(org: Organization) -> list[Row]:
+    """Return each path from a user, through a user group or not, to a group and its system."""
+    with org.lock:
+        reach = Reach(org)
+        return [
+            _user(org, user_id)
+            | {"user_group_id": user_group_id, "group_id": group_id}
+            | {"group_name": SYSTEM_GROUP["name"](org.system_groups[group_id])}
+            | {
+                "system_id": system_id,
+                "hostname": SYSTEM["hostname"](org.systems.get(system_id, {})),
+            }
+            | _sudo("binding_", binding)
+            | _sudo("", reach.users_of[group_id][user_id].sudo)
+            | {"global_admin": USER["global_admin"](org.users.get(user_id, {}))}
+            for group_id, systems in reach.systems_of.items()
+            for user_id, user_group_id, binding in _ways(org, group_id)
+            for system_id in systems
+        ]
+
+
+def application_paths(org: Organization) -> list[Row]:
+    """Return each path from a user, through a user group or not, to an application."""
+    with org.lock:
+        return [
+            _user(org, user_id)
+            | {"user_group_id": user_group_id, "application_id": application_id}
+            | {"application_name": APPLICATION["display_label"](org.applications[application_id])}
+            for application_id in Reach(org).holders_of
+            for user_id, user_group_id, _ in _ways(org, application_id)
+        ]
+
+
+def _ways(org: Organization, source_id: str) -> Iterator[tuple[str, str | None, Sudo]]:
+    """Yield user, user group between or None, and what the binding says of sudo."""
+    for (kind, target_id), attributes in org.bindings.get(source_id, {}).items():
+        if kind == "user":
+            yield target_id, None, sudo_of(attributes)
+        if kind == "user_group":
+            for user_id in org.user_group_members.get(target_id, {}):
+                yield user_id, target_id, sudo_of(attributes)
+
+
+def _user(org: Organization, user_id: str) -> Row:
+    record = org.users.get(user_id, {})
+    return {"user_id": user_id} | {name: USER[name](record) for name in ("username", "state")}
+
+
+def _sudo(prefix: str, sudo: Sudo) -> Row:
+    return {f"{prefix}sudo": sudo[0], f"{prefix}sudo_without_password": sudo[1]}

@@ -1,0 +1,182 @@
+"""An organisation with known violations of security, and near misses beside each."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pipelines.simulator.generate import Sizes, generate
+from pipelines.simulator.organization import Organization
+from pipelines.simulator.records import ABSENT, Attributes, Record, timestamp
+
+SMALL: Final = Sizes(
+    systems=60,
+    users=40,
+    system_groups=9,
+    user_groups=5,
+    applications=5,
+    policies=3,
+    policy_groups=1,
+    commands=2,
+)
+MANY: Final = 10
+FEW: Final = 5
+STALE: Final = timedelta(days=30)
+SECOND: Final = timedelta(seconds=1)
+
+
+def violations(seed: int, now: datetime, sizes: Sizes = SMALL) -> Organization:
+    """Return a company in which every finding has cases, and cases that only look like one.
+
+    Args:
+        seed: Another seed is another company.
+        now: The moment of the pull, to which its dates refer.
+        sizes: How large it is beside the planted cases.
+    """
+    org = generate(seed, sizes, now)
+    _Violations(org, now).plant()
+    return org
+
+
+def sudo(*, enabled: bool = True, without_password: bool = False) -> Attributes:
+    """Return the attributes of an edge that says something of sudo."""
+    return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
+
+
+class _Violations:
+    """Plants the cases, one method for each kind of thing."""
+
+    def __init__(self, org: Organization, now: datetime) -> None:
+        self._org = org
+        self._now = now
+        self._office = org.add_group("Office")
+        self._empty = org.add_group("Empty, with users")
+        org.bind(self._office, "user", org.add_user(username="colleague"))
+
+    def plant(self) -> None:
+        self._suspended()
+        self._without_mfa()
+        self._unencrypted()
+        self._stale()
+        self._lonely()
+        self._groups()
+        self._addresses()
+        self._unresolved()
+        self._policies()
+
+    def _device(self, *groups: str, **fields: object) -> str:
+        system_id = self._org.add_system(**{"lastContact": timestamp(self._now)} | fields)
+        for group_id in groups or (self._office,):
+            self._org.add_member(group_id, system_id)
+        return system_id
+
+    def _person(
+        self, group_id: str | None = None, edge: Attributes = None, **fields: object
+    ) -> str:
+        user_id = self._org.add_user(**fields)
+        if group_id:
+            self._org.bind(group_id, "user", user_id, edge)
+        return user_id
+
+    def _suspended(self) -> None:
+        org, application = self._org, self._org.add_application()
+        self._person(self._office, suspended=True, state="SUSPENDED")
+        self._person(self._office, account_locked=True)
+        self._person(self._office, suspended=None, account_locked=ABSENT, state="SUSPENDED")
+        org.bind(application, "user", self._person(suspended=True))
+        # No longer reach anything; reach nothing but an empty group; are only staged.
+        self._person(suspended=True, state="SUSPENDED")
+        self._person(self._empty, suspended=True)
+        self._person(self._office, state="STAGED", suspended=None)
+
+    def _without_mfa(self) -> None:
+        org = self._org
+        no_mfa: Record = {"mfa": {"configured": False}, "totp_enabled": False}
+        self._person(self._office, sudo(), **no_mfa)
+        self._person(self._office, **no_mfa, sudo=True)
+        inherited = org.add_group("Sudoers", "user_group")
+        org.add_member(inherited, self._person(**no_mfa), sudo())
+        org.bind(self._office, "user_group", inherited)
+        # Have TOTP, nothing known of MFA, no device to have sudo on, or no sudo.
+        self._person(self._office, sudo(), mfa={"configured": False}, totp_enabled=True)
+        self._person(self._office, sudo(), mfa=ABSENT, totp_enabled=False)
+        self._person(self._empty, sudo(), **no_mfa)
+        self._person(None, **no_mfa, sudo=True)
+        self._person(self._office, sudo(enabled=False, without_password=True), **no_mfa)
+
+    def _unencrypted(self) -> None:
+        org = self._org
+        quiet = org.add_group("Without sudo")
+        plain, powerful = self._person(quiet), self._person(self._office, sudo())
+        idle = self._person(None, sudo=True)
+        for encrypted in (False, True, None):
+            fde: Record = {"fde": {"active": encrypted}}
+            self._device(**fde)
+            self._device(quiet, **fde)
+            for primary in (plain, powerful, idle, None):
+                self._device(quiet, **fde, primarySystemUser={"id": primary})
+        self._device(quiet, fde=ABSENT, primarySystemUser={"id": powerful})
+        ruled = org.add_group("Of a global administrator")
+        org.bind(ruled, "user", self._person(sudo=True), None)
+        self._device(ruled, fde={"active": False})
+
+    def _stale(self) -> None:
+        just = self._now - STALE
+        for contact in (just - SECOND, just, just + SECOND, self._now - 20 * STALE):
+            self._device(lastContact=timestamp(contact))
+        lonely = self._org.add_group("Of nobody")
+        self._device(lonely, lastContact=timestamp(self._now - 2 * STALE))
+        for never in (None, ABSENT, "0001-01-01T00:00:00Z"):
+            self._device(lastContact=never)
+
+    def _lonely(self) -> None:
+        """Devices without users and groups, users without devices."""
+        org = self._org
+        owner, former = self._person(), self._person(state="SUSPENDED")
+        lonely = org.add_group("Of nobody else")
+        self._device(lonely)
+        self._device(lonely, primarySystemUser={"id": owner})
+        org.add_system(primarySystemUser={"id": None}, lastContact=timestamp(self._now))
+        org.bind(org.add_application(), "user", former)
+        org.bind(org.add_application(active=False), "user_group", org.add_group("0", "user_group"))
+
+    def _groups(self) -> None:
+        org, free = self._org, sudo(without_password=True)
+        of_user, of_group, inherited, compiled, denied = (
+            org.add_group(f"Passwordless {number}") for number in range(5)
+        )
+        user = self._person(of_user, free)
+        self._person(of_user, free)
+        org.bind(of_group, "user_group", org.add_group("Nobody yet", "user_group"), free)
+        carriers = org.add_group("Carriers", "user_group")
+        org.add_member(carriers, user, free)
+        org.bind(inherited, "user_group", carriers)
+        org.bind(compiled, "user", user)
+        org.compiled[compiled, user] = free
+        org.bind(denied, "user", user, sudo(enabled=False, without_password=True))
+        self._device(of_user, compiled)
+        gone = self._device(inherited)
+        org.remove_system(gone)
+
+    def _addresses(self) -> None:
+        for number, count in enumerate((MANY - 1, MANY, MANY + 3)):
+            for address, name in ((f"10.99.0.{number}", "eth0"), (f"100.99.1.{number}", "tail0")):
+                entry = {"name": name, "family": "IPv4", "address": address, "internal": False}
+                for _ in range(count):
+                    self._device(networkInterfaces=[entry])
+        for number, count in enumerate((1, 2, FEW, FEW + 1)):
+            for _ in range(count):
+                self._device(remoteIP=f"198.18.7.{number}")
+
+    def _unresolved(self) -> None:
+        org = self._org
+        org.add_member(self._office, org.ids.new())
+        org.bind(self._office, "user", org.ids.new())
+        org.bind(next(iter(org.applications)), "user", org.ids.new())
+        hidden = self._device()
+        org.hide(hidden)
+
+    def _policies(self) -> None:
+        for failed in (0, 1, 7, None, ABSENT, "3"):
+            numbers: Record = {} if failed is ABSENT else {"total": 9, "failed": failed}
+            self._device(policyStats=numbers)
+        self._device(policyStats=None)
+        self._device(policyStats=ABSENT)
