@@ -16,7 +16,7 @@ from assets_defs.demo import simulated_organization
 from assets_defs.export import export
 from assets_defs.forget import forget
 from assets_defs.integrations import add, disable, enable
-from assets_defs.places import history, publication_lock, published_file
+from assets_defs.places import history, publication_lock, published_file, report_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import limit_runs_at_once
 from assets_defs.run_command import run, run_one
@@ -26,6 +26,7 @@ from assets_defs.usage import config_option, data_dir_option, errors_in_words, s
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import locked
+from pipelines.report.writing import write_report
 from pipelines.settings import KEY_VARIABLE, home, load_settings
 
 DEMO_HOME = "demo"
@@ -57,14 +58,15 @@ def demo(data_dir: Path | None) -> None:
 @main.command()
 @data_dir_option
 def rebuild(data_dir: Path | None) -> None:
-    """Make the DuckDB file anew from the history, as it was published."""
+    """Make the DuckDB file anew from the history, as it was published, and its report."""
     with errors_in_words():
         set_environment(None, data_dir)
         if not history().manifests():
             raise InventoryError(f"{history().root}: there is no snapshot to rebuild from")
         with locked(publication_lock()):
             build_duckdb_file(history(), published_file())
-        click.echo(f"DuckDB file: {published_file()}")
+            write_report(published_file(), report_file())
+        click.echo(f"DuckDB file: {published_file()}\nReport: {report_file()}")
 
 
 @main.command()

@@ -10,6 +10,7 @@ from assets_defs.places import (
     history,
     publication_lock,
     published_file,
+    report_file,
     run_lock,
     scratch,
     staged_files,
@@ -19,6 +20,7 @@ from pipelines.extract.pull import spool_folder
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import hold, locked, release
 from pipelines.organizations import applied_settings
+from pipelines.report.writing import write_report
 from pipelines.settings import CONFIG_VARIABLE, SettingsError, home
 
 
@@ -56,13 +58,14 @@ def _check(name: str) -> None:
 
 
 def _remove(name: str) -> None:
-    """Remove it from the history, then from the published file, then the rest.
+    """Remove it from the history, then from the published file and its report, then the rest.
 
     The rest comes last, so that after a crash the name is still known, and can be forgotten again.
     """
     with locked(publication_lock()):
         history().forget(name)
         build_duckdb_file(history(), published_file())
+        write_report(published_file(), report_file())
     for path in staged_files().get(name, []):
         path.unlink()
     for folder in (spool_folder(home(), name), scratch(name)):

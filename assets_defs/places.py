@@ -16,6 +16,11 @@ def published_file() -> Path:
     return home() / "inventory.duckdb"
 
 
+def report_file() -> Path:
+    """The report of the published file."""
+    return home() / "report.html"
+
+
 def staged_files() -> dict[str, list[Path]]:
     """By integration, the assets of its latest run and what a crash left of them."""
     files: dict[str, list[Path]] = {}

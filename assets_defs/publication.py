@@ -10,6 +10,7 @@ from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.places import history, publication_lock, published_file, run_lock
+from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, renew_report
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
 from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
@@ -89,7 +90,7 @@ def commit(
 
 
 @dg.asset(
-    key=table_key("inventory_duckdb"),
+    key=INVENTORY_DUCKDB,
     deps=[table_key(CHANGES.name), table_key(INTEGRATIONS_TABLE.name)],
     description="The one file that users query: every table and view of the data contract",
     group_name=GROUP,
@@ -98,19 +99,28 @@ def commit(
     partitions_def=INTEGRATIONS,
     freshness_policy=FRESHNESS,
     code_version="1",
+    check_specs=[REPORT_CHECK],
 )
-def inventory_duckdb(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-    """Fold the history into a new file, rename it over the published one, and thin the history."""
+def inventory_duckdb(
+    context: dg.AssetExecutionContext,
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Fold the history into a new file, rename it over the published one, and thin the history.
+
+    Then make its report.
+    """
     with step(context) as integration, locked(publication_lock()):
         update_duckdb_file(history(), published_file())
         prune(history(), integration.name, applied_settings().keep_snapshots)
+        shown, check = renew_report(context.log, integration.name)
     release(run_lock(context.partition_key))
-    return dg.MaterializeResult(
+    yield dg.MaterializeResult(
         metadata={
             "dagster/uri": published_file().as_uri(),
             "bytes": published_file().stat().st_size,
+            **shown,
         }
     )
+    yield check
 
 
 def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:

@@ -9,7 +9,9 @@ import pyarrow.parquet as pq
 
 from pipelines.load.files import write_parquet
 
-Metadata = dict[str, int | float | str | dg.TableMetadataValue | dg.TableColumnLineage]
+Metadata = dict[
+    str, int | float | str | dg.PathMetadataValue | dg.TableMetadataValue | dg.TableColumnLineage
+]
 
 PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 8

@@ -10,7 +10,7 @@ import click
 
 from assets_defs.alerts import failure_alert, post
 from assets_defs.parallel import refresh_each
-from assets_defs.places import published_file, run_lock
+from assets_defs.places import published_file, report_file, run_lock
 from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.summary import print_summary
 from assets_defs.terminal import printable
@@ -69,7 +69,7 @@ def run_one(name: str, *, accept_removals: bool = False) -> bool:
             _leave_at_once()
         _alert(name, result.failure, result.run_id)
         return False
-    print_summary(name, published_file())
+    print_summary(name, published_file(), report_file())
     return True
 
 

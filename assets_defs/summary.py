@@ -30,7 +30,7 @@ ORDER BY user_count DESC, hostname LIMIT 5""",
 }
 
 
-def print_summary(integration: str, published: Path) -> None:
+def print_summary(integration: str, published: Path, report: Path) -> None:
     """Print what the latest pull of an integration found, what it cost, and where it is."""
     with open_inventory(published) as connection:
         facts = connection.execute(
@@ -51,7 +51,7 @@ WHERE i.integration = ?""",
     for label, value in zip(labels, facts, strict=True):
         table.add_row(label, f"{value:,}")
     CONSOLE.print(table)
-    CONSOLE.print(f"DuckDB file: {published}", soft_wrap=True)
+    CONSOLE.print(f"DuckDB file: {published}\nReport: {report}", soft_wrap=True)
 
 
 def print_examples(published: Path) -> None:

@@ -17,6 +17,7 @@ from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.report.writing import write_report
 from pipelines.settings import VOLATILE_COLUMNS
 
 INTEGRATION = IntegrationFacts(
@@ -29,7 +30,7 @@ def _read(folder: Path, table: str) -> pa.Table:
 
 
 def main() -> None:
-    """Publish; print how long the snapshot and the file took."""
+    """Publish; print how long the snapshot, the file and the report took."""
     pulled, data_dir, started_at = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     completeness = pq.read_table(pulled / "completeness.parquet")
     history = History(data_dir / "history")
@@ -49,8 +50,11 @@ def main() -> None:
     commit_snapshot(history, INTEGRATION, tables, "run", VOLATILE_COLUMNS)
     committed = time.monotonic()
     update_duckdb_file(history, data_dir / "inventory.duckdb")
-    ended = time.monotonic()
-    print(json.dumps({"commit": committed - begun, "fold": ended - committed}))
+    folded = time.monotonic()
+    write_report(data_dir / "inventory.duckdb", data_dir / "report.html")
+    reported = time.monotonic()
+    took = {"commit": committed - begun, "fold": folded - committed, "report": reported - folded}
+    print(json.dumps(took))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
         store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
     context = dg.build_asset_context(partition_key="acme")
     list(cast("Iterator[object]", commit(context, parquet=store)))
-    inventory_duckdb(context)
+    list(cast("Iterator[object]", inventory_duckdb(context)))
 
 
 def _as_of(pulled_at: datetime, facts: pa.Table) -> pa.Table:

@@ -98,8 +98,8 @@ def assert_readable(history: History) -> None:
 
 def leftovers(home: Path, history: History) -> list[str]:
     """What lies in the data directory although no reader and no later run needs it."""
-    kept = {home / "inventory.duckdb", home / ".inventory.duckdb.seal", home / "rates.json"}
-    kept |= {*home.glob("locks/*")}
+    kept = {home / name for name in ("inventory.duckdb", "report.html", "rates.json")}
+    kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))
     kept |= set((home / "dagster").rglob("*"))
     for manifest in history.manifests():

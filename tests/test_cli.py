@@ -321,10 +321,45 @@ def test_a_rebuilt_file_equals_the_published_one(
         organization.add_user(username="new.person")
     published = tables_in(installation.file)
     assert published["changes"]
+    report = installation.data / "report.html"
+    shown = report.read_text()
     installation.file.write_bytes(b"lost")
+    report.unlink()
     done = installation.run("rebuild")
     assert done.returncode == 0, done.stderr
     assert tables_in(installation.file) == published
+    assert report.read_text() == shown
+
+
+def test_a_report_that_cannot_be_written_holds_no_publication_up_and_is_told(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    installation.set_integrations(acme=serve(organization))
+    report = installation.data / "report.html"
+    (report / "in the way").mkdir(parents=True)
+    reason = f"{report}: cannot be written (Is a directory)"
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"published, but without a new report: {reason}" in said
+    assert len(tables_in(installation.file)["systems"]) == SMALL.systems
+    key = dg.AssetCheckKey(dg.AssetKey(["inventory", "inventory_duckdb"]), "report_written")
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.status.value == "FAILED"
+    assert record.event
+    evaluation = record.event.get_dagster_event().asset_check_evaluation_data
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert reason in str(evaluation.metadata["failure"].value)
+
+    done = installation.run("rebuild")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {reason}; when that is mended")
+    (report / "in the way").rmdir()
+    report.rmdir()
+    assert installation.run("rebuild").returncode == 0
+    assert "acme" in report.read_text()
 
 
 def test_a_run_thins_the_history_as_set(

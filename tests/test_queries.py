@@ -17,6 +17,7 @@ from pipelines.contract import TABLES
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.files import write_parquet
 from pipelines.load.manifest import Manifest
+from pipelines.report.writing import write_report
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -234,6 +235,9 @@ def test_an_integration_is_forgotten_wherever_it_was(
 ) -> None:
     publisher.publish(on_day(0, pulled), "kept")
     publisher.publish(on_day(1, pulled), "gone")
+    report = publisher.home / "report.html"
+    write_report(publisher.file, report)
+    assert "gone" in report.read_text()
     staged = publisher.home / "parquet" / "inventory" / "systems"
     for path in (staged / "gone.parquet", staged / ".gone.parquet.12", staged / "kept.parquet"):
         write_parquet(pulled.tables["systems"], path)
@@ -252,6 +256,7 @@ def test_an_integration_is_forgotten_wherever_it_was(
     assert ask("forget", "gone", entered="y\n").exit_code == 0
     left = [path for path in publisher.home.rglob("*") if "gone" in path.name]
     assert left == [publisher.home / "locks" / "gone"]
+    assert "gone" not in report.read_text()
     for table in TABLES:
         names = publisher.rows(f"SELECT DISTINCT integration FROM {table}")
         assert names in ([], [{"integration": "kept"}])

@@ -2,13 +2,13 @@
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from browser import NEEDS_CHROMIUM, chromium
 from conftest import KEY_VARIABLE
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from served_ui import PATIENCE_SECONDS, served_ui
 
 from assets_defs.resources import PREVIEW_ROWS
@@ -17,14 +17,10 @@ from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRat
 from pipelines.integration import Integration
 from pipelines.simulator import Server, Sizes, generate
 
-BROWSERS = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
-CHROMIUM = next(filter(None, BROWSERS), None)
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 LOCATION = "assets_defs.definitions"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="needs the browser chromium: apt-get install chromium"
-)
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture
@@ -55,12 +51,7 @@ def ui(
 @pytest.fixture
 def page(ui: str, tmp_path: Path) -> Iterator[Page]:
     """A browser's page that can reach nothing but the UI; it is photographed at the end."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM,
-            # As root, as in a container, chromium has no sandbox.
-            args=["--no-sandbox"] if os.geteuid() == 0 else [],
-        )
+    with chromium() as browser:
         context = browser.new_context(
             base_url=ui, viewport={"width": 1500, "height": 900}, timezone_id="UTC", locale="en-GB"
         )
@@ -68,7 +59,6 @@ def page(ui: str, tmp_path: Path) -> Iterator[Page]:
         page = context.new_page()
         yield page
         page.screenshot(path=tmp_path / "end.png")
-        browser.close()
 
 
 def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration(
@@ -110,9 +100,18 @@ def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration
     expect(status.get_by_role("row").filter(has_text="acme")).to_contain_text("success")
     page.screenshot(path=tmp_path / "status.png")
     page.goto("/assets/inventory/inventory_duckdb")
-    for words in ("Warns if more than 13 hours", "Fails if more than 25 hours"):
+    for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
         expect(page.get_by_text(words)).to_be_visible()
     page.screenshot(path=tmp_path / "published.png")
+    # The numbers of each publication over time, drawn by Dagster.
+    page.get_by_text("Plots", exact=True).last.click()
+    page.get_by_text("Events", exact=True).last.click()
+    for plot in ("systems", "users", "findings_high"):
+        expect(page.get_by_text(plot, exact=True)).to_be_visible()
+    page.goto("/assets/inventory/users")
+    page.get_by_text("Plots", exact=True).last.click()
+    expect(page.get_by_text("dagster/row_count", exact=True)).to_be_visible()
+    page.screenshot(path=tmp_path / "plots.png")
 
 
 def launch(page: Page, partition: str) -> None:

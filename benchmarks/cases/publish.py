@@ -33,6 +33,7 @@ COLUMNS = (
     "seconds",
     "of them snapshot",
     "of them DuckDB file",
+    "of them report",
     "CPU seconds",
     "of the second's",
     "peak memory",
@@ -50,6 +51,7 @@ class Publication:
     usage: Usage
     commit_seconds: float
     fold_seconds: float
+    report_seconds: float
     changes: int
     snapshot_bytes: int
     file_bytes: int
@@ -100,6 +102,7 @@ def publish(pulled: Path, history: History, number: int) -> Publication:
         usage,
         seconds["commit"],
         seconds["fold"],
+        seconds["report"],
         changes=history.read(CHANGES, "acme", manifest.snapshot_id).num_rows,
         snapshot_bytes=sum(part.stat().st_size for part in parts),
         file_bytes=(data_dir / "inventory.duckdb").stat().st_size,
@@ -146,6 +149,7 @@ def _row(each: Publication, second: Publication) -> list[str]:
         f"{each.usage.seconds:.1f}",
         f"{each.commit_seconds:.1f}",
         f"{each.fold_seconds:.1f}",
+        f"{each.report_seconds:.1f}",
         f"{each.usage.cpu_seconds:.1f}",
         times(each.usage.cpu_seconds / second.usage.cpu_seconds),
         f"{each.usage.peak_bytes / MIB:,.0f} MiB",
