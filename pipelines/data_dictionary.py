@@ -16,7 +16,8 @@ from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.reading import open_inventory
-from pipelines.schema import Column, Table
+from pipelines.macros import MACROS
+from pipelines.schema import Column, Macro, Table
 from pipelines.views import VIEWS
 
 _INTRODUCTION = """\
@@ -57,6 +58,8 @@ def data_dictionary() -> str:
                 *(part for table in TABLES.values() for part in _table(table)),
                 "## Views\n",
                 *_relations(connection),
+                "## Macros\n",
+                *(part for macro in MACROS for part in _macro(connection, macro)),
             ]
     return "\n".join(parts)
 
@@ -114,6 +117,16 @@ def _columns(
         [schema, name],
     ).fetchall()
     return [(f"`{name}`", f"`{_short(type_)}`", meaning or "") for name, type_, meaning in found]
+
+
+def _macro(connection: duckdb.DuckDBPyConnection, macro: Macro) -> Iterator[str]:
+    yield f"### `{macro.name}({', '.join(macro.parameters)})`\n"
+    arguments = [f"`{name}`: {meaning}." for name, meaning in macro.parameters.items()]
+    yield f"{macro.description}. {' '.join(arguments)}\n"
+    nothing = ", ".join(["''"] * len(macro.parameters))
+    described = connection.sql(f"DESCRIBE FROM {macro.name}({nothing})").fetchall()
+    rows = [(f"`{n}`", f"`{_short(type_)}`", macro.columns[n]) for n, type_, *_ in described]
+    yield _as_table(("column", "type", "meaning"), rows)
 
 
 def _as_table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

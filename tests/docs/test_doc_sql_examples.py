@@ -30,7 +30,7 @@ def company(seed: int) -> Organization:
     organization.add_system(id="5" * 24, hostname="db-1", networkInterfaces=[address])
     organization.add_member(servers, "5" * 24)
     organization.add_user(id="a" * 24, username="alice", mfa={"configured": True})
-    organization.add_user(id="b" * 24, username="bob")
+    organization.add_user(id="b" * 24, username="bob", mfa={"configured": False})
     organization.bind(servers, "user", "a" * 24)
     organization.bind(servers, "user", "b" * 24, SUDO)
     payroll = organization.add_application(displayLabel="Payroll")
