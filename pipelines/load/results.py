@@ -51,8 +51,11 @@ def _write_csv(relation: Relation, sink: BinaryIO) -> None:
         f"{as_text(identifier(name), kind.id)} AS {identifier(name)}"
         for name, kind in zip(relation.columns, relation.types, strict=True)
     )
-    rows = relation.project(", ".join(cells)).to_arrow_reader(BATCH_ROWS)
-    with pyarrow.csv.CSVWriter(sink, rows.schema) as writer:
+    with (
+        # One that is left half read keeps the file open, and the next to open it waits for ever.
+        relation.project(", ".join(cells)).to_arrow_reader(BATCH_ROWS) as rows,
+        pyarrow.csv.CSVWriter(sink, rows.schema) as writer,
+    ):
         for batch in rows:
             writer.write_batch(batch)
 
@@ -95,8 +98,10 @@ def _objects(relation: Relation) -> Iterator[str]:
 
 
 def _write_parquet(relation: Relation, sink: BinaryIO) -> None:
-    rows = relation.to_arrow_reader(BATCH_ROWS)
-    with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
+    with (
+        relation.to_arrow_reader(BATCH_ROWS) as rows,
+        pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer,
+    ):
         for batch in rows:
             writer.write_batch(batch)
 

@@ -1,10 +1,10 @@
 """What spreadsheet programs need: no cell that runs, and nothing beyond what a sheet holds."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from io import BytesIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from xlsxwriter import Workbook
 from xlsxwriter.exceptions import FileCreateError
@@ -64,43 +64,64 @@ def write_workbook(
         _check_length(name, rows)
     options = {"constant_memory": True, "tmpdir": str(scratch), "use_zip64": True}
     left_out: Counter[str] = Counter()
-    guarded = _Sink(sink)
+    patient = _PatientSink(sink)
+    workbook = Workbook(cast("BinaryIO", patient), options)
     try:
-        with Workbook(guarded, options) as workbook:  # type: ignore[arg-type]  # stubs say text
-            bold = workbook.add_format({"bold": True})
-            time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-            for name, rows in tables.items():
-                sheet = workbook.add_worksheet(_sheet_name(name))
-                _write_header(sheet, rows.columns, bold)
-                found = _write_rows(sheet, rows, time)
-                left_out.update({f"{name}.{column}": count for column, count in found.items()})
+        bold = workbook.add_format({"bold": True})
+        time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        for name, rows in tables.items():
+            sheet = workbook.add_worksheet(_sheet_name(name))
+            _write_header(sheet, rows.columns, bold)
+            found = _write_rows(sheet, rows, time)
+            left_out.update({f"{name}.{column}": count for column, count in found.items()})
+        workbook.close()
     except FileCreateError as error:
-        raise error.args[0] from None
+        patient.failure = error.args[0]
     finally:
-        guarded.let_go()
+        _close_parts(workbook)
+    if patient.failure:
+        raise patient.failure
     return left_out
 
 
-class _Sink:
-    """The sink, until it is let go: after a failure the library's ZIP file writes when it dies."""
+class _PatientSink:
+    """A file that takes everything; `failure` is why it holds nothing that counts.
 
-    def __init__(self, sink: BinaryIO) -> None:
-        self._sink = sink
+    A zip file that cannot be ended tries again when it is collected, and Python prints a traceback.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        return self._sink.write(data)
+        self._attempt(self._file.write, data)
+        return len(data)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._sink.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._sink.tell()
+    def seek(self, place: int) -> None:
+        self._attempt(self._file.seek, place)
 
     def flush(self) -> None:
-        self._sink.flush()
+        self._attempt(self._file.flush)
 
-    def let_go(self) -> None:
-        self._sink = BytesIO()
+    def tell(self) -> int:
+        return 0 if self.failure else self._file.tell()
+
+    def _attempt(self, act: Callable[..., object], *given: object) -> None:
+        if self.failure is None:
+            try:
+                act(*given)
+            except OSError as error:
+                self.failure = error
+
+
+def _close_parts(workbook: Workbook) -> None:
+    """Close what XlsxWriter leaves open when it fails, for the same reason."""
+    for part in (workbook, *workbook.worksheets()):
+        for handle in (part.fh, getattr(part, "row_data_fh", None)):
+            if handle is not None:
+                with suppress(OSError):
+                    handle.close()
 
 
 def _check_length(name: str, rows: Relation) -> None:

@@ -11,7 +11,7 @@ import duckdb
 import openpyxl
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
@@ -48,6 +48,7 @@ def workbook_of(
     return openpyxl.load_workbook(sink), left_out
 
 
+@settings(max_examples=40)
 @given(TEXTS)
 def test_every_text_comes_back_from_a_workbook_as_a_text(texts: list[str]) -> None:
     with duckdb.connect() as connection:
