@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from benchmarks.processes import Usage, run
 from benchmarks.report import GIB, MIB, Goal, Report, times
 from benchmarks.tables import Counts, completeness, tables
-from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.load.files import write_parquet
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
@@ -122,7 +122,7 @@ def lengthen(history: History, until: int, proofs: pa.Table) -> None:
                 "pull": latest.pull.model_copy(update={"started_at": started_at}),
             }
         )
-        for table in INVENTORY_TABLES:
+        for table in (*INVENTORY_TABLES, COMPLETENESS):
             link = history.part(table.name, "acme", manifest.snapshot_id)
             link.parent.mkdir(parents=True)
             os.link(history.part(table.name, "acme", latest.snapshot_id), link)
