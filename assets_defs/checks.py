@@ -72,6 +72,11 @@ def integrity_results(
         )
 
 
+def is_stopping(result: dg.AssetCheckResult) -> bool:
+    """Whether a check of these says that nothing may be published."""
+    return not result.passed and result.severity is dg.AssetCheckSeverity.ERROR
+
+
 class Brake:
     """Stops the publication when so many assets of a type vanished that someone must look.
 

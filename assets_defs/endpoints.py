@@ -10,6 +10,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from assets_defs import whole
 from assets_defs.abandoned import end_runs_before
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
@@ -92,10 +93,13 @@ def _stored(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Write each raw table, and say how it was proven complete."""
     tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
+    whole.begin(whole.PULL, context.partition_key)
+    checks: list[dg.AssetCheckResult] = []
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
         more: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
         if name in ENDPOINTS:
+            checks.append(_check(name, proofs, table.num_rows))
             unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
             more["unknown_fields"] = unknown or "none"
             if unknown:
@@ -103,8 +107,10 @@ def _stored(
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
             metadata={**parquet.write(raw_key(name), context.partition_key, table), **more},
-            check_results=[_check(name, proofs, table.num_rows)] if name in ENDPOINTS else [],
+            check_results=checks[-1:] if name in ENDPOINTS else [],
         )
+    if all(check.passed for check in checks):
+        whole.finish(whole.PULL, context.partition_key)
 
 
 class _Reporter:

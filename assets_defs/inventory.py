@@ -5,12 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 import pyarrow as pa
 
-from assets_defs.checks import Brake, check_specs, integrity_results
+from assets_defs import whole
+from assets_defs.checks import Brake, check_specs, integrity_results, is_stopping
 from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.steps import step
+from pipelines.extract.pull import spool_of
 from pipelines.schema import Table
+from pipelines.settings import home
 from pipelines.transform import TRANSFORMS, Transform
 
 
@@ -72,6 +75,9 @@ def tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
     with step(context) as integration:
+        whole.require(whole.PULL, integration.name)
+        whole.begin(whole.TABLES, integration.name)
+        is_stopped = False
         brake = Brake(
             integration,
             parquet.read(raw_key(COMPLETENESS), integration.name),
@@ -93,11 +99,18 @@ def tables(
                 "preview": preview(rows),
                 "dagster/column_lineage": _lineage(transform.table),
             }
+            checks = [
+                *integrity_results(transform.table, rows, frames),
+                *brake.results(transform.table, rows),
+            ]
+            is_stopped = is_stopped or any(map(is_stopping, checks))
             yield dg.MaterializeResult(
                 asset_key=key,
                 metadata={**parquet.write(key, integration.name, rows), **more},
-                check_results=[
-                    *integrity_results(transform.table, rows, frames),
-                    *brake.results(transform.table, rows),
-                ],
+                check_results=checks,
             )
+        if is_stopped:
+            # The next run must see what the API says by then, not the lists that were stopped.
+            spool_of(integration, home()).remove()
+        else:
+            whole.finish(whole.TABLES, integration.name)

@@ -24,7 +24,7 @@ def report_file() -> Path:
 def staged_files() -> dict[str, list[Path]]:
     """By integration, the assets of its latest run and what a crash left of them."""
     files: dict[str, list[Path]] = {}
-    for path in sorted((home() / "parquet").rglob("*.parquet*")):
+    for path in sorted(each for each in (home() / "parquet").rglob("*") if each.is_file()):
         files.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
     return files
 

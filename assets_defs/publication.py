@@ -6,6 +6,7 @@ from datetime import timedelta
 import dagster as dg
 import pyarrow as pa
 
+from assets_defs import whole
 from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
@@ -60,6 +61,7 @@ def commit(
     """Add the tables to the history as one immutable snapshot, with what changed since the last."""
     with step(context) as integration:
         name = integration.name
+        whole.require(whole.TABLES, name)
         pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
         settings = applied_settings()
         with locked(publication_lock()):

@@ -15,13 +15,13 @@ import dagster as dg
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
+from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
 from pipelines.settings import SettingsError, home
 from pipelines.storage import is_no_room
 
-COMMIT = "commit_snapshot"
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 DAGSTER_SETTINGS = "dagster.yaml"
 _RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
@@ -123,10 +123,13 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
         result.run_id,
         failure="\n".join(map(step_failure_in_words, failures)),
         was_interrupted=any(map(is_interrupt, failures)),
-        was_committed=any(
-            event.is_step_success and event.step_key == COMMIT for event in result.all_events
-        ),
+        was_committed=_was_committed(integration, result.run_id),
     )
+
+
+def _was_committed(integration: str, run_id: str) -> bool:
+    latest = history().latest(integration)
+    return latest is not None and latest.run_id == run_id
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,24 @@ from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, ge
 from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+
+
+PUBLISH_ALONE = """
+import sys
+import dagster as dg
+from assets_defs.automation import REFRESH_JOB
+from assets_defs.run import prepare_home
+prepare_home()
+from assets_defs.definitions import defs
+tables = ("snapshots", "changes", "integrations", "inventory_duckdb")
+done = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
+    partition_key="acme",
+    asset_selection=[dg.AssetKey(["inventory", table]) for table in tables],
+    instance=dg.DagsterInstance.get(),
+    raise_on_error=False,
+)
+sys.exit(not done.success)
+"""
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -200,6 +219,40 @@ def test_the_brake_holds_until_someone_releases_it(
     with duckdb.connect(installation.file, read_only=True) as connection:
         removed = "SELECT count(*) FROM changes WHERE asset_type = 'systems' AND change = 'removed'"
         assert connection.sql(removed).fetchall() == [(30,)]
+
+
+def test_after_the_brake_only_a_new_look_at_the_organisation_counts(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    server = serve(organization)
+    installation.set_integrations(acme=server)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = contents(installation.data)
+    systems, deleted = dict(organization.systems), set(organization.deleted)
+    for system_id in list(systems)[:40]:
+        organization.remove_system(system_id)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 1
+
+    alone = subprocess.run(
+        [sys.executable, "-c", PUBLISH_ALONE],
+        env=installation.environment
+        | {"JUMPCLOUD_INVENTORY_HOME": str(installation.data), "ACME_KEY": organization.api_key},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "are not of one whole pull that passed its checks" in alone.stderr
+    assert alone.returncode == 1
+    assert contents(installation.data) == before
+
+    with organization.edit():
+        organization.systems, organization.deleted = systems, deleted
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        assert connection.sql("SELECT count(*) FROM systems").fetchall() == [(60,)]
 
 
 def test_one_failing_integration_does_not_stop_another(

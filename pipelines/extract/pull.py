@@ -14,7 +14,7 @@ from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
 from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
-from pipelines.extract.errors import WrongOrganizationError
+from pipelines.extract.errors import ForbiddenError, WrongOrganizationError
 from pipelines.extract.ownership import check_owners, check_sight
 from pipelines.extract.plan import Plan
 from pipelines.extract.remembered_rates import RememberedRates, hash_of
@@ -135,14 +135,15 @@ def pull_organization(
             on_retry=on_retry,
         )
         spool = spool_of(integration, state)
-        result = _pull(client, integration, spool, on_progress)
-    try:
-        if integration.details:
-            check_sight(integration, result.tables[ORGANIZATIONS.name])
-        check_owners(integration, result.tables)
-    except WrongOrganizationError:
-        spool.remove()
-        raise
+        try:
+            result = _pull(client, integration, spool, on_progress)
+            if integration.details:
+                check_sight(integration, result.tables[ORGANIZATIONS.name])
+            check_owners(integration, result.tables)
+        except (ForbiddenError, WrongOrganizationError):
+            # What was read under another role, or of another organisation, is not taken up again.
+            spool.remove()
+            raise
     rates.put(key, throttle.stats.good_rate)
     return result
 
