@@ -92,7 +92,9 @@ SELECT a.integration, {
         mdm_vendor: a.mdm_vendor,
         user_count: a.user_count,
         application_count: a.application_count,
-        resolved: a.resolved
+        resolved: a.resolved,
+        policies_total: a.policies_total,
+        policies_failed: a.policies_failed
     }
 } AS event
 FROM systems a
