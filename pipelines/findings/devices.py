@@ -15,8 +15,7 @@ UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
         "primary_user_id": "its primary user, if that one has sudo on any device; else null",
         "sudo_group_ids": "its groups through which someone has sudo on it",
     },
-    since="When its disk was seen to be no longer encrypted; later, if since then it got the "
-    "primary user or joined the groups that the evidence names",
+    since="When its disk was seen to be no longer encrypted, whoever used it then",
     sql="""
 WITH sudo_groups AS (
     SELECT DISTINCT s.integration, s.group_id
@@ -37,44 +36,24 @@ unencrypted AS (
         ON p.integration = s.integration AND p.user_id = s.primary_user_id
     WHERE s.disk_encrypted = FALSE
 ),
-joined AS (
-    SELECT integration, split_part(asset_id, '/', 1) AS group_id,
-        split_part(asset_id, '/', 2) AS system_id, max(observed_at) AS joined_at
-    FROM main.changes WHERE asset_type = 'system_group_members' AND change = 'added'
-    GROUP BY ALL
-),
 reached AS (
-    SELECT m.integration, m.system_id, list_sort(list(m.group_id)) AS sudo_group_ids,
-        min(coalesce(j.joined_at, m.first_seen_at)) AS joined_at
-    FROM (
-        SELECT integration, system_id, first_seen_at, unnest(group_ids) AS group_id
-        FROM unencrypted
-    ) m
+    SELECT integration, system_id, list_sort(list(group_id)) AS sudo_group_ids
+    FROM (SELECT integration, system_id, unnest(group_ids) AS group_id FROM unencrypted)
     SEMI JOIN sudo_groups USING (integration, group_id)
-    LEFT JOIN joined j USING (integration, group_id, system_id)
     GROUP BY ALL
 ),
 began AS (
-    SELECT integration, asset_id AS system_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'disk_encrypted') AS unencrypted_at,
-        max(observed_at) FILTER (column_name = 'primary_user_id') AS primary_at
+    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
     FROM main.changes
-    WHERE asset_type = 'systems' AND column_name IN ('', 'disk_encrypted', 'primary_user_id')
+    WHERE asset_type = 'systems'
+        AND (change = 'added' OR column_name = 'disk_encrypted' AND new_value = 'false')
     GROUP BY ALL
 )
 SELECT u.integration, 'systems' AS asset_type, u.system_id AS asset_id,
     coalesce(u.hostname, u.system_id) AS asset_name,
     json_object('primary_user_id', u.privileged_user_id,
         'sudo_group_ids', coalesce(r.sudo_group_ids, [])) AS evidence,
-    greatest(
-        u.first_seen_at, b.added_at, b.unencrypted_at,
-        least(
-            CASE WHEN u.privileged_user_id IS NOT NULL
-                THEN coalesce(b.primary_at, u.first_seen_at) END,
-            r.joined_at
-        )
-    ) AS since
+    greatest(u.first_seen_at, b.began_at) AS since
 FROM unencrypted u
 LEFT JOIN reached r USING (integration, system_id)
 LEFT JOIN began b USING (integration, system_id)

@@ -180,6 +180,33 @@ def assert_began(
                 assert first <= since, (name, row)
 
 
+def test_what_needs_two_facts_began_with_the_later_of_them(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(1, Sizes.empty())
+    alice = organization.add_user(mfa={"configured": False})
+    contact = day(1) + timedelta(hours=12) - timedelta(days=30)
+    laptop = organization.add_system(fde={"active": True}, lastContact=contact.isoformat())
+    servers = organization.add_group("Servers")
+    organization.bind(servers, "user", alice, sudo())
+    publisher.publish(on_day(0, pull(organization)))
+    organization.add_member(servers, laptop)
+    publisher.publish(on_day(1, pull(organization)))
+    organization.update(alice, suspended=True)
+    organization.update(laptop, fde={"active": False})
+    publisher.publish(on_day(2, pull(organization)))
+    organization.update(alice, account_locked=True)
+    publisher.publish(on_day(3, pull(organization)))
+    assert {
+        name: [row["since"] for row in rows] for name, rows in found(publisher).items() if rows
+    } == {
+        "users_without_mfa_with_sudo": [day(1)],
+        "stale_systems_with_access": [day(1) + timedelta(hours=12)],
+        "suspended_users_with_access": [day(2)],
+        "unencrypted_systems_of_privileged_users": [day(2)],
+    }
+
+
 def test_without_details_nothing_is_found_that_is_not_known(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
