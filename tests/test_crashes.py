@@ -131,8 +131,15 @@ def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next
                 for number, each in enumerate(operations, 1)
                 if number > published and each.startswith("os.rename /history/_manifests")
             )
-            removals = spread(operations[rewritten:], 5)
-            points = [*range(rewritten - 1, rewritten + 1), *(rewritten + n for n, _ in removals)]
+            # What comes after them is the report.
+            after = next(
+                number
+                for number, each in enumerate(operations)
+                if number > rewritten and each.startswith("os.mkdir /scratch")
+            )
+            removals = operations[rewritten:after]
+            middle = [rewritten + number for number, _ in spread(removals, 4)]
+            points = [*range(rewritten - 1, rewritten + 1), *middle, after]
             for number in points[part::2]:
                 on_the_next_day()
                 victim.kill("retention", at=number)
