@@ -10,9 +10,14 @@ import pyarrow.parquet as pq
 
 
 def write_parquet(table: pa.Table, path: Path) -> None:
-    """Write the table beside `path` and rename it over it: readers see one or the other."""
-    with written_aside(path) as aside:
+    """Write the table beside `path` and rename it over it: readers see one or the other.
+
+    A power cut may take back the renaming, until the folder is flushed.
+    """
+    with _beside(path) as aside:
         pq.write_table(table, aside, compression="zstd")
+        flush(aside)
+        aside.replace(path)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -31,12 +36,18 @@ def replace_durably(aside: Path, path: Path) -> None:
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """A path beside `path`; what is written there is renamed over it, unless something fails."""
+    with _beside(path) as aside:
+        yield aside
+        replace_durably(aside, path)
+
+
+@contextmanager
+def _beside(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The same name each time, so that what a crash left is written over; callers hold a lock.
     aside = path.with_name(f".{path.name}.new")
     try:
         yield aside
-        replace_durably(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
