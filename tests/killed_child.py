@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from killing import Work
 
 import assets_defs.definitions  # noqa: F401 -- before the fork
+from assets_defs import whole
 from assets_defs.cli import main
 from assets_defs.keys import PULLS, raw_key, table_key
 from assets_defs.publication import commit, inventory_duckdb
@@ -125,10 +126,12 @@ def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     settings = load_settings()
     spool_of(settings.named("acme"), home()).open()
     store = ParquetStore(root=str(home() / "parquet"))
+    whole.begin(whole.PULL, "acme")
     for name, table in tables.items():
         schema, _, short = name.partition(".")
         key = raw_key(short) if schema == "jumpcloud" else table_key(short)
         store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
+    whole.finish(whole.TABLES, "acme")
     context = dg.build_asset_context(partition_key="acme")
     list(cast("Iterator[object]", commit(context, parquet=store)))
     list(cast("Iterator[object]", inventory_duckdb(context)))

@@ -101,6 +101,7 @@ def leftovers(home: Path, history: History) -> list[str]:
     kept = {home / name for name in ("inventory.duckdb", "report.html", "rates.json")}
     kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))
+    kept |= {home / "parquet" / "whole" / step / "acme" for step in ("pull", "tables")}
     kept |= set((home / "dagster").rglob("*"))
     for manifest in history.manifests():
         at = ("acme", manifest.snapshot_id)
