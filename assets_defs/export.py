@@ -98,6 +98,8 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
 
 
 def _make_directory(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise InventoryError(f"{path}: is no directory, and does not end like a file of the format")
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:

@@ -48,6 +48,22 @@ class _OneOf(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
+class _Asked(click.Option):
+    """Asked for where no option says it; where nobody answers, the default, or what lacks."""
+
+    def prompt_for_value(self, ctx: click.Context) -> object:
+        """Ask."""
+        try:
+            return super().prompt_for_value(ctx)
+        except click.Abort:
+            if sys.stdin.isatty():
+                raise
+        default = self.get_default(ctx)
+        if not isinstance(default, str | bool):
+            raise click.MissingParameter(ctx=ctx, param=self)
+        return default
+
+
 def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
     """Refuse, and so ask again for, what the settings would refuse."""
     problem = problem_with(str(param.name), value)
@@ -66,18 +82,23 @@ def _variable(value: str) -> str:
 @click.command()
 @click.option(
     "--config",
+    cls=_Asked,
     envvar=CONFIG_VARIABLE,
     type=click.Path(path_type=Path, dir_okay=False),
     prompt="Settings file",
     default=DEFAULT_FILE,
     help="The settings file; made if there is none",
 )
-@click.option("--type", type=_OneOf("type"), prompt="Integration type", default="jumpcloud")
-@click.option("--scope", type=_OneOf("scope"), prompt="Integration scope", default="cloud")
-@click.option("--name", type=text, prompt="Integration name", callback=_as_setting)
-@click.option("--description", type=text, prompt="Description", default="")
-@click.option("--enabled/--disabled", prompt="Enabled", default=True)
-@click.option("--region", type=_OneOf("region"), prompt="Region", default="us")
+@click.option(
+    "--type", cls=_Asked, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
+)
+@click.option(
+    "--scope", cls=_Asked, type=_OneOf("scope"), prompt="Integration scope", default="cloud"
+)
+@click.option("--name", cls=_Asked, type=text, prompt="Integration name", callback=_as_setting)
+@click.option("--description", cls=_Asked, type=text, prompt="Description", default="")
+@click.option("--enabled/--disabled", cls=_Asked, prompt="Enabled", default=True)
+@click.option("--region", cls=_Asked, type=_OneOf("region"), prompt="Region", default="us")
 @click.option("--api-key-env", type=_variable, help="The variable's name, never the key")
 @click.option("--api-key-file", type=text, help="Or the file that holds the key")
 @click.option("--client-id-env", type=_variable, help="Or, of a service account, the names of")
@@ -120,7 +141,7 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
         click.echo(f"{integration.name}: added to {config}")
         if os.environ.get(CONFIG_VARIABLE) != str(config):
             named = shlex.quote(str(config.absolute()))
-            click.echo(f"the commands use the file after: export {CONFIG_VARIABLE}={named}")
+            click.echo(f"to let the commands use the file: export {CONFIG_VARIABLE}={named}")
         try:
             credentials_of(integration)
         except SettingsError as error:

@@ -309,3 +309,21 @@ def test_any_description_is_read_as_it_was_given(
     append_integration(path, {"name": "acme", "description": description})
     assert load_settings(path).named("acme").description == description
     assert path.read_text().startswith(FILE.rstrip())
+
+
+def test_add_takes_the_defaults_where_nobody_answers(
+    path: Path, command: Callable[..., Result]
+) -> None:
+    done = command("add", "--name", "acme", "--api-key-env", "SURELY_NOT_SET")
+    assert done.exit_code == 0, done.output
+    (acme,) = load_settings(path).integration
+    assert (acme.name, acme.region, acme.enabled) == ("acme", "us", True)
+
+
+def test_add_names_the_option_that_nobody_answered(
+    path: Path, command: Callable[..., Result]
+) -> None:
+    done = command("add", "--api-key-env", "SURELY_NOT_SET")
+    assert done.exit_code == 2
+    assert "Missing option '--name'" in done.output
+    assert not path.exists()
