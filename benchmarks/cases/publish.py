@@ -37,7 +37,8 @@ COLUMNS = (
     "of them DuckDB file",
     "of them report",
     "CPU seconds",
-    "of the second's",
+    "of them before the report",
+    "those of the second's",
     "peak memory",
     "changes",
     "snapshot on disk",
@@ -47,13 +48,18 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Publication:
-    """One measured publication: its number in the history, and what it took and wrote."""
+    """One measured publication: its number in the history, and what it took and wrote.
+
+    `cpu_seconds` are those until the file was there; `usage` has those of the report as well, whose
+    findings tell since when by all changes.
+    """
 
     number: int
     usage: Usage
     commit_seconds: float
     fold_seconds: float
     report_seconds: float
+    cpu_seconds: float
     changes: int
     snapshot_bytes: int
     file_bytes: int
@@ -77,13 +83,18 @@ def measure(scratch: Path) -> Report:
     second, *_ = early = publications[1:3]
     late = publications[-2:]
     peak = max(each.usage.peak_bytes for each in publications)
-    first, last = (min(each.usage.cpu_seconds for each in pair) for pair in (early, late))
+    first, last = (min(each.cpu_seconds for each in pair) for pair in (early, late))
     return Report(
         f"Publish: {counts.systems:,} systems, {counts.users:,} users, 2 million memberships",
         COLUMNS,
         [_row(each, second) for each in publications],
         [
-            Goal("CPU seconds, the sixtieth to the second", last / first, GROWTH_BOUND, " x"),
+            Goal(
+                "CPU seconds before the report, the sixtieth to the second",
+                last / first,
+                GROWTH_BOUND,
+                " x",
+            ),
             Goal("peak memory", peak / GIB, PEAK_BOUND, " GiB"),
         ],
     )
@@ -108,6 +119,7 @@ def publish(pulled: Path, history: History, number: int) -> Publication:
         seconds["commit"],
         seconds["fold"],
         seconds["report"],
+        seconds["cpu"],
         changes=history.read(CHANGES, "acme", manifest.snapshot_id).num_rows,
         snapshot_bytes=sum(part.stat().st_size for part in parts),
         file_bytes=(data_dir / "inventory.duckdb").stat().st_size,
@@ -156,7 +168,8 @@ def _row(each: Publication, second: Publication) -> list[str]:
         f"{each.fold_seconds:.1f}",
         f"{each.report_seconds:.1f}",
         f"{each.usage.cpu_seconds:.1f}",
-        times(each.usage.cpu_seconds / second.usage.cpu_seconds),
+        f"{each.cpu_seconds:.1f}",
+        times(each.cpu_seconds / second.cpu_seconds),
         f"{each.usage.peak_bytes / MIB:,.0f} MiB",
         f"{each.changes:,}",
         f"{each.snapshot_bytes / MIB:,.1f} MiB",
