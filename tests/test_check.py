@@ -14,7 +14,7 @@ from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.extract.errors import ExtractError
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED
 from pipelines.extract.throttle import throttle_for
-from pipelines.integration import Integration
+from pipelines.integration import ALL_TARGETS, AssociationTarget, Integration
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -60,7 +60,7 @@ def words(result: Result) -> str:
     return " ".join(result.output.split())
 
 
-def test_a_sound_connection_is_described_with_one_read_of_each_endpoint(
+def test_a_sound_connection_is_described_with_one_read_of_each_kind_of_list(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -74,7 +74,7 @@ def test_a_sound_connection_is_described_with_one_read_of_each_endpoint(
     assert "│ systems │ readable │ 30 │" in said
     assert "no read can tell" in said
     assert "acme: a run would work" in said
-    assert len(server.calls) == len(ENDPOINTS)
+    assert len(server.calls) == len(ENDPOINTS) - 1 + len(ALL_TARGETS)
     assert {call.method for call in server.calls} == {"GET"}
     assert server.calls_by_path()["/api/v2/systemgroups/{id}/members"] == 1
     assert not [secret for secret in organization.secrets() if secret in done.output]
@@ -107,6 +107,39 @@ def test_it_works_where_a_run_works(
             assert states[endpoint] == "refused"
             with pytest.raises(ExtractError):
                 pull(organization, denied, **settings)
+
+
+def test_lists_without_totals_are_refused_as_by_a_run(
+    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
+) -> None:
+    organization, silent = generate(sizes=SMALL), Behavior(totals=False)
+    test = try_connection(quick(organization, silent)[1])
+    states = {reach.endpoint: reach.state for reach in test.reaches}
+    assert [name for name, state in states.items() if state != "readable"] == [
+        "systemgroups_members"
+    ]
+    assert not test.works
+    with pytest.raises(ExtractError) as refused:
+        pull(organization, silent)
+    (why,) = (reach.why for reach in test.reaches if reach.why)
+    assert "announces no total" in why
+    assert "announces no total" in str(refused.value)
+
+
+@pytest.mark.parametrize("target", ALL_TARGETS)
+def test_one_kind_of_target_that_is_refused_is_found(
+    target: AssociationTarget,
+    quick: Callable[..., tuple[Server, Integration]],
+    pull: Callable[..., Pulled],
+) -> None:
+    organization = generate(sizes=SMALL)
+    denied = Behavior(faults=[Fault(f"associations.*targets={target}(&|$)", "forbidden")])
+    test = try_connection(quick(organization, denied)[1])
+    assert not test.works
+    (refused,) = (reach for reach in test.reaches if reach.state != "readable")
+    assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
+    with pytest.raises(ExtractError):
+        pull(organization, denied)
 
 
 def test_what_a_refused_endpoint_would_have_told_is_named(

@@ -28,6 +28,7 @@ from pipelines.extract.organizations import read_organizations
 from pipelines.extract.ownership import check_owners, check_sight
 from pipelines.extract.plan import Plan, plan_of
 from pipelines.extract.pull import endpoints_of
+from pipelines.extract.reading import needs_total
 from pipelines.extract.records import page_of
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
@@ -181,15 +182,28 @@ class _Probe:
         if endpoint is ORGANIZATIONS:
             # All of them: which organisation is meant must be among them.
             table = read_organizations(self._client)
-            total: int | None = table.num_rows
-        else:
-            target = self._targets[0] if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ""
-            request = page_request(endpoint, ListId(endpoint.name, parent_id, target), 0, 1)
-            page = page_of(endpoint, parent_id, self._client.send(request), 0, 1)
-            table, total = pa.Table.from_batches([page.rows]), page.total
+            self._keep(endpoint, table)
+            return table.num_rows
+        # The API may refuse one kind of target and give the others.
+        targets = self._targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ("",)
+        totals = [
+            self._read_list(endpoint, ListId(endpoint.name, parent_id, target))
+            for target in targets
+        ]
+        known = [total for total in totals if total is not None]
+        return sum(known) if len(known) == len(totals) else None
+
+    def _read_list(self, endpoint: Endpoint, list_id: ListId) -> int | None:
+        answer = self._client.send(page_request(endpoint, list_id, 0, 1))
+        page = page_of(endpoint, list_id.parent_id, answer, 0, 1)
+        self._keep(endpoint, pa.Table.from_batches([page.rows]))
+        if page.total is None and endpoint.may_have_holes:
+            raise needs_total(list_id)
+        return page.total
+
+    def _keep(self, endpoint: Endpoint, table: pa.Table) -> None:
         self._has_answered = True
         self.tables[endpoint.name] = table
-        return total
 
     def _is_gone(self, endpoint: Endpoint, parent_id: str) -> bool:
         try:

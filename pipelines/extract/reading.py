@@ -105,8 +105,7 @@ class Reading:
 
     def _following_without_total(self, page: Page, step: int) -> list[int]:
         if self.may_have_holes:
-            why = "announces no total, so that deleted records cannot be told from its end"
-            raise IncompleteError(self.list_id, why)
+            raise needs_total(self.list_id)
         known = _keys([each for each in self._pages if each is not page])
         return [page.skip + step] if page.distinct_keys - known else []
 
@@ -214,6 +213,12 @@ class Reading:
             rereads=self._rereads,
         )
         return []
+
+
+def needs_total(list_id: ListId) -> IncompleteError:
+    """Why a list that may have holes is refused where it announces no total."""
+    why = "announces no total, so that deleted records cannot be told from its end"
+    return IncompleteError(list_id, why)
 
 
 def _keys(pages: list[Page]) -> frozenset[Key]:
