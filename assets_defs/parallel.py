@@ -10,7 +10,7 @@ import dagster as dg
 
 def refresh_each(
     integrations: Sequence[str], options: Sequence[str], at_once: int
-) -> Iterator[tuple[str, bool, list[str]]]:
+) -> Iterator[tuple[str, int, list[str]]]:
     """Run `jumpcloud-inventory run` for each integration in a process of its own.
 
     So that one that fails, hangs or is killed takes no other with it. Needs `prepare_home`.
@@ -21,8 +21,8 @@ def refresh_each(
         at_once: processes under way at once, at most.
 
     Yields:
-        As each ends: its name, whether it was published, and in lines why not; none where it was
-        killed.
+        As each ends: its name, its exit code, below 0 where it was killed, and in lines why it was
+        not published; none where it could not say.
     """
     # Dagster makes its databases now, not in several processes at the same time.
     with dg.DagsterInstance.get(), ThreadPoolExecutor(at_once) as pool:
@@ -33,7 +33,7 @@ def refresh_each(
             lines = ended.stderr.splitlines()
             said = [line for line in lines if line.startswith((f"{name}: ", "Error: "))]
             why = [line.removeprefix(f"{name}: ") for line in said if line != f"{name}: pulling"]
-            yield name, ended.returncode == 0, why
+            yield name, ended.returncode, why
 
 
 def _run(name: str, options: Sequence[str]) -> subprocess.CompletedProcess[str]:

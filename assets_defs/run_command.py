@@ -28,6 +28,7 @@ from pipelines.settings import load_settings
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
+UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` alone shows how"
 
 
 @click.command()
@@ -76,12 +77,14 @@ def run_one(name: str, *, accept_removals: bool = False) -> bool:
 def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> bool:
     click.echo(f"{len(names)} integrations, {at_once} at once", err=True)
     published = 0
-    for done, (name, succeeded, said) in enumerate(refresh_each(names, options, at_once), 1):
-        published += succeeded
-        for line in ["published"] if succeeded else said or [KILLED]:
+    for done, (name, code, said) in enumerate(refresh_each(names, options, at_once), 1):
+        published += code == 0
+        # What an unexpected end printed may hold anything, so it is not repeated.
+        unsaid = KILLED if code < 0 else UNEXPECTED.format(name=name)
+        for line in ["published"] if code == 0 else said or [unsaid]:
             click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
-        if not succeeded and not said:
-            _alert(name, KILLED)
+        if code != 0 and not said:
+            _alert(name, unsaid)
     click.echo(f"{published} of {len(names)} integrations published: {published_file()}")
     return published == len(names)
 

@@ -18,6 +18,15 @@ import os, signal, sys
 if sys.orig_argv[-2:] == ["run", "killed"]:
     os.kill(os.getpid(), signal.SIGKILL)
 """
+# Ends it with an error that nobody foresaw.
+SURPRISES = """
+import sys
+if sys.orig_argv[-2:] == ["run", "odd"]:
+    import assets_defs.run
+    def surprise(*given, **named):
+        raise ZeroDivisionError("s3cr3t-of-a-surprise")
+    assets_defs.run.refresh = surprise
+"""
 
 
 @pytest.fixture
@@ -95,3 +104,28 @@ def test_each_of_many_that_fails_is_told_once_also_one_that_was_killed(
     assert len(webhook.posts) == 2
     assert "(401)" in causes["bad"]
     assert causes["killed"] == "its process was killed"
+
+
+def test_one_of_many_that_ends_unexpectedly_is_not_said_to_be_killed(
+    installation: Installation, serve: Callable[..., Server], webhook: Webhook
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(good=server, odd=server)
+    name_the_webhook(installation)
+    (installation.folder / "sitecustomize.py").write_text(SURPRISES)
+    done = installation.run(
+        "run",
+        GOOD_KEY=organization.api_key,
+        ODD_KEY=organization.api_key,
+        PYTHONPATH=str(installation.folder),
+    )
+    assert done.returncode == 1
+    assert "1 of 2 integrations published" in done.stdout
+    (post,) = webhook.posts
+    assert post["integration"] == "odd"
+    assert post["cause"].startswith("its process ended unexpectedly")
+    assert post["cause"] in done.stderr
+    for said in (done.stderr, str(webhook.posts)):
+        assert "killed" not in said
+        assert "s3cr3t" not in said
