@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets_defs.failures import failure_in_words
+from assets_defs.lateness import enabled_since, is_late
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
-from assets_defs.status import is_late
 from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.integration import Integration
 from pipelines.organizations import applied_settings
@@ -52,7 +52,10 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         integrations = applied_settings().integration
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    late = {e.name: since for e in integrations if (since := _late_since(e, now))}
+    enabled = enabled_since(context.instance, integrations)
+    late = {
+        e.name: since for e in integrations if (since := _late_since(e, enabled.get(e.name), now))
+    }
     told = {name: since for name, since in told.items() if late.get(name) == since}
     said = []
     until = time.monotonic() + TELLING_SECONDS
@@ -69,10 +72,10 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(told))
 
 
-def _late_since(integration: Integration, now: datetime) -> str | None:
+def _late_since(integration: Integration, enabled: datetime | None, now: datetime) -> str | None:
     """The last success of an integration that is late; else None."""
     last = history().latest(integration.name)
-    if last is None or not is_late(integration, last.pull.finished_at, now):
+    if last is None or not is_late(integration, last.pull.finished_at, enabled, now):
         return None
     return last.pull.finished_at.isoformat(timespec="seconds")
 

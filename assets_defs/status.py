@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets_defs.lateness import is_late
 from assets_defs.places import history
 from assets_defs.runs import Run, current_run, last_run
 from pipelines.integration import Integration
@@ -21,7 +22,7 @@ class IntegrationStatus:
         scope: `cloud` or `on_premise`.
         description: free text of the settings.
         enabled: whether the schedule runs it.
-        late: whether two ticks of its schedule brought no success.
+        late: whether two ticks of its schedule brought no success since it is enabled.
         current_run: the run that waits or works now.
         last_run: the newest run that has ended.
         last_success_at: end of the pull that is published.
@@ -44,7 +45,9 @@ class IntegrationStatus:
     next_run_at: datetime | None
 
 
-def status_of(instance: dg.DagsterInstance, integration: Integration) -> IntegrationStatus:
+def status_of(
+    instance: dg.DagsterInstance, integration: Integration, enabled_since: datetime | None
+) -> IntegrationStatus:
     """What Dagster's instance and the history say of an integration now."""
     published = history().latest(integration.name)
     enabled, now = integration.enabled, datetime.now(UTC)
@@ -55,7 +58,8 @@ def status_of(instance: dg.DagsterInstance, integration: Integration) -> Integra
         scope=integration.scope,
         description=integration.description,
         enabled=enabled,
-        late=last_success_at is not None and is_late(integration, last_success_at, now),
+        late=last_success_at is not None
+        and is_late(integration, last_success_at, enabled_since, now),
         current_run=current_run(instance, integration.name),
         last_run=last_run(instance, integration.name),
         last_success_at=last_success_at,
@@ -65,17 +69,6 @@ def status_of(instance: dg.DagsterInstance, integration: Integration) -> Integra
     )
 
 
-def is_late(integration: Integration, last_success_at: datetime, now: datetime) -> bool:
-    """Whether two ticks of an enabled integration passed since its last success.
-
-    At every 12 hours, that is up to 25 hours ago. What never succeeded is told when its runs fail.
-    """
-    schedule = integration.schedule
-    second_tick = schedule.next_after(schedule.next_after(last_success_at))
-    return integration.enabled and now > second_tick + GRACE
-
-
-GRACE = timedelta(hours=1)
 OLD = timedelta(days=300)
 ASSETS = ("systems", "users", "applications", "ipv4_addresses")
 COLUMNS = (

@@ -5,6 +5,7 @@ import hashlib
 import dagster as dg
 
 from assets_defs.keys import table_key
+from assets_defs.lateness import enabled_since
 from assets_defs.partitions import OWNERS
 from assets_defs.status import COLUMNS, rows_of, status_of
 from pipelines.organizations import applied_settings
@@ -31,7 +32,10 @@ def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         integrations = applied_settings().integration
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    rows = rows_of([status_of(context.instance, each) for each in integrations])
+    since = enabled_since(context.instance, integrations)
+    rows = rows_of(
+        [status_of(context.instance, each, since.get(each.name)) for each in integrations]
+    )
     digest = hashlib.sha256(repr(rows).encode()).hexdigest()
     if digest == context.cursor:
         return dg.SensorResult(skip_reason="nothing changed", cursor=digest)

@@ -11,6 +11,7 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from assets_defs.lateness import enabled_since
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.organizations import applied_settings
@@ -32,7 +33,8 @@ def status(
         settings = applied_settings()
         chosen = [settings.named(name) for name in names] or settings.integration
         with dg.DagsterInstance.get() as instance:
-            statuses = [status_of(instance, each) for each in chosen]
+            since = enabled_since(instance, settings.integration)
+            statuses = [status_of(instance, each, since.get(each.name)) for each in chosen]
     if as_json:
         documents = [asdict(each) for each in statuses]
         click.echo(json.dumps(documents, indent=1, default=_as_text))

@@ -18,12 +18,13 @@ from webhooks import Webhook, served_webhook
 from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import refresh_inventory
 from assets_defs.endpoints import pull as pull_assets
+from assets_defs.lateness import LONG_AGO, enabled_since, is_late
 from assets_defs.places import run_lock
 from assets_defs.resources import ParquetStore
-from assets_defs.status import is_late
+from assets_defs.status import status_of
 from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.locks import release
-from pipelines.settings import Settings
+from pipelines.settings import Settings, load_settings
 from pipelines.simulator import Sizes, generate
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
@@ -286,7 +287,37 @@ def test_late_is_two_ticks_without_success() -> None:
     acme = settings().named("acme")
     success = datetime(2024, 1, 31, 8, 1, tzinfo=UTC)  # the ticks are at 17 past 0 and 12
     late = datetime(2024, 2, 1, 1, 17, tzinfo=UTC)
-    assert not is_late(acme, success, late)
-    assert is_late(acme, success, late + timedelta(seconds=1))
-    off = acme.model_copy(update={"enabled": False})
-    assert not is_late(off, success, late + timedelta(days=1))
+    moment = timedelta(seconds=1)
+    assert not is_late(acme, success, LONG_AGO, late)
+    assert is_late(acme, success, LONG_AGO, late + moment)
+    assert not is_late(acme, success, None, late + timedelta(days=1))
+    enabled = success + timedelta(days=7)
+    assert not is_late(acme, success, enabled, late + timedelta(days=7))
+    assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
+    webhook: Webhook, tmp_path: Path, pulled: Pulled
+) -> None:
+    Publisher(tmp_path / "data").publish(pulled, "off")  # years ago
+    file = tmp_path / "integrations.toml"
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def looks_late() -> bool:
+            integrations = load_settings().integration
+            since = enabled_since(instance, integrations)
+            return any(status_of(instance, e, since.get(e.name)).late for e in integrations)
+
+        _, cursor = look(alert_on_late, instance, None)
+        file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
+        said, cursor = look(alert_on_late, instance, cursor)
+        assert said == "nothing is late that was not told already"
+        assert not looks_late()
+        assert webhook.posts == []
+
+    # The same where nobody saw it disabled: it was due all the time.
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert looks_late()
+        said, _ = look(alert_on_late, instance, None)
+        assert said == f"off: {SENT}"
