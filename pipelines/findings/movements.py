@@ -77,9 +77,11 @@ ACCESS_GAINED = Finding(
         "gained": "`access`, `sudo`, `sudo_without_password`, as a list",
         "group_id": "system group that grants it; null for an application",
         "application_id": "application that is held; null for a system group",
-        "through": "name of that group or application; its id where it has none",
-        "reach": "of a user and a group: the group's devices; of a device: the users who reach it "
-        "through the group; null for an application",
+        "through": "name of that group or application, its id where it has none; or `global "
+        "administrator`, whom both are null for",
+        "reach": "of a user and a group: the group's devices; of a global administrator: the "
+        "devices it reaches; of a device: the users who reach it through the group; null for an "
+        "application",
     },
     since="Start of the pull that found it",
     sql=f"""
@@ -99,6 +101,21 @@ bound AS (
         OR column_name IN ('sudo', 'sudo_without_password') AND new_value = 'true'
     )
     GROUP BY ALL
+),
+rights AS (
+    SELECT integration, group_id, ['access']
+        || CASE WHEN bool_or(sudo) THEN ['sudo'] ELSE [] END
+        || CASE WHEN bool_or(sudo_without_password) THEN ['sudo_without_password'] ELSE [] END
+        AS gained
+    FROM main.system_group_users GROUP BY ALL
+),
+administrators AS (
+    SELECT integration, asset_id AS user_id, observed_at AS since,
+        bool_or(change = 'added' OR column_name = 'global_admin') AS is_new
+    FROM latest
+    WHERE asset_type = 'users'
+        AND (change = 'added' OR column_name IN ('global_admin', 'passwordless_sudo'))
+    GROUP BY ALL
 )
 SELECT b.integration, 'users' AS asset_type, b.user_id AS asset_id,
     coalesce(u.username, b.user_id) AS asset_name,
@@ -111,7 +128,7 @@ JOIN main.system_groups g USING (integration, group_id)
 WHERE g.system_count > 0
 UNION ALL
 SELECT c.integration, 'systems', s.system_id, coalesce(s.hostname, s.system_id),
-    json_object('gained', ['access'], 'group_id', g.group_id, 'application_id', NULL,
+    json_object('gained', r.gained, 'group_id', g.group_id, 'application_id', NULL,
         'through', coalesce(g.name, g.group_id), 'reach', g.user_count),
     c.observed_at
 FROM latest c
@@ -119,7 +136,8 @@ JOIN main.systems s
     ON s.integration = c.integration AND s.system_id = split_part(c.asset_id, '/', 2)
 JOIN main.system_groups g
     ON g.integration = c.integration AND g.group_id = split_part(c.asset_id, '/', 1)
-WHERE c.asset_type = 'system_group_members' AND c.change = 'added' AND g.user_count > 0
+JOIN rights r ON r.integration = g.integration AND r.group_id = g.group_id
+WHERE c.asset_type = 'system_group_members' AND c.change = 'added'
 UNION ALL
 SELECT c.integration, 'users', u.user_id, coalesce(u.username, u.user_id),
     json_object('gained', ['access'], 'group_id', NULL, 'application_id', a.application_id,
@@ -131,6 +149,17 @@ JOIN main.users u
 JOIN main.applications a
     ON a.integration = c.integration AND a.application_id = split_part(c.asset_id, '/', 1)
 WHERE c.asset_type = 'application_users' AND c.change = 'added'
+UNION ALL
+SELECT integration, 'users', user_id, coalesce(u.username, user_id),
+    json_object(
+        'gained', CASE WHEN a.is_new THEN ['sudo'] ELSE [] END
+            || CASE WHEN u.passwordless_sudo THEN ['sudo_without_password'] ELSE [] END,
+        'group_id', NULL, 'application_id', NULL, 'through', 'global administrator',
+        'reach', u.system_count
+    ),
+    a.since
+FROM administrators a JOIN main.users u USING (integration, user_id)
+WHERE u.global_admin AND (a.is_new OR u.passwordless_sudo) AND u.system_count > 0
 """,
 )
 

@@ -37,7 +37,12 @@ class Movements:
             "systems_vanished": [
                 system_row(row, *shown) for key, row in before.items() if key not in now
             ],
-            "access_gained": [*self._sudo(), *self._members(), *self._applications()],
+            "access_gained": [
+                *self._sudo(),
+                *self._members(),
+                *self._applications(),
+                *self._administrators(),
+            ],
         }
 
     def _sudo(self) -> Iterator[Row]:
@@ -59,12 +64,13 @@ class Movements:
 
     def _members(self) -> Iterator[Row]:
         for group_id, members in self._now.members.items():
-            users = [user for group, user in self._now.bindings if group == group_id]
+            users = [row for key, row in self._now.bindings.items() if key[0] == group_id]
+            rights = [name for name in _RIGHTS if any(row[name] for row in users)]
             new = members - self._before.members.get(group_id, set()) if users else set()
             for system_id in new:
                 yield system_row(
                     self._now.systems[system_id],
-                    gained=["access"],
+                    gained=["access", *rights],
                     group_id=group_id,
                     application_id=None,
                     through=self._now.groups[group_id]["name"] or group_id,
@@ -81,3 +87,23 @@ class Movements:
                 through=self._labels[application_id] or application_id,
                 reach=None,
             )
+
+    def _administrators(self) -> Iterator[Row]:
+        for user_id, row in self._now.users.items():
+            had = self._rights_as_administrator(self._before.users.get(user_id, {}))
+            gained = [name for name in self._rights_as_administrator(row) if name not in had]
+            reached = self._now.reached_by(user_id)
+            if gained and reached:
+                yield user_row(
+                    row,
+                    gained=gained,
+                    group_id=None,
+                    application_id=None,
+                    through="global administrator",
+                    reach=len(reached),
+                )
+
+    def _rights_as_administrator(self, row: Row) -> list[str]:
+        if not row.get("global_admin"):
+            return []
+        return ["sudo", "sudo_without_password"] if row["passwordless_sudo"] else ["sudo"]

@@ -121,7 +121,10 @@ class Editor:
         self._update(self._org.users, mfa={"configured": configured}, totp_enabled=configured)
 
     def change_administrator(self) -> None:
-        self._update(self._org.users, sudo=self._second % 2 == 0)
+        without_password = self._second % 3 == 0
+        self._update(
+            self._org.users, sudo=self._second % 2 == 0, passwordless_sudo=without_password
+        )
 
     def unlock_user(self) -> None:
         locked = self._second % 3 == 0
@@ -145,6 +148,12 @@ class Editor:
     def share_address(self) -> None:
         interface = {"name": "en8", "family": "IPv4", "address": "10.1.1.1", "internal": False}
         self._update(self._org.systems, networkInterfaces=[interface])
+
+    def share_public_address(self) -> None:
+        self._update(self._org.systems, remoteIP=f"198.18.0.{self._second % 2}")
+
+    def switch_application(self) -> None:
+        self._update(self._org.applications, active=self._second % 2 == 0)
 
     def add_application(self) -> None:
         self._org.add_application(displayLabel=f"New {self._first}")
