@@ -8,56 +8,112 @@ UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     severity="high",
     asset_type="systems",
     why="Whoever finds or steals the device reads what is on its disk: the keys, sessions and "
-    "passwords of someone with sudo.",
+    "passwords of someone with sudo. Where the primary user is known, that one counts; where none "
+    "is known, whoever has sudo on the device through a group.",
     remedy="Switch on FileVault, BitLocker or LUKS, by a policy on the device's groups. Until "
     "then, change the primary user's keys if the device is lost.",
     evidence={
-        "primary_user_id": "its primary user, if that one has sudo on any device; else null",
+        "primary_user_id": "its primary user, who has sudo on some device; null where none is "
+        "known",
         "sudo_group_ids": "its groups through which someone has sudo on it",
     },
-    since="When its disk was seen to be no longer encrypted, whoever used it then",
+    since="When its disk was seen to be no longer encrypted; later, if since then it got or lost "
+    "the primary user, joined the groups that the evidence names, or the sudo was granted",
     sql="""
-WITH sudo_groups AS (
-    SELECT DISTINCT s.integration, s.group_id
-    FROM main.system_group_users s JOIN main.users u USING (integration, user_id)
-    WHERE s.sudo OR u.global_admin
+WITH bound AS (
+    SELECT integration, asset_id, max(observed_at) FILTER (change = 'added') AS bound_at,
+        max(observed_at) FILTER (column_name = 'sudo' AND new_value = 'true') AS sudo_at
+    FROM main.changes WHERE asset_type = 'system_group_users' GROUP BY ALL
 ),
-privileged AS (
-    SELECT DISTINCT s.integration, s.user_id
+administrators AS (
+    SELECT integration, asset_id AS user_id, max(observed_at) AS admin_at
+    FROM main.changes
+    WHERE asset_type = 'users'
+        AND (change = 'added' OR column_name = 'global_admin' AND new_value = 'true')
+    GROUP BY ALL
+),
+granted AS (
+    SELECT s.integration, s.group_id, s.user_id, g.system_count,
+        greatest(
+            g.first_seen_at, b.bound_at,
+            least(
+                CASE WHEN s.sudo THEN coalesce(b.sudo_at, g.first_seen_at) END,
+                CASE WHEN u.global_admin THEN coalesce(a.admin_at, g.first_seen_at) END
+            )
+        ) AS granted_at
     FROM main.system_group_users s
     JOIN main.users u USING (integration, user_id)
     JOIN main.system_groups g USING (integration, group_id)
-    WHERE (s.sudo OR u.global_admin) AND g.system_count > 0
+    LEFT JOIN administrators a USING (integration, user_id)
+    LEFT JOIN bound b
+        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
+    WHERE s.sudo OR u.global_admin
+),
+sudo_groups AS (
+    SELECT integration, group_id, min(granted_at) AS granted_at FROM granted GROUP BY ALL
+),
+filled AS (
+    SELECT integration, asset_id AS group_id, max(observed_at) AS filled_at
+    FROM main.changes
+    WHERE asset_type = 'system_groups' AND column_name = 'system_count' AND old_value = '0'
+    GROUP BY ALL
+),
+privileged AS (
+    SELECT integration, user_id, min(greatest(granted_at, filled_at)) AS privileged_at
+    FROM granted LEFT JOIN filled USING (integration, group_id)
+    WHERE system_count > 0
+    GROUP BY ALL
 ),
 unencrypted AS (
-    SELECT s.*, p.user_id AS privileged_user_id
+    SELECT s.*, p.user_id AS privileged_user_id, p.privileged_at, u.user_id IS NOT NULL AS is_owned
     FROM main.systems s
+    LEFT JOIN main.users u
+        ON u.integration = s.integration AND u.user_id = s.primary_user_id
     LEFT JOIN privileged p
         ON p.integration = s.integration AND p.user_id = s.primary_user_id
     WHERE s.disk_encrypted = FALSE
 ),
+joined AS (
+    SELECT integration, split_part(asset_id, '/', 1) AS group_id,
+        split_part(asset_id, '/', 2) AS system_id, max(observed_at) AS joined_at
+    FROM main.changes WHERE asset_type = 'system_group_members' AND change = 'added'
+    GROUP BY ALL
+),
 reached AS (
-    SELECT integration, system_id, list_sort(list(group_id)) AS sudo_group_ids
-    FROM (SELECT integration, system_id, unnest(group_ids) AS group_id FROM unencrypted)
-    SEMI JOIN sudo_groups USING (integration, group_id)
+    SELECT m.integration, m.system_id, list_sort(list(m.group_id)) AS sudo_group_ids,
+        min(greatest(g.granted_at, j.joined_at)) AS reached_at
+    FROM (SELECT integration, system_id, unnest(group_ids) AS group_id FROM unencrypted) m
+    JOIN sudo_groups g USING (integration, group_id)
+    LEFT JOIN joined j USING (integration, group_id, system_id)
+    GROUP BY ALL
+),
+lost AS (
+    SELECT integration, asset_id AS user_id, max(observed_at) AS lost_at
+    FROM main.changes WHERE asset_type = 'users' AND change = 'removed'
     GROUP BY ALL
 ),
 began AS (
-    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
+    SELECT integration, asset_id AS system_id,
+        max(observed_at) FILTER (change = 'added') AS added_at,
+        max(observed_at) FILTER (column_name = 'disk_encrypted') AS unencrypted_at,
+        max(observed_at) FILTER (column_name = 'primary_user_id') AS primary_at
     FROM main.changes
-    WHERE asset_type = 'systems'
-        AND (change = 'added' OR column_name = 'disk_encrypted' AND new_value = 'false')
+    WHERE asset_type = 'systems' AND column_name IN ('', 'disk_encrypted', 'primary_user_id')
     GROUP BY ALL
 )
 SELECT u.integration, 'systems' AS asset_type, u.system_id AS asset_id,
     coalesce(u.hostname, u.system_id) AS asset_name,
     json_object('primary_user_id', u.privileged_user_id,
         'sudo_group_ids', coalesce(r.sudo_group_ids, [])) AS evidence,
-    greatest(u.first_seen_at, b.began_at) AS since
+    greatest(
+        u.first_seen_at, b.added_at, b.unencrypted_at, b.primary_at,
+        CASE WHEN u.is_owned THEN u.privileged_at ELSE greatest(r.reached_at, l.lost_at) END
+    ) AS since
 FROM unencrypted u
 LEFT JOIN reached r USING (integration, system_id)
 LEFT JOIN began b USING (integration, system_id)
-WHERE u.privileged_user_id IS NOT NULL OR r.system_id IS NOT NULL
+LEFT JOIN lost l ON l.integration = u.integration AND l.user_id = u.primary_user_id
+WHERE u.privileged_user_id IS NOT NULL OR NOT u.is_owned AND r.system_id IS NOT NULL
 """,
 )
 

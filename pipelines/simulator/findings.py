@@ -118,9 +118,9 @@ class _Devices(Graph):
                 if row["system_id"] in self.members[group]
                 if binding["sudo"] or self.users[user]["global_admin"]
             }
-            primary = row["primary_user_id"] if self.is_privileged(row["primary_user_id"]) else None
-            if groups or primary:
-                yield system_row(row, primary_user_id=primary, sudo_group_ids=sorted(groups))
+            known = row["primary_user_id"] if row["primary_user_id"] in self.users else None
+            if self.is_privileged(known) if known else groups:
+                yield system_row(row, primary_user_id=known, sudo_group_ids=sorted(groups))
 
 
 class _Things(Graph):

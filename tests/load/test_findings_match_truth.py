@@ -48,6 +48,8 @@ NEVER_TOO_EARLY = {
     "suspended_users_with_access",
     "users_without_mfa_with_sudo",
     "groups_with_passwordless_sudo",
+    "unencrypted_systems_of_privileged_users",
+    "shared_public_addresses",
 }
 
 
@@ -181,6 +183,15 @@ def assert_began(
                 assert since == (now if is_new else first), (name, row)
             if name in NEVER_TOO_EARLY:
                 assert first <= since, (name, row)
+            if name == "stale_systems_with_access":
+                assert_stale_since(since, first, row["evidence"])
+
+
+def assert_stale_since(since: datetime, first: datetime, evidence: object) -> None:
+    """Since its last contact grew old; or since it was found, if only then someone reached it."""
+    assert isinstance(evidence, dict)
+    stale = datetime.fromisoformat(evidence["last_contact_at"]) + timedelta(days=30)
+    assert since.replace(microsecond=0) in {stale, max(stale, first)}, evidence
 
 
 def test_what_needs_two_facts_began_with_the_later_of_them(
