@@ -46,16 +46,20 @@ class History:
     def commit(self, manifest: Manifest) -> None:
         """Make the snapshot exist: its files must be there, also after a power cut."""
         at = (manifest.integration.name, manifest.snapshot_id)
-        path = self._manifest(*at)
+        path = self.manifest_path(*at)
         path.parent.mkdir(parents=True, exist_ok=True)
         # All, not the new ones: one that a killed run made need not be on the disk either.
         parts = [self.part(table, *at) for table in manifest.sha256]
         flush_folders([path, *parts], self.root.parent)
         write_text(manifest.model_dump_json(indent=1), path)
 
+    def manifest_path(self, integration: str, snapshot_id: str) -> Path:
+        """The file whose presence makes the snapshot exist."""
+        return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
+
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
         """A committed snapshot's manifest."""
-        return _read_manifest(self._manifest(integration, snapshot_id))
+        return _read_manifest(self.manifest_path(integration, snapshot_id))
 
     def manifests(self, integration: str = "*") -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
@@ -120,9 +124,6 @@ class History:
     def _manifests(self, integration: str) -> list[Path]:
         paths = self.root.glob(f"_manifests/integration={integration}/*.json")
         return sorted(paths, key=lambda path: (path.parent.name, *_order(path.stem)))
-
-    def _manifest(self, integration: str, snapshot_id: str) -> Path:
-        return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
 
 
 def _order(snapshot_id: str) -> tuple[str, int]:

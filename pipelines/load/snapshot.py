@@ -7,6 +7,7 @@ from functools import cached_property
 import pyarrow as pa
 
 from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.errors import InventoryError
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
@@ -53,12 +54,24 @@ def commit_snapshot(
         run_id: the Dagster run.
         volatile_columns: as `table.column`, those of which a change is not told.
         thresholds: from where on something is a finding.
+
+    Raises:
+        InventoryError: the pull started before the latest snapshot: it would be compared with what
+            is later, and never be the latest.
     """
     pull = pulled.pull
     history.sweep(integration.name)
     before = history.latest(integration.name)
     if before and before.pull.started_at == pull.started_at:
         return before
+    if before and before.pull.started_at > pull.started_at:
+        raise InventoryError(
+            f"{integration.name}: this pull started at {pull.started_at:%Y-%m-%dT%H:%M:%SZ}, "
+            f"before its latest snapshot, {before.snapshot_id}: a clock is or was wrong. If it is "
+            "this one, set it right; if that snapshot is of the future, remove "
+            f"{history.manifest_path(integration.name, before.snapshot_id)} and it is left out of "
+            "the history; then run again"
+        )
     snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
     changes = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.dataset as ds
 import pytest
-from conftest import Publisher, Pulled, Rows
+from conftest import Publisher, Pulled, Rows, on_day
 
 from pipelines.contract import TABLES
 from pipelines.findings.catalogue import FINDING_VIEWS
@@ -172,13 +172,11 @@ def test_history_is_one_hive_partitioned_dataset(
 def test_two_pulls_in_the_same_second_have_their_own_ids(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    pulled = pull(organization)
+    pulled = on_day(0, pull(organization))
     first = publisher.publish(pulled)
     again = publisher.publish(pulled)
     assert again == first
-    later = pulled.pull.started_at.replace(
-        microsecond=(pulled.pull.started_at.microsecond + 1) % 10**6
-    )
+    later = pulled.pull.started_at + timedelta(microseconds=1)
     object.__setattr__(pulled.pull, "started_at", later)
     assert publisher.publish(pulled).snapshot_id == f"{first.snapshot_id}-2"
     assert first.snapshot_id == f"{first.pull.started_at:%Y%m%dT%H%M%SZ}"

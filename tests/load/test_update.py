@@ -14,6 +14,7 @@ import pytest
 from conftest import Publisher, Pulled, on_day, tables_in
 
 from pipelines.contract import INVENTORY_TABLES, SYSTEMS, TABLES
+from pipelines.errors import InventoryError
 from pipelines.load import duckdb_file, fold, seal
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.retention import prune
@@ -185,12 +186,24 @@ def test_a_snapshot_that_the_history_lost_is_not_told_of(office: Office) -> None
     assert lost not in {row["snapshot_id"] for row in ids}
 
 
-def test_a_clock_that_was_set_back_makes_no_old_snapshot_the_latest(office: Office) -> None:
+def test_a_pull_from_before_the_latest_snapshot_is_refused_until_that_is_removed(
+    office: Office,
+) -> None:
+    office.publish()
     office.days = count(10)
-    office.publish()
-    latest = office.publish()
+    future = office.publish()
+    published = tables_in(office.file)
     office.days = count(5)
-    office.publish()
+    manifest = office.publisher.history.manifest_path("acme", future)
+    words = f"acme: this pull started at .*, before .* {future}: .*, remove {manifest} "
+    with pytest.raises(InventoryError, match=words):
+        office.publish()
+    assert tables_in(office.file) == published
+    office.publish("other")
+    manifest.unlink()
+    latest = office.publish()
     office.assert_true()
-    rows = office.publisher.rows("SELECT last_snapshot_id FROM integrations")
-    assert rows == [{"last_snapshot_id": latest}]
+    rows = office.publisher.rows("SELECT last_snapshot_id FROM integrations ORDER BY integration")
+    assert rows[0] == {"last_snapshot_id": latest}
+    told = office.publisher.rows("SELECT DISTINCT snapshot_id FROM changes")
+    assert told == [{"snapshot_id": latest}]
