@@ -283,3 +283,40 @@ def test_the_last_integration_leaves_empty_tables(
     assert ask("forget", "gone", "--yes").exit_code == 0
     for table in TABLES:
         assert publisher.rows(f"FROM {table}") == []
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def spoil_a_page(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(20) + content[24:])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut, spoil_a_page])
+def test_a_damaged_file_of_the_history_is_named_with_what_can_be_done(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result], spoil: Callable[[Path], None]
+) -> None:
+    first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))
+    publisher.publish(on_day(2, pulled), "gone")
+    part = publisher.history.part("snapshots", "kept", first.snapshot_id)
+    spoil(part)
+    manifest = publisher.history.manifest_path("kept", first.snapshot_id)
+    before = publisher.file.read_bytes()
+    at = ("--at", second.snapshot_id)
+    for command in (
+        ("rebuild",),
+        ("sql", *at, "FROM systems"),
+        ("export", *at, "--format", "csv"),
+        ("forget", "gone", "--yes"),
+    ):
+        done = ask(*command)
+        assert done.exit_code == 1
+        assert f"Error: {part}: is missing or damaged." in done.stderr
+        assert f"remove {manifest} to give that snapshot up" in done.stderr
+        assert publisher.file.read_bytes() == before
+    manifest.unlink()
+    assert ask("rebuild").exit_code == 0
+    ids = publisher.rows("SELECT integration, snapshot_id FROM snapshots")
+    assert ids == [{"integration": "kept", "snapshot_id": second.snapshot_id}]

@@ -39,6 +39,9 @@ def build_duckdb_file(history: History, path: Path, snapshots: Snapshots | None 
         path: the file.
         snapshots: by integration the ids of those to fold, oldest first; without them all that
             are committed.
+
+    Raises:
+        InventoryError: a file of the history is missing or damaged.
     """
     with _built_aside(path) as aside:
         _build(aside, history, history.snapshots() if snapshots is None else snapshots)
@@ -53,6 +56,9 @@ def update_duckdb_file(history: History, path: Path) -> None:
         history: where the snapshots are.
         path: the file. It is gone on with if it is, byte for byte, as this version of the program
             left it, and tells of no snapshot that the history lacks; else it is built anew.
+
+    Raises:
+        InventoryError: a file of the history is missing or damaged.
     """
     snapshots = history.snapshots()
     with _built_aside(path) as aside:

@@ -15,6 +15,7 @@ from pipelines.contract import (
     INVENTORY_TABLES,
     SNAPSHOTS,
 )
+from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import THRESHOLDS
 from pipelines.load.history import History
 from pipelines.load.parquet import parquet
@@ -38,6 +39,9 @@ def fold(
         connection: to a file with all tables, empty or with some of the snapshots.
         history: where the snapshots are.
         snapshots: by integration the ids, oldest first; none that the file holds is missing.
+
+    Raises:
+        InventoryError: a file of a snapshot is missing or damaged.
     """
     already = folded(connection)
     for name, ids in snapshots.items():
@@ -87,12 +91,28 @@ def _insert_parts(
     snapshot_ids: Sequence[str],
 ) -> None:
     """Fill a table with snapshots of an integration, whose name only the folder tells."""
-    if snapshot_ids:
-        parts = [history.part(table.name, integration, each) for each in snapshot_ids]
-        # A later version that was tried may have written more columns.
-        known = ", ".join(quoted(column.name) for column in table.published_columns)
+    if not snapshot_ids:
+        return
+    parts = [history.part(table.name, integration, each) for each in snapshot_ids]
+    # A later version that was tried may have written more columns.
+    known = ", ".join(quoted(column.name) for column in table.published_columns)
+    try:
         connection.execute(
             f'INSERT INTO "{table.name}" BY NAME '
             f"SELECT {quoted(integration)} AS integration, COLUMNS(lambda c: c IN ({known})) "
             f"FROM {parquet(parts)}"
         )
+    except duckdb.Error:
+        # DuckDB does not always name the file, and fails for want of room or memory too.
+        for each in snapshot_ids:
+            if not history.is_whole(table.name, integration, each):
+                raise _damaged(history, table, integration, each) from None
+        raise
+
+
+def _damaged(history: History, table: Table, integration: str, snapshot_id: str) -> InventoryError:
+    return InventoryError(
+        f"{history.part(table.name, integration, snapshot_id)}: is missing or damaged. If a run "
+        "was under way, try again; else restore it from a backup, or remove "
+        f"{history.manifest_path(integration, snapshot_id)} to give that snapshot up, and rebuild"
+    )

@@ -40,8 +40,13 @@ class History:
         """Write one table of a snapshot that is not committed yet; the SHA-256 of its file."""
         path = self.part(table, integration, snapshot_id)
         write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return _digest(path)
+
+    def is_whole(self, table: str, integration: str, snapshot_id: str) -> bool:
+        """Whether the file of one table of a committed snapshot is there, as it was written."""
+        path = self.part(table, integration, snapshot_id)
+        written = self.manifest(integration, snapshot_id).sha256.get(table)
+        return path.exists() and _digest(path) == written
 
     def commit(self, manifest: Manifest) -> None:
         """Make the snapshot exist: its files must be there, also after a power cut."""
@@ -130,6 +135,11 @@ def _order(snapshot_id: str) -> tuple[str, int]:
     """Start of the pull, and the number that makes it unique."""
     start, _, number = snapshot_id.partition("-")
     return start, int(number or 1)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_manifest(path: Path) -> Manifest:

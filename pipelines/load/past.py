@@ -6,8 +6,6 @@ from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
-import duckdb
-
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
@@ -70,12 +68,7 @@ def build_past_file(history: History, snapshot: Manifest, path: Path) -> list[Ma
         if last:
             past[name] = [each.snapshot_id for each in own[: own.index(last) + 1]]
             latest.append(last)
-    try:
-        build_duckdb_file(history, path, past)
-    except duckdb.IOException as error:
-        raise InventoryError(
-            f"{history.root}: a snapshot cannot be read, try again: {error}"
-        ) from None
+    build_duckdb_file(history, path, past)
     return latest
 
 

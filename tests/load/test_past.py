@@ -119,7 +119,7 @@ def test_a_missing_file_of_the_history_is_named(
 ) -> None:
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
-    with pytest.raises(InventoryError, match=f"cannot be read, try again: .*{part}"):
+    with pytest.raises(InventoryError, match=f"{part}: is missing or damaged.*try again"):
         build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
     with pytest.raises(InventoryError, match=f"cannot be read, try again: .*{part}"):
         difference(publisher.history, manifests[0], manifests[2])

@@ -88,7 +88,7 @@ def test_what_the_file_tells_already_is_read_no_more(office: Office) -> None:
     assert rows[-2] == {"integration": "acme", "snapshot_id": latest}
     counts = office.publisher.rows("SELECT count(DISTINCT snapshot_id) AS n FROM changes")
     assert counts == [{"n": 3}]
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(InventoryError, match="is missing or damaged"):
         build_duckdb_file(history, office.publisher.home / "rebuilt.duckdb")
 
 
