@@ -108,8 +108,8 @@ def edit(organization: Organization) -> None:
     _, bound = next(iter(organization.bindings[office]))
     organization.bind(office, "user", bound, sudo(without_password=True))
     organization.bind(organization.add_group("Without devices"), "user", users[3])
-    for user, without_password in zip(organization.bindings[office], (True, False), strict=False):
-        organization.update(user[1], sudo=True, passwordless_sudo=without_password)
+    for (_, admin), without in zip(organization.bindings[office], (True, False), strict=False):
+        organization.update(admin, sudo=True, passwordless_sudo=without)
     organization.bind(office, "user", organization.add_user(sudo=True))
     organization.bind(application, "user", users[4])
     organization.bind(organization.add_application(displayLabel=None), "user", users[4])
