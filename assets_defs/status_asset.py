@@ -1,17 +1,20 @@
 """The applied integrations as an asset, so that the UI shows them all in one table."""
 
 import hashlib
+import textwrap
 
 import dagster as dg
 
 from assets_defs.keys import table_key
 from assets_defs.lateness import enabled_since
 from assets_defs.partitions import OWNERS
-from assets_defs.status import COLUMNS, rows_of, status_of
+from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
+from assets_defs.terminal import printable
 from pipelines.organizations import applied_settings
 from pipelines.settings import SettingsError
 
 LOOK_SECONDS = 30
+LONGEST_ERROR = 300  # the rest is on the run's page
 STATUS = dg.AssetSpec(
     key=table_key("status"),
     description="The applied integrations: their runs, what they published, the next run (UTC)",
@@ -33,14 +36,21 @@ def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     since = enabled_since(context.instance, integrations)
-    rows = rows_of(
-        [status_of(context.instance, each, since.get(each.name)) for each in integrations]
-    )
+    statuses = [status_of(context.instance, each, since.get(each.name)) for each in integrations]
+    errors = map(_error, statuses)
+    rows = [(*row, error) for row, error in zip(rows_of(statuses), errors, strict=True)]
     digest = hashlib.sha256(repr(rows).encode()).hexdigest()
     if digest == context.cursor:
         return dg.SensorResult(skip_reason="nothing changed", cursor=digest)
-    records = [dg.TableRecord(dict(zip(COLUMNS, row, strict=True))) for row in rows]
-    schema = dg.TableSchema([dg.TableColumn(name) for name in COLUMNS])
+    columns = (*COLUMNS, "error")
+    records = [dg.TableRecord(dict(zip(columns, row, strict=True))) for row in rows]
+    schema = dg.TableSchema([dg.TableColumn(name) for name in columns])
     table = dg.MetadataValue.table(records, schema)
     event = dg.AssetMaterialization(STATUS.key, metadata={"integrations": table})
     return dg.SensorResult(asset_events=[event], cursor=digest)
+
+
+def _error(status: IntegrationStatus) -> str:
+    """Why the last run failed, in one line; the UI shows a cell as text, whatever is in it."""
+    words = status.last_run.words if status.last_run else ""
+    return printable(textwrap.shorten(words, LONGEST_ERROR, placeholder=" …"))

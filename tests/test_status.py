@@ -4,8 +4,11 @@ import json
 from collections.abc import Callable
 from datetime import datetime
 
+import dagster as dg
+import pytest
 from conftest import Installation
 
+from assets_defs.status_asset import report_status
 from pipelines.simulator import Server, Sizes, generate
 
 SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
@@ -54,3 +57,25 @@ def test_status_of_a_name_that_is_not_there_names_those_that_are(
     done = installation.run("status", "better")
     assert done.returncode == 2
     assert "no integration is named 'better'; there are: good" in done.stderr
+
+
+def test_the_table_of_the_ui_says_why_a_run_failed(
+    installation: Installation, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = generate(1, SIZES), generate(2, SIZES)
+    installation.set_integrations(good=serve(good), bad=serve(bad))
+    keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
+    assert installation.run("run", **keys).returncode == 1
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "integrations.toml"))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(installation.data))
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        look = report_status.evaluate_tick(dg.build_sensor_context(instance=instance))
+    (event,) = look.asset_events
+    assert isinstance(event, dg.AssetMaterialization)
+    table = event.metadata["integrations"]
+    assert isinstance(table, dg.TableMetadataValue)
+    errors = {str(each.data["integration"]): str(each.data["error"]) for each in table.records}
+    assert errors.keys() == {"good", "bad"}
+    assert errors["good"] == ""
+    assert "JumpCloud refused the API key (401)" in errors["bad"]
+    assert "\n" not in errors["bad"]
