@@ -17,7 +17,7 @@ FROM system_group_users b
 JOIN users u USING (integration, user_id)
 JOIN system_groups g USING (integration, group_id)
 JOIN system_group_members s USING (integration, group_id)
-WHERE b.sudo_without_password AND u.state = 'ACTIVATED'
+WHERE (b.sudo_without_password OR u.global_admin AND u.passwordless_sudo) AND u.state = 'ACTIVATED'
 GROUP BY u.username ORDER BY systems DESC, u.username LIMIT 5""",
     "Which suspended users still reach devices?": """
 SELECT username, department, system_count, application_count

@@ -34,9 +34,11 @@ _SYSTEM_PATH = _PATH | {
     "grants sudo; NULL where it says nothing, or bindings of that type are not pulled",
     "binding_sudo_without_password": "Whether that binding grants sudo without a password",
     "sudo": "Whether the user has sudo through the system group, by all paths together",
-    "sudo_without_password": "Whether the user has sudo there without a password",
+    "sudo_without_password": "Whether the user has sudo without a password through the group",
     "global_admin": "Whether the user has sudo everywhere it reaches, whatever its groups say",
     "state": "STAGED, ACTIVATED or SUSPENDED: only an activated user can log in",
+    "global_admin_without_password": "Whether the user has that sudo of a global administrator, "
+    "and without a password",
 }
 _APPLICATION_PATH = _PATH | {
     "application_id": "Application",
@@ -70,7 +72,8 @@ paths AS (
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.group_id, g.name AS group_name,
     p.system_id, p.hostname,
     a.sudo AS binding_sudo, a.sudo_without_password AS binding_sudo_without_password,
-    p.sudo, p.sudo_without_password, u.global_admin, u.state
+    p.sudo, p.sudo_without_password, u.global_admin, u.state,
+    u.global_admin AND u.passwordless_sudo AS global_admin_without_password
 FROM paths p
 JOIN main.users u USING (integration, user_id)
 JOIN main.system_groups g USING (integration, group_id)

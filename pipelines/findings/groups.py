@@ -10,7 +10,8 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     why="Whoever takes over a session of one of these users is root at once, on every device of "
     "the group.",
     remedy="In the group's binding of the user or user group, ask for a password; keep the "
-    "exception for service accounts that cannot type one.",
+    "exception for service accounts that cannot type one. A global administrator's own setting is "
+    "no group's: `users.passwordless_sudo` has it.",
     evidence={
         "system_count": "devices of the group",
         "user_count": "users who have it there",

@@ -22,7 +22,7 @@ def system_paths(org: Organization) -> list[Row]:
             }
             | _sudo("binding_", binding)
             | _sudo("", reach.users_of[group_id][user_id].sudo)
-            | {"global_admin": USER["global_admin"](org.users.get(user_id, {}))}
+            | _global_admin(org, user_id)
             for group_id, systems in reach.systems_of.items()
             for user_id, user_group_id, binding in _ways(org, group_id)
             for system_id in systems
@@ -54,6 +54,13 @@ def _ways(org: Organization, source_id: str) -> Iterator[tuple[str, str | None, 
 def _user(org: Organization, user_id: str) -> Row:
     record = org.users.get(user_id, {})
     return {"user_id": user_id} | {name: USER[name](record) for name in ("username", "state")}
+
+
+def _global_admin(org: Organization, user_id: str) -> Row:
+    record = org.users.get(user_id, {})
+    admin, free = (USER[name](record) for name in ("global_admin", "passwordless_sudo"))
+    both = False if admin is False or free is False else admin and free
+    return {"global_admin": admin, "global_admin_without_password": both}
 
 
 def _sudo(prefix: str, sudo: Sudo) -> Row:

@@ -68,6 +68,7 @@ def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publishe
     organization = generate(1, Sizes.empty())
     alice = organization.add_user(username="alice", id="1" * 24)
     organization.add_user(username="1" * 24)
+    organization.update(alice, sudo=True, passwordless_sudo=True)
     for number in range(2):
         organization.add_system(hostname="db", id=f"{number}" * 24)
     both, idle = organization.add_group("Databases"), organization.add_group("Idle")
@@ -91,7 +92,8 @@ def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publishe
 def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -> None:
     rows = two_companies.rows(
         "SELECT integration, username, user_group_id IS NULL AS direct, group_name, system_id[1] "
-        "AS system, binding_sudo, binding_sudo_without_password, sudo, sudo_without_password "
+        "AS system, binding_sudo, binding_sudo_without_password, sudo, sudo_without_password, "
+        "global_admin_without_password "
         "FROM access_paths('alice', 'db') ORDER BY ALL"
     )
     paths = [
@@ -110,6 +112,7 @@ def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -
             "binding_sudo_without_password": without,
             "sudo": True,
             "sudo_without_password": True,
+            "global_admin_without_password": True,
         }
         for integration in ("acme", "zeta")
         for direct, binding, without in paths
