@@ -16,7 +16,7 @@ from pipelines.database import in_memory
 from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
 from pipelines.load.ddl import statements
 from pipelines.load.files import replace_durably
-from pipelines.load.fold import fold, folded
+from pipelines.load.fold import FOLD_VERSION, fold, folded
 from pipelines.load.history import History
 from pipelines.load.quoting import quoted
 from pipelines.load.seal import seal_of, sealed_at
@@ -94,7 +94,7 @@ def _log_of(path: Path) -> Path:
 
 def _made_by() -> list[str]:
     """What a file's form follows from, beside the history."""
-    return [STORAGE_VERSION, *_statements()]
+    return [STORAGE_VERSION, str(FOLD_VERSION), *_statements()]
 
 
 def _statements() -> Iterator[str]:

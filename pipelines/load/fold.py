@@ -23,6 +23,10 @@ from pipelines.load.quoting import quoted
 from pipelines.load.run_tables import integrations_table, thresholds_table
 from pipelines.schema import Table
 
+# Raise it with every change after which the same snapshots give other rows: a file that was folded
+# otherwise is then made anew, and not gone on with.
+FOLD_VERSION = 1
+
 
 def folded(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """The snapshots of each integration of which the file tells already."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 
 import duckdb
 import pytest
@@ -15,6 +16,7 @@ from conftest import Publisher, Pulled, on_day, tables_in
 
 from pipelines.contract import INVENTORY_TABLES, SYSTEMS, TABLES
 from pipelines.errors import InventoryError
+from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load import duckdb_file, fold, seal
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.retention import prune
@@ -38,12 +40,11 @@ class Office:
     def file(self) -> Path:
         return self.publisher.file
 
-    def publish(self, name: str = "acme") -> str:
+    def publish(self, name: str = "acme", thresholds: Thresholds = DEFAULT_THRESHOLDS) -> str:
         """Publish the next state; the snapshot's id."""
         day = next(self.days)
-        return self.publisher.publish(
-            on_day(day, self.states[day % len(self.states)]), name
-        ).snapshot_id
+        state = on_day(day, self.states[day % len(self.states)])
+        return self.publisher.publish(state, name, thresholds=thresholds).snapshot_id
 
     def assert_true(self) -> None:
         """The file holds what the history gives, and nothing lies beside it but its seal."""
@@ -143,13 +144,17 @@ os.kill(os.getpid(), signal.SIGKILL)
     office.assert_true()
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "value"),
+    [(seal, "version", lambda _: "0.0.1"), (duckdb_file, "FOLD_VERSION", 0)],
+)
 def test_a_file_of_another_version_is_made_anew(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+    office: Office, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
 ) -> None:
     office.publish()
     edit(office.file)
     with monkeypatch.context() as earlier:
-        earlier.setattr(seal, "version", lambda _: "0.0.1")
+        earlier.setattr(module, name, value)
         office.publish()
         # As that version may have made it: it is sealed, and otherwise than this one's.
         edit(office.file)
@@ -184,6 +189,28 @@ def test_a_snapshot_that_the_history_lost_is_not_told_of(office: Office) -> None
     office.assert_true()
     ids = office.publisher.rows("SELECT snapshot_id FROM snapshots")
     assert lost not in {row["snapshot_id"] for row in ids}
+
+
+def test_changed_thresholds_take_the_place_of_those_before(office: Office) -> None:
+    office.publish("other")
+    office.publish()
+    office.publish(thresholds=Thresholds(stale_days=3, few_devices=2))
+    office.assert_true()
+    rows = office.publisher.rows("SELECT integration, stale_days FROM findings.thresholds")
+    assert sorted(rows, key=str) == [
+        {"integration": "acme", "stale_days": 3},
+        {"integration": "other", "stale_days": DEFAULT_THRESHOLDS.stale_days},
+    ]
+
+
+def test_a_publication_ends_what_a_crash_cut_short_after_the_history_forgot(office: Office) -> None:
+    office.publish("gone")
+    office.publish()
+    # The file is made anew after this, unless the power fails.
+    office.publisher.history.forget("gone")
+    office.publish()
+    office.assert_true()
+    assert not {row for rows in tables_in(office.file).values() for row in rows if "gone" in row}
 
 
 def test_a_pull_from_before_the_latest_snapshot_is_refused_until_that_is_removed(
