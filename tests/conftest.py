@@ -43,6 +43,14 @@ SERVICE_ACCOUNT = {
     "client_id_env": "TEST_JUMPCLOUD_CLIENT_ID",
     "client_secret_env": "TEST_JUMPCLOUD_CLIENT_SECRET",
 }
+RELATIONS = """
+SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal
+UNION ALL SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal
+"""
+MACROS = """
+SELECT schema_name, function_name, parameters, macro_definition
+FROM duckdb_functions() WHERE NOT internal ORDER BY ALL
+"""
 Rows = list[dict[str, object]]
 
 
@@ -236,10 +244,12 @@ def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
 
 
 def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that the file holds."""
+    """Everything that the file holds: tables and views of all schemas, and the macros' SQL."""
     with duckdb.connect(file, read_only=True) as connection:
-        names = [name for (name,) in connection.sql("SHOW TABLES").fetchall()]
-        return {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+        found = connection.sql(RELATIONS).fetchall()
+        names = [name if schema == "main" else f"{schema}.{name}" for schema, name in found]
+        rows = {name: connection.sql(f"FROM {name} ORDER BY ALL").fetchall() for name in names}
+        return rows | {"macros": connection.sql(MACROS).fetchall()}
 
 
 @dataclass
