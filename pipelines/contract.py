@@ -318,7 +318,7 @@ INTEGRATIONS = Table(
         Column("scope", "TEXT", "cloud, or on_premise: reached through a proxy"),
         Column("description", "TEXT", "Description from the settings"),
         Column("region", "TEXT", "us, eu or in"),
-        Column("enabled", "BOOLEAN", "Whether the schedule runs it"),
+        Column("enabled", "BOOLEAN", "Whether the schedule ran it at the latest published pull"),
         Column(
             "organization_id", "TEXT", "JumpCloud's id of the organisation", "organizations._id"
         ),
