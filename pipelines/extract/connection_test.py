@@ -84,7 +84,9 @@ class ConnectionTest:
 
 
 def try_connection(integration: Integration) -> ConnectionTest:
-    """Read a record of each endpoint that a run would read; sends nothing but GET.
+    """Read a record of each endpoint that a run would read.
+
+    It sends nothing but GET, and for a service account a POST to the token endpoint.
 
     Raises:
         SettingsError: there is no usable key or CA bundle.
