@@ -8,13 +8,13 @@ UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     severity="high",
     asset_type="systems",
     why="Whoever finds or steals the device reads what is on its disk: the keys, sessions and "
-    "passwords of someone with sudo. Where the primary user is known, that one counts; where none "
-    "is known, whoever has sudo on the device through a group.",
+    "passwords of someone with sudo. Where the primary user is known, that one counts, as a global "
+    "administrator or with sudo on this device, not on others; where none is known, whoever has "
+    "sudo on the device through a group.",
     remedy="Switch on FileVault, BitLocker or LUKS, by a policy on the device's groups. Until "
     "then, change the primary user's keys if the device is lost.",
     evidence={
-        "primary_user_id": "its primary user, who has sudo on some device; null where none is "
-        "known",
+        "primary_user_id": "its primary user, if known: a global administrator, or with sudo on it",
         "sudo_group_ids": "its groups through which someone has sudo on it",
     },
     since="When its disk was seen to be no longer encrypted; later, if since then it got or lost "
@@ -33,7 +33,7 @@ administrators AS (
     GROUP BY ALL
 ),
 granted AS (
-    SELECT s.integration, s.group_id, s.user_id, g.system_count,
+    SELECT s.integration, s.group_id, s.user_id,
         greatest(
             g.first_seen_at, b.bound_at,
             least(
@@ -52,25 +52,14 @@ granted AS (
 sudo_groups AS (
     SELECT integration, group_id, min(granted_at) AS granted_at FROM granted GROUP BY ALL
 ),
-filled AS (
-    SELECT integration, asset_id AS group_id, max(observed_at) AS filled_at
-    FROM main.changes
-    WHERE asset_type = 'system_groups' AND column_name = 'system_count' AND old_value = '0'
-    GROUP BY ALL
-),
-privileged AS (
-    SELECT integration, user_id, min(greatest(granted_at, filled_at)) AS privileged_at
-    FROM granted LEFT JOIN filled USING (integration, group_id)
-    WHERE system_count > 0
-    GROUP BY ALL
-),
 unencrypted AS (
-    SELECT s.*, p.user_id AS privileged_user_id, p.privileged_at, u.user_id IS NOT NULL AS is_owned
+    SELECT s.*, u.user_id IS NOT NULL AS is_owned,
+        CASE WHEN u.global_admin THEN greatest(u.first_seen_at, a.admin_at) END AS admin_at
     FROM main.systems s
     LEFT JOIN main.users u
         ON u.integration = s.integration AND u.user_id = s.primary_user_id
-    LEFT JOIN privileged p
-        ON p.integration = s.integration AND p.user_id = s.primary_user_id
+    LEFT JOIN administrators a
+        ON a.integration = s.integration AND a.user_id = s.primary_user_id
     WHERE s.disk_encrypted = FALSE
 ),
 joined AS (
@@ -79,12 +68,22 @@ joined AS (
     FROM main.changes WHERE asset_type = 'system_group_members' AND change = 'added'
     GROUP BY ALL
 ),
+placed AS (
+    SELECT integration, system_id, primary_user_id, group_id, joined_at
+    FROM (SELECT *, unnest(group_ids) AS group_id FROM unencrypted)
+    LEFT JOIN joined USING (integration, group_id, system_id)
+),
+own AS (
+    SELECT p.integration, p.system_id, min(greatest(g.granted_at, p.joined_at)) AS own_at
+    FROM placed p JOIN granted g
+        ON g.integration = p.integration AND g.group_id = p.group_id
+        AND g.user_id = p.primary_user_id
+    GROUP BY ALL
+),
 reached AS (
-    SELECT m.integration, m.system_id, list_sort(list(m.group_id)) AS sudo_group_ids,
-        min(greatest(g.granted_at, j.joined_at)) AS reached_at
-    FROM (SELECT integration, system_id, unnest(group_ids) AS group_id FROM unencrypted) m
-    JOIN sudo_groups g USING (integration, group_id)
-    LEFT JOIN joined j USING (integration, group_id, system_id)
+    SELECT integration, system_id, list_sort(list(group_id)) AS sudo_group_ids,
+        min(greatest(granted_at, joined_at)) AS reached_at
+    FROM placed JOIN sudo_groups USING (integration, group_id)
     GROUP BY ALL
 ),
 lost AS (
@@ -103,17 +102,20 @@ began AS (
 )
 SELECT u.integration, 'systems' AS asset_type, u.system_id AS asset_id,
     coalesce(u.hostname, u.system_id) AS asset_name,
-    json_object('primary_user_id', u.privileged_user_id,
+    json_object('primary_user_id', CASE WHEN u.is_owned THEN u.primary_user_id END,
         'sudo_group_ids', coalesce(r.sudo_group_ids, [])) AS evidence,
     greatest(
         u.first_seen_at, b.added_at, b.unencrypted_at, b.primary_at,
-        CASE WHEN u.is_owned THEN u.privileged_at ELSE greatest(r.reached_at, l.lost_at) END
+        CASE WHEN u.is_owned THEN least(u.admin_at, o.own_at)
+            ELSE greatest(r.reached_at, l.lost_at) END
     ) AS since
 FROM unencrypted u
+LEFT JOIN own o USING (integration, system_id)
 LEFT JOIN reached r USING (integration, system_id)
 LEFT JOIN began b USING (integration, system_id)
 LEFT JOIN lost l ON l.integration = u.integration AND l.user_id = u.primary_user_id
-WHERE u.privileged_user_id IS NOT NULL OR NOT u.is_owned AND r.system_id IS NOT NULL
+WHERE u.admin_at IS NOT NULL OR o.system_id IS NOT NULL
+    OR NOT u.is_owned AND r.system_id IS NOT NULL
 """,
 )
 

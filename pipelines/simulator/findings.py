@@ -112,14 +112,16 @@ class _Devices(Graph):
         for row in self.systems.values():
             if row["disk_encrypted"] is not False:
                 continue
-            groups = {
-                group
+            grants = {
+                (group, user)
                 for (group, user), binding in self.bindings.items()
                 if row["system_id"] in self.members[group]
                 if binding["sudo"] or self.users[user]["global_admin"]
             }
+            groups = {group for group, _ in grants}
             known = row["primary_user_id"] if row["primary_user_id"] in self.users else None
-            if self.is_privileged(known) if known else groups:
+            own = any(user == known for _, user in grants)
+            if (own or self.users[known]["global_admin"]) if known else groups:
                 yield system_row(row, primary_user_id=known, sudo_group_ids=sorted(groups))
 
 

@@ -111,8 +111,9 @@ class _Violations:
             fde: Record = {"fde": {"active": encrypted}}
             self._device(**fde)
             self._device(quiet, **fde)
-            for primary in (plain, powerful, idle, None):
-                self._device(quiet, **fde, primarySystemUser={"id": primary})
+            for primary in (plain, powerful, idle, org.ids.new(), None):
+                for group in (quiet, self._office):
+                    self._device(group, **fde, primarySystemUser={"id": primary})
         self._device(quiet, fde=ABSENT, primarySystemUser={"id": powerful})
         ruled = org.add_group("Of a global administrator")
         org.bind(ruled, "user", self._person(sudo=True), None)
