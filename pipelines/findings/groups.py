@@ -86,7 +86,7 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     severity="low",
     asset_type="applications",
     why="A sign-on that nobody uses is still a trust between two systems, with a certificate that "
-    "somebody has to renew.",
+    "somebody has to renew. A suspended user who is bound counts as one who holds it.",
     remedy="Bind the users who should hold it, or delete the application.",
     evidence={"active": "whether it is switched on"},
     since="When it was seen to lose its last user",

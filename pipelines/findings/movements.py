@@ -76,7 +76,7 @@ ACCESS_GAINED = Finding(
     evidence={
         "gained": "`access`, `sudo`, `sudo_without_password`, as a list",
         "group_id": "system group that grants it; null for an application",
-        "application_id": "application that is held; null for a system group",
+        "application_id": "application that is held and not switched off; null for a system group",
         "through": "name of that group or application, its id where it has none; or `global "
         "administrator`, whom both are null for",
         "reach": "of a user and a group: the group's devices; of a global administrator: the "
@@ -109,6 +109,17 @@ rights AS (
         AS gained
     FROM main.system_group_users GROUP BY ALL
 ),
+held AS (
+    SELECT integration, split_part(asset_id, '/', 1) AS application_id,
+        split_part(asset_id, '/', 2) AS user_id, observed_at AS since
+    FROM latest WHERE asset_type = 'application_users' AND change = 'added'
+    UNION
+    SELECT c.integration, h.application_id, h.user_id, c.observed_at
+    FROM latest c
+    JOIN main.application_users h
+        ON h.integration = c.integration AND h.application_id = c.asset_id
+    WHERE c.asset_type = 'applications' AND c.column_name = 'active' AND c.old_value = 'false'
+),
 administrators AS (
     SELECT integration, asset_id AS user_id, observed_at AS since,
         bool_or(change = 'added' OR column_name = 'global_admin') AS is_new
@@ -139,16 +150,14 @@ JOIN main.system_groups g
 JOIN rights r ON r.integration = g.integration AND r.group_id = g.group_id
 WHERE c.asset_type = 'system_group_members' AND c.change = 'added'
 UNION ALL
-SELECT c.integration, 'users', u.user_id, coalesce(u.username, u.user_id),
-    json_object('gained', ['access'], 'group_id', NULL, 'application_id', a.application_id,
-        'through', coalesce(a.display_label, a.application_id), 'reach', NULL),
-    c.observed_at
-FROM latest c
-JOIN main.users u
-    ON u.integration = c.integration AND u.user_id = split_part(c.asset_id, '/', 2)
-JOIN main.applications a
-    ON a.integration = c.integration AND a.application_id = split_part(c.asset_id, '/', 1)
-WHERE c.asset_type = 'application_users' AND c.change = 'added'
+SELECT integration, 'users', user_id, coalesce(u.username, user_id),
+    json_object('gained', ['access'], 'group_id', NULL, 'application_id', application_id,
+        'through', coalesce(a.display_label, application_id), 'reach', NULL),
+    h.since
+FROM held h
+JOIN main.users u USING (integration, user_id)
+JOIN main.applications a USING (integration, application_id)
+WHERE a.active IS NOT FALSE
 UNION ALL
 SELECT integration, 'users', user_id, coalesce(u.username, user_id),
     json_object(

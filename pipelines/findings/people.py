@@ -16,7 +16,8 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
         "suspended": "whether it is suspended",
         "account_locked": "whether wrong passwords locked it",
         "system_count": "devices it reaches",
-        "application_count": "applications it holds; null when applications are not pulled",
+        "application_count": "applications it holds that are not switched off; null when "
+        "applications are not pulled",
     },
     since="When it was seen to be suspended or locked, or to reach something, whichever came "
     "later; of several reasons that hold, the oldest counts",
@@ -28,21 +29,44 @@ WITH began AS (
         max(observed_at) FILTER (column_name = 'account_locked' AND new_value = 'true')
             AS locked_at,
         max(observed_at) FILTER (column_name = 'state' AND new_value = '"SUSPENDED"') AS state_at,
-        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at,
-        max(observed_at) FILTER (column_name = 'application_count' AND old_value = '0')
-            AS applications_at
+        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
     FROM main.changes
-    WHERE asset_type = 'users' AND column_name IN (
-        '', 'suspended', 'account_locked', 'state', 'system_count', 'application_count'
-    )
+    WHERE asset_type = 'users'
+        AND column_name IN ('', 'suspended', 'account_locked', 'state', 'system_count')
+    GROUP BY ALL
+),
+bound AS (
+    SELECT integration, split_part(asset_id, '/', 1) AS application_id,
+        split_part(asset_id, '/', 2) AS user_id, max(observed_at) AS bound_at
+    FROM main.changes WHERE asset_type = 'application_users' AND change = 'added'
+    GROUP BY ALL
+),
+switched AS (
+    SELECT integration, asset_id AS application_id, max(observed_at) AS switched_at
+    FROM main.changes
+    WHERE asset_type = 'applications' AND column_name = 'active' AND old_value = 'false'
+    GROUP BY ALL
+),
+held AS (
+    SELECT h.integration, h.user_id, count(*) AS held_count,
+        min(greatest(a.first_seen_at, b.bound_at, s.switched_at)) AS applications_at
+    FROM main.application_users h
+    JOIN main.applications a USING (integration, application_id)
+    LEFT JOIN bound b USING (integration, application_id, user_id)
+    LEFT JOIN switched s USING (integration, application_id)
+    WHERE a.active IS NOT FALSE
     GROUP BY ALL
 ),
 found AS (
-    SELECT u.*, b.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, b.added_at) AS known_at
-    FROM main.users u LEFT JOIN began b USING (integration, user_id)
+    SELECT u.* EXCLUDE (application_count), b.* EXCLUDE (integration, user_id, added_at),
+        greatest(u.first_seen_at, b.added_at) AS known_at, h.applications_at,
+        CASE WHEN u.application_count IS NOT NULL THEN coalesce(h.held_count, 0) END
+            AS application_count
+    FROM main.users u
+    LEFT JOIN began b USING (integration, user_id)
+    LEFT JOIN held h USING (integration, user_id)
     WHERE (u.suspended OR u.account_locked OR u.state = 'SUSPENDED')
-        AND (u.system_count > 0 OR u.application_count > 0)
+        AND (u.system_count > 0 OR h.held_count > 0)
 )
 SELECT integration, 'users' AS asset_type, user_id AS asset_id,
     coalesce(username, user_id) AS asset_name,
@@ -57,7 +81,7 @@ SELECT integration, 'users' AS asset_type, user_id AS asset_id,
         ),
         least(
             CASE WHEN system_count > 0 THEN coalesce(systems_at, known_at) END,
-            CASE WHEN application_count > 0 THEN coalesce(applications_at, known_at) END
+            applications_at
         )
     ) AS since
 FROM found

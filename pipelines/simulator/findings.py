@@ -1,5 +1,6 @@
 """What an inventory of an organisation must find, worked out row by row from its tables."""
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
@@ -37,15 +38,17 @@ def findings(
 class _People(Graph):
     def found(self) -> Findings:
         users = list(self.users.values())
+        held = Counter(user for _, user in self.held_active())
         return {
             "suspended_users_with_access": [
                 user_row(
                     row,
-                    *("state", "suspended", "account_locked", "system_count", "application_count"),
+                    *("state", "suspended", "account_locked", "system_count"),
+                    application_count=held[row["user_id"]],
                 )
                 for row in users
                 if row["suspended"] or row["account_locked"] or row["state"] == "SUSPENDED"
-                if self.reached_by(row["user_id"]) or self._holds_any(row["user_id"])
+                if self.reached_by(row["user_id"]) or held[row["user_id"]]
             ],
             "users_without_mfa_with_sudo": [
                 user_row(
@@ -64,9 +67,6 @@ class _People(Graph):
                 if all(s["primary_user_id"] != row["user_id"] for s in self.systems.values())
             ],
         }
-
-    def _holds_any(self, user_id: str) -> bool:
-        return any(user == user_id for _, user in self.held)
 
 
 class _Devices(Graph):

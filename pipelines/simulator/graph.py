@@ -29,6 +29,13 @@ class Graph:
             (row["application_id"], row["user_id"]) for row in self.tables["application_users"]
         }
 
+    def held_active(self) -> set[tuple[str, str]]:
+        """Return application and user where the application is not switched off."""
+        off = {
+            row["application_id"] for row in self.tables["applications"] if row["active"] is False
+        }
+        return {each for each in self.held if each[0] not in off}
+
     def reached_by(self, user_id: str) -> set[str]:
         """Return the systems that the user reaches."""
         groups = [group for group, user in self.bindings if user == user_id]

@@ -78,7 +78,7 @@ class Movements:
                 )
 
     def _applications(self) -> Iterator[Row]:
-        for application_id, user_id in self._now.held - self._before.held:
+        for application_id, user_id in self._now.held_active() - self._before.held_active():
             yield user_row(
                 self._now.users[user_id],
                 gained=["access"],

@@ -82,6 +82,9 @@ class _Violations:
         self._person(self._office, account_locked=True)
         self._person(self._office, suspended=None, account_locked=ABSENT, state="SUSPENDED")
         org.bind(application, "user", self._person(suspended=True))
+        off = org.add_application(active=False)
+        org.bind(off, "user", self._person(suspended=True))
+        org.bind(off, "user", self._person(self._office, suspended=True))
         # No longer reach anything; reach nothing but an empty group; are only staged.
         self._person(suspended=True, state="SUSPENDED")
         self._person(self._empty, suspended=True)

@@ -112,6 +112,10 @@ def edit(organization: Organization) -> None:
         organization.update(admin, sudo=True, passwordless_sudo=without)
     organization.bind(office, "user", organization.add_user(sudo=True))
     organization.bind(application, "user", users[4])
+    off = next(k for k, each in organization.applications.items() if each.get("active") is False)
+    organization.update(off, active=True)
+    organization.bind(off, "user", users[4])
+    organization.bind(organization.add_application(active=False), "user", users[4])
     organization.bind(organization.add_application(displayLabel=None), "user", users[4])
 
 
