@@ -11,11 +11,17 @@ import duckdb
 
 from pipelines.findings.catalogue import FINDING_VIEWS
 
-# Someone with several ways to a device, so that there are paths.
+# Who is bound to most groups, and the device that is in most of these: there are many paths.
 _PAIR = """
+WITH someone AS (
+    SELECT integration, user_id FROM system_group_users
+    GROUP BY ALL ORDER BY count(*) DESC, user_id LIMIT 1
+)
 SELECT b.user_id, m.system_id
-FROM system_group_users b JOIN system_group_members m USING (integration, group_id)
-LIMIT 1
+FROM someone
+JOIN system_group_users b USING (integration, user_id)
+JOIN system_group_members m USING (integration, group_id)
+GROUP BY ALL ORDER BY count(*) DESC, m.system_id LIMIT 1
 """
 _HOLDING = "SELECT user_id, application_id FROM application_users LIMIT 1"
 
