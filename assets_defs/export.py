@@ -12,11 +12,11 @@ from assets_defs.usage import data_dir_option, errors_in_words, set_data_dir
 from pipelines.errors import InventoryError
 from pipelines.load.exports import (
     chosen_relations,
-    exporting,
     write_table,
     write_tables_as_workbook,
 )
 from pipelines.load.ocsf import write_events
+from pipelines.load.reading import bounded
 from pipelines.load.results import Relation
 
 XLSX = "xlsx"
@@ -55,7 +55,7 @@ def export(
         set_data_dir(data_dir)
         if integration is not None:
             manifests_of(integration)
-        with inventory_file(at, integration) as file, exporting(file) as connection:
+        with inventory_file(at, integration) as file, bounded(file) as connection:
             if form == OCSF:
                 written = [output or EVENTS]
                 with output_file(written[0]) as aside:

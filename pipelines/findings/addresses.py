@@ -16,6 +16,7 @@ SHARED_PRIVATE_ADDRESSES = Finding(
         "interfaces": "names of the interfaces that have it",
     },
     since="When it was first seen on `many_devices` devices, after fewer had it",
+    needs=("systems",),
     sql="""
 WITH began AS (
     SELECT c.integration, c.asset_id AS address, max(c.observed_at) AS began_at
@@ -52,6 +53,7 @@ SHARED_PUBLIC_ADDRESSES = Finding(
         "system_ids": "all devices seen at it",
     },
     since="When the second of the devices that are seen there now was first seen there",
+    needs=("systems",),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS system_id, max(observed_at) AS began_at

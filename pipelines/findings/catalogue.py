@@ -32,8 +32,45 @@ THRESHOLDS = Table(
 )
 
 
+def _questions() -> View:
+    listed = ",\n    ".join(
+        f"('{each.name}', '{each.severity}', {list(each.needs)}::TEXT[], {each.compares})"
+        for each in FINDINGS
+    )
+    return View(
+        "questions",
+        "Which findings the snapshots of an integration can tell of",
+        columns={
+            "integration": "Name of the integration",
+            "finding": "Name of the finding, which is that of its view",
+            "severity": "high, medium or low",
+            "answerable": "Whether its latest pull asked for the lists that it takes, and there "
+            "are two snapshots, where it takes two",
+        },
+        sql=f"""
+WITH catalogue(finding, severity, needs, compares) AS (VALUES
+    {listed}
+),
+-- Without an application there is no list of its users.
+asked AS (
+    SELECT integration, endpoint FROM main.completeness
+    UNION
+    SELECT integration, 'applications_users' FROM main.integrations
+    WHERE integration NOT IN (SELECT integration FROM main.applications)
+),
+pulled AS (SELECT integration, list(endpoint) AS endpoints FROM asked GROUP BY integration),
+published AS (SELECT integration, count(*) AS snapshots FROM main.snapshots GROUP BY integration)
+SELECT integration, c.finding, c.severity,
+    list_has_all(endpoints, c.needs) AND (snapshots > 1 OR NOT c.compares) AS answerable
+FROM main.integrations
+JOIN pulled USING (integration) JOIN published USING (integration)
+CROSS JOIN catalogue c
+""",
+        schema=SCHEMA,
+    )
+
+
 def _summary() -> View:
-    listed = ",\n    ".join(f"('{each.name}', '{each.severity}')" for each in FINDINGS)
     counted = "\n    UNION ALL\n    ".join(
         f"SELECT integration, '{each.name}' AS finding, count(*) AS count "
         f"FROM {SCHEMA}.{each.name} GROUP BY integration"
@@ -46,22 +83,20 @@ def _summary() -> View:
             "integration": "Name of the integration",
             "finding": "Name of the finding, which is that of its view",
             "severity": "high, medium or low",
-            "count": "Its rows",
+            "count": "Its rows; NULL where there is none, but the question was not answerable",
         },
         sql=f"""
-WITH catalogue(finding, severity) AS (VALUES
-    {listed}
-),
-counts AS (
+WITH counts AS (
     {counted}
 )
-SELECT i.integration, c.finding, c.severity, coalesce(n.count, 0) AS count
-FROM main.integrations i CROSS JOIN catalogue c
-LEFT JOIN counts n ON n.integration = i.integration AND n.finding = c.finding
+SELECT q.integration, q.finding, q.severity,
+    coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count
+FROM {SCHEMA}.questions q LEFT JOIN counts n USING (integration, finding)
 """,
         schema=SCHEMA,
     )
 
 
+QUESTIONS = _questions()
 SUMMARY = _summary()
-FINDING_VIEWS = (*(each.view for each in FINDINGS), SUMMARY)
+FINDING_VIEWS = (*(each.view for each in FINDINGS), QUESTIONS, SUMMARY)

@@ -19,6 +19,7 @@ UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     },
     since="When its disk was seen to be no longer encrypted; later, if since then it got or lost "
     "the primary user, joined the groups that the evidence names, or the sudo was granted",
+    needs=("systems",),
     sql="""
 WITH bound AS (
     SELECT integration, asset_id, max(observed_at) FILTER (change = 'added') AS bound_at,
@@ -134,6 +135,7 @@ STALE_SYSTEMS_WITH_ACCESS = Finding(
         "user_count": "users who reach it through its groups",
     },
     since="`stale_days` after its last contact; later, if only then someone was seen to reach it",
+    needs=("systems",),
     sql="""
 WITH ages AS (
     SELECT s.integration, s.system_id, s.hostname, s.last_contact_at, s.user_count,
@@ -175,6 +177,7 @@ SYSTEMS_WITHOUT_USERS = Finding(
     "nobody claims. A user bound to the single device is not pulled, and not counted.",
     evidence={"group_ids": "system groups it is a member of"},
     since="When it was seen to lose its last user",
+    needs=("systems",),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
@@ -209,6 +212,7 @@ SYSTEMS_IN_NO_GROUP = Finding(
         "primary_user_id": "its primary user",
     },
     since="When it was seen to leave its last group",
+    needs=("systems",),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
@@ -238,6 +242,7 @@ SYSTEMS_WITH_FAILING_POLICIES = Finding(
         "policies_total": "policies bound to it",
     },
     since="When a policy was first seen to fail on it, after none did",
+    needs=("systems",),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS system_id, max(observed_at) AS began_at

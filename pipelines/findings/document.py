@@ -22,7 +22,9 @@ FROM {SCHEMA}.{FINDINGS[0].name} ORDER BY since;
 ```
 
 - What is unknown is no finding: a flag that JumpCloud did not send, or a list that was not pulled
-  (`details`, `skip_endpoints`, `association_targets`), is NULL and violates nothing.
+  (`details`, `skip_endpoints`, `association_targets`), is NULL and violates nothing. Where a list
+  that a question takes was not pulled, or it takes two snapshots and there is one, its count in
+  `{SCHEMA}.{SUMMARY.name}` is NULL, not 0, unless something was found all the same.
 - Time is that of the snapshot, not of the reader: a device is stale, or new, as of the pull. What
   is a finding today is one when the file is opened in a year.
 - `since` comes from `changes` and first sight: nothing began, as far as the history tells, before
@@ -97,11 +99,16 @@ def _section(finding: Finding) -> str:
 
 {_listed(finding.evidence)}
 **Since.** {finding.since}.
-
+{_takes(finding)}
 ```sql
 {finding.view.sql.strip()}
 ```
 """
+
+
+def _takes(finding: Finding) -> str:
+    takes = [f"the list `{each}`" for each in finding.needs] + ["two snapshots"] * finding.compares
+    return f"\n**Takes.** {', '.join(takes)}.\n" if takes else ""
 
 
 def _macro(macro: Macro) -> str:

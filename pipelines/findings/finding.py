@@ -33,6 +33,8 @@ class Finding:
         evidence: name and meaning of each key of the evidence.
         since: what `since` is.
         sql: the query over the published tables: every column of `COLUMNS` but the severity.
+        needs: lists that a pull must have asked for, else that nothing is found says nothing.
+        compares: whether it takes two snapshots.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Finding:
     evidence: dict[str, str]
     since: str
     sql: str
+    needs: tuple[str, ...] = ()
+    compares: bool = False
 
     @property
     def view(self) -> View:

@@ -90,6 +90,7 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     remedy="Bind the users who should hold it, or delete the application.",
     evidence={"active": "whether it is switched on"},
     since="When it was seen to lose its last user",
+    needs=("applications", "applications_users"),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS application_id, max(observed_at) AS began_at

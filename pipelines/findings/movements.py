@@ -25,6 +25,7 @@ SYSTEMS_APPEARED = Finding(
         "is_back": "whether an earlier snapshot had it",
     },
     since="Start of the pull that found it",
+    compares=True,
     sql=f"""
 WITH {_LATEST}
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
@@ -52,6 +53,7 @@ SYSTEMS_VANISHED = Finding(
         "user_count": "users who reached it through its groups",
     },
     since="Start of the pull that missed it",
+    compares=True,
     sql=f"""
 WITH {_LATEST}
 SELECT integration, 'systems' AS asset_type, asset_id,
@@ -84,6 +86,7 @@ ACCESS_GAINED = Finding(
         "application",
     },
     since="Start of the pull that found it",
+    compares=True,
     sql=f"""
 WITH {_LATEST},
 bound AS (
@@ -186,6 +189,7 @@ UNRESOLVED_IDS = Finding(
         "application_count": "of a user: applications that name it; null for a device",
     },
     since="When it was first named, or its record was first missed",
+    needs=("systems", "systemusers"),
     sql="""
 WITH began AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS began_at

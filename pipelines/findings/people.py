@@ -21,6 +21,7 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
     },
     since="When it was seen to be suspended or locked, or to reach something, whichever came "
     "later; of several reasons that hold, the oldest counts",
+    needs=("systemusers",),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS user_id,
@@ -104,6 +105,7 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     },
     since="When it was seen to lose MFA, or to be granted the oldest of the sudo that it has, "
     "whichever came later",
+    needs=("systemusers",),
     sql="""
 WITH sudo_began AS (
     SELECT integration, asset_id, max(observed_at) AS granted_at
@@ -178,6 +180,7 @@ USERS_WITHOUT_SYSTEMS = Finding(
         "application_count": "applications it holds; null when applications are not pulled",
     },
     since="When it was seen to lose its last device",
+    needs=("systemusers", "systems"),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS user_id,

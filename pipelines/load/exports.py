@@ -1,33 +1,18 @@
 """Writes tables and views of an inventory as files that other programs read."""
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines.contract import TABLES
-from pipelines.database import MEMORY
 from pipelines.errors import InventoryError
 from pipelines.load.quoting import identifier, quoted
-from pipelines.load.reading import spilling
 from pipelines.load.results import Relation, write_result
 from pipelines.load.spreadsheets import without_formula, write_workbook
 
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S.%fZ"
-
-
-@contextmanager
-def exporting(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection whose memory is bounded: views may have more rows than fit.
-
-    Raises:
-        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
-    """
-    with spilling(path) as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        yield connection
 
 
 def chosen_relations(

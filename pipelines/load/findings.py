@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.findings.catalogue import FINDINGS
+from pipelines.findings.catalogue import FINDINGS, QUESTIONS
 from pipelines.findings.finding import SCHEMA, Finding
-from pipelines.load.reading import locked_down
+from pipelines.load.reading import bounded
 
 MOST_NAMES = 10
 
@@ -17,26 +17,35 @@ class Found:
 
     Attributes:
         finding: which.
-        count: its rows, of all integrations.
-        names: of the first ten assets, in the order of the names.
+        counts: its rows, by integration; none of an integration that has none.
+        names: of the first ten assets, each after its integration and a slash, in that order.
+        unknown_of: the integrations that have none, of which nothing can be said.
     """
 
     finding: Finding
-    count: int
+    counts: dict[str, int]
     names: tuple[str, ...]
+    unknown_of: tuple[str, ...]
 
 
 def found_in(path: Path) -> Iterator[Found]:
     """Each finding of the published file, also where there is none of it.
 
     Raises:
-        InventoryError: the file cannot be read.
+        InventoryError: the file cannot be read, or a question takes too much.
     """
-    with locked_down(path) as connection:
+    with bounded(path) as connection:
+        questions = connection.sql(
+            f"SELECT finding, integration FROM {SCHEMA}.{QUESTIONS.name} "
+            "WHERE NOT answerable ORDER BY integration"
+        ).fetchall()
         for finding in FINDINGS:
-            query = (
-                f"SELECT count(*), coalesce(min(asset_name, {MOST_NAMES}), []) "
-                f"FROM {SCHEMA}.{finding.name}"
-            )
-            ((count, names),) = connection.sql(query).fetchall()
-            yield Found(finding, count, tuple(names))
+            rows = connection.sql(
+                "SELECT integration, count(*), min(asset_name, $most) "
+                f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
+                params={"most": MOST_NAMES},
+            ).fetchall()
+            counts = {integration: count for integration, count, _ in rows}
+            names = [f"{owner}/{name}" for owner, _, first in rows for name in first]
+            unknown = [o for name, o in questions if name == finding.name and o not in counts]
+            yield Found(finding, counts, tuple(names[:MOST_NAMES]), tuple(unknown))

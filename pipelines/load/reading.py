@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.database import MEMORY
 from pipelines.errors import InventoryError
 from pipelines.load.quoting import quoted
 
@@ -57,6 +58,18 @@ def spilling(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             yield connection
         except duckdb.Error as error:
             raise InventoryError(str(error)) from None
+
+
+@contextmanager
+def bounded(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection whose memory is bounded: what it takes beyond is spilled.
+
+    Raises:
+        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
+    """
+    with spilling(path) as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        yield connection
 
 
 @contextmanager

@@ -65,6 +65,7 @@ class Finding:
         remedy: what to do.
         count: number of rows.
         first: names of the first of them.
+        is_answerable: whether what was pulled can tell that there are none.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Finding:
     remedy: str
     count: int
     first: Sequence[str]
+    is_answerable: bool
 
 
 @dataclass(frozen=True)

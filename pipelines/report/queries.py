@@ -71,6 +71,10 @@ WHERE total <= {MOST_POINTS}
 ORDER BY integration, number
 """
 
+_UNANSWERED = f"""
+SELECT integration, finding FROM {SCHEMA}.questions WHERE NOT answerable
+"""
+
 _OPERATING_SYSTEMS = """
 SELECT integration, shown(os) AS label, count(*) AS count
 FROM systems GROUP BY ALL ORDER BY integration, count DESC, label
@@ -149,6 +153,11 @@ class _Answers:
     first: Sequence[str]
 
 
+@dataclass(frozen=True)
+class _Unanswered:
+    finding: str
+
+
 def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
     """What is to be said of each integration that has published, in the order of their names.
 
@@ -166,6 +175,7 @@ def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
     answers = {
         each.name: _by_integration(connection, _answers_sql(each), _Answers) for each in FINDINGS
     }
+    unanswered = _by_integration(connection, _UNANSWERED, _Unanswered)
     integrations = _by_integration(connection, _INTEGRATIONS, _Integration)
     tables = [each.name for each in INVENTORY_TABLES]
     return [
@@ -180,7 +190,14 @@ def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
             systems=_most_frequent(systems.get(name, [])),
             contacts=contacts.get(name, [[]])[0],
             coverage=sorted(coverage.get(name, []), key=lambda each: [*COVERED].index(each.what)),
-            findings=[_found(each, answers[each.name].get(name, [])) for each in FINDINGS],
+            findings=[
+                _found(
+                    each,
+                    answers[each.name].get(name, []),
+                    is_answerable=_Unanswered(each.name) not in unanswered.get(name, []),
+                )
+                for each in FINDINGS
+            ],
             changes=sorted(changes.get(name, []), key=lambda each: tables.index(each.table)),
             proofs=proofs.get(name, []),
         )
@@ -233,11 +250,10 @@ FROM {SCHEMA}.{finding.name} GROUP BY integration
 """
 
 
-def _found(finding: Question, answers: Sequence[_Answers]) -> Finding:
+def _found(finding: Question, answers: Sequence[_Answers], *, is_answerable: bool) -> Finding:
     (answer,) = answers or [_Answers(0, [])]
-    return Finding(
-        finding.name, finding.severity, finding.title, finding.remedy, answer.count, answer.first
-    )
+    words = (finding.name, finding.severity, finding.title, finding.remedy)
+    return Finding(*words, answer.count, answer.first, is_answerable)
 
 
 def _changes_sql() -> str:

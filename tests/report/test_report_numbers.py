@@ -192,6 +192,11 @@ def test_what_was_not_pulled_is_not_none(
     assert coverage["Users: MFA set up"] == [0, 0, users]
     ((label, *_),) = page.one("table", data_table="operating-systems").rows()
     assert label == "not known"
+    none, unknown = page.one("p", data_none="").text, page.one("p", data_unknown="").text
+    for title in ("Users without MFA who have sudo", "Devices on which a policy fails"):
+        assert title in unknown
+        assert title not in none
+    assert "System groups" in none
 
 
 def test_several_integrations_are_listed_the_gravest_first_each_with_its_own_numbers(
