@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.extract import spool as spool_module
 from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.extract.errors import ForbiddenError
+from pipelines.extract.errors import ForbiddenError, MalformedError
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
@@ -30,10 +30,10 @@ def cut_off(
     state: Path,
 ) -> tuple[Server, Integration]:
     """A server on which a first pull ended half way."""
-    fault = Fault("/systemgroups/.*/users", "forbidden", every=5)
+    fault = Fault("/systemgroups/.*/users", "deep_json", every=5)
     server = serve(organization, Behavior(faults=[fault]))
     acme: Integration = integration(server)
-    with pytest.raises(ForbiddenError):
+    with pytest.raises(MalformedError):
         pull_organization(acme, state)
     server.behavior.faults.clear()
     return server, acme
@@ -129,3 +129,16 @@ def test_the_spool_holds_no_secret(
     assert len(files) > 3
     secrets = {*organization.secrets(), organization.api_key}
     assert not [secret for secret in secrets if secret.encode() in b"".join(files)]
+
+
+def test_what_was_read_before_a_refusal_is_not_taken_up_by_a_better_role(
+    organization: Organization,
+    serve: Callable[..., Server],
+    integration: Callable[..., Integration],
+    state: Path,
+) -> None:
+    fault = Fault("/systemgroups/.*/users", "forbidden", every=5)
+    acme: Integration = integration(serve(organization, Behavior(faults=[fault])))
+    with pytest.raises(ForbiddenError):
+        pull_organization(acme, state)
+    assert not spool_of(acme, state).load()
