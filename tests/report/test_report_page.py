@@ -102,6 +102,28 @@ def test_a_browser_runs_no_name_loads_nothing_and_opens_what_a_link_names(file: 
     assert {each.partition("#")[0] for each in told} == {path.as_uri()}
 
 
+@NEEDS_CHROMIUM
+def test_paper_has_what_is_closed_on_the_screen(file: Path) -> None:
+    with duckdb.connect(file) as connection:
+        double(connection, "two")
+        connection.execute("UPDATE users SET suspended = TRUE")
+    path = file.with_name("report.html")
+    write_report(file, path)
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        closed = page.get_by_text("Completeness of the pull")
+        assert closed.count() == 2
+        assert not any(each.is_visible() for each in closed.all())
+        page.emulate_media(media="print")
+        assert all(each.is_visible() for each in closed.all())
+        numbers_over_time = page.get_by_text("Rows at each snapshot, latest first.")
+        assert all(each.is_visible() for each in numbers_over_time.all())
+        on_paper = len(page.pdf())
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert on_paper > 0.9 * len(page.pdf())
+
+
 def double(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Give the file a second integration with the same in it."""
     for schema, table in connection.sql(
