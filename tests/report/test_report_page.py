@@ -148,6 +148,17 @@ def test_no_integration_has_the_name_of_a_place_in_the_page(file: Path, name: st
     assert len(links) == 3
 
 
+@pytest.mark.parametrize("control", ["\u202a", "\u202e", "\u2066", "\u2069", "\x1b"])
+def test_no_name_turns_the_text_around_it(file: Path, control: str) -> None:
+    with duckdb.connect(file) as connection:
+        for table, column in (("systems", "os"), ("users", "username")):
+            connection.execute(f"UPDATE {table} SET {column} = $1", [f"a{control}b"])
+        connection.execute("UPDATE users SET suspended = TRUE")
+    text = text_of(file)
+    assert control not in text
+    assert "a\ufffdb" in parsed(text).one("li", data_finding="suspended_users_with_access").text
+
+
 def test_the_page_loads_nothing(file: Path) -> None:
     text = text_of(file)
     page = parsed(text)
