@@ -1,6 +1,6 @@
 """The findings as checks on the assets that they are about, so that the UI shows them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -11,6 +11,9 @@ from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.finding import SCHEMA, Finding
 from pipelines.load.findings import Found, found_in
+
+# Every run stores them, and prints a line of them: of hundreds the file has the rest.
+MOST_INTEGRATIONS = 10
 
 _SPECS = [
     dg.AssetCheckSpec(
@@ -39,13 +42,19 @@ def findings() -> Iterator[dg.AssetCheckResult]:
 
 
 def _told(found: Found) -> dg.AssetCheckResult:
-    count, unknown = sum(found.counts.values()), ", ".join(found.unknown_of)
-    counts = ", ".join(f"{name} {number}" for name, number in found.counts.items())
+    count, unknown = sum(found.counts.values()), _listed(found.unknown_of)
+    most = sorted(found.counts.items(), key=lambda one: -one[1])
+    counts = _listed([f"{name} {number}" for name, number in most])
     metadata: dict[str, str | int] = {"count": count}
     metadata |= {"by_integration": counts, "first": ", ".join(found.names)} if counts else {}
     metadata |= {"not_known_of": unknown} if unknown else {}
     words = f"{counts}, in all {count}" if len(found.counts) > 1 else f"{count}"
     return _result(found.finding, words, metadata, passed=count == 0)
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = len(words) - MOST_INTEGRATIONS
+    return ", ".join(words[:MOST_INTEGRATIONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _result(

@@ -44,26 +44,33 @@ def _questions() -> View:
             "integration": "Name of the integration",
             "finding": "Name of the finding, which is that of its view",
             "severity": "high, medium or low",
-            "answerable": "Whether its latest pull asked for the lists that it takes, and there "
-            "are two snapshots, where it takes two",
+            "answerable": "Whether its latest pull asked for the lists that it takes, and, "
+            "where it takes two snapshots, the one before did, too",
         },
         sql=f"""
 WITH catalogue(finding, severity, needs, compares) AS (VALUES
     {listed}
 ),
--- Without an application there is no list of its users.
-asked AS (
-    SELECT integration, endpoint FROM main.completeness
-    UNION
-    SELECT integration, 'applications_users' FROM main.integrations
-    WHERE integration NOT IN (SELECT integration FROM main.applications)
-),
-pulled AS (SELECT integration, list(endpoint) AS endpoints FROM asked GROUP BY integration),
-published AS (SELECT integration, count(*) AS snapshots FROM main.snapshots GROUP BY integration)
-SELECT integration, c.finding, c.severity,
-    list_has_all(endpoints, c.needs) AND (snapshots > 1 OR NOT c.compares) AS answerable
-FROM main.integrations
-JOIN pulled USING (integration) JOIN published USING (integration)
+-- Of the latest and the one before. Without an application there is no list of its users.
+pulls AS (
+    SELECT integration,
+        row_number() OVER (
+            PARTITION BY integration ORDER BY started_at DESC, snapshot_id DESC
+        ) AS age,
+        list_concat(
+            completeness ->> '$[*].endpoint',
+            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END
+        ) AS endpoints
+    FROM main.snapshots
+    QUALIFY age <= 2
+)
+SELECT i.integration, c.finding, c.severity,
+    list_has_all(latest.endpoints, c.needs)
+        AND (NOT c.compares OR coalesce(list_has_all(before.endpoints, c.needs), FALSE))
+        AS answerable
+FROM main.integrations i
+JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
+LEFT JOIN pulls before ON before.integration = i.integration AND before.age = 2
 CROSS JOIN catalogue c
 """,
         schema=SCHEMA,

@@ -23,8 +23,9 @@ FROM {SCHEMA}.{FINDINGS[0].name} ORDER BY since;
 
 - What is unknown is no finding: a flag that JumpCloud did not send, or a list that was not pulled
   (`details`, `skip_endpoints`, `association_targets`), is NULL and violates nothing. Where a list
-  that a question takes was not pulled, or it takes two snapshots and there is one, its count in
-  `{SCHEMA}.{SUMMARY.name}` is NULL, not 0, unless something was found all the same.
+  that a question takes was not pulled, or, of those that take two snapshots, not in the one
+  before, its count in `{SCHEMA}.{SUMMARY.name}` is NULL, not 0, unless something was found all the
+  same.
 - Time is that of the snapshot, not of the reader: a device is stale, or new, as of the pull. What
   is a finding today is one when the file is opened in a year.
 - `since` comes from `changes` and first sight: nothing began, as far as the history tells, before

@@ -25,6 +25,7 @@ SYSTEMS_APPEARED = Finding(
         "is_back": "whether an earlier snapshot had it",
     },
     since="Start of the pull that found it",
+    needs=("systems",),
     compares=True,
     sql=f"""
 WITH {_LATEST}
@@ -53,6 +54,7 @@ SYSTEMS_VANISHED = Finding(
         "user_count": "users who reached it through its groups",
     },
     since="Start of the pull that missed it",
+    needs=("systems",),
     compares=True,
     sql=f"""
 WITH {_LATEST}
@@ -86,6 +88,7 @@ ACCESS_GAINED = Finding(
         "application",
     },
     since="Start of the pull that found it",
+    needs=("applications", "applications_users"),
     compares=True,
     sql=f"""
 WITH {_LATEST},
@@ -189,7 +192,7 @@ UNRESOLVED_IDS = Finding(
         "application_count": "of a user: applications that name it; null for a device",
     },
     since="When it was first named, or its record was first missed",
-    needs=("systems", "systemusers"),
+    needs=("systems", "systemusers", "applications", "applications_users"),
     sql="""
 WITH began AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS began_at

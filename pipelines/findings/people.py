@@ -21,7 +21,7 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
     },
     since="When it was seen to be suspended or locked, or to reach something, whichever came "
     "later; of several reasons that hold, the oldest counts",
-    needs=("systemusers",),
+    needs=("systemusers", "applications", "applications_users"),
     sql="""
 WITH began AS (
     SELECT integration, asset_id AS user_id,

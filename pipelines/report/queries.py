@@ -34,11 +34,11 @@ OTHERS = "others"
 
 Made = TypeVar("Made")
 
-# A name may be long, and hold what no page can show.
+# A name may be long, and hold what no page can show, or what turns the text around it.
 _SHOWN = f"""
 CREATE TEMP MACRO shown(name) AS regexp_replace(
     CASE WHEN length(name) > {NAME_LENGTH} THEN left(name, {NAME_LENGTH - 1}) || '…' ELSE name END,
-    '\\p{{Cc}}', '\ufffd', 'g'
+    '[\\p{{Cc}}\\x{{202A}}-\\x{{202E}}\\x{{2066}}-\\x{{2069}}]', '\ufffd', 'g'
 )
 """
 

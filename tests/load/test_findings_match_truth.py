@@ -304,3 +304,38 @@ def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
 def test_the_page_of_the_findings_is_current() -> None:
     page = Path(__file__).parents[2] / "docs" / "findings.md"
     assert page.read_text(encoding="utf-8") == document()
+
+
+def not_known(publisher: Publisher) -> set[str]:
+    rows = publisher.rows("SELECT finding FROM findings.summary WHERE count IS NULL")
+    return {str(row["finding"]) for row in rows}
+
+
+def test_what_is_new_is_not_known_until_two_pulls_asked_for_it(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(1, TINY, day(0))
+    for number, asked in enumerate(({"details": False}, {"details": False}, {})):
+        publisher.publish(on_day(number, pull(organization, **asked)))
+        assert not_known(publisher) >= TAKE_TWO
+    assert not_known(publisher) == TAKE_TWO
+    publisher.publish(on_day(3, pull(organization)))
+    assert not_known(publisher) == set()
+
+
+def test_who_reaches_nothing_is_not_known_without_the_users_of_applications(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    organization.add_user()
+    publisher.publish(on_day(1, pull(organization)))
+    publisher.publish(on_day(2, pull(organization)))
+    assert not_known(publisher) == set()
+    skipped = ["applications", "applications_users"]
+    publisher.publish(on_day(3, pull(organization, skip_endpoints=skipped)))
+    assert not_known(publisher) == {
+        "suspended_users_with_access",
+        "applications_without_users",
+        "access_gained",
+        "unresolved_ids",
+    }

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -11,6 +11,8 @@ import pytest
 from conftest import Publisher, Pulled
 
 from pipelines.contract import TABLES
+from pipelines.findings.catalogue import FINDING_VIEWS, FINDINGS
+from pipelines.macros import MACROS
 from pipelines.simulator import Sizes, generate
 from pipelines.views import VIEWS
 
@@ -28,22 +30,41 @@ told = {"version": [[duckdb.__version__]]}
 for name in sys.argv[2:]:
     rows = connection.execute(f"SELECT to_json(t)::VARCHAR FROM {name} t ORDER BY ALL").fetchall()
     comments = connection.execute(
-        "SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = ?", [name]
+        "SELECT column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE table_name = split_part(?, '.', -1)",
+        [name],
     ).fetchall()
     told[name] = [rows, sorted(comments)]
 print(json.dumps(told))
 """
 
 
-def read(python: Path, file: Path) -> Told:
-    """What an interpreter's DuckDB finds in the tables and views of the file."""
-    names = [*TABLES, *(view.name for view in VIEWS)]
+def read(python: Path, file: Path, calls: Sequence[str]) -> Told:
+    """What an interpreter's DuckDB finds in the tables and views of the file, and by calls."""
+    views = [f"findings.{view.name}" for view in FINDING_VIEWS]
+    names = [*TABLES, *(view.name for view in VIEWS), *views, *calls]
     run = subprocess.run(
         [python, "-c", READ, file, *names], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
     told: Told = json.loads(run.stdout)
     return told
+
+
+def macro_calls(publisher: Publisher) -> list[str]:
+    """A call of each macro with somebody who reaches something."""
+    (given,) = publisher.rows(
+        "SELECT user_id AS user, system_id AS system FROM system_users LIMIT 1"
+    )
+    given |= publisher.rows(
+        f"""
+SELECT application_id AS application FROM application_users
+WHERE user_id = '{given["user"]}' LIMIT 1"""
+    )[0]
+    quoted = {name: f"'{value}'" for name, value in given.items()}
+    return [
+        f"{macro.name}({', '.join(quoted[name] for name in macro.parameters)})" for macro in MACROS
+    ]
 
 
 @pytest.mark.skipif(
@@ -57,9 +78,12 @@ def test_duckdb_1_2_reads_a_file_that_was_published_three_times(
     for number in range(3):
         publisher.publish(pull(organization))
         organization.add_user(username=f"new.person.{number}")
-    old = read(ENVIRONMENT / "bin" / "python", publisher.file)
-    new = read(Path(sys.executable), publisher.file)
+    calls = macro_calls(publisher)
+    old = read(ENVIRONMENT / "bin" / "python", publisher.file, calls)
+    new = read(Path(sys.executable), publisher.file, calls)
     assert str(old.pop("version")[0][0]).startswith("1.2.")
     assert new.pop("version")[0][0] == duckdb.__version__
     assert old == new
-    assert all(old[name][0] for name in ("systems", "changes", "system_users"))
+    assert all(old[name][0] for name in ("systems", "changes", "system_users", *calls))
+    assert any(old[f"findings.{finding.name}"][0] for finding in FINDINGS)
+    assert len(old["findings.summary"][0]) == len(FINDINGS)

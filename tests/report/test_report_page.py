@@ -89,7 +89,7 @@ def test_a_browser_runs_no_name_loads_nothing_and_opens_what_a_link_names(file: 
         page.on("console", lambda message: told.append(message.text))
         page.on("request", lambda request: told.append(request.url))
         page.goto(path.as_uri())
-        heading = page.locator("#two").get_by_text("Findings", exact=True)
+        heading = page.locator("#integration-two").get_by_text("Findings", exact=True)
         assert not heading.is_visible()
         page.get_by_role("link", name="two").focus()
         page.keyboard.press("Enter")
@@ -100,6 +100,63 @@ def test_a_browser_runs_no_name_loads_nothing_and_opens_what_a_link_names(file: 
         assert page.evaluate(background) == "rgb(18, 23, 30)"
         assert page.evaluate("document.documentElement.scrollWidth") == 380
     assert {each.partition("#")[0] for each in told} == {path.as_uri()}
+
+
+@NEEDS_CHROMIUM
+def test_paper_has_what_is_closed_on_the_screen(file: Path) -> None:
+    with duckdb.connect(file) as connection:
+        double(connection, "two")
+        connection.execute("UPDATE users SET suspended = TRUE")
+    path = file.with_name("report.html")
+    write_report(file, path)
+    with chromium() as browser:
+        page = browser.new_page()
+        page.goto(path.as_uri())
+        closed = page.get_by_text("Completeness of the pull")
+        assert closed.count() == 2
+        assert not any(each.is_visible() for each in closed.all())
+        page.emulate_media(media="print")
+        assert all(each.is_visible() for each in closed.all())
+        numbers_over_time = page.get_by_text("Rows at each snapshot, latest first.")
+        assert all(each.is_visible() for each in numbers_over_time.all())
+        on_paper = len(page.pdf())
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert on_paper > 0.9 * len(page.pdf())
+
+
+def double(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Give the file a second integration with the same in it."""
+    for schema, table in connection.sql(
+        "SELECT schema_name, table_name FROM duckdb_tables()"
+    ).fetchall():
+        connection.execute(
+            f"INSERT INTO {schema}.{table} SELECT * REPLACE ($1 AS integration) "
+            f"FROM {schema}.{table} WHERE integration = 'acme'",
+            [name],
+        )
+
+
+@pytest.mark.parametrize("name", ["content", "integrations", "two-title", "title-acme"])
+def test_no_integration_has_the_name_of_a_place_in_the_page(file: Path, name: str) -> None:
+    with duckdb.connect(file) as connection:
+        double(connection, name)
+    page = report_of(file)
+    ids = [each.attributes["id"] for each in page.all() if "id" in each.attributes]
+    assert len(ids) == len(set(ids))
+    links = {each.attributes["href"].removeprefix("#") for each in page.all("a")}
+    assert links <= set(ids)
+    assert len(links) == 3
+
+
+@pytest.mark.parametrize("control", ["\u202a", "\u202e", "\u2066", "\u2069", "\x1b"])
+def test_no_name_turns_the_text_around_it(file: Path, control: str) -> None:
+    with duckdb.connect(file) as connection:
+        for table, column in (("systems", "os"), ("users", "username")):
+            connection.execute(f"UPDATE {table} SET {column} = $1", [f"a{control}b"])
+        connection.execute("UPDATE users SET suspended = TRUE")
+    text = text_of(file)
+    assert control not in text
+    assert "a\ufffdb" in parsed(text).one("li", data_finding="suspended_users_with_access").text
 
 
 def test_the_page_loads_nothing(file: Path) -> None:
@@ -168,13 +225,8 @@ def test_the_page_of_very_many_integrations_stays_small(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with duckdb.connect(file) as connection:
-        for schema, table in connection.sql(
-            "SELECT schema_name, table_name FROM duckdb_tables()"
-        ).fetchall():
-            connection.execute(
-                f"INSERT INTO {schema}.{table} SELECT t.* REPLACE (other AS integration) "
-                f"FROM {schema}.{table} t, (VALUES ('two'), ('three')) AS others(other)"
-            )
+        double(connection, "two")
+        double(connection, "three")
         connection.execute("UPDATE users SET suspended = TRUE WHERE integration = 'two'")
     whole = len(text_of(file))
     monkeypatch.setattr(report_page, "MOST_BYTES", whole // 2)
@@ -182,7 +234,7 @@ def test_the_page_of_very_many_integrations_stays_small(
     page = report_of(file)
     assert [row[0] for row in page.one("section").one("table").rows()] == ["two", "acme"]
     assert len(page.all("details", **{"class": "integration"})) == 1
-    assert [each.attributes["href"] for each in page.all("a")] == ["#content", "#two"]
+    assert [each.attributes["href"] for each in page.all("a")] == ["#content", "#integration-two"]
     assert "Below are the first 1 of them" in page.text
     assert "The first 2 of 3 are listed" in page.text
 
