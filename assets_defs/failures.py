@@ -5,6 +5,9 @@ import re
 import dagster as dg
 from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
+from pipelines.settings import home
+from pipelines.storage import storage_error
+
 INTERRUPTED = "interrupted"
 
 
@@ -32,6 +35,10 @@ def step_failure_in_words(event: dg.DagsterEvent) -> str:
     error = data.error.cause or data.error if data.error else None
     # Dagster puts the class before the message.
     words = re.sub(r"^[\w.]+: ", "", error.message.strip()) if error else "failed"
+    # Dagster's own storage is in the data directory too, and fails outside of what a step does.
+    storage = storage_error(RuntimeError(words), home())
+    if storage:
+        return str(storage)
     return f"step {event.step_key}: {words}"
 
 

@@ -20,7 +20,7 @@ from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
 from pipelines.settings import SettingsError, home
-from pipelines.storage import is_no_room
+from pipelines.storage import is_no_room, storage_error
 
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 DAGSTER_SETTINGS = "dagster.yaml"
@@ -107,7 +107,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     # Importing the definitions reads the settings, so it must come after the environment is set.
     from assets_defs.definitions import defs  # noqa: PLC0415
 
-    with _told_once(), dg.DagsterInstance.get() as instance:
+    with _told_once() as held, dg.DagsterInstance.get() as instance:
         add_partition(instance, integration)
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,
@@ -119,6 +119,9 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
             raise_on_error=False,
         )
         failures = [event for event in result.all_events if event.is_step_failure]
+        if failures and storage_error(RuntimeError(held.getvalue()), home()):
+            # The failure says it in words.
+            held.truncate(0)
     return RunResult(
         result.run_id,
         failure="\n".join(map(step_failure_in_words, failures)),
@@ -133,10 +136,10 @@ def _was_committed(integration: str, run_id: str) -> bool:
 
 
 @contextmanager
-def _told_once() -> Iterator[None]:
+def _told_once() -> Iterator[io.StringIO]:
     """Hold back what Dagster itself writes; an exception that ends the run says more than that."""
     words = io.StringIO()
     CONSOLE.file = sys.stderr
     with redirect_stderr(words):
-        yield
+        yield words
     sys.stderr.write(words.getvalue())

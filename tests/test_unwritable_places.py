@@ -1,16 +1,19 @@
 """A full disk and a folder that may not be written: one clear message, and nothing lost."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from conftest import Installation
 from killing import Work, children
 from mending import Victim
 from small_disk import filled, on_small_disk, small_disk_of
 
+from assets_defs.failures import step_failure_in_words
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -85,13 +88,30 @@ def test_a_full_disk_is_named_and_the_next_run_with_room_succeeds(
     data.parent.mkdir()
     user = user_of(data, "40m")
     work = user.victim.work
-    # Where no small disk can be had, the system still refuses what makes a file larger.
-    assert_no_space(user.fails(1, replace(work, refuse_beyond=1_000_000)), data)
+    # Where no small disk can be had, the system still refuses what makes a file larger. Dagster's
+    # records are the largest files: they fail at the start of a run, and in the midst of its steps.
+    records = max(file.stat().st_size for file in (user.victim.home / "dagster").rglob("*"))
+    for room in (-100_000, 300_000):
+        assert_no_space(user.fails(1, replace(work, refuse_beyond=records + room)), data)
     if user.disk:
         for room in (0, 2_500_000):
             with filled(user.disk, room):
                 assert_no_space(user.fails(1, work), data)
     user.recovers()
+
+
+def test_a_step_that_dagsters_full_records_end_says_so() -> None:
+    @dg.op
+    def tables() -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    @dg.job
+    def refresh() -> None:
+        tables()
+
+    run = refresh.execute_in_process(raise_on_error=False)
+    (failure,) = (event for event in run.all_events if event.is_step_failure)
+    assert "there is no space left" in step_failure_in_words(failure)
 
 
 def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(
