@@ -1,6 +1,6 @@
 """Findings of addresses that several devices share."""
 
-from pipelines.findings.finding import Finding
+from pipelines.findings.finding import Finding, began
 
 SHARED_PRIVATE_ADDRESSES = Finding(
     name="shared_private_addresses",
@@ -54,13 +54,8 @@ SHARED_PUBLIC_ADDRESSES = Finding(
     },
     since="When the second of the devices that are seen there now was first seen there",
     needs=("systems",),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'systems' AND (change = 'added' OR column_name = 'public_ip')
-    GROUP BY ALL
-),
+    sql=f"""
+WITH {began("systems", "system_id", "column_name = 'public_ip'")},
 shared AS (
     SELECT integration, public_ip
     FROM main.systems JOIN findings.thresholds t USING (integration)

@@ -1,6 +1,6 @@
 """Findings of devices: which are unsafe, forgotten, or nobody's."""
 
-from pipelines.findings.finding import Finding
+from pipelines.findings.finding import Finding, began
 
 UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     name="unencrypted_systems_of_privileged_users",
@@ -178,18 +178,16 @@ SYSTEMS_WITHOUT_USERS = Finding(
     evidence={"group_ids": "system groups it is a member of"},
     since="When it was seen to lose its last user",
     needs=("systems",),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'systems' AND (
-        change = 'added'
-        OR column_name = 'user_count' AND new_value = '0'
-        OR column_name = 'primary_user_id' AND new_value IS NULL
-        OR column_name = 'resolved' AND new_value = 'true'
-    )
-    GROUP BY ALL
-)
+    sql=f"""
+WITH {
+        began(
+            "systems",
+            "system_id",
+            "column_name = 'user_count' AND new_value = '0'",
+            "column_name = 'primary_user_id' AND new_value IS NULL",
+            "column_name = 'resolved' AND new_value = 'true'",
+        )
+    }
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
     coalesce(s.hostname, s.system_id) AS asset_name,
     json_object('group_ids', s.group_ids) AS evidence,
@@ -213,14 +211,8 @@ SYSTEMS_IN_NO_GROUP = Finding(
     },
     since="When it was seen to leave its last group",
     needs=("systems",),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'systems'
-        AND (change = 'added' OR column_name = 'group_ids' AND new_value = '[]')
-    GROUP BY ALL
-)
+    sql=f"""
+WITH {began("systems", "system_id", "column_name = 'group_ids' AND new_value = '[]'")}
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
     coalesce(s.hostname, s.system_id) AS asset_name,
     json_object('os', s.os, 'primary_user_id', s.primary_user_id) AS evidence,
@@ -243,16 +235,14 @@ SYSTEMS_WITH_FAILING_POLICIES = Finding(
     },
     since="When a policy was first seen to fail on it, after none did",
     needs=("systems",),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS system_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'systems' AND (
-        change = 'added'
-        OR column_name = 'policies_failed' AND coalesce(old_value, '0') = '0'
-    )
-    GROUP BY ALL
-)
+    sql=f"""
+WITH {
+        began(
+            "systems",
+            "system_id",
+            "column_name = 'policies_failed' AND coalesce(old_value, '0') = '0'",
+        )
+    }
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
     coalesce(s.hostname, s.system_id) AS asset_name,
     json_object('policies_failed', s.policies_failed, 'policies_total', s.policies_total)

@@ -19,6 +19,28 @@ COLUMNS = {
 }
 
 
+def began(asset_type: str, key: str, *when: str) -> str:
+    """SQL of a common table `began`: since when at most, as far as the history tells.
+
+    Its columns are integration, `key` and began_at: the last time that the asset was added, or was
+    changed as one of the conditions says.
+
+    Args:
+        asset_type: the table whose changes count.
+        key: the name of its key's column.
+        when: conditions on a row of `changes`.
+    """
+    conditions = "\n        OR ".join(("change = 'added'", *when))
+    return f"""began AS (
+    SELECT integration, asset_id AS {key}, max(observed_at) AS began_at
+    FROM main.changes
+    WHERE asset_type = '{asset_type}' AND (
+        {conditions}
+    )
+    GROUP BY ALL
+)"""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One question, and the query that answers it.

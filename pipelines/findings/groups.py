@@ -1,6 +1,6 @@
 """Findings of what grants access: system groups and applications."""
 
-from pipelines.findings.finding import Finding
+from pipelines.findings.finding import Finding, began
 
 GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     name="groups_with_passwordless_sudo",
@@ -63,14 +63,8 @@ GROUPS_WITHOUT_MEMBERS = Finding(
     remedy="Delete the group, or its bindings, unless a rule is about to fill it.",
     evidence={"user_count": "users who would reach its devices"},
     since="When it was seen to lose its last device",
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS group_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'system_groups'
-        AND (change = 'added' OR column_name = 'system_count' AND new_value = '0')
-    GROUP BY ALL
-)
+    sql=f"""
+WITH {began("system_groups", "group_id", "column_name = 'system_count' AND new_value = '0'")}
 SELECT g.integration, 'system_groups' AS asset_type, g.group_id AS asset_id,
     coalesce(g.name, g.group_id) AS asset_name,
     json_object('user_count', g.user_count) AS evidence,
@@ -91,14 +85,8 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     evidence={"active": "whether it is switched on"},
     since="When it was seen to lose its last user",
     needs=("applications", "applications_users"),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS application_id, max(observed_at) AS began_at
-    FROM main.changes
-    WHERE asset_type = 'applications'
-        AND (change = 'added' OR column_name = 'user_count' AND new_value = '0')
-    GROUP BY ALL
-)
+    sql=f"""
+WITH {began("applications", "application_id", "column_name = 'user_count' AND new_value = '0'")}
 SELECT a.integration, 'applications' AS asset_type, a.application_id AS asset_id,
     coalesce(a.display_label, a.application_id) AS asset_name,
     json_object('active', a.active) AS evidence,
