@@ -292,3 +292,9 @@ class Installation:
 def installation(fast_tmp_path: Path) -> Installation:
     kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
     return Installation(fast_tmp_path, {k: v for k, v in os.environ.items() if k in kept})
+
+
+def published_content(folder: Path) -> dict[str, bytes]:
+    """What is published: the file and the history."""
+    files = [folder / "inventory.duckdb", *sorted((folder / "history").rglob("*.*"))]
+    return {str(path): path.read_bytes() for path in files if path.is_file()}

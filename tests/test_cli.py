@@ -4,7 +4,6 @@ import json
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,37 +11,22 @@ import dagster as dg
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from conftest import COMMAND, Installation, Publisher, Pulled, as_truth, on_day, tables_in
+from conftest import (
+    COMMAND,
+    Installation,
+    Publisher,
+    Pulled,
+    as_truth,
+    on_day,
+    published_content,
+    tables_in,
+)
 
 from pipelines.contract import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
 from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-
-
-PUBLISH_ALONE = """
-import sys
-import dagster as dg
-from assets_defs.automation import REFRESH_JOB
-from assets_defs.run import prepare_home
-prepare_home()
-from assets_defs.definitions import defs
-tables = ("snapshots", "changes", "integrations", "inventory_duckdb")
-done = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
-    partition_key="acme",
-    asset_selection=[dg.AssetKey(["inventory", table]) for table in tables],
-    instance=dg.DagsterInstance.get(),
-    raise_on_error=False,
-)
-sys.exit(not done.success)
-"""
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """What is published: the file and the history."""
-    files = [folder / "inventory.duckdb", *sorted((folder / "history").rglob("*.*"))]
-    return {str(path): path.read_bytes() for path in files if path.is_file()}
 
 
 def test_a_run_publishes_the_truth_and_no_secret(
@@ -157,7 +141,7 @@ def test_a_failure_is_one_clear_line_and_changes_nothing(
     server = serve(organization)
     installation.set_integrations(acme=server)
     assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-    before = contents(installation.data)
+    before = published_content(installation.data)
     key = organization.api_key if fault else "jca_wrong_key_0123456789"
     server.behavior.faults.extend([fault] if fault else [])
     done = installation.run("run", ACME_KEY=key)
@@ -165,7 +149,7 @@ def test_a_failure_is_one_clear_line_and_changes_nothing(
     assert words in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert key not in done.stderr + done.stdout
-    assert contents(installation.data) == before
+    assert published_content(installation.data) == before
 
 
 def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
@@ -192,67 +176,6 @@ def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
     ]
     assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
-
-
-def test_the_brake_holds_until_someone_releases_it(
-    installation: Installation, serve: Callable[..., Server]
-) -> None:
-    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
-    installation.set_integrations(acme=serve(organization))
-    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-    before = contents(installation.data)
-    systems = organization.systems
-    gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
-    names = [str(systems[each]["hostname"]) for each in gone[:30]]
-    for system_id in gone[:30]:
-        organization.remove_system(system_id)
-
-    done = installation.run("run", ACME_KEY=organization.api_key)
-    assert done.returncode == 1
-    assert "30 of 60 systems vanished since the last snapshot (30 now)" in done.stderr
-    assert ", ".join(names[:10]) in done.stderr.replace("\n", "")
-    assert names[10] not in done.stderr
-    assert contents(installation.data) == before
-
-    done = installation.run("run", "--accept-removals", ACME_KEY=organization.api_key)
-    assert done.returncode == 0, done.stderr
-    with duckdb.connect(installation.file, read_only=True) as connection:
-        removed = "SELECT count(*) FROM changes WHERE asset_type = 'systems' AND change = 'removed'"
-        assert connection.sql(removed).fetchall() == [(30,)]
-
-
-def test_after_the_brake_only_a_new_look_at_the_organisation_counts(
-    installation: Installation, serve: Callable[..., Server]
-) -> None:
-    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
-    server = serve(organization)
-    installation.set_integrations(acme=server)
-    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-    before = contents(installation.data)
-    systems, deleted = dict(organization.systems), set(organization.deleted)
-    for system_id in list(systems)[:40]:
-        organization.remove_system(system_id)
-    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 1
-
-    alone = subprocess.run(
-        [sys.executable, "-c", PUBLISH_ALONE],
-        env=installation.environment
-        | {"JUMPCLOUD_INVENTORY_HOME": str(installation.data), "ACME_KEY": organization.api_key},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert "are not of one whole pull that passed its checks" in alone.stderr
-    assert alone.returncode == 1
-    assert contents(installation.data) == before
-
-    with organization.edit():
-        organization.systems, organization.deleted = systems, deleted
-    done = installation.run("run", ACME_KEY=organization.api_key)
-    assert done.returncode == 0, done.stderr
-    with duckdb.connect(installation.file, read_only=True) as connection:
-        assert connection.sql("SELECT count(*) FROM systems").fetchall() == [(60,)]
 
 
 def test_one_failing_integration_does_not_stop_another(
@@ -364,26 +287,6 @@ def test_runs_of_two_integrations_at_once_publish_both(
     assert len(json.loads((installation.data / "rates.json").read_text())) == 2
 
 
-def test_a_rebuilt_file_equals_the_published_one(
-    installation: Installation, serve: Callable[..., Server]
-) -> None:
-    organization = generate(sizes=SMALL)
-    installation.set_integrations(acme=serve(organization))
-    for _ in range(2):
-        assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-        organization.add_user(username="new.person")
-    published = tables_in(installation.file)
-    assert published["changes"]
-    report = installation.data / "report.html"
-    shown = report.read_text()
-    installation.file.write_bytes(b"lost")
-    report.unlink()
-    done = installation.run("rebuild")
-    assert done.returncode == 0, done.stderr
-    assert tables_in(installation.file) == published
-    assert report.read_text() == shown
-
-
 def test_a_report_that_cannot_be_written_holds_no_publication_up_and_is_told(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
@@ -439,13 +342,6 @@ def test_a_run_thins_the_history_as_set(
     # Without the settings: they are those of the snapshot.
     assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
     assert publisher.rows("FROM findings.summary ORDER BY ALL") == found
-
-
-def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None:
-    done = installation.run("rebuild")
-    assert done.returncode == 1
-    assert "there is no snapshot to rebuild from" in done.stderr
-    assert not installation.file.exists()
 
 
 def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
