@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 
 from assets_defs.keys import table_key
 from assets_defs.places import published_file, report_file
 from assets_defs.resources import Metadata
+from pipelines.errors import InventoryError
 from pipelines.report.facts import SEVERITIES, Facts
 from pipelines.report.writing import write_report
 
@@ -24,11 +26,11 @@ def renew_report(
 ) -> tuple[Metadata, dg.AssetCheckResult]:
     """Write the report; what the published asset shows of it, and whether that went well.
 
-    Whatever goes wrong, the inventory is published already, and stays so.
+    Where it cannot be written, the inventory is published already, and stays so.
     """
     try:
         facts = write_report(published_file(), report_file())
-    except Exception as error:  # noqa: BLE001 -- of no failure of a picture may a publication die
+    except (InventoryError, OSError, duckdb.Error) as error:
         log.warning("published, but without a new report: %s", error)
         return {}, _check(f"{type(error).__name__}: {error}")
     (own,) = (each for each in facts if each.name == integration)
