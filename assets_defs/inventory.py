@@ -55,6 +55,14 @@ def _spec(transform: Transform) -> dg.AssetSpec:
     )
 
 
+def _stored(parquet: ParquetStore, table: Table, integration: str, rows: pa.Table) -> Metadata:
+    return {
+        **parquet.write(table_key(table.name), integration, rows),
+        "preview": preview(rows),
+        "dagster/column_lineage": _lineage(table),
+    }
+
+
 class TablesConfig(dg.Config):
     """What a run of the tables may be told.
 
@@ -94,19 +102,14 @@ def tables(
             # A raw table is large, and no check looks at it.
             needed = {*TRANSFORMS}.union(*(each.inputs for each in later))
             frames = {each: frame for each, frame in frames.items() if each in needed}
-            key = table_key(name)
-            more: Metadata = {
-                "preview": preview(rows),
-                "dagster/column_lineage": _lineage(transform.table),
-            }
             checks = [
                 *integrity_results(transform.table, rows, frames),
                 *brake.results(transform.table, rows),
             ]
             is_stopped = is_stopped or any(map(is_stopping, checks))
             yield dg.MaterializeResult(
-                asset_key=key,
-                metadata={**parquet.write(key, integration.name, rows), **more},
+                asset_key=table_key(name),
+                metadata=_stored(parquet, transform.table, integration.name, rows),
                 check_results=checks,
             )
         if is_stopped:

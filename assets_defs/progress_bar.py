@@ -25,16 +25,7 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Callable[[Progress], None] | No
     if not (is_wanted and CONSOLE.is_interactive and CONSOLE.file.isatty()):
         yield None
         return
-    columns = (
-        "  pulling",
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        "lists, {task.fields[calls]}, time left",
-        rich.progress.TimeRemainingColumn(),
-    )
-    with rich.progress.Progress(
-        *columns, console=CONSOLE, transient=True, redirect_stdout=False
-    ) as bar:
+    with _bar() as bar:
         calls = bar.add_task("calls", total=None, visible=False)
         lists = bar.add_task("lists", total=None, calls="0 calls/s")
 
@@ -51,3 +42,16 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Callable[[Progress], None] | No
             )
 
         yield show
+
+
+def _bar() -> rich.progress.Progress:
+    return rich.progress.Progress(
+        "  pulling",
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        "lists, {task.fields[calls]}, time left",
+        rich.progress.TimeRemainingColumn(),
+        console=CONSOLE,
+        transient=True,
+        redirect_stdout=False,
+    )

@@ -6,9 +6,7 @@ Names and types here are promises: they never change; columns may be added after
 from pipelines.schema import Column, Table
 
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
-RESOLVED = Column(
-    "resolved", "BOOLEAN", "FALSE: the graph names the id, but no list holds its record"
-)
+RESOLVED = Column("resolved", "BOOLEAN", "FALSE: the graph names the id, but no list holds it")
 HOLDERS = ("applications_users",)
 SUDO = (
     Column("sudo", "BOOLEAN", "Whether sudo is granted; NULL where nothing is said of it"),
@@ -40,9 +38,7 @@ SYSTEMS = Table(
         Column("active", "BOOLEAN", "Whether it checked in recently", "systems.active"),
         Column("created_at", "TIMESTAMPTZ", "When it was enrolled", "systems.created"),
         Column("last_contact_at", "TIMESTAMPTZ", "Last check-in", "systems.lastContact"),
-        Column(
-            "public_ip", "TEXT", "Address JumpCloud saw it from, often a NAT", "systems.remoteIP"
-        ),
+        Column("public_ip", "TEXT", "Where JumpCloud saw it, often a NAT", "systems.remoteIP"),
         Column("ipv4_addresses", "TEXT[]", "Addresses of its own interfaces"),
         Column("disk_encrypted", "BOOLEAN", "Whether full disk encryption is on", "systems.fde"),
         Column(

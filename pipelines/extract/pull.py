@@ -115,11 +115,7 @@ def pull_organization(
         ExtractError: a list could not be read to its end.
         WrongOrganizationError: it is not the organisation set, or stands for several.
     """
-    if integration.discover_organizations:
-        raise WrongOrganizationError(
-            f"integration {integration.name!r}: its organisations are not known yet; `run`, "
-            "`check` and its schedule look them up, and say why they cannot"
-        )
+    _refuse_undiscovered(integration)
     spare_memory()
     credentials = credentials_of(integration)
     key = credentials.identity
@@ -137,15 +133,27 @@ def pull_organization(
         spool = spool_of(integration, state)
         try:
             result = _pull(client, integration, spool, on_progress)
-            if integration.details:
-                check_sight(integration, result.tables[ORGANIZATIONS.name])
-            check_owners(integration, result.tables)
+            _check_organization(integration, result.tables)
         except (ForbiddenError, WrongOrganizationError):
             # What was read under another role, or of another organisation, is not taken up again.
             spool.remove()
             raise
     rates.put(key, throttle.stats.good_rate)
     return result
+
+
+def _refuse_undiscovered(integration: Integration) -> None:
+    if integration.discover_organizations:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: its organisations are not known yet; `run`, "
+            "`check` and its schedule look them up, and say why they cannot"
+        )
+
+
+def _check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
+    if integration.details:
+        check_sight(integration, tables[ORGANIZATIONS.name])
+    check_owners(integration, tables)
 
 
 def _pull(

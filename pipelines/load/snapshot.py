@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -65,22 +66,12 @@ def commit_snapshot(
     if before and before.pull.started_at == pull.started_at:
         return before
     if before and before.pull.started_at > pull.started_at:
-        raise InventoryError(
-            f"{integration.name}: this pull started at {pull.started_at:%Y-%m-%dT%H:%M:%SZ}, "
-            f"before its latest snapshot, {before.snapshot_id}: a clock is or was wrong. If it is "
-            "this one, set it right; if that snapshot is of the future, remove "
-            f"{history.manifest_path(integration.name, before.snapshot_id)} and it is left out of "
-            "the history; then run again"
+        raise _wrong_clock(
+            pull, before, history.manifest_path(integration.name, before.snapshot_id)
         )
     snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
-    changes = [
-        writer.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
-        for table in INVENTORY_TABLES
-    ]
-    writer.write_part(CHANGES.name, pa.concat_tables(changes))
-    writer.write_part(ABSENT.name, pa.concat_tables(writer.absent))
-    writer.write_part(COMPLETENESS.name, pulled.completeness)
+    writer.write_all(pulled, volatile_columns)
     manifest = Manifest(
         snapshot_id=snapshot_id,
         run_id=run_id,
@@ -94,6 +85,15 @@ def commit_snapshot(
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     history.commit(manifest)
     return manifest
+
+
+def _wrong_clock(pull: PullFacts, before: Manifest, path: Path) -> InventoryError:
+    return InventoryError(
+        f"{before.integration.name}: this pull started at {pull.started_at:%Y-%m-%dT%H:%M:%SZ}, "
+        f"before its latest snapshot, {before.snapshot_id}: a clock is or was wrong. If it is this "
+        f"one, set it right; if that snapshot is of the future, remove {path} and it is left out "
+        "of the history; then run again"
+    )
 
 
 def _unique_id(pull: PullFacts, taken: Sequence[str]) -> str:
@@ -115,6 +115,16 @@ class _SnapshotWriter:
         self.absent: list[pa.Table] = []
         self.rows: dict[str, int] = {}
         self.sha256: dict[str, str] = {}
+
+    def write_all(self, pulled: PulledTables, volatile_columns: Collection[str]) -> None:
+        """Write all tables, what changed in them, what is absent, and the proofs."""
+        changes = [
+            self.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
+            for table in INVENTORY_TABLES
+        ]
+        self.write_part(CHANGES.name, pa.concat_tables(changes))
+        self.write_part(ABSENT.name, pa.concat_tables(self.absent))
+        self.write_part(COMPLETENESS.name, pulled.completeness)
 
     def write(self, table: Table, rows: pa.Table, left_out: Collection[str]) -> pa.Table:
         """Write a table of the inventory; its changes, but for some columns, since it was read."""

@@ -63,17 +63,10 @@ def write_workbook(
     for name, rows in tables.items():
         _check_length(name, rows)
     options = {"constant_memory": True, "tmpdir": str(scratch), "use_zip64": True}
-    left_out: Counter[str] = Counter()
     patient = _PatientSink(sink)
     workbook = Workbook(cast("BinaryIO", patient), options)
     try:
-        bold = workbook.add_format({"bold": True})
-        time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        for name, rows in tables.items():
-            sheet = workbook.add_worksheet(_sheet_name(name))
-            _write_header(sheet, rows.columns, bold)
-            found = _write_rows(sheet, rows, time)
-            left_out.update({f"{name}.{column}": count for column, count in found.items()})
+        left_out = _write_sheets(workbook, tables)
         workbook.close()
     except FileCreateError as error:
         patient.failure = error.args[0]
@@ -81,6 +74,19 @@ def write_workbook(
         _close_parts(workbook)
     if patient.failure:
         raise patient.failure
+    return left_out
+
+
+def _write_sheets(workbook: Workbook, tables: Mapping[str, Relation]) -> Mapping[str, int]:
+    """Write a sheet for each table; how many values have no place, by `table.column`."""
+    bold = workbook.add_format({"bold": True})
+    time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    left_out: dict[str, int] = {}
+    for name, rows in tables.items():
+        sheet = workbook.add_worksheet(_sheet_name(name))
+        _write_header(sheet, rows.columns, bold)
+        found = _write_rows(sheet, rows, time)
+        left_out |= {f"{name}.{column}": count for column, count in found.items()}
     return left_out
 
 

@@ -172,10 +172,7 @@ def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
     coverage = _by_integration(connection, _COVERAGE, Coverage)
     changes = _by_integration(connection, _changes_sql(), Change)
     proofs = _by_integration(connection, _PROOFS, Proof)
-    answers = {
-        each.name: _by_integration(connection, _answers_sql(each), _Answers) for each in FINDINGS
-    }
-    unanswered = _by_integration(connection, _UNANSWERED, _Unanswered)
+    findings = _findings(connection)
     integrations = _by_integration(connection, _INTEGRATIONS, _Integration)
     tables = [each.name for each in INVENTORY_TABLES]
     return [
@@ -190,14 +187,7 @@ def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
             systems=_most_frequent(systems.get(name, [])),
             contacts=contacts.get(name, [[]])[0],
             coverage=sorted(coverage.get(name, []), key=lambda each: [*COVERED].index(each.what)),
-            findings=[
-                _found(
-                    each,
-                    answers[each.name].get(name, []),
-                    is_answerable=_Unanswered(each.name) not in unanswered.get(name, []),
-                )
-                for each in FINDINGS
-            ],
+            findings=findings(name),
             changes=sorted(changes.get(name, []), key=lambda each: tables.index(each.table)),
             proofs=proofs.get(name, []),
         )
@@ -248,6 +238,23 @@ def _answers_sql(finding: Question) -> str:
 SELECT integration, count(*) AS count, min(shown(asset_name), {FIRST_NAMES}) AS first
 FROM {SCHEMA}.{finding.name} GROUP BY integration
 """
+
+
+def _findings(connection: duckdb.DuckDBPyConnection) -> Callable[[str], list[Finding]]:
+    """What gives all findings of an integration, in the order of the catalogue."""
+    answers = {
+        each.name: _by_integration(connection, _answers_sql(each), _Answers) for each in FINDINGS
+    }
+    unanswered = _by_integration(connection, _UNANSWERED, _Unanswered)
+
+    def of(name: str) -> list[Finding]:
+        unknown = {each.finding for each in unanswered.get(name, [])}
+        return [
+            _found(each, answers[each.name].get(name, []), is_answerable=each.name not in unknown)
+            for each in FINDINGS
+        ]
+
+    return of
 
 
 def _found(finding: Question, answers: Sequence[_Answers], *, is_answerable: bool) -> Finding:
