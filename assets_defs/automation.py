@@ -12,6 +12,8 @@ from pipelines.schedule import Schedule
 from pipelines.settings import Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
+# Of all integrations, not of one.
+COMBINED = "combined"
 FOLLOW_SECONDS = 30
 UNDER_WAY = (
     dg.DagsterRunStatus.QUEUED,
@@ -23,7 +25,7 @@ UNDER_WAY = (
 
 refresh_inventory = dg.define_asset_job(
     REFRESH_JOB,
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(COMBINED),
     description="Pull one organisation, join its tables and publish them",
     # The assets of one integration form a chain: a process per step would only add start-up.
     executor_def=dg.in_process_executor,

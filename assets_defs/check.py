@@ -47,7 +47,7 @@ _SINGULAR = {"systemgroups": "group", "applications": "application"}
 @config_option
 @data_dir_option
 def check(
-    names: Sequence[str], config: Path | None, data_dir: Path | None, *, as_json: bool
+    names: Sequence[str], config: Path | None, data_dir: str | None, *, as_json: bool
 ) -> None:
     """Try the connection of integrations: those NAMED, or all that are enabled.
 

@@ -14,19 +14,24 @@ from assets_defs.check import check
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.export import export
+from assets_defs.fetch import combine, fetch
 from assets_defs.forget import forget
 from assets_defs.integrations import add, disable, enable
-from assets_defs.places import history, publication_lock, published_file, report_file
+from assets_defs.places import history, published_file, report_file
+from assets_defs.publishing import rebuild_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import limit_runs_at_once
 from assets_defs.run_command import run, run_one
 from assets_defs.status_command import status
 from assets_defs.summary import print_examples
-from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from assets_defs.usage import (
+    config_option,
+    data_dir_option,
+    errors_in_words,
+    set_data_dir,
+    set_environment,
+)
 from pipelines.errors import InventoryError
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.locks import locked
-from pipelines.report.writing import write_report
 from pipelines.settings import KEY_VARIABLE, home, load_settings
 
 DEMO_HOME = "demo"
@@ -38,16 +43,30 @@ def main() -> None:
     """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
 
 
-for command in (add, check, diff, disable, enable, export, forget, run, sql, status):
+for command in (
+    add,
+    check,
+    combine,
+    diff,
+    disable,
+    enable,
+    export,
+    fetch,
+    forget,
+    run,
+    sql,
+    status,
+):
     main.add_command(command)
 
 
 @main.command()
 @data_dir_option
-def demo(data_dir: Path | None) -> None:
+def demo(data_dir: str | None) -> None:
     """Pull a simulated organisation; needs no key."""
     with errors_in_words():
-        set_environment(None, (data_dir or home()) / DEMO_HOME)
+        set_data_dir(data_dir)
+        set_environment(None, str(home() / DEMO_HOME))
         with simulated_organization(home()):
             succeeded = run_one(DEMO_NAME)
         if succeeded:
@@ -57,15 +76,13 @@ def demo(data_dir: Path | None) -> None:
 
 @main.command()
 @data_dir_option
-def rebuild(data_dir: Path | None) -> None:
+def rebuild(data_dir: str | None) -> None:
     """Make the DuckDB file anew from the history, as it was published, and its report."""
     with errors_in_words():
         set_environment(None, data_dir)
-        if not history().manifests():
-            raise InventoryError(f"{history().root}: there is no snapshot to rebuild from")
-        with locked(publication_lock()):
-            build_duckdb_file(history(), published_file())
-            write_report(published_file(), report_file())
+        if not history().snapshots():
+            raise InventoryError(f"{history().place}: there is no snapshot to rebuild from")
+        rebuild_file()
         click.echo(f"DuckDB file: {published_file()}\nReport: {report_file()}")
 
 
@@ -73,12 +90,12 @@ def rebuild(data_dir: Path | None) -> None:
 @config_option
 @data_dir_option
 @click.option("--port", default=UI_PORT, show_default=True, help="The next free port is taken")
-def ui(config: Path | None, data_dir: Path | None, port: int) -> None:
+def ui(config: Path | None, data_dir: str | None, port: int) -> None:
     """Open the Dagster UI, with the schedules running; the demo's where nothing is set."""
     with errors_in_words():
         is_demo = config is None and not os.environ.get(KEY_VARIABLE)
-        data_dir = data_dir or home()
-        set_environment(config, data_dir / DEMO_HOME if is_demo else data_dir)
+        set_data_dir(data_dir)
+        set_environment(config, str(home() / DEMO_HOME) if is_demo else None)
         limit_runs_at_once(load_settings().max_parallel_runs)
         with simulated_organization(home()) if is_demo else nullcontext():
             port = _free_port(port)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets_defs import combined
 from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import integrations_of_settings, refresh_inventory, schedules_of
 from assets_defs.endpoints import pull
@@ -12,12 +13,18 @@ from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
 from assets_defs.status_asset import STATUS, report_status
 from assets_defs.terminal import TERMINAL, terminal_logger
-from pipelines.settings import home, load_settings
+from pipelines.settings import home, load_settings, object_store_url
+
+# Only in an object store is there a file for each integration, and one over all beside them.
+_is_shared = object_store_url() is not None
 
 defs = dg.Definitions(
-    assets=[pull, tables, commit, inventory_duckdb, STATUS],
+    assets=[
+        *(pull, tables, commit, inventory_duckdb, STATUS),
+        *([combined.inventory_of_all] if _is_shared else []),
+    ],
     asset_checks=[findings],
-    jobs=[refresh_inventory],
+    jobs=[refresh_inventory, *([combined.combine_integrations] if _is_shared else [])],
     schedules=schedules_of(load_settings()),
     sensors=[
         integrations_of_settings,
@@ -25,6 +32,7 @@ defs = dg.Definitions(
         alert_on_late,
         forget_old_runs,
         report_status,
+        *([combined.combine_what_was_published] if _is_shared else []),
     ],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,

@@ -45,7 +45,7 @@ def export(
     output: Path | None,
     at: str | None,
     integration: str | None,
-    data_dir: Path | None,
+    data_dir: str | None,
 ) -> None:
     """Write TABLES and views of the inventory as files; without a name, all tables.
 

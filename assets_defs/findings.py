@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from assets_defs.keys import table_key
+from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import published_file
 from assets_defs.publication import inventory_duckdb
 from pipelines.errors import InventoryError
@@ -28,11 +29,11 @@ _SPECS = [
 
 # Of all integrations: the UI shows of a check its latest result, whichever run it came from.
 @dg.multi_asset_check(name="findings", specs=_SPECS)
-def findings() -> Iterator[dg.AssetCheckResult]:
+def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
     """Warn of whatever the published file finds; what is published stays, and so does the run."""
     told: set[str] = set()
     try:
-        for found in found_in(published_file()):
+        for found in found_in(published_file(context.op_execution_context.get_tag(PARTITION_TAG))):
             told.add(found.finding.name)
             yield _told(found)
     except InventoryError as error:

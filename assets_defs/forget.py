@@ -10,17 +10,15 @@ from assets_defs.places import (
     history,
     publication_lock,
     published_file,
-    report_file,
     run_lock,
     scratch,
     staged_files,
 )
+from assets_defs.publishing import rebuild_file, remove_own_file
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.extract.pull import spool_folder
-from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.locks import hold, locked, release
 from pipelines.organizations import applied_settings
-from pipelines.report.writing import write_report
 from pipelines.settings import CONFIG_VARIABLE, SettingsError, home
 
 
@@ -29,14 +27,16 @@ from pipelines.settings import CONFIG_VARIABLE, SettingsError, home
 @config_option
 @data_dir_option
 @click.option("--yes", is_flag=True, help="Do not ask")
-def forget(name: str, config: Path | None, data_dir: Path | None, *, yes: bool) -> None:
+def forget(name: str, config: Path | None, data_dir: str | None, *, yes: bool) -> None:
     """Remove integration NAME, which is no longer in the settings, with all its history."""
     with errors_in_words():
         set_environment(config, data_dir)
         _check(name)
         count = len(history().snapshot_ids(name))
         if not yes:
-            click.confirm(f"Remove {name!r} with {count} snapshots from {home()}?", abort=True)
+            click.confirm(
+                f"Remove {name!r} with {count} snapshots from {history().place}?", abort=True
+            )
         hold(run_lock(name), f"a run of integration {name!r}")
         _remove(name)
         release(run_lock(name))
@@ -62,10 +62,10 @@ def _remove(name: str) -> None:
 
     The rest comes last, so that after a crash the name is still known, and can be forgotten again.
     """
-    with locked(publication_lock()):
+    with locked(publication_lock(name)):
         history().forget(name)
-        build_duckdb_file(history(), published_file())
-        write_report(published_file(), report_file())
+        remove_own_file(name)
+    rebuild_file()
     for path in staged_files().get(name, []):
         path.unlink()
     for folder in (spool_folder(home(), name), scratch(name)):

@@ -1,24 +1,81 @@
-"""Where the published things are, below the data directory."""
+"""Where the published things are: below the data directory, or in the object store."""
 
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from pipelines.errors import InventoryError
 from pipelines.load.history import History
-from pipelines.settings import home
+from pipelines.settings import home, object_store_url
+
+if TYPE_CHECKING:
+    from pipelines.load.object_store import ObjectStore
 
 
-def history() -> History:
-    """The history of the data directory."""
-    return History(home() / "history")
+def object_store() -> "ObjectStore | None":
+    """The object store that the data are in; None where they are in a directory.
+
+    Raises:
+        InventoryError: what reads object stores is not installed.
+    """
+    url = object_store_url()
+    return _opened(url) if url else None
 
 
-def published_file() -> Path:
-    """The DuckDB file that users open."""
-    return home() / "inventory.duckdb"
+@cache
+def _opened(url: str) -> "ObjectStore":
+    try:
+        from pipelines.load.object_store import ObjectStore  # noqa: PLC0415 -- an extra
+    except ModuleNotFoundError as error:
+        raise InventoryError(
+            f"{url}: object storage needs {error.name}: pip install 'jumpcloud-inventory[cluster]'"
+        ) from None
+    return ObjectStore(url)
 
 
-def report_file() -> Path:
-    """The report of the published file."""
-    return home() / "report.html"
+def history(root: Path | None = None) -> History:
+    """The history; of one in an object store, what its first question about an integration sees.
+
+    Args:
+        root: where the copies of one in an object store go; without it, what each run adds to.
+    """
+    store = object_store()
+    if store is None:
+        return History(home() / "history")
+    from pipelines.load.mirrored_history import MirroredHistory  # noqa: PLC0415 -- an extra
+
+    return MirroredHistory(root or home() / "history", store)
+
+
+def published_file(integration: str | None = None) -> Path:
+    """The DuckDB file that users open.
+
+    Args:
+        integration: in an object store it has a file of its own, beside the one over all.
+    """
+    return _published("inventory", "duckdb", integration)
+
+
+def report_file(integration: str | None = None) -> Path:
+    """The report of a published file."""
+    return _published("report", "html", integration)
+
+
+def _published(name: str, form: str, integration: str | None) -> Path:
+    if integration and object_store_url():
+        return home() / "integrations" / f"{integration}.{form}"
+    return home() / f"{name}.{form}"
+
+
+def uri_of(published: Path) -> str:
+    """Where a published file is, as an address."""
+    return place_of(published) if object_store_url() else published.as_uri()
+
+
+def place_of(published: Path) -> str:
+    """Where a published file is, for people."""
+    url = object_store_url()
+    return f"{url}/{published.relative_to(home()).as_posix()}" if url else str(published)
 
 
 def staged_files() -> dict[str, list[Path]]:
@@ -29,9 +86,10 @@ def staged_files() -> dict[str, list[Path]]:
     return files
 
 
-def publication_lock() -> Path:
-    """Held while the history or the published file change."""
-    return home() / "locks" / ".publication"
+def publication_lock(integration: str | None = None) -> Path:
+    """Held while the history or the published file change: of one integration, or of all."""
+    own = f"-{integration}" if integration and object_store_url() else ""
+    return home() / "locks" / f".publication{own}"
 
 
 def scratch(integration: str) -> Path:

@@ -10,8 +10,9 @@ from assets_defs import whole
 from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.places import history, publication_lock, published_file, run_lock
-from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, renew_report
+from assets_defs.places import history, publication_lock, run_lock, uri_of
+from assets_defs.publishing import renew_file
+from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, report_of
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
 from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
@@ -19,7 +20,6 @@ from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.integration import Integration
-from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
@@ -64,9 +64,10 @@ def commit(
         whole.require(whole.TABLES, name)
         pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
         settings = applied_settings()
-        with locked(publication_lock()):
+        past = history()
+        with locked(publication_lock(name)):
             manifest = commit_snapshot(
-                history(),
+                past,
                 IntegrationFacts.model_validate(integration, from_attributes=True),
                 PulledTables(
                     _pull_facts(integration, pulled),
@@ -80,8 +81,8 @@ def commit(
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
         spool_of(integration, home()).remove()
         published = {
-            SNAPSHOTS.name: history().read(SNAPSHOTS, name, manifest.snapshot_id),
-            CHANGES.name: history().read(CHANGES, name, manifest.snapshot_id),
+            SNAPSHOTS.name: past.read(SNAPSHOTS, name, manifest.snapshot_id),
+            CHANGES.name: past.read(CHANGES, name, manifest.snapshot_id),
             INTEGRATIONS_TABLE.name: integrations_table([manifest]),
         }
         for table, rows in published.items():
@@ -106,19 +107,19 @@ def commit(
 def inventory_duckdb(
     context: dg.AssetExecutionContext,
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Fold the history into a new file, rename it over the published one, and thin the history.
+    """Fold the history into a new file, let it take the published one's place, thin the history.
 
     Then make its report.
     """
-    with step(context) as integration, locked(publication_lock()):
-        update_duckdb_file(history(), published_file())
+    with step(context) as integration, locked(publication_lock(integration.name)):
+        path = renew_file(integration.name)
         prune(history(), integration.name, applied_settings().keep_snapshots)
-        shown, check = renew_report(context.log, integration.name)
+        shown, check = report_of(context.log, integration.name)
     release(run_lock(context.partition_key))
     yield dg.MaterializeResult(
         metadata={
-            "dagster/uri": published_file().as_uri(),
-            "bytes": published_file().stat().st_size,
+            "dagster/uri": uri_of(path),
+            "bytes": path.stat().st_size,
             **shown,
         }
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from assets_defs.places import history, published_file
+from assets_defs.publishing import fetched_file
 from pipelines.errors import InventoryError
 from pipelines.load.manifest import Manifest
 from pipelines.load.past import build_past_file, find_snapshot
@@ -22,7 +23,7 @@ def manifests_of(integration: str | None) -> list[Manifest]:
     manifests = history().manifests()
     known = {each.integration.name for each in manifests}
     if not known:
-        raise InventoryError(f"{history().root}: no inventory has been published here yet")
+        raise InventoryError(f"{history().place}: no inventory has been published here yet")
     if integration and integration not in known:
         names = ", ".join(sorted(known))
         raise InventoryError(f"no integration {integration!r} was published; there are: {names}")
@@ -41,7 +42,7 @@ def inventory_file(snapshot_id: str | None, integration: str | None) -> Iterator
         InventoryError: there is no such snapshot, or its tables are gone.
     """
     if snapshot_id is None:
-        yield published_file()
+        yield fetched_file(integration)
         return
     snapshot = find_snapshot(manifests_of(integration), snapshot_id)
     with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:

@@ -51,7 +51,7 @@ def sql(
     integration: str | None,
     form: str,
     output: Path | None,
-    data_dir: Path | None,
+    data_dir: str | None,
 ) -> None:
     """Answer an SQL QUERY about the published inventory, or - to read it from standard input.
 
@@ -81,7 +81,7 @@ def diff(
     integration: str | None,
     form: str,
     config: Path | None,
-    data_dir: Path | None,
+    data_dir: str | None,
 ) -> None:
     """Print what changed: from a snapshot to the latest, or to another SNAPSHOT.
 

@@ -6,11 +6,11 @@ import dagster as dg
 import duckdb
 
 from assets_defs.keys import table_key
-from assets_defs.places import published_file, report_file
+from assets_defs.places import place_of, report_file
+from assets_defs.publishing import renew_report
 from assets_defs.resources import Metadata
 from pipelines.errors import InventoryError
 from pipelines.report.facts import SEVERITIES, Facts
-from pipelines.report.writing import write_report
 
 INVENTORY_DUCKDB = table_key("inventory_duckdb")
 REPORT_CHECK = dg.AssetCheckSpec(
@@ -21,20 +21,18 @@ REPORT_CHECK = dg.AssetCheckSpec(
 )
 
 
-def renew_report(
-    log: dg.DagsterLogManager, integration: str
-) -> tuple[Metadata, dg.AssetCheckResult]:
+def report_of(log: dg.DagsterLogManager, integration: str) -> tuple[Metadata, dg.AssetCheckResult]:
     """Write the report; what the published asset shows of it, and whether that went well.
 
     Where it cannot be written, the inventory is published already, and stays so.
     """
     try:
-        facts = write_report(published_file(), report_file())
+        facts = renew_report(integration)
     except (InventoryError, OSError, duckdb.Error) as error:
         log.warning("published, but without a new report: %s", error)
         return {}, _check(f"{type(error).__name__}: {error}")
     (own,) = (each for each in facts if each.name == integration)
-    return _shown(own, report_file()), _check("")
+    return _shown(own, report_file(integration)), _check("")
 
 
 def _check(failure: str) -> dg.AssetCheckResult:
@@ -54,4 +52,4 @@ def _shown(facts: Facts, report: Path) -> Metadata:
     """
     counts = {each.table: each.now for each in facts.counts if each.now is not None}
     findings = {f"findings_{each}": facts.count_of(each) for each in SEVERITIES}
-    return {"report": dg.MetadataValue.path(report), **counts, **findings}
+    return {"report": dg.MetadataValue.path(place_of(report)), **counts, **findings}

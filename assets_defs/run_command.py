@@ -10,7 +10,8 @@ import click
 
 from assets_defs.alerts import failure_alert, post
 from assets_defs.parallel import refresh_each
-from assets_defs.places import published_file, report_file, run_lock
+from assets_defs.places import place_of, published_file, report_file, run_lock
+from assets_defs.publishing import combine
 from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.summary import print_summary
 from assets_defs.terminal import printable
@@ -24,7 +25,7 @@ from assets_defs.usage import (
 from pipelines.alerts import UNWANTED
 from pipelines.credentials import credentials_of
 from pipelines.locks import release
-from pipelines.settings import load_settings
+from pipelines.settings import load_settings, object_store_url
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
@@ -36,8 +37,14 @@ UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` a
 @config_option
 @data_dir_option
 @click.option("--accept-removals", is_flag=True, help="Publish although many assets vanished")
+@click.option("--one-of-many", is_flag=True, hidden=True)
 def run(
-    names: Sequence[str], config: Path | None, data_dir: Path | None, *, accept_removals: bool
+    names: Sequence[str],
+    config: Path | None,
+    data_dir: str | None,
+    *,
+    accept_removals: bool,
+    one_of_many: bool,
 ) -> None:
     """Pull and publish integrations: those NAMED, or all that are enabled."""
     with errors_in_words():
@@ -51,10 +58,12 @@ def run(
                 credentials_of(only)
                 succeeded = run_one(only.name, accept_removals=accept_removals)
         else:
-            options = ["--accept-removals"] if accept_removals else []
+            options = ["--one-of-many", *(["--accept-removals"] if accept_removals else [])]
             succeeded = _run_many(
                 [each.name for each in chosen], options, settings.max_parallel_runs
             )
+        if not one_of_many:
+            combine()
     if not succeeded:
         sys.exit(1)
 
@@ -65,12 +74,12 @@ def run_one(name: str, *, accept_removals: bool = False) -> bool:
     result = refresh(name, accept_removals=accept_removals)
     if result.failure:
         click.echo(f"{name}: {result.failure}", err=True)
-        click.echo(f"{name}: {_what_stays(result)}", err=True)
+        click.echo(f"{name}: {_what_stays(name, result)}", err=True)
         if result.was_interrupted:
             _leave_at_once()
         _alert(name, result.failure, result.run_id)
         return False
-    print_summary(name, published_file(), report_file())
+    print_summary(name, published_file(name), report_file(name))
     return True
 
 
@@ -85,7 +94,7 @@ def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> boo
             click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
         if code != 0 and not said:
             _alert(name, unsaid)
-    click.echo(f"{published} of {len(names)} integrations published: {published_file()}")
+    click.echo(f"{published} of {len(names)} integrations published: {place_of(published_file())}")
     return published == len(names)
 
 
@@ -101,11 +110,12 @@ def _alert(name: str, cause: str, run_id: str = "") -> None:
         click.echo(f"{name}: alert {printable(said)}", err=True)
 
 
-def _what_stays(result: RunResult) -> str:
+def _what_stays(name: str, result: RunResult) -> str:
     if result.was_committed:
+        remedy = f"run {name}" if object_store_url() else "rebuild"
         return (
-            f"the snapshot is in the history, but {published_file()} could not be renewed; "
-            "mend the cause and run `jumpcloud-inventory rebuild`"
+            f"the snapshot is in the history, but {place_of(published_file(name))} could not be "
+            f"renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
         )
     return "nothing was published; what was published before stays"
 

@@ -25,7 +25,7 @@ WIDE = 240  # without a terminal nothing need be wrapped
 @config_option
 @data_dir_option
 def status(
-    names: Sequence[str], config: Path | None, data_dir: Path | None, *, as_json: bool
+    names: Sequence[str], config: Path | None, data_dir: str | None, *, as_json: bool
 ) -> None:
     """Show the integrations: those NAMED, or all; their runs, and what they published last."""
     with errors_in_words():

@@ -26,11 +26,22 @@ def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
         dg.Failure: another run of the integration is under way, the disk is full or not writable,
             or whatever else is the user's to mend; its description is the message.
     """
-    try:
+    with errors_as_failures():
         integration = applied_settings().named(context.partition_key)
         hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
         with _spilling_to(scratch(integration.name)):
             yield integration
+
+
+@contextmanager
+def errors_as_failures() -> Iterator[None]:
+    """Let Dagster tell our own errors, and a full or unwritable disk, by their message.
+
+    Raises:
+        dg.Failure: its description is the message.
+    """
+    try:
+        yield
     except InventoryError as error:
         raise dg.Failure(str(error), allow_retries=False) from None
     except (OSError, duckdb.Error) as error:

@@ -16,14 +16,20 @@ from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
 from pipelines.integration import Integration
 from pipelines.organizations import applied, organizations_of, refresh_organizations
-from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE, Settings, SettingsError, home
+from pipelines.settings import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    Settings,
+    SettingsError,
+    home,
+    object_store_url,
+)
 from pipelines.storage import storage_error
 
 data_dir_option = click.option(
     "--data-dir",
-    type=click.Path(path_type=Path, file_okay=False),
     envvar=HOME_VARIABLE,
-    help="Everything is written here; default: data",
+    help="Everything is written here: a directory, default: data; or s3://bucket/prefix, gs://, az://",
 )
 config_option = click.option(
     "--config",
@@ -33,19 +39,24 @@ config_option = click.option(
 )
 
 
-def set_data_dir(data_dir: Path | None) -> None:
+def set_data_dir(data_dir: str | None) -> None:
     """Name the data directory in the environment; a command that only reads needs no more.
 
     Raises:
-        SettingsError: the name is empty.
+        SettingsError: the name is empty, or no place for the inventory.
     """
-    if data_dir == Path():
+    if data_dir is None:
+        return
+    if not data_dir:
         raise SettingsError("--data-dir is empty; name a directory")
-    if data_dir is not None:
-        os.environ[HOME_VARIABLE] = str(data_dir.absolute())
+    if "://" in data_dir:
+        os.environ[HOME_VARIABLE] = data_dir
+        object_store_url()
+    else:
+        os.environ[HOME_VARIABLE] = str(Path(data_dir).absolute())
 
 
-def set_environment(config: Path | None, data_dir: Path | None) -> None:
+def set_environment(config: Path | None, data_dir: str | None) -> None:
     """Name settings and data directory in the environment, and make the directory.
 
     Raises:

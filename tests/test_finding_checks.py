@@ -22,7 +22,7 @@ def check(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Check:
     findings = import_module("assets_defs.findings").findings
 
     def run() -> dict[str, dg.AssetCheckResult]:
-        results: Iterator[dg.AssetCheckResult] = findings()
+        results: Iterator[dg.AssetCheckResult] = findings(dg.build_asset_check_context())
         return {str(each.check_name): each for each in results}
 
     return run

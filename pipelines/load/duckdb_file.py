@@ -17,7 +17,7 @@ from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
 from pipelines.load.ddl import statements
 from pipelines.load.files import replace_durably
 from pipelines.load.fold import FOLD_VERSION, fold, folded
-from pipelines.load.history import History
+from pipelines.load.history import EVERY, History
 from pipelines.load.quoting import quoted
 from pipelines.load.seal import seal_of, sealed_at
 from pipelines.macros import MACROS
@@ -47,7 +47,7 @@ def build_duckdb_file(history: History, path: Path, snapshots: Snapshots | None 
         _build(aside, history, history.snapshots() if snapshots is None else snapshots)
 
 
-def update_duckdb_file(history: History, path: Path) -> None:
+def update_duckdb_file(history: History, path: Path, integration: str = EVERY) -> None:
     """Bring the published file up to the history: the content of one built anew, for less.
 
     The caller holds the publication lock.
@@ -56,11 +56,12 @@ def update_duckdb_file(history: History, path: Path) -> None:
         history: where the snapshots are.
         path: the file. It is gone on with if it is, byte for byte, as this version of the program
             left it, and tells of no snapshot that the history lacks; else it is built anew.
+        integration: of which it tells; without one, of all.
 
     Raises:
         InventoryError: a file of the history is missing or damaged.
     """
-    snapshots = history.snapshots()
+    snapshots = history.snapshots(integration)
     with _built_aside(path) as aside:
         if not (_copy_sealed(path, aside) and _go_on(aside, history, snapshots)):
             aside.unlink(missing_ok=True)

@@ -97,7 +97,7 @@ def _insert_parts(
     """Fill a table with snapshots of an integration, whose name only the folder tells."""
     if not snapshot_ids:
         return
-    parts = [history.part(table.name, integration, each) for each in snapshot_ids]
+    parts = history.parts(table.name, integration, snapshot_ids)
     # A later version that was tried may have written more columns.
     known = ", ".join(quoted(column.name) for column in table.published_columns)
     try:

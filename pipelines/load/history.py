@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,6 +15,8 @@ from pipelines.load.manifest import Manifest
 from pipelines.load.scope import was_read
 from pipelines.schema import Table
 
+EVERY = "*"
+
 
 class History:
     """The folder of past snapshots.
@@ -25,10 +28,18 @@ class History:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return str(self.root)
+
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        """The file of one table of one snapshot."""
-        folder = self.root / table / f"integration={integration}" / f"snapshot={snapshot_id}"
-        return folder / "part-0.parquet"
+        """The file of one table of one snapshot, to be read."""
+        return self._part(table, integration, snapshot_id)
+
+    def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
+        """The files of one table of several snapshots, to be read."""
+        return [self.part(table, integration, each) for each in snapshot_ids]
 
     def read(self, table: Table, integration: str, snapshot_id: str) -> pa.Table:
         """One table of one snapshot; its folder names the integration, so the file does not."""
@@ -38,15 +49,15 @@ class History:
 
     def write(self, table: str, integration: str, snapshot_id: str, rows: pa.Table) -> str:
         """Write one table of a snapshot that is not committed yet; the SHA-256 of its file."""
-        path = self.part(table, integration, snapshot_id)
+        path = self._part(table, integration, snapshot_id)
         write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
-        return _digest(path)
+        return digest_of(path)
 
     def is_whole(self, table: str, integration: str, snapshot_id: str) -> bool:
         """Whether the file of one table of a committed snapshot is there, as it was written."""
         path = self.part(table, integration, snapshot_id)
         written = self.manifest(integration, snapshot_id).sha256.get(table)
-        return path.exists() and _digest(path) == written
+        return path.exists() and digest_of(path) == written
 
     def commit(self, manifest: Manifest) -> None:
         """Make the snapshot exist: its files must be there, also after a power cut."""
@@ -54,7 +65,7 @@ class History:
         path = self.manifest_path(*at)
         path.parent.mkdir(parents=True, exist_ok=True)
         # All, not the new ones: one that a killed run made need not be on the disk either.
-        parts = [self.part(table, *at) for table in manifest.sha256]
+        parts = [self._part(table, *at) for table in manifest.sha256]
         flush_folders([path, *parts], self.root.parent)
         write_text(manifest.model_dump_json(indent=1), path)
 
@@ -66,41 +77,43 @@ class History:
         """A committed snapshot's manifest."""
         return _read_manifest(self.manifest_path(integration, snapshot_id))
 
-    def manifests(self, integration: str = "*") -> list[Manifest]:
+    def manifests(self, integration: str = EVERY) -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
-        return [_read_manifest(path) for path in self._manifests(integration)]
+        return [self.manifest(*each) for each in self._committed(integration)]
 
     def latest(self, integration: str) -> Manifest | None:
         """The integration's newest committed snapshot."""
-        paths = self._manifests(integration)
-        return _read_manifest(paths[-1]) if paths else None
+        committed = self._committed(integration)
+        return self.manifest(*committed[-1]) if committed else None
 
     def latest_with(self, table: Table, integration: str) -> Manifest | None:
         """The integration's newest snapshot whose pull asked for the records of the table."""
-        for path in reversed(self._manifests(integration)):
-            manifest = _read_manifest(path)
-            part = self.part(table.name, integration, manifest.snapshot_id)
-            if was_read(table, manifest.pull) and part.exists():
+        for each in reversed(self._committed(integration)):
+            manifest = self.manifest(*each)
+            if was_read(table, manifest.pull) and table.name in manifest.sha256:
                 return manifest
         return None
 
-    def snapshots(self) -> dict[str, list[str]]:
-        """By integration the ids of its committed snapshots, oldest first."""
+    def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
+        """By integration, of one or of all, the ids of its committed snapshots, oldest first."""
         snapshots: dict[str, list[str]] = {}
-        for path in self._manifests("*"):
-            name = path.parent.name.removeprefix("integration=")
-            snapshots.setdefault(name, []).append(path.stem)
+        for name, snapshot_id in self._committed(integration):
+            snapshots.setdefault(name, []).append(snapshot_id)
         return snapshots
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """The ids of the integration's committed snapshots, oldest first."""
-        return [path.stem for path in self._manifests(integration)]
+        return [snapshot_id for _, snapshot_id in self._committed(integration)]
+
+    def taken_ids(self, integration: str) -> list[str]:
+        """The ids that no new snapshot of the integration may have."""
+        return self.snapshot_ids(integration)
 
     def sweep(self, integration: str) -> None:
         """Remove what no manifest names: files of a snapshot cut short, or of one made smaller."""
         named = {
-            self.part(table, integration, manifest.snapshot_id).parent
-            for manifest in self.manifests(integration)
+            self._part(table, integration, manifest.snapshot_id).parent
+            for manifest in self._kept(integration)
             for table in manifest.sha256
         }
         for folder in self.root.glob(f"*/integration={integration}/snapshot=*"):
@@ -112,7 +125,7 @@ class History:
     def integrations(self) -> list[str]:
         """The integrations of which there is anything, in order of their names."""
         folders = self.root.glob("*/integration=*")
-        return sorted({folder.name.removeprefix("integration=") for folder in folders})
+        return sorted({*map(_integration_of, folders)})
 
     def forget(self, integration: str) -> None:
         """Remove all snapshots of the integration; called again, what a crash left of them."""
@@ -126,9 +139,27 @@ class History:
         for folder in [*self.root.glob(f"*/{manifests.name}"), *gone.parent.glob(gone.name)]:
             shutil.rmtree(folder)
 
-    def _manifests(self, integration: str) -> list[Path]:
+    def _kept(self, integration: str) -> list[Manifest]:
+        """The snapshots whose files stay here."""
+        return self.manifests(integration)
+
+    def _part(self, table: str, integration: str, snapshot_id: str) -> Path:
+        folder = self.root / table / f"integration={integration}" / f"snapshot={snapshot_id}"
+        return folder / "part-0.parquet"
+
+    def _committed(self, integration: str) -> list[tuple[str, str]]:
+        """Integration and id of each snapshot, by integration, oldest first."""
         paths = self.root.glob(f"_manifests/integration={integration}/*.json")
-        return sorted(paths, key=lambda path: (path.parent.name, *_order(path.stem)))
+        return in_order((_integration_of(path.parent), path.stem) for path in paths)
+
+
+def in_order(committed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Integrations and ids of snapshots, by integration, oldest first."""
+    return sorted(committed, key=lambda each: (each[0], *_order(each[1])))
+
+
+def _integration_of(folder: Path) -> str:
+    return folder.name.removeprefix("integration=")
 
 
 def _order(snapshot_id: str) -> tuple[str, int]:
@@ -137,7 +168,8 @@ def _order(snapshot_id: str) -> tuple[str, int]:
     return start, int(number or 1)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -69,7 +69,7 @@ def commit_snapshot(
         raise _wrong_clock(
             pull, before, history.manifest_path(integration.name, before.snapshot_id)
         )
-    snapshot_id = _unique_id(pull, history.snapshot_ids(integration.name))
+    snapshot_id = _unique_id(pull, history.taken_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
     writer.write_all(pulled, volatile_columns)
     manifest = Manifest(
@@ -163,6 +163,4 @@ class _SnapshotWriter:
             return self._history.read(ABSENT, self._integration, last.snapshot_id)
         # The version that wrote it kept no such table.
         snapshot_ids = self._history.snapshot_ids(self._integration)
-        return removed_before(
-            [self._history.part(CHANGES.name, self._integration, each) for each in snapshot_ids]
-        )
+        return removed_before(self._history.parts(CHANGES.name, self._integration, snapshot_ids))

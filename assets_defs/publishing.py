@@ -1,0 +1,127 @@
+"""Publishes what the history holds: as a file here, or as objects for all machines."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assets_defs.places import (
+    history,
+    object_store,
+    publication_lock,
+    published_file,
+    report_file,
+    uri_of,
+)
+from pipelines.errors import InventoryError
+from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
+from pipelines.load.history import EVERY
+from pipelines.locks import locked
+from pipelines.report.facts import Facts
+from pipelines.report.writing import write_report
+from pipelines.settings import home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelines.load.published_object import PublishedObject
+
+
+def renew_file(integration: str) -> Path:
+    """Bring the DuckDB file that an integration is in up to the history; the file.
+
+    The caller holds the publication lock.
+    """
+    path = published_file(integration)
+    published = published_object(path)
+    if published:
+        # Another machine may publish between two tries: each looks at the history anew.
+        published.renew(lambda: update_duckdb_file(history(), path, integration))
+    else:
+        update_duckdb_file(history(), path)
+    return path
+
+
+def renew_report(integration: str | None = None) -> "Sequence[Facts]":
+    """Write the report of the file that an integration is in, or all are; what it says.
+
+    Raises:
+        InventoryError: the report cannot be written; the last one stays.
+        duckdb.Error: the file is missing or damaged, or there is no room to answer.
+    """
+    report = report_file(integration)
+    facts = write_report(published_file(integration), report)
+    store = object_store()
+    if store:
+        store.put(report.relative_to(home()).as_posix(), report)
+    return facts
+
+
+def rebuild_file() -> None:
+    """Make the file over all integrations anew from the history, and its report."""
+    path = published_file()
+    with locked(publication_lock()):
+        published = published_object(path)
+        if published:
+            published.renew(lambda: build_duckdb_file(history(), path))
+        else:
+            build_duckdb_file(history(), path)
+        renew_report()
+
+
+def combine() -> None:
+    """Bring the file over all integrations of an object store up to what each has published."""
+    path = published_file()
+    published = published_object(path)
+    if published is None:
+        return
+    (home() / "scratch").mkdir(parents=True, exist_ok=True)
+    with (
+        locked(publication_lock()),
+        tempfile.TemporaryDirectory(prefix="combine-", dir=home() / "scratch") as copies,
+    ):
+        # What the file holds by then needs no copy here: there may be thousands of integrations.
+        published.renew(lambda: update_duckdb_file(history(Path(copies)), path, EVERY))
+        renew_report()
+
+
+def published_object(path: Path) -> "PublishedObject | None":
+    """The object of a published file; None where it is published here."""
+    store = object_store()
+    if store is None:
+        return None
+    from pipelines.load.published_object import PublishedObject  # noqa: PLC0415 -- an extra
+
+    return PublishedObject(store, home(), path)
+
+
+def fetched_file(integration: str | None = None) -> Path:
+    """The published file of an integration or of all, brought here where that is needed.
+
+    Raises:
+        InventoryError: nothing has been published yet.
+    """
+    path = published_file(integration)
+    published = published_object(path)
+    if published:
+        with locked(publication_lock(integration)):
+            if not published.fetch():
+                raise InventoryError(_nothing_at(path, integration))
+    return path
+
+
+def remove_own_file(integration: str) -> None:
+    """Remove what is published of the integration alone; the caller holds its lock."""
+    published = published_object(published_file(integration))
+    store = object_store()
+    if published and store:
+        report = report_file(integration)
+        published.remove()
+        store.delete([report.relative_to(home()).as_posix()])
+        report.unlink(missing_ok=True)
+
+
+def _nothing_at(path: Path, integration: str | None) -> str:
+    words = f"{uri_of(path)}: no inventory has been published here yet"
+    if integration is None and history().snapshots():
+        return f"{words}; its integrations have: `jumpcloud-inventory combine` puts them together"
+    return words

@@ -1,0 +1,250 @@
+"""A history in an object store, with a copy here of the files that this machine needs.
+
+A snapshot counts when its row is in the index object of its integration. The index is replaced only
+if it still is what was read, so of two machines that publish one integration, one fails and has to
+start anew from what the other left. All other objects are written once, and never changed.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipelines.contract import SNAPSHOTS
+from pipelines.errors import InventoryError
+from pipelines.load.files import write_text
+from pipelines.load.history import EVERY, History, digest_of, in_order
+from pipelines.load.manifest import Manifest
+from pipelines.load.object_store import ObjectStore, Version
+
+FOLDER = "history"
+MANIFESTS = f"{FOLDER}/_manifests"
+INDEX = "index.json"
+# A store answers slowly, and many at a time.
+REQUESTS_AT_ONCE = 16
+# What no index names may be of a publication that is under way; a run ends within hours.
+ORPHAN_AGE = timedelta(days=1)
+
+_Asked = TypeVar("_Asked")
+_Answered = TypeVar("_Answered")
+
+
+class Row(BaseModel):
+    """A snapshot that counts, and the object that holds its manifest."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshot_id: str
+    manifest: str
+
+
+class Index(BaseModel):
+    """All snapshots of an integration that count, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    snapshots: tuple[Row, ...] = ()
+
+
+class MirroredHistory(History):
+    """The history below `history/` of an object store.
+
+    What it says of an integration is what the store held when it was first asked about it; a
+    commit fails if that is so no more.
+
+    Args:
+        root: the folder for the copies, of this machine alone.
+        store: where the history is.
+    """
+
+    def __init__(self, root: Path, store: ObjectStore) -> None:
+        super().__init__(root)
+        self._store = store
+        self._versions: dict[str, Version | None] = {}
+        self._rows: dict[str, dict[str, str]] = {}
+
+    @property
+    def place(self) -> str:
+        """Where it is, for messages."""
+        return f"{self._store.url}/{FOLDER}"
+
+    def part(self, table: str, integration: str, snapshot_id: str) -> Path:
+        """The file of one table of one snapshot, brought here if need be."""
+        path = self._part(table, integration, snapshot_id)
+        if not path.exists() and snapshot_id in self._index_of(integration):
+            digest = self.manifest(integration, snapshot_id).sha256.get(table)
+            if digest:
+                self._bring(self._key(path), path, digest)
+        return path
+
+    def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
+        """The files of one table of several snapshots, brought here if need be."""
+        return _at_once(lambda each: self.part(table, integration, each), snapshot_ids)
+
+    def manifest(self, integration: str, snapshot_id: str) -> Manifest:
+        """A committed snapshot's manifest, brought here if need be."""
+        path = self.manifest_path(integration, snapshot_id)
+        name = self._index_of(integration)[snapshot_id]
+        if not path.exists() or _manifest_name(snapshot_id, path.read_bytes()) != name:
+            self._bring(f"{_folder_of(integration)}/{name}", path, None)
+        return super().manifest(integration, snapshot_id)
+
+    def manifests(self, integration: str = EVERY) -> list[Manifest]:
+        """The committed snapshots, of one integration or of all, oldest first."""
+        return _at_once(lambda each: self.manifest(*each), self._committed(integration))
+
+    def taken_ids(self, integration: str) -> list[str]:
+        """The ids that no new snapshot may have: also those that a killed run began to write."""
+        folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")
+        begun = {each.removeprefix("snapshot=") for each in folders}
+        return sorted(begun.union(self.snapshot_ids(integration)))
+
+    def commit(self, manifest: Manifest) -> None:
+        """Upload the files that are new, then make the snapshot count.
+
+        Raises:
+            ConflictError: another machine has published the integration since the first question
+                about it here.
+        """
+        name, snapshot_id = manifest.integration.name, manifest.snapshot_id
+        rows = self._index_of(name)
+        if not rows:
+            self._store.check_conditions(MANIFESTS)
+        if snapshot_id not in rows:
+            self._upload(manifest)
+        content = manifest.model_dump_json(indent=1).encode()
+        object_name = _manifest_name(snapshot_id, content)
+        self._store.put(f"{_folder_of(name)}/{object_name}", content)
+        self._replace_index(name, rows | {snapshot_id: object_name})
+        # A copy: should a power cut take it back, it is brought again.
+        write_text(content.decode(), self.manifest_path(name, snapshot_id))
+
+    def sweep(self, integration: str) -> None:
+        """Remove what no manifest names, here and, where it is old enough, from the store."""
+        super().sweep(integration)
+        named = {f"{_folder_of(integration)}/{INDEX}"}
+        for manifest in self.manifests(integration):
+            at = (integration, manifest.snapshot_id)
+            named |= {self._key(self._part(table, *at)) for table in manifest.sha256}
+            named.add(f"{_folder_of(integration)}/{self._index_of(integration)[at[1]]}")
+        oldest = datetime.now(UTC) - ORPHAN_AGE
+        self._store.delete(
+            [
+                key
+                for key, written in self._objects_of(integration)
+                if key not in named and written < oldest
+            ]
+        )
+
+    def integrations(self) -> list[str]:
+        """The integrations of which there is anything, here or in the store, in order."""
+        folders = [f"{FOLDER}/{each}" for each in self._store.names(FOLDER)]
+        found = {each for some in _at_once(self._store.names, folders) for each in some}
+        return sorted({*map(_integration_in, found), *super().integrations()})
+
+    def forget(self, integration: str) -> None:
+        """Remove all snapshots of the integration; called again, what a crash left of them."""
+        self._store.delete([f"{_folder_of(integration)}/{INDEX}"])
+        self._store.delete([key for key, _ in self._objects_of(integration)])
+        self._versions.pop(integration, None)
+        self._rows.pop(integration, None)
+        super().forget(integration)
+
+    def _kept(self, integration: str) -> list[Manifest]:
+        # The next publication compares with the latest; what else is asked for is brought again.
+        latest = self.latest(integration)
+        return [latest] if latest else []
+
+    def _committed(self, integration: str) -> list[tuple[str, str]]:
+        names = [integration]
+        if integration == EVERY:
+            names = [_integration_in(each) for each in self._store.names(MANIFESTS)]
+        indexes = zip(names, _at_once(self._index_of, names), strict=True)
+        return in_order((name, each) for name, index in indexes for each in index)
+
+    def _index_of(self, integration: str) -> dict[str, str]:
+        """By snapshot that counts, the name of the object of its manifest."""
+        if integration not in self._rows:
+            key = f"{_folder_of(integration)}/{INDEX}"
+            found = self._store.get(key)
+            content, version = found or (b"{}", None)
+            try:
+                index = Index.model_validate_json(content)
+            except ValidationError:
+                raise InventoryError(
+                    f"{self._store.url}/{key}: is no index that this version can read; was it "
+                    "written by another one?"
+                ) from None
+            self._versions[integration] = version
+            self._rows[integration] = {row.snapshot_id: row.manifest for row in index.snapshots}
+        return self._rows[integration]
+
+    def _replace_index(self, integration: str, rows: dict[str, str]) -> None:
+        listed = (Row(snapshot_id=each, manifest=name) for each, name in rows.items())
+        index = Index(snapshots=tuple(listed))
+        content = index.model_dump_json(indent=1).encode()
+        key = f"{_folder_of(integration)}/{INDEX}"
+        self._versions[integration] = self._store.put_if(key, content, self._versions[integration])
+        self._rows[integration] = rows
+
+    def _upload(self, manifest: Manifest) -> None:
+        """Write the files of a new snapshot; the one that comes first claims its id."""
+        at = (manifest.integration.name, manifest.snapshot_id)
+        claim = self._part(SNAPSHOTS.name, *at)
+        self._store.put_if(self._key(claim), claim, None)
+        others = [self._part(table, *at) for table in manifest.sha256 if table != SNAPSHOTS.name]
+        _at_once(lambda path: self._store.put(self._key(path), path), others)
+
+    def _bring(self, key: str, path: Path, sha256: str | None) -> None:
+        """Copy an object here: whole, or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(descriptor)
+        aside = Path(name)
+        try:
+            if self._store.download(key, aside) is None:
+                raise InventoryError(
+                    f"{self._store.url}/{key}: is gone; if another machine was just publishing, or "
+                    "thinning the history, try again; else restore it from a backup"
+                )
+            if sha256 and digest_of(aside) != sha256:
+                raise InventoryError(
+                    f"{self._store.url}/{key}: is damaged; restore it from a backup"
+                )
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _objects_of(self, integration: str) -> list[tuple[str, datetime]]:
+        """The keys of all objects of the integration, and when each was written."""
+        tables = self._store.names(FOLDER)
+        folders = [f"{FOLDER}/{each}/integration={integration}" for each in tables]
+        found = _at_once(lambda each: list(self._store.objects(each)), folders)
+        return [each for some in found for each in some]
+
+    def _key(self, path: Path) -> str:
+        return f"{FOLDER}/{path.relative_to(self.root).as_posix()}"
+
+
+def _folder_of(integration: str) -> str:
+    return f"{MANIFESTS}/integration={integration}"
+
+
+def _integration_in(folder: str) -> str:
+    return folder.removeprefix("integration=")
+
+
+def _manifest_name(snapshot_id: str, content: bytes) -> str:
+    """Another content is another object, so that none is ever changed."""
+    return f"{snapshot_id}-{hashlib.sha256(content).hexdigest()[:16]}.json"
+
+
+def _at_once(ask: Callable[[_Asked], _Answered], questions: Iterable[_Asked]) -> list[_Answered]:
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        return list(pool.map(ask, questions))
