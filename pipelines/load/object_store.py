@@ -6,12 +6,11 @@ needed. Credentials are those of the environment, under the names that each clou
 
 import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import obstore
 from obstore.exceptions import (
@@ -28,13 +27,15 @@ from pipelines.errors import InventoryError
 from pipelines.load.files import flush
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import ObjectMeta, PutResult, UpdateVersion
     from obstore.store import RetryConfig
 
 _STATUS = re.compile(r"status code: (\d{3}[ \w]*)")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 # A store that is away for longer fails the run, which is then tried again.
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
+_MEANWHILE = "another machine wrote it meanwhile; run again"
+_Answer = TypeVar("_Answer")
 
 
 class ObjectStoreError(InventoryError):
@@ -74,47 +75,37 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        with self._in_words("opened"):
-            self._store = from_url(url, retry_config=_RETRIES)
+        self._store = self._tried("opened", lambda: from_url(url, retry_config=_RETRIES))
 
     def get(self, key: str) -> tuple[bytes, Version] | None:
         """An object's content, and which it is; None where there is none."""
-        with self._in_words("read"):
-            try:
-                answer = obstore.get(self._store, key)
-                content = bytes(answer.bytes())
-            except FileNotFoundError as error:
-                _raise_without_bucket(error)
-                return None
-        return content, _version(answer.meta["e_tag"], answer.meta["version"])
+
+        def read() -> tuple[bytes, Version]:
+            answer = obstore.get(self._store, key)
+            return bytes(answer.bytes()), _version(answer.meta)
+
+        return self._found(read)
 
     def version(self, key: str) -> Version | None:
         """Which content an object has; None where there is none."""
-        with self._in_words("read"):
-            try:
-                meta = obstore.head(self._store, key)
-            except FileNotFoundError as error:
-                _raise_without_bucket(error)
-                return None
-        return _version(meta["e_tag"], meta["version"])
+        return self._found(lambda: _version(obstore.head(self._store, key)))
 
     def download(self, key: str, path: Path) -> Version | None:
         """Write an object's content to a file, piece by piece; None where there is none."""
-        with self._in_words("read"), path.open("wb") as file:
-            try:
-                answer = obstore.get(self._store, key)
-            except FileNotFoundError as error:
-                _raise_without_bucket(error)
-                return None
-            for piece in answer.stream():
-                file.write(piece)
-        flush(path)
-        return _version(answer.meta["e_tag"], answer.meta["version"])
+
+        def read() -> Version:
+            answer = obstore.get(self._store, key)
+            with path.open("wb") as file:
+                for piece in answer.stream():
+                    file.write(piece)
+            flush(path)
+            return _version(answer.meta)
+
+        return self._found(read)
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Write an object, over what was there."""
-        with self._in_words("written"):
-            obstore.put(self._store, key, content)
+        self._tried("written", lambda: obstore.put(self._store, key, content))
 
     def put_if(self, key: str, content: bytes | Path, before: Version | None) -> Version:
         """Write an object only if it is still what it was; which it is now.
@@ -127,49 +118,40 @@ class ObjectStore:
         Raises:
             ConflictError: it is another one by now.
         """
-        with self._in_words("written"):
-            try:
-                written = (
-                    obstore.put(self._store, key, content, mode="create", use_multipart=False)
-                    if before is None
-                    else obstore.put(
-                        self._store,
-                        key,
-                        content,
-                        mode=before.condition,
-                        use_multipart=False,
-                    )
-                )
-            except (AlreadyExistsError, PreconditionError):
-                return self._version_if_ours(key, content)
-        return _version(written["e_tag"], written["version"])
+        mode: UpdateVersion | Literal["create"] = before.condition if before else "create"
+        try:
+            return self._tried(
+                "written",
+                lambda: _version(
+                    obstore.put(self._store, key, content, mode=mode, use_multipart=False)
+                ),
+            )
+        except ConflictError:
+            return self._version_if_ours(key, content)
 
     def _version_if_ours(self, key: str, content: bytes | Path) -> Version:
         """Which it is, where our own write came through and only its answer was lost."""
         now = self.get(key)
         ours = content.read_bytes() if isinstance(content, Path) else content
         if now is None or now[0] != ours:
-            raise ConflictError(f"{self.url}/{key}: another machine wrote it meanwhile; run again")
+            raise ConflictError(f"{self.url}/{key}: {_MEANWHILE}")
         return now[1]
 
     def names(self, folder: str) -> list[str]:
         """The names of what is in a folder: of objects, and of folders."""
-        with self._in_words("listed"):
-            found = obstore.list_with_delimiter(self._store, folder)
+        found = self._tried("listed", lambda: obstore.list_with_delimiter(self._store, folder))
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         return [path.rpartition("/")[2] for path in paths]
 
-    def objects(self, folder: str) -> Iterator[tuple[str, datetime]]:
+    def objects(self, folder: str) -> list[tuple[str, datetime]]:
         """The keys of all objects below a folder, and when each was written."""
-        with self._in_words("listed"):
-            for some in obstore.list(self._store, folder):
-                yield from ((each["path"], each["last_modified"]) for each in some)
+        found = self._tried("listed", lambda: list(obstore.list(self._store, folder)))
+        return [(each["path"], each["last_modified"]) for some in found for each in some]
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; one that is gone already is no error."""
         if keys:
-            with self._in_words("written"):
-                obstore.delete(self._store, keys)
+            self._tried("written", lambda: obstore.delete(self._store, keys))
 
     def check_conditions(self, folder: str) -> None:
         """Try whether the store keeps what `put_if` promises: not every imitation of S3 does.
@@ -198,27 +180,39 @@ class ObjectStore:
             return True
         return False
 
-    @contextmanager
-    def _in_words(self, done: str) -> Iterator[None]:
+    def _found(self, read: Callable[[], _Answer]) -> _Answer | None:
+        """What is read; None where there is no such object."""
+
+        def look() -> _Answer | None:
+            try:
+                return read()
+            except FileNotFoundError as error:
+                # Nothing is there, unless it is the whole bucket that is not.
+                if error.filename or _NO_BUCKET.search(str(error)):
+                    raise
+            return None
+
+        return self._tried("read", look)
+
+    def _tried(self, done: str, work: Callable[[], _Answer]) -> _Answer:
+        """What obstore answers; its errors in words.
+
+        Not a context manager: the library's error would travel along as the context, and may hold
+        an address with a signature.
+        """
         try:
-            yield
+            return work()
+        except (AlreadyExistsError, PreconditionError):
+            failure: InventoryError = ConflictError(f"{self.url}: {_MEANWHILE}")
         except (BaseError, OSError) as error:
-            if isinstance(error, OSError) and error.filename:
+            if isinstance(error, OSError) and error.errno:
                 raise  # a file of this machine
             failure = ObjectStoreError(f"{self.url}: cannot be {done} ({_reason(error)})")
-        else:
-            return
-        # Raised out here: the library's error may hold an address with a signature.
         raise failure
 
 
-def _version(e_tag: str | None, number: str | None) -> Version:
-    return Version(e_tag, number)
-
-
-def _raise_without_bucket(error: FileNotFoundError) -> None:
-    if _NO_BUCKET.search(str(error)):
-        raise error
+def _version(of: "ObjectMeta | PutResult") -> Version:
+    return Version(of["e_tag"], of["version"])
 
 
 def _reason(error: BaseException) -> str:

@@ -1,0 +1,312 @@
+"""A history in an object store: what counts, who wins, and what a lost machine leaves behind."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.dataset as ds
+import pytest
+from conftest import Publisher, Pulled, on_day, tables_in
+from s3_server import BUCKET, S3Request, S3Server, s3_server
+
+from pipelines.errors import InventoryError
+from pipelines.load import mirrored_history
+from pipelines.load.duckdb_file import update_duckdb_file
+from pipelines.load.history import History
+from pipelines.load.mirrored_history import MirroredHistory
+from pipelines.load.object_store import ConflictError, ObjectStore, ObjectStoreError
+from pipelines.load.published_object import PublishedObject
+from pipelines.load.retention import prune
+from pipelines.settings import KeepSnapshots
+from pipelines.simulator import Sizes, generate
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+REQUESTS_BETWEEN = 7
+URL = f"s3://{BUCKET}/some/prefix"
+
+
+@dataclass
+class Machine(Publisher):
+    """A machine that publishes to the object store."""
+
+    store: ObjectStore
+
+    @property
+    def history(self) -> History:
+        """What the store holds now."""
+        return MirroredHistory(self.home / "history", self.store)
+
+    def publish_object(self) -> None:
+        """Publish the file as the Dagster assets do."""
+        published = PublishedObject(self.store, self.home, self.file)
+        published.renew(lambda: update_duckdb_file(self.history, self.file))
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """An S3 server, named by the environment."""
+    with s3_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def machine(s3: S3Server, fast_tmp_path: Path) -> Callable[[str], Machine]:
+    """A machine of that name; it knows of the others what the store says."""
+    assert s3.address
+    return lambda name: Machine(fast_tmp_path / name, ObjectStore(URL))
+
+
+def ids_seen_by(machine: Machine) -> list[str]:
+    """The snapshots that count for a machine, the newest of them whole."""
+    history = machine.history
+    for manifest in history.manifests()[-2:]:
+        at = (manifest.integration.name, manifest.snapshot_id)
+        assert all(history.is_whole(table, *at) for table in manifest.sha256)
+    return history.snapshot_ids("acme")
+
+
+def test_machines_in_turn_publish_what_one_alone_would(
+    pull: Callable[..., Pulled], publisher: Publisher, machine: Callable[[str], Machine]
+) -> None:
+    organization = generate(sizes=SMALL)
+    one, other, third = map(machine, ["one", "other", "third"])
+    for day, each in enumerate([one, one, other, one, other]):
+        pulled = on_day(day, pull(organization))
+        each.publish(pulled)
+        each.publish_object()
+        publisher.publish(pulled)
+        organization.remove_system(next(iter(organization.systems)))
+        organization.add_user(username=f"person.{day}")
+    expected = tables_in(publisher.file)
+    assert tables_in(other.file) == expected
+    update_duckdb_file(third.history, third.file)
+    assert tables_in(third.file) == expected
+    assert PublishedObject(third.store, third.home, third.file).fetch()
+    assert tables_in(third.file) == expected
+    assert ids_seen_by(third) == publisher.history.snapshot_ids("acme")
+
+
+def test_any_engine_reads_the_parquet_as_one_dataset(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], fast_tmp_path: Path
+) -> None:
+    one = machine("one")
+    for day in range(2):
+        one.publish(on_day(day, pull(generate(sizes=SMALL))))
+    for key, _ in one.store.objects("history/users"):
+        path = fast_tmp_path / key
+        path.parent.mkdir(parents=True)
+        one.store.download(key, path)
+    rows = ds.dataset(fast_tmp_path / "history/users", partitioning="hive").to_table()
+    assert set(rows["integration"].to_pylist()) == {"acme"}
+    assert len(set(rows["snapshot"].to_pylist())) == 2
+
+
+def test_of_two_that_publish_at_once_one_wins_and_the_other_starts_anew(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one, other = machine("one"), machine("other")
+    one.publish(on_day(0, pulled))
+    late = other.history
+    assert late.snapshot_ids("acme")
+    won = one.publish(on_day(1, pulled))
+    with monkeypatch.context() as patched:
+        patched.setattr(Machine, "history", late)
+        with pytest.raises(ConflictError, match="another machine wrote it meanwhile; run again"):
+            other.publish(on_day(2, pulled))
+    assert ids_seen_by(other)[-1] == won.snapshot_id
+    again = other.publish(on_day(3, pulled))
+    assert ids_seen_by(one)[-1] == again.snapshot_id
+    assert len(ids_seen_by(one)) == 3
+
+
+def test_two_in_the_same_second_take_different_ids(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
+) -> None:
+    pulled = on_day(0, pull(generate(sizes=SMALL)))
+    lost, next_one = machine("lost"), machine("next")
+    s3.is_refused = lambda request: request.method == "PUT" and "/changes/" in request.path
+    with pytest.raises(ObjectStoreError):
+        lost.publish(pulled)
+    s3.is_refused = lambda _: False
+    assert next_one.publish(pulled).snapshot_id.endswith("-2")
+
+
+def test_a_machine_lost_at_any_request_harms_nobody(
+    pull: Callable[..., Pulled],
+    machine: Callable[[str], Machine],
+    s3: S3Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mirrored_history, "ORPHAN_AGE", mirrored_history.ORPHAN_AGE * -1)
+    pulled = pull(generate(sizes=SMALL))
+    next_one, lost = machine("next"), machine("lost")
+    next_one.publish(on_day(0, pulled))
+    points, committed, is_lost = 0, 0, True
+    while is_lost:
+        known = ids_seen_by(next_one)
+        s3.is_refused = after(s3, len(s3.requests) + REQUESTS_BETWEEN * points)
+        is_lost = is_lost_at_last(lost, on_day(2 * points + 1, pulled))
+        s3.is_refused = lambda _: False
+        now = ids_seen_by(next_one)
+        assert now in (known, [*known, now[-1]])
+        committed += now != known
+        next_one.publish(on_day(2 * points + 2, pulled))
+        next_one.publish_object()
+        assert len(ids_seen_by(next_one)) == len(now) + 1
+        points += 1
+    assert points > 12
+    # Also between the commit and the last request.
+    assert 1 < committed < points
+    prune(next_one.history, "acme", KeepSnapshots())
+    assert orphans(next_one) == set()
+
+
+def is_lost_at_last(machine: Machine, pulled: Pulled) -> bool:
+    """Publish; whether the store was out of reach before the end."""
+    try:
+        machine.publish(pulled)
+        machine.publish_object()
+    except InventoryError:
+        return True
+    return False
+
+
+def after(s3: S3Server, count: int) -> Callable[[S3Request], bool]:
+    """Whether so many requests have come."""
+    return lambda _: len(s3.requests) > count
+
+
+def orphans(machine: Machine) -> set[str]:
+    """The objects of the history that no manifest names."""
+    named = set()
+    for manifest in machine.history.manifests():
+        where = f"integration={manifest.integration.name}/snapshot={manifest.snapshot_id}"
+        named |= {f"history/{table}/{where}/part-0.parquet" for table in manifest.sha256}
+    keys = {key for key, _ in machine.store.objects("history")}
+    manifests = {key for key in keys if key.startswith("history/_manifests/")}
+    assert len(manifests) == len(machine.history.manifests()) + 1
+    return keys - manifests - named
+
+
+def test_a_commit_whose_answer_is_lost_counts_once(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one = machine("one")
+    one.publish(on_day(0, pulled))
+    lost: list[S3Request] = []
+
+    def loses(request: S3Request) -> bool:
+        if lost or request.method != "PUT" or not request.path.endswith("/index.json"):
+            return False
+        lost.append(request)
+        return True
+
+    s3.loses_answer = loses
+    one.publish(on_day(1, pulled))
+    assert lost
+    assert len(ids_seen_by(one)) == 2
+
+
+def test_of_two_that_renew_a_file_the_later_one_has_what_both_published(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one, other = machine("one"), machine("other")
+    one.publish(on_day(0, pulled))
+    one.publish_object()
+    published = PublishedObject(one.store, one.home, one.file)
+    made = 0
+
+    def make() -> None:
+        nonlocal made
+        made += 1
+        if made == 1:
+            update_duckdb_file(one.history, one.file)
+            other.publish(on_day(1, pulled))
+            other.publish_object()
+        else:
+            update_duckdb_file(one.history, one.file)
+
+    published.renew(make)
+    assert made == 2
+    with duckdb.connect(one.file, read_only=True) as connection:
+        assert connection.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+
+
+def test_a_thinned_history_is_the_same_on_every_machine(
+    pull: Callable[..., Pulled],
+    machine: Callable[[str], Machine],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mirrored_history, "ORPHAN_AGE", mirrored_history.ORPHAN_AGE * -1)
+    pulled = pull(generate(sizes=SMALL))
+    one, other = machine("one"), machine("other")
+    manifests = [one.publish(on_day(day, pulled)) for day in range(4)]
+    assert [each.has_tables for each in other.history.manifests()] == [True] * 4
+    prune(one.history, "acme", KeepSnapshots(all_for_days=1, then="none"))
+    seen = other.history.manifests()
+    assert [each.has_tables for each in seen] == [False, False, True, True]
+    gone = manifests[0].snapshot_id
+    left = {key.split("/")[1] for key, _ in one.store.objects("history") if gone in key}
+    assert left == {"_manifests", *seen[0].sha256}
+
+
+def test_a_damaged_object_is_named(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
+) -> None:
+    one, other = machine("one"), machine("other")
+    manifest = one.publish(on_day(0, pull(generate(sizes=SMALL))))
+    key = f"history/users/integration=acme/snapshot={manifest.snapshot_id}/part-0.parquet"
+    one.store.put(key, b"damaged")
+    with pytest.raises(InventoryError, match=f"{URL}/{key}: is damaged"):
+        update_duckdb_file(other.history, other.file)
+    assert not other.file.exists()
+    one.store.delete([key])
+    with pytest.raises(InventoryError, match=f"{URL}/{key}: is gone"):
+        update_duckdb_file(other.history, other.file)
+
+
+def test_a_forgotten_integration_leaves_no_object(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one, other = machine("one"), machine("other")
+    one.publish(on_day(0, pulled))
+    one.publish(on_day(0, pulled), name="kept")
+    other.history.forget("acme")
+    assert one.history.snapshots().keys() == {"kept"}
+    assert {key for key, _ in one.store.objects("history") if "acme" in key} == set()
+    assert one.history.manifests()
+
+
+def test_a_store_that_ignores_conditions_is_refused(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
+) -> None:
+    one = machine("one")
+    s3.has_conditions = False
+    with pytest.raises(ObjectStoreError, match="use one that keeps If-Match and If-None-Match"):
+        one.publish(on_day(0, pull(generate(sizes=SMALL))))
+    assert list(one.store.objects("history")) == []
+
+
+def test_what_the_store_refuses_is_told_without_a_secret(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
+        ObjectStore("s3://no-such/prefix").get("index.json")
+    s3.is_refused = lambda _: True
+    with pytest.raises(ObjectStoreError, match=r"credentials .* are refused") as refused:
+        ObjectStore(URL).put("index.json", b"")
+    monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    with pytest.raises(ObjectStoreError, match="it does not answer") as silent:
+        ObjectStore(URL).get("index.json")
+    for error in (refused, silent):
+        told = "".join(map(str, error.traceback)) + repr(error.value) + str(error.value)
+        assert "test-secret-access-key" not in told
+        assert error.value.__cause__ is error.value.__context__ is None
