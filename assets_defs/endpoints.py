@@ -197,6 +197,7 @@ def _call_metadata(result: Pull) -> Metadata:
         "seconds": round(seconds, 2),
         "paused_seconds": round(throttle.paused_seconds, 2),
         "good_rate": round(throttle.good_rate, 2),
+        "rate_is_shared": throttle.is_shared,
         "rate_over_time": dg.MetadataValue.table(
             [dg.TableRecord(point) for point in points], dg.TableSchema(columns)
         ),

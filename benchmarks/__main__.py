@@ -10,13 +10,24 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import faults, findings, integrations, limits, peers, publish, pull, scale
+from benchmarks.cases import (
+    faults,
+    findings,
+    integrations,
+    limits,
+    peers,
+    publish,
+    pull,
+    scale,
+    shared,
+)
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import Report
 
 BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "pull": pull.measure,
     "limits": limits.measure,
+    "shared": shared.measure,
     "faults": faults.measure,
     "peers": peers.measure,
     "scale": scale.measure,

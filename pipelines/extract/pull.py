@@ -20,7 +20,8 @@ from pipelines.extract.plan import Plan
 from pipelines.extract.remembered_rates import RememberedRates, hash_of
 from pipelines.extract.session import open_session
 from pipelines.extract.spool import FinishedList, Spool
-from pipelines.extract.throttle import ThrottleStats, throttle_for
+from pipelines.extract.throttle import throttle_for
+from pipelines.extract.throttle_stats import ThrottleStats
 from pipelines.integration import Integration
 
 # Beside those with a call under way: they wait for a place, or parse what came.

@@ -9,7 +9,8 @@ minimum, it slows down before it is told to.
 
 from collections import deque
 from dataclasses import dataclass, field
-from statistics import median
+
+from pipelines.extract.latencies import LATENCY_FACTOR, Latencies
 
 START_RATE = 4.0
 LOWEST_RATE = 1.0  # a run of refusals must not stop the pull
@@ -38,18 +39,14 @@ LEAST_MEASURED = 4
 BETWEEN = 0.75  # half of a doubled rate was accepted and the whole was not: between them
 TRUST_IN_RECENT = 0.75  # after a pause, in which an API may save up calls and may not
 
-LATENCY_CALLS = 32  # the median of so many stays within 30 % although single calls vary by 50 %
-FIRST_LATENCY_CALLS = 8  # before the calls themselves make the answers slow
-LATENCY_FACTOR = 2.0
 LATENCY_SLOWDOWN = 0.9
-HELPED = 0.9  # slowing down that leaves more than this of the latency did not help
-LATENCY_DRIFT = 1.01  # of the minimum, each window: an API that became slower is learnt anew
 
 IDLE_SECONDS = 1.0
 LATENCY_UNKNOWN = 1.0
 NEWEST_LATENCY = 1 / 8  # its weight in the running mean
 NEWEST_WAIT = 1 / 16
 RECENT_SENT = 8
+RECENT_ANSWERS = 64
 
 
 @dataclass
@@ -75,10 +72,14 @@ class Rate:
     _doubled_at: float = 0.0
     _clean_calls: int = 0
     _paused_until: float = 0.0
-    _sent_at: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_SENT))
+    _sent_at: deque[float] = field(default_factory=deque)
     _waiting: float = 1.0
     _latency: float = 0.0
-    _latencies: "_Latencies" = field(default_factory=lambda: _Latencies(0.0))
+    _latencies: Latencies = field(default_factory=lambda: Latencies(0.0))
+
+    def __post_init__(self) -> None:
+        """Of what is restored, too, only the newest calls are kept."""
+        self._sent_at = deque(self._sent_at, RECENT_SENT)
 
     @property
     def good(self) -> float:
@@ -92,7 +93,7 @@ class Rate:
         self._set(self.now)
         self._epoch = _Epoch(at, at)
         self._doubled_at = at
-        self._latencies = _Latencies(at)
+        self._latencies = Latencies(at)
 
     @property
     def interval(self) -> float:
@@ -101,8 +102,10 @@ class Rate:
         return 0.0 if is_start else 1 / self.now
 
     def cap(self, most: float) -> None:
-        """Never more than this, nor than an earlier cap."""
-        self.most = min(self.most, most)
+        """Never more than this from now on; a limit that an earlier cap hid is used at once."""
+        if most > self.most and self.limit is not None and self._is_back:
+            self.now = max(self.now, PLATEAU * self.limit)
+        self.most = most
         self._set(self.now)
 
     def sent(self, at: float, *, waited: bool) -> None:
@@ -263,7 +266,10 @@ class _Epoch:
     hold_until: float = 0.0
     accepted: int = 0
     grows: bool = False
-    answers: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=64))
+    answers: deque[tuple[float, float]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.answers = deque(self.answers, RECENT_ANSWERS)
 
     def grow(self) -> None:
         if not self.grows:
@@ -276,36 +282,3 @@ class _Epoch:
         if len(times) >= LEAST_MEASURED:
             return (len(times) - 1) / (times[-1] - times[0])
         return (self.accepted + 0.5) / max(at - self.heard_at, least_seconds)
-
-
-class _Latencies:
-    """Tells whether answers take twice as long as they can, by medians of some calls each."""
-
-    def __init__(self, began_at: float) -> None:
-        self.began_at = began_at
-        self.calls = 0
-        self._window: list[float] = []
-        self._lowest_median: float | None = None
-        self._slowed_at_median: float | None = None
-
-    def restart(self, at: float) -> None:
-        self.began_at = at
-        self._window.clear()
-
-    def are_slow(self, latency: float) -> bool:
-        return latency >= LATENCY_FACTOR * (self._lowest_median or latency)
-
-    def add(self, latency: float) -> bool | None:
-        """Whether the window that this call completes was slow; None if it completes none."""
-        self._window.append(latency)
-        if len(self._window) < (LATENCY_CALLS if self._lowest_median else FIRST_LATENCY_CALLS):
-            return None
-        now = median(self._window)
-        self.calls = len(self._window)
-        self._window.clear()
-        if self._slowed_at_median and now > HELPED * self._slowed_at_median:
-            self._lowest_median = now  # it is not our calls that make the answers slow
-        self._lowest_median = min(now, LATENCY_DRIFT * (self._lowest_median or now))
-        is_slow = self.are_slow(now)
-        self._slowed_at_median = now if is_slow else None
-        return is_slow

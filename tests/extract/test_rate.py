@@ -1,51 +1,20 @@
 """The rate finds what the API takes: simulated pulls through the throttle, on a simulated clock."""
 
 import heapq
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count, pairwise
 
 import pytest
+from limited_api import LATENCY, Api
 
-from pipelines.extract.throttle import Throttle
+from pipelines.extract.local_throttle import LocalThrottle
 
 PLACES = 10  # calls in flight at most
-LATENCY = 0.05
 CALLS = 1700  # of a small organisation's pull
 MOST_REFUSED = 0.015
 LEAST_USED = 0.92  # of the rate that the API allows
-
-
-@dataclass
-class Api:
-    """Answers after a latency that may depend on the calls in flight; may allow a rate only.
-
-    Attributes:
-        limit: calls a second, None without bound.
-        burst: calls at once.
-        latency: seconds, by the calls in flight.
-        names_pause: whether a 429 has a Retry-After, in whole seconds as HTTP wants it.
-    """
-
-    limit: float | None = None
-    burst: float = 1.0
-    latency: Callable[[int], float] = lambda _: LATENCY
-    names_pause: bool = False
-    _tokens: float = math.inf
-    _filled_at: float = 0.0
-
-    def answer(self, at: float) -> tuple[bool, float | None]:
-        """Whether a call that arrives now is accepted, and the Retry-After."""
-        if self.limit is None:
-            return True, None
-        filled = self._tokens + (at - self._filled_at) * self.limit
-        self._tokens, self._filled_at = min(self.burst, filled), at
-        if self._tokens >= 1 - 1e-9:
-            self._tokens -= 1
-            return True, None
-        return False, math.ceil((1 - self._tokens) / self.limit) if self.names_pause else None
 
 
 @dataclass
@@ -62,7 +31,9 @@ class Pull:
     _numbers: "count[int]" = field(default_factory=count)
 
     def run(self, start_rate: float = 4.0, max_rate: float | None = None) -> "Pull":
-        self.throttle = Throttle(start_rate=start_rate, max_rate=max_rate, clock=lambda: self.now)
+        self.throttle = LocalThrottle(
+            start_rate=start_rate, max_rate=max_rate, clock=lambda: self.now
+        )
         return self.resume()
 
     def resume(self) -> "Pull":

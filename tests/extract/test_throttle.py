@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.extract.answers import parse_retry_after
+from pipelines.extract.local_throttle import LocalThrottle
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.extract.throttle import Throttle, throttle_for
+from pipelines.extract.throttle import throttle_for
 
 
 class Clock:
@@ -30,7 +31,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def times(throttle: Throttle, clock: Clock, calls: int) -> list[float]:
+def times(throttle: LocalThrottle, clock: Clock, calls: int) -> list[float]:
     """When so many calls go out, in seconds after the first."""
     found = []
     for _ in range(calls):
@@ -40,22 +41,22 @@ def times(throttle: Throttle, clock: Clock, calls: int) -> list[float]:
 
 
 def test_after_the_first_four_calls_are_spaced_evenly(clock: Clock) -> None:
-    throttle = Throttle(start_rate=4.0, clock=clock)
+    throttle = LocalThrottle(start_rate=4.0, clock=clock)
     assert times(throttle, clock, 7) == [0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.75]
 
 
 def test_a_remembered_rate_spaces_calls_from_the_first_on(clock: Clock) -> None:
-    throttle = Throttle(start_rate=8.0, clock=clock)
+    throttle = LocalThrottle(start_rate=8.0, clock=clock)
     assert times(throttle, clock, 5) == [0.0, 0.125, 0.25, 0.375, 0.5]
 
 
 def test_a_cap_holds_from_the_first_call_on(clock: Clock) -> None:
-    throttle = Throttle(start_rate=400.0, max_rate=2.0, clock=clock)
+    throttle = LocalThrottle(start_rate=400.0, max_rate=2.0, clock=clock)
     assert times(throttle, clock, 3) == [0.0, 0.5, 1.0]
 
 
 def test_retry_after_holds_every_call_back(clock: Clock) -> None:
-    throttle = Throttle(start_rate=100.0, clock=clock)
+    throttle = LocalThrottle(start_rate=100.0, clock=clock)
     throttle.acquire(clock.sleep)
     asked_at = clock.now
     throttle.throttled(30.0)
@@ -73,7 +74,7 @@ def test_a_wait_ends_when_the_pull_is_given_up(clock: Clock) -> None:
     def give_up(_: float) -> None:
         raise GivenUpError
 
-    throttle = Throttle(max_rate=1.0, clock=clock)
+    throttle = LocalThrottle(max_rate=1.0, clock=clock)
     throttle.acquire(clock.sleep)
     with pytest.raises(GivenUpError):
         throttle.acquire(give_up)
@@ -81,7 +82,7 @@ def test_a_wait_ends_when_the_pull_is_given_up(clock: Clock) -> None:
 
 
 def test_the_course_of_the_rate_is_kept_thin(clock: Clock) -> None:
-    throttle = Throttle(start_rate=4.0, clock=clock)
+    throttle = LocalThrottle(start_rate=4.0, clock=clock)
     for _ in range(5000):
         throttle.acquire(clock.sleep)
         clock.sleep(0.01)

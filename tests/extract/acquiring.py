@@ -1,0 +1,22 @@
+"""Takes times of a key without end, in a process of its own; each but the first few is a wait.
+
+Arguments: the key. Prints a line when its first calls have gone out.
+"""
+
+import sys
+import time
+
+from pipelines.extract.throttle import throttle_for
+
+
+def main() -> None:
+    throttle = throttle_for(sys.argv[1], 10.0, None)
+    while True:
+        for _ in range(6):
+            throttle.acquire(time.sleep)
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Pulls one organisation in a process of its own, as a run on another machine would.
+
+Arguments: the integration as JSON, and the folder for what outlives the run. Prints what it read.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from pipelines.extract.pull import pull_organization
+from pipelines.integration import Integration
+
+
+def main() -> None:
+    pulled = pull_organization(Integration.model_validate_json(sys.argv[1]), Path(sys.argv[2]))
+    found = {
+        "throttled": pulled.throttle.throttled,
+        "is_shared": pulled.throttle.is_shared,
+        "rows": {name: table.num_rows for name, table in pulled.tables.items()},
+    }
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""A Redis server of a test's own."""
+
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+import redis
+
+START_SECONDS = 20.0
+POLL_SECONDS = 0.02
+MISSING = "no redis-server here: the tests of the shared rate are skipped (apt-get install it)"
+
+needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason=MISSING)
+
+
+class RedisServer:
+    """Keeps nothing on disk; may be stopped and started again at the same address.
+
+    Args:
+        folder: for its log.
+        password: that clients need; none if empty.
+        certificate: with its key, where it is reached by TLS only.
+    """
+
+    def __init__(self, folder: Path, password: str = "", certificate: Path | None = None) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        secret = f":{password}@" if password else ""
+        self.address = f"redis://{secret}127.0.0.1:{self.port}"
+        options = {"bind": "127.0.0.1", "save": "", "appendonly": "no", "port": f"{self.port}"}
+        if certificate:
+            self.address = f"rediss://{secret}127.0.0.1:{self.port}?ssl_ca_certs={certificate}"
+            options |= {"port": "0", "tls-port": f"{self.port}", "tls-auth-clients": "no"}
+            options |= {"tls-cert-file": f"{certificate}", "tls-key-file": f"{certificate}"}
+        if password:
+            options["requirepass"] = password
+        self._command = ["redis-server"]
+        for name, value in options.items():
+            self._command += [f"--{name}", value]
+        self._log = folder / f"redis-{self.port}.log"
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def start(self) -> None:
+        """Return when it answers."""
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        with self.client() as client:
+            while True:
+                try:
+                    client.ping()
+                except redis.ConnectionError:
+                    if self._process.poll() is not None or time.monotonic() > deadline:
+                        self.stop()
+                        raise
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return
+
+    def stop(self) -> None:
+        """End it at once, and what it holds with it."""
+        self._process.kill()
+        self._process.wait()
+
+    def client(self) -> redis.Redis:
+        """A connection to look at what it holds."""
+        return redis.Redis.from_url(self.address)
