@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.cases import (
+    capacity,
     faults,
     findings,
     integrations,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "integrations": integrations.measure,
     "publish": publish.measure,
     "findings": findings.measure,
+    "capacity": capacity.measure,
 }
 
 
