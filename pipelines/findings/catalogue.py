@@ -34,7 +34,8 @@ THRESHOLDS = Table(
 
 def _questions() -> View:
     listed = ",\n    ".join(
-        f"('{each.name}', '{each.severity}', {list(each.needs)}::TEXT[], {each.compares})"
+        f"('{each.name}', '{each.severity}', {list(each.needs)}::TEXT[], "
+        f"{list(each.targets)}::TEXT[], {each.compares})"
         for each in FINDINGS
     )
     return View(
@@ -44,11 +45,11 @@ def _questions() -> View:
             "integration": "Name of the integration",
             "finding": "Name of the finding, which is that of its view",
             "severity": "high, medium or low",
-            "answerable": "Whether its latest pull asked for the lists that it takes, and, "
-            "where it takes two snapshots, the one before did, too",
+            "answerable": "Whether its latest pull asked for the lists and associations that it "
+            "takes, and, where it takes two snapshots, the one before did, too",
         },
         sql=f"""
-WITH catalogue(finding, severity, needs, compares) AS (VALUES
+WITH catalogue(finding, severity, needs, targets, compares) AS (VALUES
     {listed}
 ),
 -- Of the latest and the one before. Without an application there is no list of its users.
@@ -60,16 +61,24 @@ pulls AS (
         list_concat(
             completeness ->> '$[*].endpoint',
             CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END
-        ) AS endpoints
+        ) AS endpoints,
+        rows ->> '$.system_groups' = '0' AS is_without_groups
     FROM main.snapshots
     QUALIFY age <= 2
+),
+-- A list of associations names one target, or several with commas between.
+associations AS (
+    SELECT integration, flatten(list(string_split(target, ','))) AS targets
+    FROM main.completeness WHERE endpoint = 'systemgroups_associations' GROUP BY integration
 )
 SELECT i.integration, c.finding, c.severity,
     list_has_all(latest.endpoints, c.needs)
+        AND (latest.is_without_groups OR list_has_all(coalesce(a.targets, []), c.targets))
         AND (NOT c.compares OR coalesce(list_has_all(before.endpoints, c.needs), FALSE))
         AS answerable
 FROM main.integrations i
 JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
+LEFT JOIN associations a ON a.integration = i.integration
 LEFT JOIN pulls before ON before.integration = i.integration AND before.age = 2
 CROSS JOIN catalogue c
 """,

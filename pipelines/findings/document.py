@@ -108,7 +108,11 @@ def _section(finding: Finding) -> str:
 
 
 def _takes(finding: Finding) -> str:
-    takes = [f"the list `{each}`" for each in finding.needs] + ["two snapshots"] * finding.compares
+    takes = [
+        *(f"the list `{each}`" for each in finding.needs),
+        *(f"the associations with targets of type `{each}`" for each in finding.targets),
+        *["two snapshots"] * finding.compares,
+    ]
     return f"\n**Takes.** {', '.join(takes)}.\n" if takes else ""
 
 

@@ -56,6 +56,7 @@ class Finding:
         since: what `since` is.
         sql: the query over the published tables: every column of `COLUMNS` but the severity.
         needs: lists that a pull must have asked for, else that nothing is found says nothing.
+        targets: types of targets whose associations it must have asked for, likewise.
         compares: whether it takes two snapshots.
     """
 
@@ -69,6 +70,7 @@ class Finding:
     since: str
     sql: str
     needs: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
     compares: bool = False
 
     @property

@@ -18,6 +18,7 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
         "targets": "bindings that grant it, as type and id; empty where another edge does",
     },
     since="When the oldest grant that still stands was first seen",
+    targets=("user", "user_group"),
     sql="""
 WITH began AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS granted_at

@@ -193,6 +193,7 @@ UNRESOLVED_IDS = Finding(
     },
     since="When it was first named, or its record was first missed",
     needs=("systems", "systemusers", "applications", "applications_users"),
+    targets=("user",),
     sql="""
 WITH began AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS began_at

@@ -339,3 +339,31 @@ def test_who_reaches_nothing_is_not_known_without_the_users_of_applications(
         "access_gained",
         "unresolved_ids",
     }
+
+
+@pytest.mark.parametrize(
+    ("targets", "unknown"),
+    [
+        (["policy"], {"groups_with_passwordless_sudo", "unresolved_ids"}),
+        (["user", "policy"], {"groups_with_passwordless_sudo"}),
+        (["user_group"], {"unresolved_ids"}),
+        (["user", "user_group"], set()),
+    ],
+)
+def test_what_an_association_would_tell_is_not_known_unless_it_was_asked_for(
+    targets: list[str], unknown: set[str], pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    publisher.publish(on_day(1, pull(organization, association_targets=targets)))
+    assert not_known(publisher) == TAKE_TWO, "without a group there is no association"
+    servers = organization.add_group("Servers")
+    # Nobody is in it: no list of the group's users names it.
+    operators = organization.add_group("Operators to come", "user_group")
+    organization.bind(servers, "user_group", operators, sudo(without_password=True))
+    before = truth(organization, views=False)
+    publisher.publish(on_day(2, pull(organization, association_targets=targets)))
+    assert not_known(publisher) == unknown
+    if "user_group" in targets:
+        expected = findings(before, before, day(2))["groups_with_passwordless_sudo"]
+        assert in_order(found(publisher)["groups_with_passwordless_sudo"]) == in_order(expected)
+        assert len(expected) == 1
