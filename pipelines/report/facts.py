@@ -158,6 +158,11 @@ class Facts:
     changes: Sequence[Change]
     proofs: Sequence[Proof]
 
+    @property
+    def not_asked(self) -> Sequence[Finding]:
+        """The questions without a finding of which it is not known that there is none."""
+        return [each for each in self.findings if not each.count and not each.is_answerable]
+
     def count_of(self, severity: str) -> int:
         """Number of findings of a severity, over all questions."""
         return sum(each.count for each in self.findings if each.severity == severity)

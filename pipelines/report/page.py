@@ -84,7 +84,6 @@ def _section(environment: Environment, facts: Facts, *, is_alone: bool) -> Marku
         is_alone=is_alone,
         found=[each for each in facts.findings if each.count],
         not_found=[each for each in facts.findings if not each.count and each.is_answerable],
-        not_asked=[each for each in facts.findings if not each.count and not each.is_answerable],
         courses={
             each.table: course_chart(f"{_words(each.table)} over time", each.table, facts.course)
             for each in facts.counts

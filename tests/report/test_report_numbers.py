@@ -9,6 +9,7 @@ import pytest
 from conftest import FIRST_DAY, Publisher, Pulled, on_day
 from parsed_page import Element, numbers, report_of
 
+from pipelines.findings.catalogue import FINDINGS
 from pipelines.report.queries import FIRST_NAMES
 from pipelines.simulator import Organization, Sizes, generate
 
@@ -136,6 +137,7 @@ def assert_findings(page: Element, publisher: Publisher) -> None:
         for severity in ("high", "medium", "low")
     }
     told = " , ".join(f"{count:,} {severity}" for severity, count in counts.items())
+    # Both pulls asked for everything: nothing more is told.
     assert told in [each.text for each in page.all("p")]
 
 
@@ -178,7 +180,8 @@ def test_an_empty_organisation_and_a_first_snapshot_have_a_page(
     assert [each.text for each in page.all("div", **{"class": "big"})] == ["0"] * len(COUNTED)
     assert page.text.count("first snapshot") == len(COUNTED) + 1
     assert "There are none." in page.text
-    assert "0 high , 0 medium , 0 low" in page.text
+    # What takes two snapshots.
+    assert "0 high , 0 medium , 0 low , 3 not asked" in page.text
 
 
 def test_what_was_not_pulled_is_not_none(
@@ -197,6 +200,10 @@ def test_what_was_not_pulled_is_not_none(
         assert title in unknown
         assert title not in none
     assert "System groups" in none
+    not_asked = answer(publisher, "SELECT count(*) FROM findings.questions WHERE NOT answerable")
+    assert not_asked == len(FINDINGS) - 2
+    assert f" low , {not_asked} not asked" in page.text
+    assert len(unknown.split("; ")) == not_asked
 
 
 def test_several_integrations_are_listed_the_gravest_first_each_with_its_own_numbers(
@@ -213,7 +220,8 @@ SELECT i.integration, systems, users, applications, ipv4_addresses,
     (SELECT count(*) FROM system_groups g WHERE g.integration = i.integration) AS system_groups,
     sum(count) FILTER (severity = 'high')::INT AS high,
     sum(count) FILTER (severity = 'medium')::INT AS medium,
-    sum(count) FILTER (severity = 'low')::INT AS low
+    sum(count) FILTER (severity = 'low')::INT AS low,
+    count(*) FILTER (count IS NULL)::INT AS not_asked
 FROM integrations i JOIN findings.summary f ON f.integration = i.integration
 GROUP BY ALL ORDER BY high DESC, medium DESC, low DESC, i.integration"""
     )
@@ -226,5 +234,7 @@ GROUP BY ALL ORDER BY high DESC, medium DESC, low DESC, i.integration"""
     assert not [each for each in sections if "open" in each.attributes]
     targets = {each.attributes["id"] for each in page.all("div") if "id" in each.attributes}
     assert {each.attributes["href"] for each in table.all("a")} == {f"#{name}" for name in targets}
+    assert all(row["not_asked"] for row in expected)
     for section, row in zip(sections, expected, strict=True):
+        assert f"{row['not_asked']} not asked" in section.all("summary")[0].text
         assert big(section.one("figure", data_count="systems")) == row["systems"]
