@@ -9,7 +9,7 @@ import tenacity
 
 from pipelines.extract.answers import Answer, Body, Json, answer_of, body_of, failure_of
 from pipelines.extract.errors import AbortedError, TemporaryError, ThrottledError
-from pipelines.extract.retry import MAX_TRIES, RetryBudget, wait_before_retry
+from pipelines.extract.retry import MAX_TRIES, RetryBudget, next_try, wait_before_retry
 from pipelines.extract.throttle import Throttle
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
@@ -106,7 +106,8 @@ class JumpCloudClient:
     def _before_retry(self, state: tenacity.RetryCallState) -> None:
         self._count(retries=1)
         if state.outcome:
-            self._on_retry(f"{state.outcome.exception()}; trying again")
+            again = next_try(state, self.max_tries)
+            self._on_retry(f"{state.outcome.exception()}; trying again ({again})")
 
     def _sleep(self, seconds: float) -> None:
         if self._aborted.wait(seconds):

@@ -37,6 +37,21 @@ def wait_before_retry(state: tenacity.RetryCallState) -> float:
     return _exponential(state)
 
 
+def next_try(state: tenacity.RetryCallState, max_tries: int) -> str:
+    """Which try comes next, and how long the waits up to the last one take, in words.
+
+    Args:
+        state: of a call that waits now.
+        max_tries: how often it is sent, at most.
+    """
+    number = state.attempt_number + 1
+    later = range(number, max_tries)
+    seconds = state.upcoming_sleep + sum(
+        min(FIRST_WAIT_SECONDS * 2 ** (n - 1), LONGEST_WAIT_SECONDS) for n in later
+    )
+    return f"try {number} of {max_tries}, the last in about {seconds:.0f} s"
+
+
 class RetryBudget:
     """How many more failures the calls of one pull may have; shared by its threads."""
 

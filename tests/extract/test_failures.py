@@ -169,12 +169,17 @@ def test_the_right_organisation_is_accepted(pull: Callable[..., Pulled]) -> None
 @pytest.mark.usefixtures("no_waiting")
 def test_no_network(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
     monkeypatch.setenv(KEY_VARIABLE, "jca_key")
+    told: list[str] = []
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening: refuses every connection
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
         acme = Integration(name="acme", base_url=url, api_key_env=KEY_VARIABLE)
         with pytest.raises(TemporaryError, match="cannot be reached; check the network") as caught:
-            pull_organization(acme, state)
+            pull_organization(acme, state, on_retry=told.append)
+    # Here no wait comes before the next try; those after it are named as they would be.
+    for number, seconds in ((2, 122), (3, 120), (7, 60), (8, 0)):
+        again = f"; trying again (try {number} of {MAX_TRIES}, the last in about {seconds} s)"
+        assert [line for line in told if line.endswith(again)], told
     assert "jca_key" not in repr(caught.value)
     # The library's error holds the request, and so the key: it must not travel along.
     assert caught.value.__cause__ is None
