@@ -16,6 +16,7 @@ from assets_defs.places import (
 )
 from assets_defs.publishing import rebuild_file, remove_own_file
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
+from pipelines.errors import InventoryError
 from pipelines.extract.pull import spool_folder
 from pipelines.locks import hold, locked, release
 from pipelines.organizations import applied_settings
@@ -34,13 +35,20 @@ def forget(name: str, config: Path | None, data_dir: str | None, *, yes: bool) -
         _check(name)
         count = len(history().snapshot_ids(name))
         if not yes:
-            click.confirm(
-                f"Remove {name!r} with {count} snapshots from {history().place}?", abort=True
-            )
+            _ask(f"Remove {name!r} with {count} snapshots from {history().place}?")
         hold(run_lock(name), f"a run of integration {name!r}")
         _remove(name)
         release(run_lock(name))
         click.echo(f"{name}: removed; DuckDB file: {published_file()}")
+
+
+def _ask(question: str) -> None:
+    try:
+        is_wanted = click.confirm(question)
+    except click.Abort:
+        raise InventoryError("nobody answered, so nothing was removed; --yes asks nobody") from None
+    if not is_wanted:
+        raise click.Abort
 
 
 def _check(name: str) -> None:

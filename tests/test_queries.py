@@ -251,6 +251,9 @@ def test_an_integration_is_forgotten_wherever_it_was(
     refused = ask("forget", "gone", entered="n\n")
     assert refused.exit_code == 1
     assert "Remove 'gone' with 1 snapshots" in refused.stdout
+    unanswered = ask("forget", "gone")
+    assert unanswered.exit_code == 1
+    assert "nobody answered, so nothing was removed; --yes asks nobody" in unanswered.stderr
     assert before.items() <= contents(publisher.home).items()
 
     assert ask("forget", "gone", entered="y\n").exit_code == 0
