@@ -1,8 +1,9 @@
 """The commands that ask: `sql` the inventory, `diff` two snapshots."""
 
+import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -15,12 +16,14 @@ import pyarrow as pa
 from assets_defs.outputs import output_file
 from assets_defs.places import history
 from assets_defs.published import inventory_file, manifests_of
+from assets_defs.stacked import stacked
+from assets_defs.terminal import printable
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_data_dir
 from assets_defs.wording import describe
 from pipelines.errors import InventoryError
 from pipelines.load.differences import Difference, difference, snapshots_to_compare
 from pipelines.load.reading import locked_down
-from pipelines.load.results import Relation, write_result
+from pipelines.load.results import Relation, as_text, write_result
 from pipelines.load.spreadsheets import without_formula
 from pipelines.settings import load_settings
 
@@ -30,6 +33,7 @@ CSV = "csv"
 STANDARD_INPUT = "-"
 WIDTH = 120  # where there is no terminal to ask
 TABLE_ROWS = 40
+LEFT_OUT = "…"  # stands for the columns that DuckDB leaves out
 
 _integration = click.option("--integration", help="Whose snapshot is meant, where several have one")
 
@@ -118,10 +122,31 @@ def _write(relation: Relation, form: str, sink: BinaryIO) -> None:
     if form != TABLE:
         write_result(relation, form, sink)
         return
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
     text = StringIO()
     with redirect_stdout(text):
-        relation.show(max_width=shutil.get_terminal_size((WIDTH, 0)).columns, max_rows=TABLE_ROWS)
+        relation.show(max_width=width, max_rows=TABLE_ROWS)
+    if _lacks_columns(text.getvalue()):
+        text = StringIO("\n".join([*_in_lines(relation, width), ""]))
     sink.write(text.getvalue().encode())
+
+
+def _lacks_columns(table: str) -> bool:
+    """Whether DuckDB left columns out of a table that would be too wide."""
+    return LEFT_OUT in re.split(r" *│ *", table.partition("┐\n")[2].partition("\n")[0])
+
+
+def _in_lines(relation: Relation, width: int) -> Iterator[str]:
+    cells = ", ".join(
+        f"coalesce(({as_text(f'#{number}', kind.id)})::VARCHAR, 'NULL')"
+        for number, kind in enumerate(relation.types, start=1)
+    )
+    rows = relation.limit(TABLE_ROWS + 1).project(cells).fetchall()
+    columns = [printable(each) for each in relation.columns]
+    shown = ([printable(value) for value in row] for row in rows[:TABLE_ROWS])
+    yield from stacked(columns, shown, width)
+    if len(rows) > TABLE_ROWS:
+        yield f"The first {TABLE_ROWS} rows; --format csv or json has all."
 
 
 def _print_rows(differences: Sequence[Difference], form: str) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from assets_defs.lateness import enabled_since
+from assets_defs.stacked import stacked
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.organizations import applied_settings
@@ -52,12 +53,18 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
     table = Table(caption="Times are UTC.", caption_justify="left")
     for column in COLUMNS:
         table.add_column(column)
-    for row in rows_of(statuses):
+    rows = rows_of(statuses)
+    for row in rows:
         table.add_row(*row)
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = WIDE
-    console.print(table)
+    if console.measure(table, options=console.options.update_width(WIDE)).maximum <= console.width:
+        console.print(table)
+    else:
+        for line in stacked(COLUMNS, rows, console.width):
+            console.print(line, soft_wrap=True)
+        console.print(table.caption)
     for each in statuses:
         if each.last_run and each.last_run.words:
             console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)

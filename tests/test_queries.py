@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -57,6 +58,26 @@ def test_a_query_is_answered_in_each_form(ask: Callable[..., Result], tmp_path: 
     assert asked.stdout.split() == ['"n"', str(SMALL.systems)]
     nothing = ask("sql", "FROM systems WHERE FALSE", "--format", "json")
     assert (nothing.exit_code, nothing.stdout) == (0, "[]\n")
+
+
+@pytest.mark.usefixtures("published")
+def test_an_answer_wider_than_the_terminal_has_a_line_for_each_column(
+    ask: Callable[..., Result],
+) -> None:
+    query = "SELECT *, chr(27) AS odd, NULL AS nothing FROM systems ORDER BY system_id"
+    (first, *_), rows = json.loads(ask("sql", query, "--format", "json").stdout), SMALL.systems
+    lines = ask("sql", query).stdout.splitlines()
+    assert [line.strip("─") for line in lines if line.startswith("─[")] == [
+        f"[ {number} ]" for number in range(1, rows + 1)
+    ]
+    told = dict(re.split(r" *│ ", line, maxsplit=1) for line in lines[1 : len(first) + 1])
+    assert told.keys() == first.keys()
+    assert told["system_id"] == first["system_id"]
+    assert json.loads(told["group_ids"]) == first["group_ids"]
+    assert (told["odd"], told["nothing"]) == ("\\u001b", "NULL")
+    many = ask("sql", "SELECT s.* FROM systems s, range(10)").stdout.splitlines()
+    assert many[-1] == "The first 40 rows; --format csv or json has all."
+    assert len([line for line in many if line.startswith("─[")]) == 40
 
 
 FORBIDDEN = {

@@ -61,6 +61,19 @@ def test_status_of_a_name_that_is_not_there_names_those_that_are(
     assert "no integration is named 'better'; there are: good" in done.stderr
 
 
+def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installation) -> None:
+    wide, narrow = (
+        installation.run("status", FORCE_COLOR="1", COLUMNS=columns, TERM="xterm").stdout
+        for columns in ("200", "60")
+    )
+    assert "┃" in wide
+    assert "┃" not in narrow
+    told = dict(re.split(r" *│ ", line) for line in narrow.splitlines() if "│" in line)
+    assert told["integration"] == "jumpcloud"
+    assert told["type"] == "jumpcloud cloud"
+    assert told["last run"] == "never"
+
+
 def test_the_table_of_the_ui_says_why_a_run_failed(
     installation: Installation, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
