@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from assets_defs.check import check
+from assets_defs.demo import HOME as DEMO_HOME
 from assets_defs.demo import NAME as DEMO_NAME
 from assets_defs.demo import simulated_organization
 from assets_defs.export import export
@@ -34,7 +35,6 @@ from assets_defs.usage import (
 from pipelines.errors import InventoryError
 from pipelines.settings import KEY_VARIABLE, home, load_settings
 
-DEMO_HOME = "demo"
 UI_PORT = 3000
 
 

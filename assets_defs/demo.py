@@ -11,6 +11,8 @@ from pipelines.settings import CONFIG_VARIABLE
 from pipelines.simulator import Server, generate
 
 NAME = "demo"
+HOME = "demo"  # below the data directory
+SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 
 _SETTINGS = """\
@@ -28,7 +30,7 @@ def simulated_organization(data_dir: Path) -> Iterator[None]:
     """Serve the organisation on a free loopback port, and set it as the only integration."""
     organization = generate(now=_first_start(data_dir))
     with Server(organization) as server:
-        path = data_dir / "integrations.toml"
+        path = data_dir / SETTINGS
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
         write_text(text, path)
         os.environ[CONFIG_VARIABLE] = str(path)

@@ -1,7 +1,8 @@
 """The command `status`: the applied integrations at a glance."""
 
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -11,11 +12,14 @@ import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
+from assets_defs.demo import HOME as DEMO_HOME
+from assets_defs.demo import SETTINGS as DEMO_SETTINGS
 from assets_defs.lateness import enabled_since
 from assets_defs.stacked import stacked
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.organizations import applied_settings
+from pipelines.settings import CONFIG_VARIABLE, home
 
 WIDE = 240  # without a terminal nothing need be wrapped
 
@@ -41,6 +45,8 @@ def status(
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
+    for line in _elsewhere():
+        click.echo(line, err=True)
 
 
 def _as_text(value: object) -> str:
@@ -68,3 +74,16 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
     for each in statuses:
         if each.last_run and each.last_run.words:
             console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)
+
+
+def _elsewhere() -> Iterator[str]:
+    """Where other integrations are, if no settings file was named."""
+    if CONFIG_VARIABLE in os.environ:
+        return
+    for folder in (home(), home() / DEMO_HOME):
+        settings = folder / DEMO_SETTINGS
+        if settings.exists():
+            yield (
+                "no settings file is named, so this is the integration of the environment; those "
+                f"of {settings}: status --data-dir {folder} --config {settings}"
+            )

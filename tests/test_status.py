@@ -61,6 +61,20 @@ def test_status_of_a_name_that_is_not_there_names_those_that_are(
     assert "no integration is named 'better'; there are: good" in done.stderr
 
 
+def test_without_settings_status_says_where_the_demo_is(installation: Installation) -> None:
+    demo = installation.data / "demo"
+    demo.mkdir(parents=True)
+    (demo / "integrations.toml").write_text('[[integration]]\nname = "demo"\n')
+    told = installation.run("status")
+    assert "jumpcloud" in told.stdout
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("no settings file is named, so this is the integration of the env")
+    options = line.partition(": status ")[2].split()
+    told = installation.run("status", "--json", *options)
+    assert [each["name"] for each in json.loads(told.stdout)] == ["demo"]
+    assert told.stderr == ""
+
+
 def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installation) -> None:
     wide, narrow = (
         installation.run("status", FORCE_COLOR="1", COLUMNS=columns, TERM="xterm").stdout
