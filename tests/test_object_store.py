@@ -1,0 +1,164 @@
+"""The inventory in an object store, from the command line: one machine publishes, another reads."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Installation, tables_in
+from s3_server import BUCKET, S3Server, s3_server
+
+from assets_defs import places
+from assets_defs.cli import main
+from pipelines.load.duckdb_file import build_duckdb_file
+from pipelines.load.mirrored_history import MirroredHistory
+from pipelines.load.object_store import ObjectStore
+from pipelines.simulator import Organization, Server, Sizes, generate
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+URL = f"s3://{BUCKET}/some/prefix"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """An S3 server, named by the environment."""
+    with s3_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> Callable[..., Result]:
+    """Run a command on another machine."""
+
+    def run(*arguments: str, url: str = URL, machine: str = "elsewhere") -> Result:
+        monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", url)
+        monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / machine))
+        monkeypatch.setenv("DAGSTER_HOME", "")
+        # Each test has a store of its own at the same address.
+        places._opened.cache_clear()
+        return CliRunner().invoke(main, arguments)
+
+    return run
+
+
+def test_what_one_machine_publishes_another_reads(
+    s3: S3Server,
+    serve: Callable[..., Server],
+    installation: Installation,
+    elsewhere: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    organizations = {
+        name: generate(seed, sizes=SMALL) for seed, name in enumerate(["acme", "bolt"])
+    }
+    installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
+    publish(installation, organizations, s3)
+
+    for integration in ([], ["acme"]):
+        fetched = elsewhere("fetch", *integration)
+        assert fetched.exit_code == 0, fetched.output
+        assert Path(fetched.output.strip()).is_relative_to(installation.folder / "elsewhere")
+    assert answer(elsewhere, "SELECT integration, users FROM integrations ORDER BY 1") == [
+        f"'{name}',{len(organizations[name].users)}" for name in ("acme", "bolt")
+    ]
+    sent = len(s3.requests)
+    assert elsewhere("fetch").exit_code == 0
+    assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
+
+    organizations["acme"].add_user(username="new.person")
+    publish(installation, organizations, s3, "acme")
+    added = "SELECT asset_type FROM changes WHERE change = 'added'"
+    assert answer(elsewhere, added) == ["'users'"]
+    assert "new.person" in elsewhere("diff", "--integration", "acme").output
+    the_same_as_a_rebuilt_one(installation)
+
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
+    text = (installation.folder / "integrations.toml").read_text()
+    (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
+    forgotten = elsewhere("forget", "acme", "--yes")
+    assert forgotten.exit_code == 0, forgotten.output
+    assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
+    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
+
+
+def publish(
+    installation: Installation,
+    organizations: dict[str, Organization],
+    s3: S3Server,
+    *names: str,
+) -> None:
+    """Pull and publish on one machine."""
+    keys = {f"{name.upper()}_KEY": each.api_key for name, each in organizations.items()}
+    run = installation.run("run", *names, "--data-dir", URL, **keys, **s3.environment)
+    assert run.returncode == 0, run.stderr
+    for secret in [*keys.values(), s3.environment["AWS_SECRET_ACCESS_KEY"]]:
+        assert secret not in run.stdout + run.stderr
+    written = (installation.folder / "data" / "s3" / BUCKET / "some" / "prefix").rglob("*")
+    for file in written:
+        if file.is_file():
+            content = file.read_bytes()
+            assert s3.environment["AWS_SECRET_ACCESS_KEY"].encode() not in content
+
+
+def answer(elsewhere: Callable[..., Result], query: str) -> list[str]:
+    """The rows that `sql` prints."""
+    result = elsewhere("sql", query, "--format", "csv")
+    assert result.exit_code == 0, result.output
+    return [line.replace('"', "'") for line in result.stdout.splitlines()[1:]]
+
+
+def the_same_as_a_rebuilt_one(installation: Installation) -> None:
+    """The file over all that was brought here equals one made of the whole history."""
+    rebuilt = installation.folder / "rebuilt.duckdb"
+    history = MirroredHistory(installation.folder / "rebuilding", ObjectStore(URL))
+    build_duckdb_file(history, rebuilt)
+    assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
+
+
+def test_before_anything_is_combined_it_says_what_to_do(
+    s3: S3Server, elsewhere: Callable[..., Result]
+) -> None:
+    assert s3.address
+    result = elsewhere("sql", "SELECT 1")
+    assert result.exit_code == 1
+    assert f"{URL}/inventory.duckdb: no inventory has been published here yet" in result.output
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/place",
+        "s3://key:secret-of-someone@bucket/prefix",
+        "s3://bucket/prefix?token=secret-of-someone",
+        "https://bucket.example/prefix",
+    ],
+)
+def test_an_address_of_something_else_is_refused(
+    elsewhere: Callable[..., Result], url: str
+) -> None:
+    result = elsewhere("sql", "SELECT 1", url=url)
+    assert result.exit_code == 2
+    assert f"an address with {url.partition('://')[0]}:// is no place" in result.output
+    assert "secret-of-someone" not in result.output
+
+
+def test_without_the_extra_it_says_what_to_install(
+    elsewhere: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.delitem(sys.modules, "pipelines.load.object_store", raising=False)
+    result = elsewhere("fetch", url="s3://another-bucket/prefix")
+    assert result.exit_code == 1
+    assert "pip install 'jumpcloud-inventory[cluster]'" in result.output
+
+
+def test_a_directory_needs_no_fetching(
+    elsewhere: Callable[..., Result], installation: Installation
+) -> None:
+    result = elsewhere("fetch", url=str(installation.data))
+    assert result.exit_code == 2
+    assert "is in a directory of this machine already" in result.output
+    assert places.object_store() is None
