@@ -1,5 +1,6 @@
 """A history in an object store: what counts, who wins, and what a lost machine leaves behind."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,6 +237,31 @@ def test_of_two_that_renew_a_file_the_later_one_has_what_both_published(
     assert made == 2
     with duckdb.connect(one.file, read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+
+
+def test_the_file_over_all_grows_by_what_was_published_since(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
+) -> None:
+    organization = generate(sizes=SMALL)
+    pulled = pull(organization)
+    one, over_all = machine("one"), machine("over all")
+    for name in ("acme", "bolt", "cord"):
+        one.publish(on_day(0, pulled), name=name)
+    over_all.publish_object()
+    organization.add_user(username="new.person")
+    one.publish(on_day(1, pull(organization)), name="bolt")
+    # As on a machine that has no copy of the history.
+    shutil.rmtree(over_all.home / "history")
+    sent = len(s3.requests)
+    over_all.publish_object()
+    read = [each.path for each in s3.requests[sent:] if each.method == "GET"]
+    parts = [path for path in read if path.endswith(".parquet")]
+    assert parts
+    assert all("/integration=bolt/" in path for path in parts)
+    others = [path for path in read if "/integration=bolt/" not in path]
+    assert len([path for path in others if path.endswith("/index.json")]) == 2
+    assert len(others) <= 3
+    assert tables_in(over_all.file) == tables_in(one.file)
 
 
 def test_a_thinned_history_is_the_same_on_every_machine(
