@@ -13,7 +13,7 @@ from assets_defs.places import run_lock, scratch
 from pipelines.errors import InventoryError
 from pipelines.integration import Integration
 from pipelines.locks import hold
-from pipelines.organizations import applied_settings
+from pipelines.organizations import applied_integration
 from pipelines.settings import home
 from pipelines.storage import storage_error
 
@@ -27,8 +27,9 @@ def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
             or whatever else is the user's to mend; its description is the message.
     """
     with errors_as_failures():
-        integration = applied_settings().named(context.partition_key)
+        integration = applied_integration(context.partition_key)
         hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
+        _require_under_way(context)
         with _spilling_to(scratch(integration.name)):
             yield integration
 
@@ -49,6 +50,20 @@ def errors_as_failures() -> Iterator[None]:
         if failure is None:
             raise
         raise dg.Failure(str(failure), allow_retries=False) from None
+
+
+def _require_under_way(context: dg.AssetExecutionContext) -> None:
+    """Go on only if nobody ended the run meanwhile.
+
+    A worker that cannot be reached is taken for dead, and its run is tried again elsewhere: one of
+    the two must publish, not both.
+
+    Raises:
+        InventoryError: the run was ended.
+    """
+    run = context.instance.get_run_by_id(context.op_execution_context.run_id)
+    if run and run.is_finished:
+        raise InventoryError(f"this run was ended from outside ({run.status.value.lower()})")
 
 
 @contextmanager
