@@ -34,6 +34,27 @@ def applied_settings() -> Settings:
     return applied(load_settings(), home())
 
 
+def applied_integration(name: str) -> Integration:
+    """The integration of that name, looked up where another machine has found it.
+
+    Raises:
+        SettingsError: there is none of that name.
+        InventoryError: it cannot be looked up.
+    """
+    known = {each.name: each for each in applied_settings().integration}
+    if name in known:
+        return known[name]
+    entries = [
+        each
+        for each in load_settings().integration
+        if each.discover_organizations and name.startswith(f"{each.name}-")
+    ]
+    failures = refresh_organizations(entries, home())
+    if failures:
+        raise InventoryError("; ".join(failures))
+    return applied_settings().named(name)
+
+
 def applied(settings: Settings, state: Path) -> Settings:
     """The settings with each entry replaced by the organisations that it stands for.
 

@@ -11,10 +11,11 @@ import duckdb
 import pytest
 from conftest import KEY_VARIABLE
 
+from pipelines.errors import InventoryError
 from pipelines.extract.errors import WrongOrganizationError
 from pipelines.extract.pull import pull_organization
 from pipelines.integration import Integration
-from pipelines.organizations import applied, refresh_organizations
+from pipelines.organizations import applied, applied_integration, refresh_organizations
 from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 
@@ -68,6 +69,31 @@ def test_names_stay_when_organisations_are_renamed_come_or_go(
     assert names(msp, state) == expected
     assert not [call for call in server.calls if "x-org-id" in call.headers]
     assert {call.path for call in server.calls} == {"/api/organizations"}
+
+
+def test_a_machine_looks_up_what_another_one_has_found(
+    provider: Provider,
+    entry: Callable[..., tuple[Server, Integration]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server, _ = entry()
+    settings = tmp_path / "integrations.toml"
+    settings.write_text(
+        f'[[integration]]\nname = "msp"\nbase_url = "{server.base_url}"\n'
+        f'api_key_env = "{KEY_VARIABLE}"\ndiscover_organizations = true\n'
+    )
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "worker"))
+    for organization in provider.organizations:
+        found = applied_integration(f"msp-{organization.id}")
+        assert found.org_id == organization.id
+    assert len(server.calls) == 1
+    with pytest.raises(SettingsError, match="msp-gone"):
+        applied_integration("msp-gone")
+    server.behavior.faults = [Fault("", "reset")]
+    with pytest.raises(InventoryError, match="organisations of integration 'msp' could not be"):
+        applied_integration("msp-gone")
 
 
 def test_each_organisation_has_the_settings_of_its_entry(
