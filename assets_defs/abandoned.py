@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import run_lock
-from pipelines.locks import is_held
+from pipelines.locks import HeldByAnotherError, is_held
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 # A run that waits in the queue has begun nothing.
@@ -31,12 +31,36 @@ def end_runs_before(instance: dg.DagsterInstance, integration: str, run_id: str)
     _end(instance, integration, but=run_id)
 
 
+def require_none_elsewhere(instance: dg.DagsterInstance, integration: str) -> None:
+    """Go on only if no other machine has a run of the integration; of this one, its lock tells.
+
+    Raises:
+        HeldByAnotherError: one has.
+    """
+    chosen = dg.RunsFilter(statuses=list(BEGUN), tags={PARTITION_TAG: integration})
+    if _are_elsewhere(instance) and instance.get_runs_count(chosen):
+        raise HeldByAnotherError(
+            f"a run of integration {integration!r} is under way already; "
+            "try again when it has ended"
+        )
+
+
+def _are_elsewhere(instance: dg.DagsterInstance) -> bool:
+    """Whether runs may be on other machines, which hold no lock of this one.
+
+    Their launcher can say which of them live, and Dagster's run monitoring ends those that do not.
+    """
+    return instance.run_launcher.supports_check_run_worker_health
+
+
 def _end(
     instance: dg.DagsterInstance,
     integration: str,
     updated_before: datetime | None = None,
     but: str = "",
 ) -> None:
+    if _are_elsewhere(instance):
+        return
     chosen = dg.RunsFilter(
         statuses=list(BEGUN), tags={PARTITION_TAG: integration}, updated_before=updated_before
     )

@@ -14,6 +14,7 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from pipelines.contract import INVENTORY_TABLES, RUN_TABLES
+from pipelines.errors import InventoryError
 from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.locks import locked
 from pipelines.simulator import Fault, Provider, Server, Sizes, generate
@@ -166,6 +167,38 @@ def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
         data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
         assert "acme" in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_a_tick_ends_no_run_that_may_be_on_another_machine(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    abandoned = import_module(f"{automation.__package__}.abandoned")
+    monkeypatch.setattr(abandoned, "BEGINNING", timedelta(0))
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    launcher = {
+        "module": "assets_defs.cluster.launcher",
+        "class": "WatchingCeleryRunLauncher",
+        "config": {"broker": "redis://127.0.0.1:1/0", "backend": "redis://127.0.0.1:1/1"},
+    }
+    with dg.DagsterInstance.local_temp(
+        str(fast_tmp_path), overrides={"run_launcher": launcher}
+    ) as instance:
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="refresh_inventory",
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+        )
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert "acme" not in {each.partition_key for each in data.run_requests or []}
+        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+        with pytest.raises(InventoryError, match="a run of integration 'acme' is under way"):
+            abandoned.require_none_elsewhere(instance, "acme")
+        abandoned.require_none_elsewhere(instance, "keyless")
 
 
 def test_a_tick_finds_the_organisations_of_a_provider(
