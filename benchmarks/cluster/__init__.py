@@ -1,0 +1,1 @@
+"""Several machines' worth of processes on one: services, a daemon, and workers."""

@@ -1,0 +1,148 @@
+"""A whole deployment on this machine: services, simulated organisations, and what is published."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest import mock
+
+import dagster as dg
+import duckdb
+
+from assets_defs.partitions import PARTITION_TAG
+from assets_defs.places import history, published_file
+from assets_defs.publishing import combine
+from benchmarks.cluster.roles import Cluster, services
+from benchmarks.cluster.services import (
+    BUCKET,
+    Postgres,
+    object_store,
+    postgres,
+    redis_server,
+)
+from pipelines.contract import INVENTORY_TABLES
+from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.schedule import Schedule
+from pipelines.simulator import Behavior, Organization, Provider, Server, truth
+
+KEY_VARIABLE = "PROVIDER_KEY"
+UNKNOWN = frozenset({"integration", "first_seen_at", "last_seen_at"})
+Rows = list[dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment of which no role runs yet.
+
+    Attributes:
+        cluster: its roles.
+        postgres: its PostgreSQL.
+        instance: Dagster's, as each role sees it.
+        organizations: what the API has, by the integration's name.
+    """
+
+    cluster: Cluster
+    postgres: Postgres
+    instance: dg.DagsterInstance
+    organizations: dict[str, Organization]
+
+    def start_worker(self, name: str) -> None:
+        """Start a worker that knows the rate the API takes: the way up would take seconds."""
+        rates = RememberedRates(self.cluster.home(name) / "rates.json")
+        rates.put(os.environ[KEY_VARIABLE], HIGHEST_REMEMBERED)
+        self.cluster.start_worker(name)
+
+    def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
+        """The runs of integrations that are in one of these states."""
+        chosen = dg.RunsFilter(statuses=list(statuses))
+        return [run for run in self.instance.get_runs(chosen) if PARTITION_TAG in run.tags]
+
+    def snapshots(self) -> Counter[str]:
+        """How many snapshots of each integration count."""
+        return Counter({name: len(ids) for name, ids in history().snapshots().items()})
+
+    def unlike_truth(self) -> list[str]:
+        """Integrations of which the file over all has other tables than the API."""
+        combine()
+        with duckdb.connect(published_file(), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return [
+                name
+                for name, organization in self.organizations.items()
+                if not _is_true(connection, name, organization)
+            ]
+
+
+@contextmanager
+def deployment(
+    folder: Path,
+    organizations: dict[str, Organization],
+    behavior: Behavior,
+    settings: dict[str, int],
+) -> Iterator[Deployment]:
+    """Serve the organisations of one provider, PostgreSQL, Redis and an object store.
+
+    An integration of each is due as soon as a daemon starts. Sets variables of this process, until
+    the context is closed.
+
+    Args:
+        folder: takes everything but PostgreSQL's files.
+        organizations: by the integration's name.
+        behavior: of the simulated API.
+        settings: numbers of `dagster.yaml` that are other than documented.
+    """
+    provider = Provider(*organizations.values())
+    tick = datetime.now(UTC) - timedelta(hours=2)
+    schedule = Schedule(cron=f"{tick.minute} {tick.hour} * * *")
+    file = folder / "integrations.toml"
+    with ExitStack() as stack:
+        server = stack.enter_context(Server(provider, behavior=behavior))
+        file.write_text(_settings(organizations, server.base_url, schedule.cron))
+        database = stack.enter_context(postgres())
+        redis = stack.enter_context(redis_server(folder))
+        environment = {
+            **services(database, redis, stack.enter_context(object_store(folder))),
+            "JUMPCLOUD_INVENTORY_CONFIG": str(file),
+            "JUMPCLOUD_INVENTORY_HOME": f"s3://{BUCKET}/{folder.name}",
+            KEY_VARIABLE: provider.api_key,
+            "NO_PROXY": "127.0.0.1",
+        }
+        cluster = stack.enter_context(Cluster(folder, environment, settings))
+        own = environment | {"JUMPCLOUD_INVENTORY_WORK": str(cluster.home("client"))}
+        stack.enter_context(mock.patch.dict(os.environ, own))
+        instance = stack.enter_context(cluster.instance())
+        cluster.miss_a_tick(instance, schedule)
+        yield Deployment(cluster, database, instance, organizations)
+
+
+def _settings(organizations: dict[str, Organization], url: str, cron: str) -> str:
+    return "\n".join(
+        f'[[integration]]\nname = "{name}"\nbase_url = "{url}"\norg_id = "{organization.id}"\n'
+        f'api_key_env = "{KEY_VARIABLE}"\nschedule = {{ cron = "{cron}" }}\n'
+        for name, organization in organizations.items()
+    )
+
+
+def _is_true(connection: duckdb.DuckDBPyConnection, name: str, organization: Organization) -> bool:
+    expected = truth(organization)
+    return all(
+        _rows(connection, table.name, name, table.key) == expected[table.name]
+        for table in INVENTORY_TABLES
+    )
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, table: str, integration: str, key: Sequence[str]
+) -> Rows:
+    """Rows without what the simulator cannot know; JSON parsed."""
+    query = f"FROM {table} WHERE integration = ? ORDER BY {', '.join(key)}"
+    found: Rows = connection.sql(query, params=[integration]).to_arrow_table().to_pylist()
+    rows = [{name: row[name] for name in row if name not in UNKNOWN} for row in found]
+    for row in rows:
+        if isinstance(row.get("attributes"), str):
+            row["attributes"] = json.loads(str(row["attributes"]))
+    return rows

@@ -1,0 +1,14 @@
+"""Asks PostgreSQL as the process of a run does; told on stdin what, says on stdout how it went."""
+
+import sys
+
+import sqlalchemy as sa
+
+from assets_defs.cluster.database import expect_restarts
+
+expect_restarts()
+engine = sa.create_engine(sys.argv[1], isolation_level="AUTOCOMMIT")
+for line in sys.stdin:
+    with engine.connect() as connection:
+        sys.stdout.write(f"{connection.execute(sa.text(line)).scalar()}\n")
+        sys.stdout.flush()
