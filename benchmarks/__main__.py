@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.cases import (
     capacity,
+    cluster,
     faults,
     findings,
     integrations,
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "publish": publish.measure,
     "findings": findings.measure,
     "capacity": capacity.measure,
+    "cluster": cluster.measure,
 }
 
 
