@@ -12,6 +12,7 @@ from pipelines.schedule import Schedule
 from pipelines.settings import Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
+RUN_KEY_TAG = "dagster/run_key"
 # Of all integrations, not of one.
 COMBINED = "combined"
 FOLLOW_SECONDS = 30
@@ -86,14 +87,17 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
             context.log.warning("%s", failure)
         integrations = [e for e in applied(settings, home()).integration if e.schedule == time]
         tick = context.scheduled_execution_time.isoformat()
-        reasons = {each.name: _why_not(context.instance, each) for each in integrations}
+        keys = {each.name: f"{each.name}:{tick}" for each in integrations}
+        reasons = {
+            each.name: _why_not(context.instance, each, keys[each.name]) for each in integrations
+        }
         for name, reason in reasons.items():
             if reason:
                 context.log.info("%s: %s", name, reason)
             else:
                 # It may be newer than the last look of the sensor.
                 add_partition(context.instance, name)
-                yield dg.RunRequest(run_key=f"{name}:{tick}", partition_key=name)
+                yield dg.RunRequest(run_key=keys[name], partition_key=name)
         if all(reasons.values()):
             said = [f"{name}: {reason}" for name, reason in reasons.items()]
             yield dg.SkipReason("; ".join(said) or "no integration is set to this time")
@@ -101,14 +105,16 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
     return refresh
 
 
-def _why_not(instance: dg.DagsterInstance, integration: Integration) -> str:
+def _why_not(instance: dg.DagsterInstance, integration: Integration, run_key: str) -> str:
     """Why a tick does not run the integration; empty where it does.
 
-    What lacks its key runs: it fails, so that `status` and the alerts tell of it.
+    What lacks its key runs: it fails, so that `status` and the alerts tell of it. A run of this
+    tick itself is asked for again, where the tick was broken off: Dagster starts it, if it has not.
     """
     if not integration.enabled:
         return "disabled in the settings"
     end_runs_without_lock(instance, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNDER_WAY))
-    return "its last run is still under way" if instance.get_runs_count(chosen) else ""
+    others = [run for run in instance.get_runs(chosen) if run.tags.get(RUN_KEY_TAG) != run_key]
+    return "its last run is still under way" if others else ""

@@ -169,6 +169,19 @@ def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
+def test_a_tick_that_was_broken_off_asks_again_for_the_runs_of_its_own(
+    automation: ModuleType, definitions: dg.Definitions, fast_tmp_path: Path
+) -> None:
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        for name, hour in (("acme", 12), ("keyless", 0)):
+            of_tick = f"{name}:{tick.replace(hour=hour).isoformat()}"
+            tags = {automation.PARTITION_TAG: name, "dagster/run_key": of_tick}
+            instance.add_run(dg.DagsterRun(job_name="refresh_inventory", tags=tags))
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert [each.partition_key for each in data.run_requests or []] == ["acme"]
+
+
 def test_a_tick_ends_no_run_that_may_be_on_another_machine(
     automation: ModuleType,
     definitions: dg.Definitions,
