@@ -17,6 +17,10 @@ from assets_defs.run import DAGSTER_HOME_VARIABLE, DAGSTER_SETTINGS, prepare_hom
 from assets_defs.usage import errors_in_words
 from pipelines.settings import SettingsError
 
+# After that Redis gives a run to another worker, too: it starts there if its own was killed before
+# it began, and else is passed over.
+UNANSWERED_SECONDS = 600
+
 
 def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
     """Execute a run, as Dagster's own task of this name does; the exit code."""
@@ -48,6 +52,10 @@ def _application() -> Celery:
         worker_prefetch_multiplier=1,
         # ... nor does one get lost that it took; Dagster passes over what comes a second time.
         task_acks_late=True,
+        broker_transport_options={
+            **application.conf.broker_transport_options,
+            "visibility_timeout": UNANSWERED_SECONDS,
+        },
         broker_connection_retry_on_startup=True,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
