@@ -13,6 +13,8 @@ from pipelines.simulator import Behavior, Sizes, generate
 
 ORGANIZATIONS = 100
 SIZES = Sizes(systems=40, users=20, system_groups=6, user_groups=3, applications=3)
+# As an answer of the real API takes; without it a run would be nothing but work for the cores.
+LATENCY_SECONDS = 0.1
 TIMEOUT_SECONDS = 1800
 COLUMNS = (
     "workers",
@@ -52,7 +54,9 @@ def _measure(
 ) -> tuple[list[str], float, int]:
     """The row, the seconds from the first run to the last, and how many are wrong."""
     organizations = {f"org-{seed:03}": generate(seed, SIZES) for seed in range(ORGANIZATIONS)}
-    with deployment(folder, organizations, Behavior(), {}) as deployed:
+    with deployment(
+        folder, organizations, Behavior(latency_seconds=LATENCY_SECONDS), {}
+    ) as deployed:
         names = [f"worker-{number}" for number in range(workers)]
         for name in names:
             deployed.start_worker(name)
