@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.schema import Table
 
@@ -34,13 +34,6 @@ class Removals:
 def removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
     """Compare an asset table with the snapshot before, by its key."""
     key = table.key[0]
-    query = f"""
-SELECT coalesce({table.label}, {key}) FROM before_rows
-WHERE {key} NOT IN (SELECT {key} FROM after_rows) ORDER BY ALL
-"""
-    with duckdb.connect() as connection:
-        connection.register("before_rows", before.select(list({key, table.label})))
-        connection.register("after_rows", after.select([key]))
-        missing = [str(name) for (name,) in connection.execute(query).fetchall()]
-    names = tuple(missing[:FIRST_MISSING])
-    return Removals(before.num_rows, after.num_rows, len(missing), names)
+    gone = before.filter(pc.invert(pc.is_in(before[key], after[key])))
+    names = sorted(map(str, pc.coalesce(gone[table.label], gone[key]).to_pylist()))
+    return Removals(before.num_rows, after.num_rows, len(names), tuple(names[:FIRST_MISSING]))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.contract import TABLES
 from pipelines.schema import Table
@@ -12,12 +13,17 @@ from pipelines.schema import Table
 def count_repeated_keys(table: Table, rows: pa.Table) -> int:
     """Keys that more than one row has."""
     key = ", ".join(table.full_key)
-    return _count(f"SELECT {key} FROM rows GROUP BY ALL HAVING count(*) > 1", rows=rows)
+    query = f"SELECT count(*) FROM (SELECT {key} FROM rows GROUP BY ALL HAVING count(*) > 1)"
+    # Of many rows it takes less time and memory than Arrow's groups.
+    with duckdb.connect() as connection:
+        connection.register("rows", rows)
+        found = connection.execute(query).fetchone()
+        return int(found[0]) if found else 0
 
 
 def count_unresolved(rows: pa.Table) -> int:
     """Rows that are known by their id only."""
-    return _count("FROM rows WHERE NOT resolved", rows=rows)
+    return rows.filter(~pc.field("resolved")).num_rows
 
 
 def count_dangling_references(
@@ -33,13 +39,8 @@ def count_dangling_references(
     Returns:
         the number per `table.column`.
     """
-    key = table.key[0]
     return {
-        f"{name}.{column}": _count(
-            f"FROM referring WHERE {column} NOT IN (SELECT {key} FROM rows)",
-            rows=rows,
-            referring=frame,
-        )
+        f"{name}.{column}": _count_missing(frame.select([column]), rows.select([table.key[0]]))
         for name, frame in others.items()
         if name in TABLES
         for column, target in TABLES[name].references.items()
@@ -47,9 +48,7 @@ def count_dangling_references(
     }
 
 
-def _count(query: str, **frames: pa.Table) -> int:
-    with duckdb.connect() as connection:
-        for name, frame in frames.items():
-            connection.register(name, frame)
-        found = connection.execute(f"SELECT count(*) FROM ({query})").fetchone()
-        return int(found[0]) if found else 0
+def _count_missing(references: pa.Table, keys: pa.Table) -> int:
+    """Rows of the one column that are not among those of the other; what is NULL refers to none."""
+    references = references.drop_null()
+    return references.filter(pc.invert(pc.is_in(references[0], keys[0]))).num_rows
