@@ -85,16 +85,18 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
             work = Work(str(installation.data), next(turns))
             victim = Victim(process, work, installation.data)
             victim.kill("the first publication", at=(30, 90)[part])
+            # As many operations as each later one has: the first made the folders.
+            victim.work = replace(victim.work, stage=next(turns))
             operations = victim.run()
             decisive = [
                 (number, operation)
                 for number, operation in enumerate(operations, 1)
                 if "_manifests/" in operation or ".inventory" in operation
             ]
-            for number, _ in sorted({*spread(operations, 9), *decisive})[part::2]:
+            for number, _ in sorted({*spread(operations, 6), *decisive})[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
                 victim.kill("a publication", at=number)
-            for size in (100, 2_000, 10_000, 300_000, 1_000_000, 3_000_000)[part::2]:
+            for size in (100, 10_000, 300_000, 1_000_000)[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
                 victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
         return victim.survived
@@ -102,7 +104,7 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
     survived = at_once(work_through, range(2), [one for _, one in installations])
     sys.stdout.write(f"{len(survived)} publications killed, all survived:\n")
     sys.stdout.write("\n".join(survived))
-    assert len(survived) >= 24
+    assert len(survived) >= 20
     for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
         assert any(words in point for point in survived), words
 
