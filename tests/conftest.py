@@ -1,7 +1,6 @@
 """What most tests need: a simulated organisation, a pull of it, and a published file."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
+from commands import Commands, user_environment
 from hypothesis import settings
 
 from pipelines.contract import INVENTORY_TABLES, TABLES
@@ -264,6 +264,7 @@ class Installation:
 
     folder: Path
     environment: dict[str, str]
+    commands: Commands
 
     @property
     def data(self) -> Path:
@@ -274,15 +275,7 @@ class Installation:
         return self.data / "inventory.duckdb"
 
     def run(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *arguments],
-            cwd=self.folder,
-            env=self.environment | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        return self.commands.run(arguments, self.folder, self.environment | environment)
 
     def set_integrations(self, **servers: Server) -> None:
         entries = [
@@ -294,10 +287,17 @@ class Installation:
         self.environment["JUMPCLOUD_INVENTORY_CONFIG"] = str(self.folder / "integrations.toml")
 
 
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """Runs commands for all tests of this process."""
+    commands = Commands()
+    yield commands
+    commands.end()
+
+
 @pytest.fixture
-def installation(fast_tmp_path: Path) -> Installation:
-    kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
-    return Installation(fast_tmp_path, {k: v for k, v in os.environ.items() if k in kept})
+def installation(fast_tmp_path: Path, commands: Commands) -> Installation:
+    return Installation(fast_tmp_path, user_environment(), commands)
 
 
 def published_content(folder: Path) -> dict[str, bytes]:

@@ -58,7 +58,7 @@ def installations(
         organization = generate(number, SMALL)
         folder = fast_tmp_path / f"user{number}"
         folder.mkdir()
-        one = Installation(folder, dict(installation.environment))
+        one = replace(installation, folder=folder, environment=dict(installation.environment))
         one.set_integrations(acme=serve(organization))
         one.environment |= {
             "ACME_KEY": organization.api_key,

@@ -3,13 +3,12 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import KEY_VARIABLE
+from conftest import KEY_VARIABLE, Installation
 
 from pipelines.errors import InventoryError
 from pipelines.extract.errors import WrongOrganizationError
@@ -20,7 +19,6 @@ from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)
-COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
 
 
 @pytest.fixture
@@ -187,25 +185,19 @@ def test_an_entry_for_all_names_no_single_organisation(tmp_path: Path) -> None:
 
 
 def test_run_and_check_look_the_organisations_up(
-    provider: Provider, serve: Callable[..., Server], fast_tmp_path: Path
+    provider: Provider, serve: Callable[..., Server], installation: Installation
 ) -> None:
     server = serve(provider)
-    settings = fast_tmp_path / "integrations.toml"
+    settings = installation.folder / "integrations.toml"
     settings.write_text(
         f'[[integration]]\nname = "msp"\ndiscover_organizations = true\n'
         f'base_url = "{server.base_url}"\napi_key_env = "{KEY_VARIABLE}"\n'
     )
 
     def command(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
-            [COMMAND, *arguments, "--config", str(settings), "--data-dir", "data"],
-            cwd=fast_tmp_path,
-            env=dict(os.environ),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
+        key = {KEY_VARIABLE: os.environ[KEY_VARIABLE]}
+        where = ("--config", str(settings), "--data-dir", "data")
+        return installation.run(*arguments, *where, **key)
 
     server.behavior.faults = [Fault("", "reset")]
     done = command("check")
@@ -217,7 +209,7 @@ def test_run_and_check_look_the_organisations_up(
     done = command("run")
     assert done.returncode == 0, done.stderr
     one, two = sorted(provider.organizations, key=lambda each: each.id)
-    with duckdb.connect(fast_tmp_path / "data" / "inventory.duckdb", read_only=True) as connection:
+    with duckdb.connect(installation.file, read_only=True) as connection:
         published = connection.sql(
             "SELECT integration, description, organization_id FROM integrations ORDER BY 1"
         ).fetchall()
@@ -234,5 +226,5 @@ def test_run_and_check_look_the_organisations_up(
     done = command("check", f"msp-{two.id}")
     assert done.returncode == 0, done.stderr
     assert f"msp-{one.id}" not in done.stdout
-    for path in (fast_tmp_path / "data" / "organizations").iterdir():
+    for path in (installation.data / "organizations").iterdir():
         assert provider.api_key not in path.read_text()

@@ -1,0 +1,48 @@
+"""Runs commands of `jumpcloud-inventory`, each in a process of its own that is forked.
+
+Before it forks it has imported what commands import, and takes no note of the environment: so each
+command has its own process, folder and environment, but does not start Python and Dagster again.
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+import dagster as dg
+
+from assets_defs import alerts, automation, endpoints, findings, publication  # noqa: F401
+from assets_defs.cli import main
+
+
+def _serve() -> None:
+    with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:
+        instance.get_runs_count()
+    answers = os.fdopen(os.dup(1), "w")
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _run(**json.loads(line))
+        _, status = os.waitpid(child, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.flush()
+
+
+def _run(
+    arguments: list[str], folder: str, environment: dict[str, str], out: str, errors: str
+) -> None:
+    """Be that command; it ends this process."""
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, path in ((1, out), (2, errors)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["jumpcloud-inventory", *arguments]
+    main()
+
+
+if __name__ == "__main__":
+    _serve()
