@@ -15,13 +15,13 @@ WRONG = "jca_not_the_key_of_anybody"
 # Ends the process of a run as the kernel does where memory is short.
 KILLS_ITSELF = """
 import os, signal, sys
-if sys.orig_argv[-2:] == ["run", "killed"]:
+if sys.orig_argv[3:5] == ["run", "killed"]:
     os.kill(os.getpid(), signal.SIGKILL)
 """
 # Ends it with an error that nobody foresaw.
 SURPRISES = """
 import sys
-if sys.orig_argv[-2:] == ["run", "odd"]:
+if sys.orig_argv[3:5] == ["run", "odd"]:
     import assets_defs.run
     def surprise(*given, **named):
         raise ZeroDivisionError("s3cr3t-of-a-surprise")
