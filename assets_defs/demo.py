@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pipelines.load.files import write_text
 from pipelines.settings import CONFIG_VARIABLE
-from pipelines.simulator import Server, generate
 
 NAME = "demo"
 HOME = "demo"  # below the data directory
@@ -28,6 +27,9 @@ api_key_env = "{variable}"
 @contextmanager
 def simulated_organization(data_dir: Path) -> Iterator[None]:
     """Serve the organisation on a free loopback port, and set it as the only integration."""
+    # A web server that no other command needs.
+    from pipelines.simulator import Server, generate  # noqa: PLC0415
+
     organization = generate(now=_first_start(data_dir))
     with Server(organization) as server:
         path = data_dir / SETTINGS
