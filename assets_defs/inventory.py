@@ -11,6 +11,7 @@ from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.steps import step
+from pipelines.database import in_memory
 from pipelines.extract.pull import spool_of
 from pipelines.schema import Table
 from pipelines.settings import home
@@ -82,7 +83,7 @@ def tables(
     context: dg.AssetExecutionContext, config: TablesConfig, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
-    with step(context) as integration:
+    with step(context) as integration, in_memory():
         whole.require(whole.PULL, integration.name)
         whole.begin(whole.TABLES, integration.name)
         is_stopped = False

@@ -3,19 +3,51 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from itertools import count
 
 import duckdb
 
 # Beyond this it spills: a pull of 100,000 systems must fit beside other work on a small machine.
 MEMORY = "512MB"
 
+_outer: ContextVar[duckdb.DuckDBPyConnection | None] = ContextVar("outer", default=None)
+_numbers = count()
+
 
 @contextmanager
 def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection whose times are UTC and whose memory is bounded: the rest spills to disk."""
+    """A connection whose times are UTC and whose memory is bounded: the rest spills to disk.
+
+    Its database is empty, and nobody else's. One that is opened within another shares the other's
+    memory, since starting DuckDB takes longer than most of what is asked; so does a function that
+    it creates, until it removes it.
+    """
+    outer = _outer.get()
+    with _database_within(outer) if outer else _started() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        yield connection
+
+
+@contextmanager
+def _started() -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
         duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as connection,
     ):
-        connection.execute("SET TimeZone = 'UTC'")
-        yield connection
+        _outer.set(connection)
+        try:
+            yield connection
+        finally:
+            _outer.set(None)
+
+
+@contextmanager
+def _database_within(outer: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+    name = f"within_{next(_numbers)}"
+    with outer.cursor() as connection:
+        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
+        try:
+            yield connection
+        finally:
+            connection.execute(f"USE memory; DETACH {name}")

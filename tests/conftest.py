@@ -20,6 +20,7 @@ from hypothesis import settings
 
 from pipelines.contract import INVENTORY_TABLES, TABLES
 from pipelines.credentials import credentials_of
+from pipelines.database import in_memory
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -152,8 +153,9 @@ def pull(
         spool_of(acme, state).remove()
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
         frames["jumpcloud.completeness"] = result.completeness
-        for name, transform in TRANSFORMS.items():
-            frames[name] = transform.run("acme", frames)
+        with in_memory():
+            for name, transform in TRANSFORMS.items():
+                frames[name] = transform.run("acme", frames)
         return Pulled(server, result, {name: frames[name] for name in TRANSFORMS})
 
     return run

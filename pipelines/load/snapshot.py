@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.database import in_memory
 from pipelines.errors import InventoryError
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load.changes import changes_of
@@ -118,10 +119,11 @@ class _SnapshotWriter:
 
     def write_all(self, pulled: PulledTables, volatile_columns: Collection[str]) -> None:
         """Write all tables, what changed in them, what is absent, and the proofs."""
-        changes = [
-            self.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
-            for table in INVENTORY_TABLES
-        ]
+        with in_memory():
+            changes = [
+                self.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
+                for table in INVENTORY_TABLES
+            ]
         self.write_part(CHANGES.name, pa.concat_tables(changes))
         self.write_part(ABSENT.name, pa.concat_tables(self.absent))
         self.write_part(COMPLETENESS.name, pulled.completeness)

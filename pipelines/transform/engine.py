@@ -57,4 +57,5 @@ class Transform:
             query = f"SELECT {columns} FROM ({self.sql}) ORDER BY {', '.join(self.table.key)}"
             relation = connection.sql(query, params={"integration": integration})
             table: pa.Table = relation.to_arrow_table()
+            connection.remove_function("ipv4_scope")
             return table.cast(self.table.arrow_schema)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.contract import TABLES
+from pipelines.database import in_memory
 from pipelines.schema import Table
 
 
@@ -15,7 +15,7 @@ def count_repeated_keys(table: Table, rows: pa.Table) -> int:
     key = ", ".join(table.full_key)
     query = f"SELECT count(*) FROM (SELECT {key} FROM rows GROUP BY ALL HAVING count(*) > 1)"
     # Of many rows it takes less time and memory than Arrow's groups.
-    with duckdb.connect() as connection:
+    with in_memory() as connection:
         connection.register("rows", rows)
         found = connection.execute(query).fetchone()
         return int(found[0]) if found else 0
