@@ -68,6 +68,7 @@ class MirroredHistory(History):
         self._store = store
         self._versions: dict[str, Version | None] = {}
         self._rows: dict[str, dict[str, str]] = {}
+        self._copies: set[Path] = set()
 
     @property
     def place(self) -> str:
@@ -77,10 +78,11 @@ class MirroredHistory(History):
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
         """The file of one table of one snapshot, brought here if need be."""
         path = self._part(table, integration, snapshot_id)
-        if not path.exists() and snapshot_id in self._index_of(integration):
+        if snapshot_id in self._index_of(integration):
             digest = self.manifest(integration, snapshot_id).sha256.get(table)
-            if digest:
+            if digest and not self._is_copy(path, digest):
                 self._bring(self._key(path), path, digest)
+                self._copies.add(path)
         return path
 
     def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
@@ -200,6 +202,18 @@ class MirroredHistory(History):
         self._store.put_if(self._key(claim), claim, None)
         others = [self._part(table, *at) for table in manifest.sha256 if table != SNAPSHOTS.name]
         _at_once(lambda path: self._store.put(self._key(path), path), others)
+
+    def _is_copy(self, path: Path, sha256: str) -> bool:
+        """Whether the file here is the one that counts.
+
+        It may be of a run of this machine whose snapshot would have had the same id, had another
+        machine not been first.
+        """
+        if not path.exists():
+            return False
+        if path not in self._copies and digest_of(path) == sha256:
+            self._copies.add(path)
+        return path in self._copies
 
     def _bring(self, key: str, path: Path, sha256: str | None) -> None:
         """Copy an object here: whole, or not at all."""

@@ -136,6 +136,29 @@ def test_two_in_the_same_second_take_different_ids(
     assert next_one.publish(pulled).snapshot_id.endswith("-2")
 
 
+def test_who_loses_an_id_does_not_take_its_own_files_for_those_that_count(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization = generate(sizes=SMALL)
+    one, other = machine("one"), machine("other")
+    one.publish(on_day(0, pull(organization)))
+    won = on_day(1, pull(organization))
+    organization.add_user(username="new.person")
+    lost = on_day(1, pull(organization))
+    late = other.history
+    assert late.snapshot_ids("acme")
+    one.publish(won)
+    with monkeypatch.context() as patched:
+        # It asked before the other machine wrote.
+        patched.setattr(late, "taken_ids", lambda _: [])
+        patched.setattr(Machine, "history", late)
+        with pytest.raises(ConflictError):
+            other.publish(lost)
+    again = other.publish(on_day(2, lost))
+    assert again.rows["changes"] == 1
+    assert len(ids_seen_by(other)) == 3
+
+
 def test_a_machine_lost_at_any_request_harms_nobody(
     pull: Callable[..., Pulled],
     machine: Callable[[str], Machine],
