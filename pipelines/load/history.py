@@ -113,7 +113,7 @@ class History:
         """Remove what no manifest names: files of a snapshot cut short, or of one made smaller."""
         named = {
             self._part(table, integration, manifest.snapshot_id).parent
-            for manifest in self._kept(integration)
+            for manifest in self.manifests(integration)
             for table in manifest.sha256
         }
         for folder in self.root.glob(f"*/integration={integration}/snapshot=*"):
@@ -138,10 +138,6 @@ class History:
             replace_durably(manifests, gone)
         for folder in [*self.root.glob(f"*/{manifests.name}"), *gone.parent.glob(gone.name)]:
             shutil.rmtree(folder)
-
-    def _kept(self, integration: str) -> list[Manifest]:
-        """The snapshots whose files stay here."""
-        return self.manifests(integration)
 
     def _part(self, table: str, integration: str, snapshot_id: str) -> Path:
         folder = self.root / table / f"integration={integration}" / f"snapshot={snapshot_id}"

@@ -7,8 +7,10 @@ start anew from what the other left. All other objects are written once, and nev
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkstemp
@@ -30,6 +32,8 @@ INDEX = "index.json"
 REQUESTS_AT_ONCE = 16
 # What no index names may be of a publication that is under way; a run ends within hours.
 ORPHAN_AGE = timedelta(days=1)
+# Copies that were used since may be open in another command of this machine.
+UNUSED_AGE = timedelta(hours=1)
 
 _Asked = TypeVar("_Asked")
 _Answered = TypeVar("_Answered")
@@ -83,6 +87,8 @@ class MirroredHistory(History):
             if digest and not self._is_copy(path, digest):
                 self._bring(self._key(path), path, digest)
                 self._copies.add(path)
+            if digest:
+                os.utime(path.parent)
         return path
 
     def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
@@ -128,8 +134,8 @@ class MirroredHistory(History):
         write_text(content.decode(), self.manifest_path(name, snapshot_id))
 
     def sweep(self, integration: str) -> None:
-        """Remove what no manifest names, here and, where it is old enough, from the store."""
-        super().sweep(integration)
+        """Remove from the store what no manifest names, and copies from here, if old enough."""
+        self._sweep_copies(integration)
         named = {f"{_folder_of(integration)}/{INDEX}"}
         for manifest in self.manifests(integration):
             at = (integration, manifest.snapshot_id)
@@ -158,10 +164,24 @@ class MirroredHistory(History):
         self._rows.pop(integration, None)
         super().forget(integration)
 
-    def _kept(self, integration: str) -> list[Manifest]:
-        # The next publication compares with the latest; what else is asked for is brought again.
-        latest = self.latest(integration)
-        return [latest] if latest else []
+    def _sweep_copies(self, integration: str) -> None:
+        """Remove the copies that are not in use, and what crashes left among them.
+
+        Those of the latest snapshot stay: the next publication compares with it.
+        """
+        latest = self.snapshot_ids(integration)[-1:]
+        copies = [
+            each
+            for each in self.root.glob(f"*/integration={integration}/snapshot=*")
+            if each.name.removeprefix("snapshot=") not in latest
+        ]
+        asides = self.root.glob(f"_manifests/integration={integration}/.*")
+        oldest = (datetime.now(UTC) - UNUSED_AGE).timestamp()
+        for each in (*copies, *asides):
+            # What is brought meanwhile is renamed.
+            with suppress(FileNotFoundError):
+                if each.stat().st_mtime < oldest:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def _committed(self, integration: str) -> list[tuple[str, str]]:
         names = [integration]
