@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
@@ -150,8 +151,15 @@ class ObjectStore:
 
     def delete(self, keys: list[str]) -> None:
         """Remove objects; one that is gone already is no error."""
-        if keys:
-            self._tried("written", lambda: obstore.delete(self._store, keys))
+
+        def removed(which: str | list[str]) -> bool:
+            obstore.delete(self._store, which)
+            return True
+
+        if not self._found(lambda: removed(keys), "written"):
+            # To S3 alone it is none; elsewhere the first that is gone ends the request.
+            for key in keys:
+                self._found(partial(removed, key), "written")
 
     def check_conditions(self, folder: str) -> None:
         """Try whether the store keeps what `put_if` promises: not every imitation of S3 does.
@@ -180,7 +188,7 @@ class ObjectStore:
             return True
         return False
 
-    def _found(self, read: Callable[[], _Answer]) -> _Answer | None:
+    def _found(self, read: Callable[[], _Answer], done: str = "read") -> _Answer | None:
         """What is read; None where there is no such object."""
 
         def look() -> _Answer | None:
@@ -192,7 +200,7 @@ class ObjectStore:
                     raise
             return None
 
-        return self._tried("read", look)
+        return self._tried(done, look)
 
     def _tried(self, done: str, work: Callable[[], _Answer]) -> _Answer:
         """What obstore answers; its errors in words.

@@ -354,6 +354,16 @@ def test_a_forgotten_integration_leaves_no_object(
     assert one.history.manifests()
 
 
+def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_path: Path) -> None:
+    # As in Google Cloud Storage and Azure, the answer for what is not there is an error.
+    store = ObjectStore(fast_tmp_path.as_uri())
+    store.put("folder/left", b"")
+    store.delete(["folder/gone", "folder/left"])
+    store.delete(["folder/gone"])
+    store.delete([])
+    assert store.objects("folder") == []
+
+
 def test_a_store_that_ignores_conditions_is_refused(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
 ) -> None:
