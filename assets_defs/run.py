@@ -19,7 +19,7 @@ from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
-from pipelines.settings import SettingsError, home
+from pipelines.settings import WORK_VARIABLE, SettingsError, home, object_store_url
 from pipelines.storage import is_no_room, storage_error
 
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
@@ -72,7 +72,7 @@ def prepare_home() -> None:
             raise
         raise SettingsError(
             f"the data directory {home()} cannot be written ({error.strerror}); "
-            "name another one with --data-dir"
+            f"name another one with {WORK_VARIABLE if object_store_url() else '--data-dir'}"
         ) from None
     os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
 

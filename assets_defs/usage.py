@@ -22,7 +22,6 @@ from pipelines.settings import (
     Settings,
     SettingsError,
     home,
-    object_store_url,
 )
 from pipelines.storage import storage_error
 
@@ -42,8 +41,11 @@ config_option = click.option(
 def set_data_dir(data_dir: str | None) -> None:
     """Name the data directory in the environment; a command that only reads needs no more.
 
+    Of an object store, it makes the directory of this machine, to which that brings what it reads.
+
     Raises:
-        SettingsError: the name is empty, or no place for the inventory.
+        SettingsError: the name is empty, or no place for the inventory; or the directory of this
+            machine cannot be written.
     """
     if data_dir is None:
         return
@@ -51,7 +53,7 @@ def set_data_dir(data_dir: str | None) -> None:
         raise SettingsError("--data-dir is empty; name a directory")
     if "://" in data_dir:
         os.environ[HOME_VARIABLE] = data_dir
-        object_store_url()
+        prepare_home()
     else:
         os.environ[HOME_VARIABLE] = str(Path(data_dir).absolute())
 

@@ -1,5 +1,7 @@
 """The inventory in an object store, from the command line: one machine publishes, another reads."""
 
+import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,6 +127,34 @@ def test_before_anything_is_combined_it_says_what_to_do(
     result = elsewhere("sql", "SELECT 1")
     assert result.exit_code == 1
     assert f"{URL}/inventory.duckdb: no inventory has been published here yet" in result.output
+
+
+def test_what_is_brought_here_is_for_nobody_else_to_read(
+    s3: S3Server, elsewhere: Callable[..., Result], installation: Installation
+) -> None:
+    ObjectStore(URL).put("inventory.duckdb", b"names and addresses")
+    before = os.umask(0o022)
+    try:
+        fetched = elsewhere("fetch", machine="parent/reader")
+    finally:
+        os.umask(before)
+    assert fetched.exit_code == 0, fetched.output
+    assert s3.requests
+    assert Path(fetched.output.strip()).read_bytes() == b"names and addresses"
+    assert stat.S_IMODE((installation.folder / "parent" / "reader").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize(
+    "command", [["fetch"], ["combine"], ["sql", "SELECT 1"], ["diff"], ["status"]]
+)
+def test_a_working_directory_that_cannot_be_made_is_named(
+    elsewhere: Callable[..., Result], installation: Installation, command: list[str]
+) -> None:
+    (installation.folder / "file").touch()
+    result = elsewhere(*command, machine="file/work")
+    assert result.exit_code == 2, result.output
+    assert f"{installation.folder}/file/work cannot be written (Not a directory)" in result.output
+    assert "name another one with JUMPCLOUD_INVENTORY_WORK" in result.output
 
 
 @pytest.mark.parametrize(
