@@ -3,7 +3,6 @@
 import click
 
 from assets_defs.places import object_store, published_file, uri_of
-from assets_defs.published import manifests_of
 from assets_defs.publishing import combine as renew_combined
 from assets_defs.publishing import fetched_file
 from assets_defs.usage import data_dir_option, errors_in_words, set_data_dir
@@ -21,8 +20,6 @@ def fetch(name: str | None, data_dir: str | None) -> None:
     with errors_in_words():
         set_data_dir(data_dir)
         _require_store()
-        if name:
-            manifests_of(name)
         click.echo(fetched_file(name))
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from assets_defs.places import history, published_file
-from assets_defs.publishing import fetched_file
+from assets_defs.publishing import fetched_file, unpublished
 from pipelines.errors import InventoryError
+from pipelines.load.history import EVERY
 from pipelines.load.manifest import Manifest
 from pipelines.load.past import build_past_file, find_snapshot
 
@@ -20,14 +21,13 @@ def manifests_of(integration: str | None) -> list[Manifest]:
     Raises:
         InventoryError: nothing has been published, or nothing of that integration.
     """
-    manifests = history().manifests()
-    known = {each.integration.name for each in manifests}
+    past = history()
+    known = past.snapshots()
     if not known:
-        raise InventoryError(f"{history().place}: no inventory has been published here yet")
+        raise InventoryError(f"{past.place}: no inventory has been published here yet")
     if integration and integration not in known:
-        names = ", ".join(sorted(known))
-        raise InventoryError(f"no integration {integration!r} was published; there are: {names}")
-    return [each for each in manifests if integration in {None, each.integration.name}]
+        raise unpublished(integration, known)
+    return past.manifests(integration or EVERY)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Publishes what the history holds: as a file here, or as objects for all machines."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from assets_defs.places import (
     uri_of,
 )
 from pipelines.errors import InventoryError
+from pipelines.integration import NAME
 from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
 from pipelines.load.history import EVERY
 from pipelines.locks import locked
@@ -21,7 +23,7 @@ from pipelines.report.writing import write_report
 from pipelines.settings import home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pipelines.load.published_object import PublishedObject
 
@@ -98,14 +100,16 @@ def fetched_file(integration: str | None = None) -> Path:
     """The published file of an integration or of all, brought here where that is needed.
 
     Raises:
-        InventoryError: nothing has been published yet.
+        InventoryError: nothing has been published yet, or nothing of that integration.
     """
     path = published_file(integration)
     published = published_object(path)
     if published:
+        if integration and not re.fullmatch(NAME, integration):
+            raise unpublished(integration, history().snapshots())
         with locked(publication_lock(integration)):
             if not published.fetch():
-                raise InventoryError(_nothing_at(path, integration))
+                raise _nothing_at(path, integration)
     return path
 
 
@@ -120,8 +124,17 @@ def remove_own_file(integration: str) -> None:
         report.unlink(missing_ok=True)
 
 
-def _nothing_at(path: Path, integration: str | None) -> str:
+def unpublished(integration: str, known: "Iterable[str]") -> InventoryError:
+    """That nothing was published of an integration; those that there are."""
+    names = ", ".join(sorted(known)) or "none"
+    return InventoryError(f"no integration {integration!r} was published; there are: {names}")
+
+
+def _nothing_at(path: Path, integration: str | None) -> InventoryError:
     words = f"{uri_of(path)}: no inventory has been published here yet"
-    if integration is None and history().snapshots():
-        return f"{words}; its integrations have: `jumpcloud-inventory combine` puts them together"
-    return words
+    known = history().snapshots()
+    if integration and integration not in known:
+        return unpublished(integration, known)
+    if integration is None and known:
+        words += "; its integrations have: `jumpcloud-inventory combine` puts them together"
+    return InventoryError(words)

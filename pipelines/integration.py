@@ -27,6 +27,7 @@ TOKEN_URLS = {
     "eu": "https://admin-oauth.id.eu.jumpcloud.com/oauth2/token",
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
+NAME = r"^[a-z0-9_-]{1,64}$"
 LONGEST_PROVIDER_NAME = 39  # with a hyphen and an organisation's id it is 64 letters long
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -92,7 +93,7 @@ class Integration(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,64}$")]
+    name: Annotated[str, Field(pattern=NAME)]
     description: str = ""
     type: Literal["jumpcloud"] = "jumpcloud"
     scope: Literal["cloud", "on_premise"] = "cloud"

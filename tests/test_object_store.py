@@ -66,9 +66,16 @@ def test_what_one_machine_publishes_another_reads(
     assert answer(elsewhere, "SELECT integration, users FROM integrations ORDER BY 1") == [
         f"'{name}',{len(organizations[name].users)}" for name in ("acme", "bolt")
     ]
-    sent = len(s3.requests)
-    assert elsewhere("fetch").exit_code == 0
-    assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
+    for integration in ([], ["acme"]):
+        sent = len(s3.requests)
+        assert elsewhere("fetch", *integration).exit_code == 0
+        assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
+    for unknown in ("nope", "../acme", "a//b", "*"):
+        for command in (["fetch", unknown], ["sql", "SELECT 1", "--integration", unknown]):
+            refused = elsewhere(*command)
+            assert refused.exit_code == 1
+            words = f"no integration {unknown!r} was published; there are: acme, bolt"
+            assert words in refused.output
 
     organizations["acme"].add_user(username="new.person")
     publish(installation, organizations, s3, "acme")
