@@ -16,7 +16,7 @@ from assets_defs.places import (
 from pipelines.errors import InventoryError
 from pipelines.integration import NAME
 from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
-from pipelines.load.history import EVERY
+from pipelines.load.history import EVERY, History
 from pipelines.locks import locked
 from pipelines.report.facts import Facts
 from pipelines.report.writing import write_report
@@ -71,7 +71,11 @@ def rebuild_file() -> None:
 
 
 def combine() -> None:
-    """Bring the file over all integrations of an object store up to what each has published."""
+    """Bring the file over all integrations of an object store up to what each has published.
+
+    Raises:
+        InventoryError: nothing has been published yet.
+    """
     path = published_file()
     published = published_object(path)
     if published is None:
@@ -82,8 +86,14 @@ def combine() -> None:
         tempfile.TemporaryDirectory(prefix="combine-", dir=home() / "scratch") as copies,
     ):
         # What the file holds by then needs no copy here: there may be thousands of integrations.
-        published.renew(lambda: update_duckdb_file(history(Path(copies)), path, EVERY))
+        published.renew(lambda: _combine(history(Path(copies)), path))
         renew_report()
+
+
+def _combine(past: History, path: Path) -> None:
+    if not path.exists() and not past.snapshots():
+        raise _nothing_at(path, None)
+    update_duckdb_file(past, path, EVERY)
 
 
 def published_object(path: Path) -> "PublishedObject | None":

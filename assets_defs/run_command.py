@@ -56,15 +56,15 @@ def run(
             (only,) = chosen
             with errors_in_words(partial(_alert, only.name)):
                 credentials_of(only)
-                succeeded = run_one(only.name, accept_removals=accept_removals)
+                published = int(run_one(only.name, accept_removals=accept_removals))
         else:
             options = ["--one-of-many", *(["--accept-removals"] if accept_removals else [])]
-            succeeded = _run_many(
+            published = _run_many(
                 [each.name for each in chosen], options, settings.max_parallel_runs
             )
-        if not one_of_many:
+        if published and not one_of_many:
             combine()
-    if not succeeded:
+    if published < len(chosen):
         sys.exit(1)
 
 
@@ -83,7 +83,8 @@ def run_one(name: str, *, accept_removals: bool = False) -> bool:
     return True
 
 
-def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> bool:
+def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> int:
+    """Pull and publish integrations, each in a process of its own; how many succeeded."""
     click.echo(f"{len(names)} integrations, {at_once} at once", err=True)
     published = 0
     for done, (name, code, said) in enumerate(refresh_each(names, options, at_once), 1):
@@ -95,7 +96,7 @@ def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> boo
         if code != 0 and not said:
             _alert(name, unsaid)
     click.echo(f"{published} of {len(names)} integrations published: {place_of(published_file())}")
-    return published == len(names)
+    return published
 
 
 def _alert(name: str, cause: str, run_id: str = "") -> None:

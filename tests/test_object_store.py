@@ -57,6 +57,13 @@ def test_what_one_machine_publishes_another_reads(
         name: generate(seed, sizes=SMALL) for seed, name in enumerate(["acme", "bolt"])
     }
     installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
+    for reading in ("combine", "fetch"):
+        nothing = elsewhere(reading)
+        assert nothing.exit_code == 1
+        assert f"{URL}/inventory.duckdb: no inventory has been published here" in nothing.output
     publish(installation, organizations, s3)
 
     for integration in ([], ["acme"]):
