@@ -42,16 +42,19 @@ _Answered = TypeVar("_Answered")
 class Row(BaseModel):
     """A snapshot that counts, and the object that holds its manifest."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     snapshot_id: str
     manifest: str
 
 
 class Index(BaseModel):
-    """All snapshots of an integration that count, oldest first."""
+    """All snapshots of an integration that count, oldest first.
 
-    model_config = ConfigDict(frozen=True)
+    What a later version adds to it is refused: it would be lost when this one replaces it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     snapshots: tuple[Row, ...] = ()
 
@@ -154,7 +157,7 @@ class MirroredHistory(History):
         """The integrations of which there is anything, here or in the store, in order."""
         folders = [f"{FOLDER}/{each}" for each in self._store.names(FOLDER)]
         found = {each for some in _at_once(self._store.names, folders) for each in some}
-        return sorted({*map(_integration_in, found), *super().integrations()})
+        return sorted({*_integrations_in(found), *super().integrations()})
 
     def forget(self, integration: str) -> None:
         """Remove all snapshots of the integration; called again, what a crash left of them."""
@@ -186,7 +189,7 @@ class MirroredHistory(History):
     def _committed(self, integration: str) -> list[tuple[str, str]]:
         names = [integration]
         if integration == EVERY:
-            names = [_integration_in(each) for each in self._store.names(MANIFESTS)]
+            names = _integrations_in(self._store.names(MANIFESTS))
         indexes = zip(names, _at_once(self._index_of, names), strict=True)
         return in_order((name, each) for name, index in indexes for each in index)
 
@@ -270,8 +273,10 @@ def _folder_of(integration: str) -> str:
     return f"{MANIFESTS}/integration={integration}"
 
 
-def _integration_in(folder: str) -> str:
-    return folder.removeprefix("integration=")
+def _integrations_in(names: Iterable[str]) -> list[str]:
+    """Those that have a folder of one of these names; beside them may be what stores put there."""
+    prefix = "integration="
+    return [each.removeprefix(prefix) for each in names if each.startswith(prefix)]
 
 
 def _manifest_name(snapshot_id: str, content: bytes) -> str:

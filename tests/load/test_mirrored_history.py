@@ -341,6 +341,37 @@ def test_a_damaged_object_is_named(
         update_duckdb_file(other.history, other.file)
 
 
+@pytest.mark.parametrize("place", [b'"snapshots"', b'"snapshot_id"'])
+def test_what_a_later_version_added_to_an_index_is_not_lost(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine], place: bytes
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one = machine("one")
+    one.publish(on_day(0, pulled))
+    key = "history/_manifests/integration=acme/index.json"
+    found = one.store.get(key)
+    assert found
+    later = found[0].replace(place, b'"added": 1, ' + place)
+    one.store.put(key, later)
+    with pytest.raises(InventoryError, match=f"{URL}/{key}: is no index that this version can"):
+        one.publish(on_day(1, pulled))
+    left = one.store.get(key)
+    assert left
+    assert left[0] == later
+
+
+def test_what_is_no_integration_is_not_taken_for_one(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
+) -> None:
+    one = machine("one")
+    one.publish(on_day(0, pull(generate(sizes=SMALL))))
+    # What the look whether the store keeps conditions leaves when it is cut short, and others do.
+    for key in ("history/_manifests/.probe-1", "history/.DS_Store", "history/users/.keep"):
+        one.store.put(key, b"1")
+    assert one.history.integrations() == ["acme"]
+    assert one.history.snapshots().keys() == {"acme"}
+
+
 def test_a_forgotten_integration_leaves_no_object(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
