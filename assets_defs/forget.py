@@ -70,13 +70,14 @@ def _check(name: str) -> None:
 
 
 def _remove(name: str) -> None:
-    """Remove it from the history, then from the published file and its report, then the rest.
+    """Remove its own file, its history, what the file over all says of it, then the rest.
 
     The rest comes last, so that after a crash the name is still known, and can be forgotten again.
     """
     with locked(publication_lock(name)):
-        history().forget(name)
+        # By what is left of its history it is known also on a machine that never ran it.
         remove_own_file(name)
+        history().forget(name)
     rebuild_file()
     for path in staged_files().get(name, []):
         path.unlink()

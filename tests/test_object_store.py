@@ -94,6 +94,10 @@ def test_what_one_machine_publishes_another_reads(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
+    for count in (1, 2, 3):
+        is_cut_short_after(s3, count)
+        assert elsewhere("forget", "acme", "--yes").exit_code == 1
+    s3.is_refused = lambda _: False
     forgotten = elsewhere("forget", "acme", "--yes")
     assert forgotten.exit_code == 0, forgotten.output
     assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
@@ -117,6 +121,12 @@ def publish(
         if file.is_file():
             content = file.read_bytes()
             assert s3.environment["AWS_SECRET_ACCESS_KEY"].encode() not in content
+
+
+def is_cut_short_after(s3: S3Server, count: int) -> None:
+    """Refuse all writes but the next few."""
+    sent = len(s3.requests)
+    s3.is_refused = lambda _: sum(each.is_write for each in s3.requests[sent:]) > count
 
 
 def answer(elsewhere: Callable[..., Result], query: str) -> list[str]:
