@@ -4,6 +4,7 @@ obstore, because its one package writes on a condition in all three: no rename a
 needed. Credentials are those of the environment, under the names that each cloud's own tools use.
 """
 
+import os
 import re
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import (
@@ -35,6 +37,8 @@ _STATUS = re.compile(r"status code: (\d{3}[ \w]*)")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
 # A store that is away for longer fails the run, which is then tried again.
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
+_REFUSED = "the credentials of the environment are refused"
 _MEANWHILE = "another machine wrote it meanwhile; run again"
 _Answer = TypeVar("_Answer")
 
@@ -76,6 +80,8 @@ class ObjectStore:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        if url.startswith("s3://"):
+            _check_endpoint()
         self._store = self._tried("opened", lambda: from_url(url, retry_config=_RETRIES))
 
     def get(self, key: str) -> tuple[bytes, Version] | None:
@@ -219,6 +225,14 @@ class ObjectStore:
         raise failure
 
 
+def _check_endpoint() -> None:
+    """Refuse what the library ends the whole program at."""
+    for name in _ENDPOINTS:
+        parts = urlsplit(os.environ.get(name) or "https://none")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ObjectStoreError(f"{name} is no address; it is https://host, or http://host:port")
+
+
 def _version(of: "ObjectMeta | PutResult") -> Version:
     return Version(of["e_tag"], of["version"])
 
@@ -227,8 +241,10 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such bucket"
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return "the credentials of the environment are refused"
+        return _REFUSED
     status = _STATUS.search(str(error))
+    if status and status[1].startswith(("401", "403")):
+        return _REFUSED
     if status:
         return status[1].strip()
     if isinstance(error, GenericError):

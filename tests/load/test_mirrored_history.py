@@ -413,6 +413,8 @@ def test_what_the_store_refuses_is_told_without_a_secret(
     s3.is_refused = lambda _: True
     with pytest.raises(ObjectStoreError, match=r"credentials .* are refused") as refused:
         ObjectStore(URL).put("index.json", b"")
+    with pytest.raises(ObjectStoreError, match=r"credentials .* are refused"):
+        ObjectStore(URL).names("history")
     monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(ObjectStoreError, match="it does not answer") as silent:
@@ -421,3 +423,12 @@ def test_what_the_store_refuses_is_told_without_a_secret(
         told = "".join(map(str, error.traceback)) + repr(error.value) + str(error.value)
         assert "test-secret-access-key" not in told
         assert error.value.__cause__ is error.value.__context__ is None
+
+
+@pytest.mark.parametrize("address", ["localhost:9000", "minio", "http://", "s3://bucket"])
+def test_an_endpoint_that_is_no_address_is_named(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
+    with pytest.raises(ObjectStoreError, match="AWS_ENDPOINT_URL is no address; it is https://"):
+        ObjectStore(URL).get("index.json")
