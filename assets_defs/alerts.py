@@ -11,7 +11,9 @@ from assets_defs.lateness import enabled_since, is_late
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
 from pipelines.alerts import SENT, Alert, send_alert
+from pipelines.errors import InventoryError
 from pipelines.integration import Integration
+from pipelines.load.manifest import Manifest
 from pipelines.organizations import applied_settings
 from pipelines.settings import SettingsError
 
@@ -49,13 +51,9 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     told: dict[str, str] = json.loads(context.cursor or "{}")
     now = datetime.now(UTC)
     try:
-        integrations = applied_settings().integration
-    except SettingsError as error:
+        late = _late_ones(context.instance, now)
+    except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    enabled = enabled_since(context.instance, integrations)
-    late = {
-        e.name: since for e in integrations if (since := _late_since(e, enabled.get(e.name), now))
-    }
     told = {name: since for name, since in told.items() if late.get(name) == since}
     said = []
     until = time.monotonic() + TELLING_SECONDS
@@ -72,9 +70,22 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(told))
 
 
-def _late_since(integration: Integration, enabled: datetime | None, now: datetime) -> str | None:
+def _late_ones(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
+    """The last success of each integration that is late."""
+    integrations = applied_settings().integration
+    enabled = enabled_since(instance, integrations)
+    latest = history().latest_of([each.name for each in integrations])
+    return {
+        e.name: since
+        for e in integrations
+        if (since := _late_since(e, latest[e.name], enabled.get(e.name), now))
+    }
+
+
+def _late_since(
+    integration: Integration, last: Manifest | None, enabled: datetime | None, now: datetime
+) -> str | None:
     """The last success of an integration that is late; else None."""
-    last = history().latest(integration.name)
     if last is None or not is_late(integration, last.pull.finished_at, enabled, now):
         return None
     return last.pull.finished_at.isoformat(timespec="seconds")

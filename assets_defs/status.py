@@ -1,6 +1,6 @@
 """The applied integrations, each with its runs and what it last published."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +10,7 @@ from assets_defs.lateness import is_late
 from assets_defs.places import history
 from assets_defs.runs import Run, current_run, last_run
 from pipelines.integration import Integration
+from pipelines.load.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,29 @@ class IntegrationStatus:
     next_run_at: datetime | None
 
 
-def status_of(
-    instance: dg.DagsterInstance, integration: Integration, enabled_since: datetime | None
+def statuses_of(
+    instance: dg.DagsterInstance,
+    integrations: Sequence[Integration],
+    enabled_since: Mapping[str, datetime],
+) -> list[IntegrationStatus]:
+    """What Dagster's instance and the history say of integrations now.
+
+    Raises:
+        InventoryError: the history cannot be read.
+    """
+    latest = history().latest_of([each.name for each in integrations])
+    return [
+        _status_of(instance, each, latest[each.name], enabled_since.get(each.name))
+        for each in integrations
+    ]
+
+
+def _status_of(
+    instance: dg.DagsterInstance,
+    integration: Integration,
+    published: Manifest | None,
+    enabled_since: datetime | None,
 ) -> IntegrationStatus:
-    """What Dagster's instance and the history say of an integration now."""
-    published = history().latest(integration.name)
     enabled, now = integration.enabled, datetime.now(UTC)
     last_success_at = published.pull.finished_at if published else None
     return IntegrationStatus(

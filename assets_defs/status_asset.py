@@ -8,10 +8,10 @@ import dagster as dg
 from assets_defs.keys import table_key
 from assets_defs.lateness import enabled_since
 from assets_defs.partitions import OWNERS
-from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
+from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
 from assets_defs.terminal import printable
+from pipelines.errors import InventoryError
 from pipelines.organizations import applied_settings
-from pipelines.settings import SettingsError
 
 LOOK_SECONDS = 30
 LONGEST_ERROR = 300  # the rest is on the run's page
@@ -33,10 +33,10 @@ def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Report the table whenever it is another one than before."""
     try:
         integrations = applied_settings().integration
-    except SettingsError as error:
+        since = enabled_since(context.instance, integrations)
+        statuses = statuses_of(context.instance, integrations, since)
+    except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    since = enabled_since(context.instance, integrations)
-    statuses = [status_of(context.instance, each, since.get(each.name)) for each in integrations]
     errors = map(_error, statuses)
     rows = [(*row, error) for row, error in zip(rows_of(statuses), errors, strict=True)]
     digest = hashlib.sha256(repr(rows).encode()).hexdigest()

@@ -16,7 +16,7 @@ from assets_defs.demo import HOME as DEMO_HOME
 from assets_defs.demo import SETTINGS as DEMO_SETTINGS
 from assets_defs.lateness import enabled_since
 from assets_defs.stacked import stacked
-from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, status_of
+from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.organizations import applied_settings
 from pipelines.settings import CONFIG_VARIABLE, home
@@ -39,7 +39,7 @@ def status(
         chosen = [settings.named(name) for name in names] or settings.integration
         with dg.DagsterInstance.get() as instance:
             since = enabled_since(instance, settings.integration)
-            statuses = [status_of(instance, each, since.get(each.name)) for each in chosen]
+            statuses = statuses_of(instance, chosen, since)
     if as_json:
         documents = [asdict(each) for each in statuses]
         click.echo(json.dumps(documents, indent=1, default=_as_text))

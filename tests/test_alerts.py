@@ -21,7 +21,7 @@ from assets_defs.endpoints import pull as pull_assets
 from assets_defs.lateness import LONG_AGO, enabled_since, is_late
 from assets_defs.places import run_lock
 from assets_defs.resources import ParquetStore
-from assets_defs.status import status_of
+from assets_defs.status import statuses_of
 from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.locks import release
 from pipelines.settings import Settings, load_settings
@@ -307,7 +307,7 @@ def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
         def looks_late() -> bool:
             integrations = load_settings().integration
             since = enabled_since(instance, integrations)
-            return any(status_of(instance, e, since.get(e.name)).late for e in integrations)
+            return any(each.late for each in statuses_of(instance, integrations, since))
 
         _, cursor = look(alert_on_late, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))

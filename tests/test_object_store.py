@@ -6,13 +6,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Installation, tables_in
 from s3_server import BUCKET, S3Server, s3_server
 
 from assets_defs import places
+from assets_defs.alerts import alert_on_late
 from assets_defs.cli import main
+from assets_defs.status_asset import report_status
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.mirrored_history import MirroredHistory
 from pipelines.load.object_store import ObjectStore
@@ -166,6 +169,24 @@ def test_what_is_brought_here_is_for_nobody_else_to_read(
     assert s3.requests
     assert Path(fetched.output.strip()).read_bytes() == b"names and addresses"
     assert stat.S_IMODE((installation.folder / "parent" / "reader").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("sensor", [alert_on_late, report_status])
+def test_a_sensor_waits_for_a_store_that_cannot_be_asked(
+    s3: S3Server,
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    sensor: dg.SensorDefinition,
+) -> None:
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", URL)
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / "work"))
+    places._opened.cache_clear()
+    s3.is_refused = lambda _: True
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = sensor(dg.build_sensor_context(instance=instance, cursor="{}"))
+    assert isinstance(result, dg.SensorResult)
+    assert result.cursor == "{}"
+    assert f"{URL}: cannot be read (the credentials" in str(result.skip_reason)
 
 
 @pytest.mark.parametrize(

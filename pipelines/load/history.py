@@ -86,6 +86,10 @@ class History:
         committed = self._committed(integration)
         return self.manifest(*committed[-1]) if committed else None
 
+    def latest_of(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
+        """By integration its newest committed snapshot."""
+        return {each: self.latest(each) for each in integrations}
+
     def latest_with(self, table: Table, integration: str) -> Manifest | None:
         """The integration's newest snapshot whose pull asked for the records of the table."""
         for each in reversed(self._committed(integration)):

@@ -110,6 +110,10 @@ class MirroredHistory(History):
         """The committed snapshots, of one integration or of all, oldest first."""
         return _at_once(lambda each: self.manifest(*each), self._committed(integration))
 
+    def latest_of(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
+        """By integration its newest committed snapshot."""
+        return dict(zip(integrations, _at_once(self.latest, integrations), strict=True))
+
     def taken_ids(self, integration: str) -> list[str]:
         """The ids that no new snapshot may have: also those that a killed run began to write."""
         folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")

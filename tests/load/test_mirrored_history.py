@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Barrier
 
 import duckdb
 import pyarrow.dataset as ds
@@ -383,6 +384,21 @@ def test_a_forgotten_integration_leaves_no_object(
     assert one.history.snapshots().keys() == {"kept"}
     assert {key for key, _ in one.store.objects("history") if "acme" in key} == set()
     assert one.history.manifests()
+
+
+def test_many_integrations_are_asked_about_at_once(
+    machine: Callable[[str], Machine], s3: S3Server
+) -> None:
+    names = ["acme", "bolt", "cord", "dock"]
+    all_asked = Barrier(len(names), timeout=60)
+
+    def is_late(request: S3Request) -> bool:
+        if request.path.endswith("/index.json"):
+            all_asked.wait()
+        return False
+
+    s3.is_refused = is_late
+    assert machine("one").history.latest_of(names) == dict.fromkeys(names)
 
 
 def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_path: Path) -> None:
