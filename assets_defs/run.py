@@ -17,6 +17,7 @@ from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.partitions import add_partition
 from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
+from pipelines.errors import InventoryError
 from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
 from pipelines.settings import WORK_VARIABLE, SettingsError, home, object_store_url
@@ -35,13 +36,13 @@ class RunResult:
         run_id: Dagster's id of the run.
         failure: why it failed, in words; empty when it succeeded.
         was_interrupted: whether Ctrl-C ended it.
-        was_committed: whether its snapshot is in the history.
+        was_committed: whether its snapshot is in the history; None where that cannot be asked.
     """
 
     run_id: str
     failure: str
     was_interrupted: bool
-    was_committed: bool
+    was_committed: bool | None
 
 
 def prepare_home() -> None:
@@ -130,8 +131,11 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     )
 
 
-def _was_committed(integration: str, run_id: str) -> bool:
-    latest = history().latest(integration)
+def _was_committed(integration: str, run_id: str) -> bool | None:
+    try:
+        latest = history().latest(integration)
+    except InventoryError:
+        return None
     return latest is not None and latest.run_id == run_id
 
 

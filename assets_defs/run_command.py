@@ -118,6 +118,8 @@ def _what_stays(name: str, result: RunResult) -> str:
             f"the snapshot is in the history, but {place_of(published_file(name))} could not be "
             f"renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
         )
+    if result.was_committed is None:
+        return "whether it was published cannot be asked now; what was published before stays"
     return "nothing was published; what was published before stays"
 
 

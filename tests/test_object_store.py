@@ -63,6 +63,14 @@ def test_what_one_machine_publishes_another_reads(
     failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
+    s3.is_refused = lambda _: True
+    key = organizations["acme"].api_key
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY=key, **s3.environment)
+    assert failed.returncode == 1
+    *_, cause, stays = failed.stderr.splitlines()
+    assert cause.startswith(f"acme: {URL}: cannot be ")
+    assert stays.startswith("acme: whether it was published cannot be asked now")
+    s3.is_refused = lambda _: False
     for reading in ("combine", "fetch"):
         nothing = elsewhere(reading)
         assert nothing.exit_code == 1
