@@ -117,6 +117,6 @@ def _insert_parts(
 def _damaged(history: History, table: Table, integration: str, snapshot_id: str) -> InventoryError:
     return InventoryError(
         f"{history.part(table.name, integration, snapshot_id)}: is missing or damaged. If a run "
-        "was under way, try again; else restore it from a backup, or remove "
-        f"{history.manifest_path(integration, snapshot_id)} to give that snapshot up, and rebuild"
+        "was under way, try again; else restore it from a backup, or "
+        f"{history.how_to_give_up(integration, snapshot_id)} to give that snapshot up, and rebuild"
     )

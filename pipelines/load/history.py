@@ -73,6 +73,10 @@ class History:
         """The file whose presence makes the snapshot exist."""
         return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
 
+    def how_to_give_up(self, integration: str, snapshot_id: str) -> str:
+        """What a person does to leave a snapshot out, for messages."""
+        return f"remove {self.manifest_path(integration, snapshot_id)}"
+
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
         """A committed snapshot's manifest."""
         return _read_manifest(self.manifest_path(integration, snapshot_id))

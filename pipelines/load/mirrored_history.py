@@ -98,6 +98,11 @@ class MirroredHistory(History):
         """The files of one table of several snapshots, brought here if need be."""
         return _at_once(lambda each: self.part(table, integration, each), snapshot_ids)
 
+    def how_to_give_up(self, integration: str, snapshot_id: str) -> str:
+        """What a person does to leave a snapshot out, for messages."""
+        index = f"{self._store.url}/{_folder_of(integration)}/{INDEX}"
+        return f"remove {snapshot_id} from {index}"
+
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
         """A committed snapshot's manifest, brought here if need be."""
         path = self.manifest_path(integration, snapshot_id)

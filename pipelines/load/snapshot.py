@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -68,7 +67,7 @@ def commit_snapshot(
         return before
     if before and before.pull.started_at > pull.started_at:
         raise _wrong_clock(
-            pull, before, history.manifest_path(integration.name, before.snapshot_id)
+            pull, before, history.how_to_give_up(integration.name, before.snapshot_id)
         )
     snapshot_id = _unique_id(pull, history.taken_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
@@ -88,11 +87,11 @@ def commit_snapshot(
     return manifest
 
 
-def _wrong_clock(pull: PullFacts, before: Manifest, path: Path) -> InventoryError:
+def _wrong_clock(pull: PullFacts, before: Manifest, remedy: str) -> InventoryError:
     return InventoryError(
         f"{before.integration.name}: this pull started at {pull.started_at:%Y-%m-%dT%H:%M:%SZ}, "
         f"before its latest snapshot, {before.snapshot_id}: a clock is or was wrong. If it is this "
-        f"one, set it right; if that snapshot is of the future, remove {path} and it is left out "
+        f"one, set it right; if that snapshot is of the future, {remedy} and it is left out "
         "of the history; then run again"
     )
 

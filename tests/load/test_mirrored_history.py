@@ -361,6 +361,21 @@ def test_what_a_later_version_added_to_an_index_is_not_lost(
     assert left[0] == later
 
 
+def test_a_snapshot_of_the_future_is_left_out_by_its_row(
+    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    one = machine("one")
+    future = one.publish(on_day(9, pulled)).snapshot_id
+    key = "history/_manifests/integration=acme/index.json"
+    with pytest.raises(InventoryError, match=f"remove {future} from {URL}/{key} and it is left"):
+        one.publish(on_day(1, pulled))
+    one.store.put(key, b'{"snapshots": []}')
+    latest = one.publish(on_day(1, pulled))
+    assert ids_seen_by(one) == [latest.snapshot_id]
+    assert tables_in(one.file)["snapshots"][0][0:2] == ("acme", latest.snapshot_id)
+
+
 def test_what_is_no_integration_is_not_taken_for_one(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
