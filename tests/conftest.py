@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -32,6 +33,10 @@ from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.settings import VOLATILE_COLUMNS
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.transform import TRANSFORMS
+
+if TYPE_CHECKING:
+    from machines import Machine
+    from s3_server import S3Server
 
 # How long an example takes says nothing on a busy machine.
 settings.register_profile("project", deadline=None)
@@ -306,3 +311,25 @@ def published_content(folder: Path) -> dict[str, bytes]:
     """What is published: the file and the history."""
     files = [folder / "inventory.duckdb", *sorted((folder / "history").rglob("*.*"))]
     return {str(path): path.read_bytes() for path in files if path.is_file()}
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Server"]:
+    """An S3 server, named by the environment."""
+    from s3_server import s3_server  # noqa: PLC0415 -- it takes a second that few tests need
+
+    with s3_server() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield server
+
+
+@pytest.fixture
+def machine(s3: "S3Server", fast_tmp_path: Path) -> Callable[[str], "Machine"]:
+    """A machine of that name; it knows of the others what the store says."""
+    from machines import URL, Machine  # noqa: PLC0415 -- as above
+
+    from pipelines.load.object_store import ObjectStore  # noqa: PLC0415
+
+    assert s3.address
+    return lambda name: Machine(fast_tmp_path / name, ObjectStore(URL))

@@ -3,13 +3,13 @@
 import shutil
 import socket
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import pytest
 import redis
+import tenacity
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
@@ -63,18 +63,21 @@ class RedisServer:
         """Return when it answers."""
         with self._log.open("a") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
+        try:
+            self._wait()
+        except redis.ConnectionError:
+            self.stop()
+            raise
+
+    @tenacity.retry(
+        retry=tenacity.retry_if_exception_type(redis.ConnectionError),
+        wait=tenacity.wait_fixed(POLL_SECONDS),
+        stop=tenacity.stop_after_delay(START_SECONDS),
+        reraise=True,
+    )
+    def _wait(self) -> None:
         with self.client() as client:
-            while True:
-                try:
-                    client.ping()
-                except redis.ConnectionError:
-                    if self._process.poll() is not None or time.monotonic() > deadline:
-                        self.stop()
-                        raise
-                    time.sleep(POLL_SECONDS)
-                else:
-                    return
+            client.ping()
 
     def stop(self) -> None:
         """End it at once, and what it holds with it."""

@@ -3,14 +3,15 @@
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
 import pytest
 from click.testing import CliRunner, Result
 from conftest import Installation, tables_in
-from s3_server import BUCKET, S3Server, s3_server
+from machines import SMALL, URL
+from s3_server import BUCKET, S3Server
 
 from assets_defs import places
 from assets_defs.alerts import alert_on_late
@@ -19,19 +20,7 @@ from assets_defs.status_asset import report_status
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.mirrored_history import MirroredHistory
 from pipelines.load.object_store import ObjectStore
-from pipelines.simulator import Organization, Server, Sizes, generate
-
-SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
-URL = f"s3://{BUCKET}/some/prefix"
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """An S3 server, named by the environment."""
-    with s3_server() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
+from pipelines.simulator import Organization, Server, generate
 
 
 @pytest.fixture
@@ -60,21 +49,7 @@ def test_what_one_machine_publishes_another_reads(
         name: generate(seed, sizes=SMALL) for seed, name in enumerate(["acme", "bolt"])
     }
     installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
-    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
-    assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
-    s3.is_refused = lambda _: True
-    key = organizations["acme"].api_key
-    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY=key, **s3.environment)
-    assert failed.returncode == 1
-    *_, cause, stays = failed.stderr.splitlines()
-    assert cause.startswith(f"acme: {URL}: cannot be ")
-    assert stays.startswith("acme: whether it was published cannot be asked now")
-    s3.is_refused = lambda _: False
-    for reading in ("combine", "fetch"):
-        nothing = elsewhere(reading)
-        assert nothing.exit_code == 1
-        assert f"{URL}/inventory.duckdb: no inventory has been published here" in nothing.output
+    failed_runs_publish_nothing(installation, organizations["acme"].api_key, s3, elsewhere)
     publish(installation, organizations, s3)
 
     for integration in ([], ["acme"]):
@@ -88,12 +63,7 @@ def test_what_one_machine_publishes_another_reads(
         sent = len(s3.requests)
         assert elsewhere("fetch", *integration).exit_code == 0
         assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
-    for unknown in ("nope", "../acme", "a//b", "*"):
-        for command in (["fetch", unknown], ["sql", "SELECT 1", "--integration", unknown]):
-            refused = elsewhere(*command)
-            assert refused.exit_code == 1
-            words = f"no integration {unknown!r} was published; there are: acme, bolt"
-            assert words in refused.output
+    unknown_integrations_are_named(elsewhere)
 
     organizations["acme"].add_user(username="new.person")
     publish(installation, organizations, s3, "acme")
@@ -105,14 +75,49 @@ def test_what_one_machine_publishes_another_reads(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
+    forget_although_it_is_cut_short(s3, elsewhere)
+    assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
+    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
+
+
+def failed_runs_publish_nothing(
+    installation: Installation, key: str, s3: S3Server, elsewhere: Callable[..., Result]
+) -> None:
+    """Neither with a wrong key nor with a store that refuses."""
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
+    s3.is_refused = lambda _: True
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY=key, **s3.environment)
+    assert failed.returncode == 1
+    *_, cause, stays = failed.stderr.splitlines()
+    assert cause.startswith(f"acme: {URL}: cannot be ")
+    assert stays.startswith("acme: whether it was published cannot be asked now")
+    s3.is_refused = lambda _: False
+    for reading in ("combine", "fetch"):
+        nothing = elsewhere(reading)
+        assert nothing.exit_code == 1
+        assert f"{URL}/inventory.duckdb: no inventory has been published here" in nothing.output
+
+
+def unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> None:
+    """Whatever the name, with those that there are."""
+    for unknown in ("nope", "../acme", "a//b", "*"):
+        for command in (["fetch", unknown], ["sql", "SELECT 1", "--integration", unknown]):
+            refused = elsewhere(*command)
+            assert refused.exit_code == 1
+            words = f"no integration {unknown!r} was published; there are: acme, bolt"
+            assert words in refused.output
+
+
+def forget_although_it_is_cut_short(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
+    """Each time the store is out of reach a request later."""
     for count in (1, 2, 3):
         is_cut_short_after(s3, count)
         assert elsewhere("forget", "acme", "--yes").exit_code == 1
     s3.is_refused = lambda _: False
     forgotten = elsewhere("forget", "acme", "--yes")
     assert forgotten.exit_code == 0, forgotten.output
-    assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
-    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
 
 
 def publish(

@@ -1,73 +1,26 @@
 """A history in an object store: what counts, who wins, and what a lost machine leaves behind."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from threading import Barrier
 
 import duckdb
 import pyarrow.dataset as ds
 import pytest
 from conftest import Publisher, Pulled, on_day, tables_in
-from s3_server import BUCKET, S3Request, S3Server, s3_server
+from machines import SMALL, Machine, ids_seen_by
+from s3_server import S3Request, S3Server
 
 from pipelines.errors import InventoryError
 from pipelines.load import mirrored_history
 from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.mirrored_history import MirroredHistory
-from pipelines.load.object_store import ConflictError, ObjectStore, ObjectStoreError
+from pipelines.load.object_store import ConflictError, ObjectStoreError
 from pipelines.load.published_object import PublishedObject
 from pipelines.load.retention import prune
 from pipelines.settings import KeepSnapshots
-from pipelines.simulator import Sizes, generate
+from pipelines.simulator import generate
 
-SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 REQUESTS_BETWEEN = 6
-URL = f"s3://{BUCKET}/some/prefix"
-
-
-@dataclass
-class Machine(Publisher):
-    """A machine that publishes to the object store."""
-
-    store: ObjectStore
-
-    @property
-    def history(self) -> History:
-        """What the store holds now."""
-        return MirroredHistory(self.home / "history", self.store)
-
-    def publish_object(self) -> None:
-        """Publish the file as the Dagster assets do."""
-        published = PublishedObject(self.store, self.home, self.file)
-        published.renew(lambda: update_duckdb_file(self.history, self.file))
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
-    """An S3 server, named by the environment."""
-    with s3_server() as server:
-        for name, value in server.environment.items():
-            monkeypatch.setenv(name, value)
-        yield server
-
-
-@pytest.fixture
-def machine(s3: S3Server, fast_tmp_path: Path) -> Callable[[str], Machine]:
-    """A machine of that name; it knows of the others what the store says."""
-    assert s3.address
-    return lambda name: Machine(fast_tmp_path / name, ObjectStore(URL))
-
-
-def ids_seen_by(machine: Machine) -> list[str]:
-    """The snapshots that count for a machine, the newest of them whole."""
-    history = machine.history
-    for manifest in history.manifests()[-2:]:
-        at = (manifest.integration.name, manifest.snapshot_id)
-        assert all(history.is_whole(table, *at) for table in manifest.sha256)
-    return history.snapshot_ids("acme")
 
 
 def test_machines_in_turn_publish_what_one_alone_would(
@@ -325,141 +278,3 @@ def test_a_run_leaves_what_another_command_of_its_machine_reads(
     prune(one.history, "acme", KeepSnapshots())
     assert {path.name for path in read.parents[1].iterdir()} == {f"snapshot={latest}"}
     assert not coming.exists()
-
-
-def test_a_damaged_object_is_named(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
-) -> None:
-    one, other = machine("one"), machine("other")
-    manifest = one.publish(on_day(0, pull(generate(sizes=SMALL))))
-    key = f"history/users/integration=acme/snapshot={manifest.snapshot_id}/part-0.parquet"
-    one.store.put(key, b"damaged")
-    with pytest.raises(InventoryError, match=f"{URL}/{key}: is damaged"):
-        update_duckdb_file(other.history, other.file)
-    assert not other.file.exists()
-    one.store.delete([key])
-    with pytest.raises(InventoryError, match=f"{URL}/{key}: is gone"):
-        update_duckdb_file(other.history, other.file)
-
-
-@pytest.mark.parametrize("place", [b'"snapshots"', b'"snapshot_id"'])
-def test_what_a_later_version_added_to_an_index_is_not_lost(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine], place: bytes
-) -> None:
-    pulled = pull(generate(sizes=SMALL))
-    one = machine("one")
-    one.publish(on_day(0, pulled))
-    key = "history/_manifests/integration=acme/index.json"
-    found = one.store.get(key)
-    assert found
-    later = found[0].replace(place, b'"added": 1, ' + place)
-    one.store.put(key, later)
-    with pytest.raises(InventoryError, match=f"{URL}/{key}: is no index that this version can"):
-        one.publish(on_day(1, pulled))
-    left = one.store.get(key)
-    assert left
-    assert left[0] == later
-
-
-def test_a_snapshot_of_the_future_is_left_out_by_its_row(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
-) -> None:
-    pulled = pull(generate(sizes=SMALL))
-    one = machine("one")
-    future = one.publish(on_day(9, pulled)).snapshot_id
-    key = "history/_manifests/integration=acme/index.json"
-    with pytest.raises(InventoryError, match=f"remove {future} from {URL}/{key} and it is left"):
-        one.publish(on_day(1, pulled))
-    one.store.put(key, b'{"snapshots": []}')
-    latest = one.publish(on_day(1, pulled))
-    assert ids_seen_by(one) == [latest.snapshot_id]
-    assert tables_in(one.file)["snapshots"][0][0:2] == ("acme", latest.snapshot_id)
-
-
-def test_what_is_no_integration_is_not_taken_for_one(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
-) -> None:
-    one = machine("one")
-    one.publish(on_day(0, pull(generate(sizes=SMALL))))
-    # What the look whether the store keeps conditions leaves when it is cut short, and others do.
-    for key in ("history/_manifests/.probe-1", "history/.DS_Store", "history/users/.keep"):
-        one.store.put(key, b"1")
-    assert one.history.integrations() == ["acme"]
-    assert one.history.snapshots().keys() == {"acme"}
-
-
-def test_a_forgotten_integration_leaves_no_object(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine]
-) -> None:
-    pulled = pull(generate(sizes=SMALL))
-    one, other = machine("one"), machine("other")
-    one.publish(on_day(0, pulled))
-    one.publish(on_day(0, pulled), name="kept")
-    other.history.forget("acme")
-    assert one.history.snapshots().keys() == {"kept"}
-    assert {key for key, _ in one.store.objects("history") if "acme" in key} == set()
-    assert one.history.manifests()
-
-
-def test_many_integrations_are_asked_about_at_once(
-    machine: Callable[[str], Machine], s3: S3Server
-) -> None:
-    names = ["acme", "bolt", "cord", "dock"]
-    all_asked = Barrier(len(names), timeout=60)
-
-    def is_late(request: S3Request) -> bool:
-        if request.path.endswith("/index.json"):
-            all_asked.wait()
-        return False
-
-    s3.is_refused = is_late
-    assert machine("one").history.latest_of(names) == dict.fromkeys(names)
-
-
-def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_path: Path) -> None:
-    # As in Google Cloud Storage and Azure, the answer for what is not there is an error.
-    store = ObjectStore(fast_tmp_path.as_uri())
-    store.put("folder/left", b"")
-    store.delete(["folder/gone", "folder/left"])
-    store.delete(["folder/gone"])
-    store.delete([])
-    assert store.objects("folder") == []
-
-
-def test_a_store_that_ignores_conditions_is_refused(
-    pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
-) -> None:
-    one = machine("one")
-    s3.has_conditions = False
-    with pytest.raises(ObjectStoreError, match="use one that keeps If-Match and If-None-Match"):
-        one.publish(on_day(0, pull(generate(sizes=SMALL))))
-    assert list(one.store.objects("history")) == []
-
-
-def test_what_the_store_refuses_is_told_without_a_secret(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
-        ObjectStore("s3://no-such/prefix").get("index.json")
-    s3.is_refused = lambda _: True
-    with pytest.raises(ObjectStoreError, match=r"credentials .* are refused") as refused:
-        ObjectStore(URL).put("index.json", b"")
-    with pytest.raises(ObjectStoreError, match=r"credentials .* are refused"):
-        ObjectStore(URL).names("history")
-    monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    with pytest.raises(ObjectStoreError, match="it does not answer") as silent:
-        ObjectStore(URL).get("index.json")
-    for error in (refused, silent):
-        told = "".join(map(str, error.traceback)) + repr(error.value) + str(error.value)
-        assert "test-secret-access-key" not in told
-        assert error.value.__cause__ is error.value.__context__ is None
-
-
-@pytest.mark.parametrize("address", ["localhost:9000", "minio", "http://", "s3://bucket"])
-def test_an_endpoint_that_is_no_address_is_named(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", address)
-    with pytest.raises(ObjectStoreError, match="AWS_ENDPOINT_URL is no address; it is https://"):
-        ObjectStore(URL).get("index.json")

@@ -1,0 +1,42 @@
+"""Machines that publish one inventory to an object store."""
+
+from dataclasses import dataclass
+
+from conftest import Publisher
+from s3_server import BUCKET
+
+from pipelines.load.duckdb_file import update_duckdb_file
+from pipelines.load.history import History
+from pipelines.load.mirrored_history import MirroredHistory
+from pipelines.load.object_store import ObjectStore
+from pipelines.load.published_object import PublishedObject
+from pipelines.simulator import Sizes
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+URL = f"s3://{BUCKET}/some/prefix"
+
+
+@dataclass
+class Machine(Publisher):
+    """A machine that publishes to the object store."""
+
+    store: ObjectStore
+
+    @property
+    def history(self) -> History:
+        """What the store holds now."""
+        return MirroredHistory(self.home / "history", self.store)
+
+    def publish_object(self) -> None:
+        """Publish the file as the Dagster assets do."""
+        published = PublishedObject(self.store, self.home, self.file)
+        published.renew(lambda: update_duckdb_file(self.history, self.file))
+
+
+def ids_seen_by(machine: Machine) -> list[str]:
+    """The snapshots that count for a machine, the newest of them whole."""
+    history = machine.history
+    for manifest in history.manifests()[-2:]:
+        at = (manifest.integration.name, manifest.snapshot_id)
+        assert all(history.is_whole(table, *at) for table in manifest.sha256)
+    return history.snapshot_ids("acme")
