@@ -6,10 +6,10 @@ page begins with the last row of the one before: where the two agree, no row sli
 """
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import pyarrow as pa
 
+from pipelines.extract.borders import borders_meet, doubtful_pages, middle_of, offset_of
 from pipelines.extract.completeness import Completeness, ListId, Proof
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.records import Key, Page
@@ -49,8 +49,8 @@ class Reading:
     _pages_before: int = 0
     _rereads: int = 0
     _earlier_keys: frozenset[Key] | None = None
-    _probes: set[int] = field(default_factory=set)
-    _is_cut: bool = False
+    _awaited_bridges: set[int] = field(default_factory=set)
+    _bridges: dict[int, Page] = field(default_factory=dict)
 
     def start(self) -> list[int]:
         """The offsets to ask for first."""
@@ -63,8 +63,8 @@ class Reading:
             IncompleteError: the list cannot be proven: it moves, or does not give what it says.
         """
         self._outstanding -= 1
-        if page.skip in self._probes:
-            return self._ask(self._take_probe(page))
+        if page.skip in self._awaited_bridges:
+            return self._ask(self._take_bridge(page))
         self._pages.append(page)
         if max(page.total or 0, page.skip) > MAX_ROWS:
             raise IncompleteError(self.list_id, f"announces {page.total or page.skip:,} records")
@@ -111,12 +111,12 @@ class Reading:
 
     def _judge(self) -> list[int]:
         """All pages asked for are there: done, or what to ask for again."""
-        totals = {page.total for page in self._pages}
+        totals = {page.total for page in (*self._pages, *self._bridges.values())}
         if self.is_sorted and not _ascending(self._pages):
             self.is_sorted = False
             return self._again("it is not sorted as asked")
         if totals == {None}:
-            if not _borders_meet(self._pages[:-1]):
+            if not borders_meet(self._pages[:-1], {}):
                 return self._again("its pages do not meet")
             return self._finish("empty page")
         if self.is_sorted and len(self._pages) > 1 and None not in totals:
@@ -148,39 +148,45 @@ class Reading:
         keys = _keys(self._pages)
         if len(totals) > 1 or len(keys) > (self._pages[-1].total or 0):
             return self._again("its announced total moves, or disagrees with its rows")
-        is_one_piece = _borders_meet(self._pages)
+        if any(not bridge.distinct_keys <= keys for bridge in self._bridges.values()):
+            return self._again_for_unknown_rows()
+        is_one_piece = borders_meet(self._pages, self._bridges)
         if lacking <= 0 and is_one_piece:
             return self._finish("total")
         if not self.may_have_holes:
             return self._again("it gives fewer rows than it announces, or in changing order")
-        # Where a border row is a hole, only a second reading tells deleted rows from moved ones.
+        return self._judge_holes(keys, is_one_piece=is_one_piece)
+
+    def _judge_holes(self, keys: frozenset[Key], *, is_one_piece: bool) -> list[int]:
+        """Rows may lack because they were deleted, or because the API sends fewer a page.
+
+        In the first case a bridge, a page from the middle of one into the next, has no unknown
+        row, and joins two pages of which the border row is gone.
+        """
+        doubtful = doubtful_pages(self._pages, is_limit_kept=self.is_limit_kept)
+        if doubtful and not self._bridges:
+            return self._ask_for_bridges(doubtful)
+        # Where half a page is holes, only a second reading tells deleted rows from moved ones.
         is_same_again = keys == self._earlier_keys and not _repeated_across(self._pages)
         if not is_one_piece and not is_same_again:
             self._earlier_keys = keys
             return self._again("it repeats or lacks rows in every reading")
-        return self._probe_for_a_cap()
+        return self._finish("total")
 
-    def _probe_for_a_cap(self) -> list[int]:
-        """Rows may lack because they were deleted, or because the API sends fewer a page.
+    def _ask_for_bridges(self, doubtful: list[Page]) -> list[int]:
+        self._awaited_bridges = {middle_of(page) for page in doubtful}
+        self._asked -= self._awaited_bridges
+        return sorted(self._awaited_bridges)
 
-        A page that begins where the rows of a short page end has no unknown row in the first case.
-        """
-        short = [p for p in self._pages if len(p.keys) < min(p.limit, (p.total or 0) - p.skip)]
-        if self.is_limit_kept or not short:
-            return self._finish("total")
-        self._probes = {page.skip + max(1, len(page.keys)) for page in short}
-        self._asked -= self._probes
-        return sorted(self._probes)
-
-    def _take_probe(self, page: Page) -> list[int]:
-        self._probes.discard(page.skip)
+    def _take_bridge(self, page: Page) -> list[int]:
+        self._awaited_bridges.discard(page.skip)
         self._pages_before += 1
-        self._is_cut = self._is_cut or not page.distinct_keys <= _keys(self._pages)
-        if self._probes:
-            return []
-        if not self._is_cut:
-            return self._finish("total")
-        self._is_cut = False
+        self._bridges[page.skip] = page
+        return [] if self._awaited_bridges else self._judge()
+
+    def _again_for_unknown_rows(self) -> list[int]:
+        if self.is_limit_kept:
+            return self._again("it repeats or lacks rows in every reading")
         sent = max(len(each.keys) for each in self._pages)
         self.limit = sent if 1 < sent < self.limit else max(2, self.limit // 2)
         return self._again("it sends fewer rows a page than it is asked for", counts=False)
@@ -196,6 +202,7 @@ class Reading:
             raise IncompleteError(self.list_id, f"{why}; read {self._rereads} times")
         self._pages_before += len(self._pages)
         self._pages.clear()
+        self._bridges.clear()
         self._asked.clear()
         return [0]
 
@@ -222,6 +229,8 @@ def needs_total(list_id: ListId) -> IncompleteError:
 
 
 def _keys(pages: list[Page]) -> frozenset[Key]:
+    if len(pages) == 1:
+        return pages[0].distinct_keys
     return frozenset[Key]().union(*(page.distinct_keys for page in pages))
 
 
@@ -229,7 +238,7 @@ def _distinct_rows(pages: list[Page]) -> list[pa.RecordBatch]:
     """The rows, of each key the first, in the order of the offsets."""
     seen: set[Key] = set()
     batches = []
-    for page in sorted(pages, key=lambda page: page.skip):
+    for page in sorted(pages, key=offset_of):
         if len(page.distinct_keys) == len(page.keys) and seen.isdisjoint(page.distinct_keys):
             batches.append(page.rows)
         else:
@@ -244,15 +253,6 @@ def _ascending(pages: list[Page]) -> bool:
     return all(list(page.keys) == sorted(page.keys) for page in pages)
 
 
-def _borders_meet(pages: list[Page]) -> bool:
-    """Whether each page begins with the last row of the one before it."""
-    if len(pages) == 1:
-        return True
-    ordered = sorted(pages, key=lambda page: page.skip)
-    ends = [list(dict.fromkeys(page.keys)) for page in ordered]
-    return all(a and b and a[-1] == b[0] for a, b in pairwise(ends))
-
-
 def _repeated_within(pages: list[Page]) -> int:
     """Rows that a page has more than once."""
     return sum(len(page.keys) - len(page.distinct_keys) for page in pages)
@@ -261,7 +261,7 @@ def _repeated_within(pages: list[Page]) -> int:
 def _repeated_across(pages: list[Page]) -> bool:
     """Whether a row is in two pages of which it is not the border."""
     seen: set[Key] = set()
-    for page in sorted(pages, key=lambda page: page.skip):
+    for page in sorted(pages, key=offset_of):
         if seen & set(page.keys[1:]):
             return True
         seen |= set(page.keys)

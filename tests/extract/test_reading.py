@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.extract.completeness import Completeness, ListId
@@ -25,10 +25,22 @@ def page(keys: Keys, skip: int, limit: int, total: int | None, asked: int | None
 
 
 def read(
-    keys: Keys, limit: int = 10, *, cap: int = 1000, is_sorted: bool = False, holes: bool = False
+    keys: Keys,
+    limit: int = 10,
+    *,
+    cap: int = 1000,
+    is_sorted: bool = False,
+    holes: bool = False,
+    is_limit_kept: bool = False,
 ) -> tuple[Completeness, list[str]]:
     """Read a list that stays as it is, from a server that sends `cap` rows a page at most."""
-    reading = Reading(ListId("list"), limit, is_sorted=is_sorted, may_have_holes=holes)
+    reading = Reading(
+        ListId("list"),
+        limit,
+        is_sorted=is_sorted,
+        may_have_holes=holes,
+        is_limit_kept=is_limit_kept,
+    )
     waiting = reading.start()
     while waiting:
         size = min(reading.limit, cap)
@@ -53,6 +65,46 @@ def test_holes_never_end_a_list(present: list[bool], limit: int) -> None:
     proof, rows = read(keys, limit, holes=True)
     assert rows == [key for key in keys if key is not None]
     assert (proof.proof, proof.holes, proof.expected) == ("total", keys.count(None), len(keys))
+
+
+def test_a_border_that_is_a_hole_costs_one_page() -> None:
+    keys = [None if number in {9, 10, 36} else key for number, key in enumerate(numbered(50))]
+    proof, rows = read(keys, 10, holes=True, is_limit_kept=True)
+    assert rows == [key for key in keys if key is not None]
+    assert (proof.pages, proof.rereads, proof.holes) == (6 + 2, 0, 3)
+
+
+def test_half_a_page_of_holes_at_a_border_costs_a_second_reading() -> None:
+    keys = [None if 4 <= number < 15 else key for number, key in enumerate(numbered(30))]
+    proof, rows = read(keys, 10, holes=True, is_limit_kept=True)
+    assert rows == [key for key in keys if key is not None]
+    assert (proof.rereads, proof.holes) == (1, 11)
+
+
+@settings(max_examples=1000)
+@given(
+    holes=st.sets(st.integers(0, 59)),
+    limit=st.integers(4, 20),
+    deleted=st.sets(st.integers(0, 59), min_size=2),
+    moment=st.integers(1, 20),
+    order=st.randoms(use_true_random=False),
+)
+def test_a_member_that_is_there_all_the_time_is_read(
+    holes: set[int], limit: int, deleted: set[int], moment: int, order: random.Random
+) -> None:
+    """Once some rows go and as many come at the end, so that the total tells nothing."""
+    keys = [None if number in holes else key for number, key in enumerate(numbered(60))]
+    kept = [key for number, key in enumerate(keys) if number not in deleted]
+    always = {key for key in kept if key is not None}
+    reading = Reading(ListId("list"), limit, may_have_holes=True, is_limit_kept=True)
+    waiting = reading.start()
+    while waiting:
+        moment -= 1
+        if not moment:
+            keys = [*kept, *(f"new {number}" for number in range(len(deleted)))]
+        skip = waiting.pop(order.randrange(len(waiting)))
+        waiting += reading.accept(page(keys, skip, limit, 60))
+    assert always <= set(received(reading))
 
 
 @given(st.integers(0, 120), st.integers(2, 20))

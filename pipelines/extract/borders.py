@@ -1,0 +1,63 @@
+"""Where one page of an unsorted list ends and the next begins: whether a row slid through between.
+
+Each page is asked for so that it begins with the last row of the one before. Where that row is
+deleted, a bridge tells as much: a page that begins with rows of one and ends with rows of the next.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from pipelines.extract.records import Page
+
+
+def borders_meet(pages: Sequence[Page], bridges: Mapping[int, Page]) -> bool:
+    """Whether each page goes on where the one before it ends, by itself or by a bridge.
+
+    Args:
+        pages: all pages of a list, in any order.
+        bridges: by offset, the pages from the middle of one of them into the next.
+    """
+    for page, after in pairwise(sorted(pages, key=offset_of)):
+        bridge = bridges.get(middle_of(page))
+        is_bridged = bridge is not None and _meet(page, bridge) and _meet(bridge, after)
+        if not is_bridged and not _meet(page, after):
+            return False
+    return True
+
+
+def doubtful_pages(pages: Sequence[Page], *, is_limit_kept: bool) -> list[Page]:
+    """Pages that do not meet the next one, or that the API may have cut short.
+
+    Args:
+        pages: all pages of a list, in any order.
+        is_limit_kept: whether the API is known to send as many rows a page as it is asked for.
+    """
+    ordered = sorted(pages, key=offset_of)
+    apart = [page for page, after in pairwise(ordered) if not _meet(page, after)]
+    return (
+        apart if is_limit_kept else [page for page in ordered if page in apart or _is_short(page)]
+    )
+
+
+def offset_of(page: Page) -> int:
+    """Where it begins."""
+    return page.skip
+
+
+def middle_of(page: Page) -> int:
+    """The offset of its middle, or where its rows end if they are fewer than half of a page."""
+    return page.skip + min(max(1, len(page.keys)), page.limit // 2)
+
+
+def _meet(page: Page, after: Page) -> bool:
+    """Whether the rows that both have are the end of one and the beginning of the other."""
+    rows, next_rows = list(dict.fromkeys(page.keys)), list(dict.fromkeys(after.keys))
+    if not next_rows or next_rows[0] not in rows:
+        return False
+    shared = rows[rows.index(next_rows[0]) :]
+    most = page.skip + page.limit - after.skip
+    return len(shared) <= most and next_rows[: len(shared)] == shared
+
+
+def _is_short(page: Page) -> bool:
+    return len(page.keys) < min(page.limit, (page.total or 0) - page.skip)
