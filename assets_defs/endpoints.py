@@ -141,17 +141,20 @@ class _Reporter:
             self._log.info(f"plan: {progress.plan}")
         if self._bar:
             self._bar(progress)
-        seconds = time.monotonic() - self._started
-        self._tell("progress", _in_words(progress, seconds), is_in_bar=self._bar is not None)
+        if self._is_due("progress"):
+            words = _in_words(progress, time.monotonic() - self._started)
+            self._log.info(words, extra={IN_BAR: self._bar is not None})
 
     def retry(self, why: str) -> None:
         """Tell that a call is sent again."""
-        self._tell("retry", why)
+        if self._is_due("retry"):
+            self._log.info(why, extra={IN_BAR: False})
 
-    def _tell(self, kind: str, words: str, *, is_in_bar: bool = False) -> None:
-        if time.monotonic() - self._last[kind] >= PROGRESS_SECONDS:
+    def _is_due(self, kind: str) -> bool:
+        is_due = time.monotonic() - self._last[kind] >= PROGRESS_SECONDS
+        if is_due:
             self._last[kind] = time.monotonic()
-            self._log.info(words, extra={IN_BAR: is_in_bar})
+        return is_due
 
 
 def _in_words(progress: Progress, seconds: float) -> str:

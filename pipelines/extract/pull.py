@@ -15,6 +15,7 @@ from pipelines.extract.completeness import completeness_table
 from pipelines.extract.coordinator import Coordinator, Progress, Scope
 from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
 from pipelines.extract.errors import ForbiddenError, WrongOrganizationError
+from pipelines.extract.garbage import loaded_spared
 from pipelines.extract.ownership import check_owners, check_sight
 from pipelines.extract.plan import Plan
 from pipelines.extract.remembered_rates import RememberedRates, hash_of
@@ -133,7 +134,8 @@ def pull_organization(
         )
         spool = spool_of(integration, state)
         try:
-            result = _pull(client, integration, spool, on_progress)
+            with loaded_spared():
+                result = _pull(client, integration, spool, on_progress)
             _check_organization(integration, result.tables)
         except (ForbiddenError, WrongOrganizationError):
             # What was read under another role, or of another organisation, is not taken up again.
