@@ -15,13 +15,12 @@ import tenacity
 from benchmarks.organization import Spec
 from benchmarks.ours import OurRun, memberships_of, one, run_ours
 from benchmarks.processes import BenchmarkError
-from benchmarks.report import Goal, Report
+from benchmarks.rate_use import COLUMNS, RateUse
+from benchmarks.report import Report
 from benchmarks.served import Served, serve
 from pipelines.extract.throttle import THROTTLE_VARIABLE
-from pipelines.simulator import Behavior
 
 PROCESSES = 2
-SHARE_BOUND = 90
 # A cold start takes about as many refusals however long it lasts: of 20 seconds that is more than
 # of the 75 of `limits`.
 THROTTLED_BOUND = 6
@@ -31,14 +30,6 @@ SPECS = {
     25: Spec(systems=500, users=500, system_groups=30, applications=20),
     100: Spec(systems=500, users=500, system_groups=130, applications=50),
 }
-COLUMNS = (
-    "allowed calls/s",
-    "seconds of both pulls",
-    "calls",
-    "share of the allowed rate",
-    "answered 429",
-    "memberships of each",
-)
 WINDOW = "SELECT {}(epoch({})) FROM snapshots"
 
 
@@ -58,25 +49,9 @@ def measure(scratch: Path) -> Report:
             counts = [served.membership_counts(each) for each in found]
         began = min(one(run.published, WINDOW.format("min", "started_at")) for run in runs)
         ended = max(one(run.published, WINDOW.format("max", "finished_at")) for run in runs)
-        # The bucket is full at the start, so its burst comes on top of the rate.
-        allowed = rate * (ended - began) + Behavior.burst
-        share = 100 * (calls.total - calls.throttled) / allowed
-        throttled = 100 * calls.throttled / calls.total
-        rows.append(
-            [
-                f"{rate}",
-                f"{ended - began:.1f}",
-                f"{calls.total:,}",
-                f"{share:.1f} %",
-                f"{throttled:.2f} %",
-                ", ".join(map(str, counts)),
-            ]
-        )
-        goals += [
-            Goal(f"{rate} calls/s: share of the rate", share, SHARE_BOUND, " %", at_least=True),
-            Goal(f"{rate} calls/s: answered 429", throttled, THROTTLED_BOUND, " %"),
-            Goal(f"{rate} calls/s: memberships lost or invented", sum(c.wrong for c in counts), 0),
-        ]
+        use = RateUse(rate, ended - began, calls, counts)
+        rows.append(use.row())
+        goals += use.goals(THROTTLED_BOUND)
     return Report("Two processes with one key: a token bucket, 50 ms a call", COLUMNS, rows, goals)
 
 
