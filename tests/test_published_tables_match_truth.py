@@ -95,6 +95,20 @@ def test_a_page_that_is_smaller_than_asked_for_loses_nothing(
     assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
 
 
+def test_deleted_members_of_small_groups_cost_no_call_each(pull: Callable[..., Pulled]) -> None:
+    """A page as large as theirs came before, so that none of theirs can have been cut short."""
+    organization = generate(sizes=Sizes(systems=40, system_groups=5))
+    groups = sorted(organization.members, key=lambda each: organization.system_groups[each]["name"])
+    kept, deleted = list(organization.systems)[:39], list(organization.systems)[39]
+    for number, group in enumerate(groups):
+        organization.members[group] = dict.fromkeys(kept if number == 0 else [*kept[:20], deleted])
+    organization.remove_system(deleted)
+    pulled = pull(organization, max_in_flight=1)
+    assert len(pulled.pull.tables["systemgroups_members"]) == 39 + 4 * 20
+    calls = pulled.server.calls_by_path()
+    assert calls["/api/v2/systemgroups/{id}/members"] == len(groups)
+
+
 def test_members_without_a_total_cannot_be_proven(pull: Callable[..., Pulled]) -> None:
     with pytest.raises(IncompleteError, match=r"systemgroups_members/.* announces no total"):
         pull(generate(), Behavior(totals=False))

@@ -25,18 +25,17 @@ def borders_meet(pages: Sequence[Page], bridges: Mapping[int, Page]) -> bool:
     return True
 
 
-def doubtful_pages(pages: Sequence[Page], *, is_limit_kept: bool) -> list[Page]:
+def doubtful_pages(pages: Sequence[Page], most_sent: int) -> list[Page]:
     """Pages that do not meet the next one, or that the API may have cut short.
 
     Args:
         pages: all pages of a list, in any order.
-        is_limit_kept: whether the API is known to send as many rows a page as it is asked for.
+        most_sent: rows of the largest page that the API is known to have sent; none of up to so
+            many rows is cut.
     """
     ordered = sorted(pages, key=offset_of)
     apart = [page for page, after in pairwise(ordered) if not _meet(page, after)]
-    return (
-        apart if is_limit_kept else [page for page in ordered if page in apart or _is_short(page)]
-    )
+    return [page for page in ordered if page in apart or _is_short(page, most_sent)]
 
 
 def offset_of(page: Page) -> int:
@@ -59,5 +58,7 @@ def _meet(page: Page, after: Page) -> bool:
     return len(shared) <= most and next_rows[: len(shared)] == shared
 
 
-def _is_short(page: Page) -> bool:
-    return len(page.keys) < min(page.limit, (page.total or 0) - page.skip)
+def _is_short(page: Page, most_sent: int) -> bool:
+    # One row or more is always sent, so that of a list of one nothing is cut.
+    announced = min(page.limit, (page.total or 0) - page.skip)
+    return len(page.keys) < announced and announced > max(1, most_sent)

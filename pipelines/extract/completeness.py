@@ -30,8 +30,8 @@ class Completeness:
         list_id: which list.
         proof: `total`, every record of the announced total was passed; `overlap`, pages in the
             order of a unique key overlap from start to end; `empty page`, no total is announced
-            and a page after the last record was empty; `not found`, the parent was deleted
-            between its list and this one.
+            and a page that begins with the last record brought no other; `not found`, the parent
+            was deleted between its list and this one.
         expected: the total announced last; without one, the rows received.
         received: distinct rows.
         holes: rows announced but not delivered: deleted members.

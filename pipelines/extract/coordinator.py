@@ -85,7 +85,7 @@ class Coordinator:
         self._awaited: dict[Future[Page], Reading] = {}
         self._resumed: deque[FinishedList] = deque()
         self._known: set[ListId] = set()
-        self._keeps_limit: set[str] = set()
+        self._most_sent: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
         self._parents: set[tuple[str, str]] = set()
@@ -161,10 +161,9 @@ class Coordinator:
             self._forget(reading)
             self._replace(reading, error)
         else:
-            if len(page.keys) == PAGE_SIZE:
-                self._keeps_limit.add(reading.list_id.endpoint)
-            reading.is_limit_kept = reading.list_id.endpoint in self._keeps_limit
+            reading.most_sent = self._most_sent.get(reading.list_id.endpoint, 0)
             self._ask(reading, reading.accept(page))
+            self._most_sent[reading.list_id.endpoint] = reading.most_sent
             self._count(reading.list_id, page.total or len(page.keys), reading.limit)
             self._note(reading.list_id.endpoint, page.unknown_fields)
             if reading.list_id.endpoint in self._fanned_out:

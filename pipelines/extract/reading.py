@@ -20,6 +20,7 @@ MAX_REREADS = 3
 MAX_REPAIRS = 50
 # A list beyond this is refused, so that a broken server cannot make the reading endless.
 MAX_ROWS = 10_000_000
+SMALLEST_PAGE = 2  # of one row no page could overlap the next by one and bring another
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Reading:
         is_sorted: whether the pages come in the order of the unique key.
         may_have_holes: whether the API counts deleted records that it does not deliver.
         by_search: whether it is read by the endpoint's search.
-        is_limit_kept: whether the endpoint is known to send as many rows a page as it is asked for.
+        most_sent: rows of the largest page that the endpoint is known to have sent.
         result: the proof, once the list is done.
     """
 
@@ -41,7 +42,7 @@ class Reading:
     is_sorted: bool = False
     may_have_holes: bool = False
     by_search: bool = False
-    is_limit_kept: bool = False
+    most_sent: int = 0
     result: Completeness | None = None
     _pages: list[Page] = field(default_factory=list)
     _asked: set[int] = field(default_factory=set)
@@ -63,6 +64,7 @@ class Reading:
             IncompleteError: the list cannot be proven: it moves, or does not give what it says.
         """
         self._outstanding -= 1
+        self.most_sent = max(self.most_sent, len(page.distinct_keys))
         if page.skip in self._awaited_bridges:
             return self._ask(self._take_bridge(page))
         self._pages.append(page)
@@ -76,6 +78,7 @@ class Reading:
 
     def parent_is_gone(self) -> None:
         """Take it that the list's parent was deleted: the list is empty, and done."""
+        self._pages_before += len(self._pages)
         self._pages.clear()
         self._finish("not found")
 
@@ -98,16 +101,18 @@ class Reading:
     def _following(self, page: Page) -> list[int]:
         step = self.limit - 1
         if page.total is None:
-            return self._following_without_total(page, step)
+            return self._following_without_total(page)
         if page.total <= self.limit:
             return []
         return list(range(step, page.total - 1, step))
 
-    def _following_without_total(self, page: Page, step: int) -> list[int]:
+    def _following_without_total(self, page: Page) -> list[int]:
+        """From the last row that came: the API may send fewer rows than it is asked for."""
         if self.may_have_holes:
             raise needs_total(self.list_id)
         known = _keys([each for each in self._pages if each is not page])
-        return [page.skip + step] if page.distinct_keys - known else []
+        last = max(1, len(page.distinct_keys) - 1)
+        return [page.skip + last] if page.distinct_keys - known else []
 
     def _judge(self) -> list[int]:
         """All pages asked for are there: done, or what to ask for again."""
@@ -116,7 +121,7 @@ class Reading:
             self.is_sorted = False
             return self._again("it is not sorted as asked")
         if totals == {None}:
-            if not borders_meet(self._pages[:-1], {}):
+            if len(_keys(self._pages)) > 1 and not borders_meet(self._pages, {}):
                 return self._again("its pages do not meet")
             return self._finish("empty page")
         if self.is_sorted and len(self._pages) > 1 and None not in totals:
@@ -163,12 +168,14 @@ class Reading:
         In the first case a bridge, a page from the middle of one into the next, has no unknown
         row, and joins two pages of which the border row is gone.
         """
-        doubtful = doubtful_pages(self._pages, is_limit_kept=self.is_limit_kept)
+        doubtful = doubtful_pages(self._pages, self.most_sent)
         if doubtful and not self._bridges:
             return self._ask_for_bridges(doubtful)
-        # Where half a page is holes, only a second reading tells deleted rows from moved ones.
-        is_same_again = keys == self._earlier_keys and not _repeated_across(self._pages)
-        if not is_one_piece and not is_same_again:
+        # Where half a page is holes, or a row came twice, only a second reading tells deleted rows
+        # from moved ones.
+        repeats = _repeated_across(self._pages)
+        is_same_again = keys == self._earlier_keys and (is_one_piece or not repeats)
+        if (repeats or not is_one_piece) and not is_same_again:
             self._earlier_keys = keys
             return self._again("it repeats or lacks rows in every reading")
         return self._finish("total")
@@ -185,10 +192,11 @@ class Reading:
         return [] if self._awaited_bridges else self._judge()
 
     def _again_for_unknown_rows(self) -> list[int]:
-        if self.is_limit_kept:
+        # Where no smaller page can be the answer, the list moves, and that must end.
+        if self.most_sent >= self.limit or self.limit == SMALLEST_PAGE:
             return self._again("it repeats or lacks rows in every reading")
-        sent = max(len(each.keys) for each in self._pages)
-        self.limit = sent if 1 < sent < self.limit else max(2, self.limit // 2)
+        half = max(SMALLEST_PAGE, self.limit // 2)
+        self.limit = self.most_sent if self.most_sent >= SMALLEST_PAGE else half
         return self._again("it sends fewer rows a page than it is asked for", counts=False)
 
     def _lacking(self) -> int:
@@ -262,9 +270,9 @@ def _repeated_across(pages: list[Page]) -> bool:
     """Whether a row is in two pages of which it is not the border."""
     seen: set[Key] = set()
     for page in sorted(pages, key=offset_of):
-        if seen & set(page.keys[1:]):
+        if seen & (page.distinct_keys - set(page.keys[:1])):
             return True
-        seen |= set(page.keys)
+        seen |= page.distinct_keys
     return False
 
 

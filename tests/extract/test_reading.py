@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.extract.borders import borders_meet, middle_of
 from pipelines.extract.completeness import Completeness, ListId
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.reading import Reading
@@ -31,7 +32,7 @@ def read(
     cap: int = 1000,
     is_sorted: bool = False,
     holes: bool = False,
-    is_limit_kept: bool = False,
+    most_sent: int = 0,
 ) -> tuple[Completeness, list[str]]:
     """Read a list that stays as it is, from a server that sends `cap` rows a page at most."""
     reading = Reading(
@@ -39,7 +40,7 @@ def read(
         limit,
         is_sorted=is_sorted,
         may_have_holes=holes,
-        is_limit_kept=is_limit_kept,
+        most_sent=most_sent,
     )
     waiting = reading.start()
     while waiting:
@@ -69,14 +70,27 @@ def test_holes_never_end_a_list(present: list[bool], limit: int) -> None:
 
 def test_a_border_that_is_a_hole_costs_one_page() -> None:
     keys = [None if number in {9, 10, 36} else key for number, key in enumerate(numbered(50))]
-    proof, rows = read(keys, 10, holes=True, is_limit_kept=True)
+    proof, rows = read(keys, 10, holes=True, most_sent=10)
     assert rows == [key for key in keys if key is not None]
     assert (proof.pages, proof.rereads, proof.holes) == (6 + 2, 0, 3)
 
 
+@pytest.mark.parametrize(("most_sent", "pages"), [(0, 2), (5, 2), (6, 1)])
+def test_only_a_page_larger_than_any_sent_may_be_cut_short(most_sent: int, pages: int) -> None:
+    """Six members are announced; where six rows came in one page before, one is deleted."""
+    proof, rows = read([*numbered(5), None], 10, holes=True, most_sent=most_sent)
+    assert rows == numbered(5)
+    assert (proof.pages, proof.holes) == (pages, 1)
+
+
+def test_a_group_whose_only_member_was_deleted_costs_one_call() -> None:
+    proof, rows = read([None], 100, holes=True)
+    assert (rows, proof.pages, proof.holes) == ([], 1, 1)
+
+
 def test_half_a_page_of_holes_at_a_border_costs_a_second_reading() -> None:
     keys = [None if 4 <= number < 15 else key for number, key in enumerate(numbered(30))]
-    proof, rows = read(keys, 10, holes=True, is_limit_kept=True)
+    proof, rows = read(keys, 10, holes=True, most_sent=10)
     assert rows == [key for key in keys if key is not None]
     assert (proof.rereads, proof.holes) == (1, 11)
 
@@ -88,15 +102,21 @@ def test_half_a_page_of_holes_at_a_border_costs_a_second_reading() -> None:
     deleted=st.sets(st.integers(0, 59), min_size=2),
     moment=st.integers(1, 20),
     order=st.randoms(use_true_random=False),
+    most_sent=st.sampled_from((0, 20)),
 )
 def test_a_member_that_is_there_all_the_time_is_read(
-    holes: set[int], limit: int, deleted: set[int], moment: int, order: random.Random
+    holes: set[int],
+    limit: int,
+    deleted: set[int],
+    moment: int,
+    order: random.Random,
+    most_sent: int,
 ) -> None:
     """Once some rows go and as many come at the end, so that the total tells nothing."""
     keys = [None if number in holes else key for number, key in enumerate(numbered(60))]
     kept = [key for number, key in enumerate(keys) if number not in deleted]
     always = {key for key in kept if key is not None}
-    reading = Reading(ListId("list"), limit, may_have_holes=True, is_limit_kept=True)
+    reading = Reading(ListId("list"), limit, may_have_holes=True, most_sent=most_sent)
     waiting = reading.start()
     while waiting:
         moment -= 1
@@ -215,23 +235,75 @@ def test_a_list_that_never_stands_still_fails_by_name() -> None:
             waiting += reading.accept(page(numbered(5), waiting.pop(0), 3, total))
 
 
-def test_a_server_that_ignores_the_offset_is_noticed() -> None:
-    reading = Reading(ListId("list"), 3, may_have_holes=True)
+def test_members_that_change_at_every_page_are_not_read_for_ever() -> None:
+    """The total stays, no page is full: it looks as if the API cut its pages, however small."""
+    reading = Reading(ListId("list"), 100, may_have_holes=True)
     waiting = reading.start()
     with pytest.raises(IncompleteError, match="repeats or lacks rows"):  # noqa: PT012
+        for number in range(100):
+            members: Keys = [f"new {number}", None, None]
+            skip = waiting.pop(0)
+            waiting += reading.accept(replace(page(members, 0, 100, 3), skip=skip))
+
+
+def test_a_row_that_comes_twice_is_not_taken_for_a_deleted_one() -> None:
+    """Two members change places, so that one comes twice and the other not at all."""
+    before: Keys = ["a", "b", "c", "d", "e"]
+    after: Keys = ["d", "b", "c", "a", "e"]
+    reading = Reading(ListId("list"), 3, may_have_holes=True)
+    waiting = reading.start()
+    waiting += reading.accept(page(before, waiting.pop(0), 3, 5))
+    while waiting:
+        waiting += reading.accept(page(after, waiting.pop(0), 3, 5))
+    assert received(reading) == after
+
+
+@pytest.mark.parametrize("total", [9, None])
+def test_a_server_that_ignores_the_offset_is_noticed(total: int | None) -> None:
+    reading = Reading(ListId("list"), 3, may_have_holes=total is not None)
+    waiting = reading.start()
+    with pytest.raises(IncompleteError, match=r"repeats or lacks rows|do not meet"):  # noqa: PT012
         for _ in range(100):
-            answer = page(["a", "b", "c"], 0, 3, 9)
+            answer = page(["a", "b", "c"], 0, 3, total)
             waiting += reading.accept(replace(answer, skip=waiting.pop(0)))
 
 
-def test_a_list_without_total_ends_at_an_empty_page() -> None:
+@given(st.integers(0, 60), st.integers(3, 20), st.integers(2, 20), st.booleans())
+def test_a_list_without_total_is_read_whatever_the_server_sends_a_page(
+    count: int,
+    limit: int,
+    cap: int,
+    is_sorted: bool,  # noqa: FBT001
+) -> None:
+    reading = Reading(ListId("list"), limit, is_sorted=is_sorted)
+    waiting = reading.start()
+    while waiting:
+        skip = waiting.pop(0)
+        waiting += reading.accept(page(numbered(count), skip, min(limit, cap), None, limit))
+    assert received(reading) == numbered(count)
+    assert reading.result
+    assert reading.result.rereads == 0
+
+
+def test_a_list_without_total_that_gets_shorter_is_read_again() -> None:
+    """d is there all the time, but slides past to where it was read before."""
+    before: Keys = ["a", "b", "c", "d"]
+    reading = Reading(ListId("list"), 3)
+    waiting = reading.start()
+    waiting += reading.accept(page(before, waiting.pop(0), 3, None))
+    while waiting:
+        waiting += reading.accept(page(["c", "d"], waiting.pop(0), 3, None))
+    assert received(reading) == ["c", "d"]
+
+
+def test_a_list_without_total_ends_where_no_further_row_comes() -> None:
     reading = Reading(ListId("list"), 3)
     waiting = reading.start()
     asked = []
     while waiting:
         asked.append(waiting.pop(0))
         waiting += reading.accept(page(numbered(4), asked[-1], 3, None))
-    assert asked == [0, 2, 4]
+    assert asked == [0, 2, 3]
     assert reading.result
     assert (reading.result.proof, reading.result.received) == ("empty page", 4)
 
@@ -243,8 +315,61 @@ def test_a_sort_that_the_server_ignores_is_noticed() -> None:
     assert proof.proof == "total"
 
 
+def test_a_list_of_which_the_parent_goes_is_empty_and_tells_what_it_cost() -> None:
+    reading = Reading(ListId("list", "64b0"), 3, may_have_holes=True)
+    reading.start()
+    reading.accept(page(numbered(5), 0, 3, 5))
+    reading.parent_is_gone()
+    assert reading.result
+    assert received(reading) == []
+    assert (reading.result.proof, reading.result.received, reading.result.pages) == (
+        "not found",
+        0,
+        1,
+    )
+
+
+def test_a_row_that_comes_twice_in_a_page_is_dropped_and_counted() -> None:
+    proof, rows = read(["a", "a", "b", "c"], 3)
+    assert rows == ["a", "b", "c"]
+    assert (proof.expected, proof.received, proof.duplicates, proof.rereads) == (4, 3, 1, 0)
+
+
 def test_an_absurd_total_is_refused() -> None:
     reading = Reading(ListId("list"), 2)
     reading.start()
     with pytest.raises(IncompleteError, match="announces 1,000,000,000,000 records"):
         reading.accept(page(numbered(2), 0, 2, 10**12))
+
+
+def at(skip: int, *keys: str) -> Page:
+    """A page of up to six rows that begins there."""
+    return replace(page(list(keys), 0, 6, 20), skip=skip)
+
+
+@pytest.mark.parametrize(
+    ("bridge", "is_joined"),
+    [
+        (("b", "d"), True),
+        (("d",), False),  # the end of the page before slid past
+        (("b",), False),  # the beginning of the page after is not there yet
+        (("c", "d"), False),  # b is not where it was
+    ],
+)
+def test_a_bridge_joins_two_pages_only_if_it_goes_on_where_each_ends(
+    bridge: tuple[str, ...],
+    is_joined: bool,  # noqa: FBT001
+) -> None:
+    before, after = at(0, "a", "x", "c", "b"), at(5, "d", "e")
+    middle = at(middle_of(before), *bridge)
+    assert borders_meet([after, before], {middle.skip: middle}) == is_joined
+    assert not borders_meet([after, before], {})
+
+
+def test_a_total_that_moves_at_the_bridge_is_noticed() -> None:
+    keys = [None if number == 9 else key for number, key in enumerate(numbered(15))]
+    reading = Reading(ListId("list"), 10, may_have_holes=True, most_sent=10)
+    assert reading.start() == [0]
+    assert reading.accept(page(keys, 0, 10, 15)) == [9]
+    assert reading.accept(page(keys, 9, 10, 15)) == [5]
+    assert reading.accept(page(keys, 5, 10, 16)) == [0]
