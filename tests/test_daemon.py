@@ -13,21 +13,10 @@ import requests
 import tenacity
 from conftest import Installation
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    ScheduleInstigatorData,
-)
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from served_ui import PATIENCE_SECONDS, served_ui
 from webhooks import Webhook, served_webhook
 
-from assets_defs.automation import schedule_name
+from benchmarks.missed_ticks import miss_ticks
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.locks import is_held
 from pipelines.schedule import Schedule
@@ -37,7 +26,6 @@ TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 SOUND = ("acme", "beta", "corp")
 WRONG = "wrong"
 AT_ONCE = 2
-LOCATION = "assets_defs.definitions"
 BACKFILL = """
 mutation ($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
@@ -143,29 +131,12 @@ def ui(installation: Installation) -> Iterator[Ui]:
         }
         assert installation.run("status").returncode == 0  # makes Dagster's home
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
-            instance.add_instigator_state(running_since(now - timedelta(days=3), missed))
+            miss_ticks(instance, missed, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:
                 try:
                     yield Ui(installation, instance, address, webhook, released, missed, now)
                 finally:
                     released.set()
-
-
-def running_since(start: datetime, schedule: Schedule) -> InstigatorState:
-    """A schedule as the UI left it that ended then."""
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name=LOCATION), location_name=LOCATION
-    )
-    origin = RemoteRepositoryOrigin(location, "__repository__").get_instigator_origin(
-        schedule_name(schedule)
-    )
-    assert isinstance(origin, RemoteInstigatorOrigin)
-    return InstigatorState(
-        origin,
-        InstigatorType.SCHEDULE,
-        InstigatorStatus.DECLARED_IN_CODE,
-        ScheduleInstigatorData(schedule.cron, start.timestamp()),
-    )
 
 
 def looked(instance: dg.DagsterInstance, sensor: str) -> bool:

@@ -24,6 +24,7 @@ from benchmarks.cluster.services import (
     postgres,
     redis_server,
 )
+from benchmarks.missed_ticks import miss_ticks
 from pipelines.contract import INVENTORY_TABLES
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schedule import Schedule
@@ -115,7 +116,7 @@ def deployment(
         own = environment | {"JUMPCLOUD_INVENTORY_WORK": str(cluster.home("client"))}
         stack.enter_context(mock.patch.dict(os.environ, own))
         instance = stack.enter_context(cluster.instance())
-        cluster.miss_a_tick(instance, schedule)
+        miss_ticks(instance, schedule, since=datetime.now(UTC) - timedelta(days=1))
         yield Deployment(cluster, database, instance, organizations)
 
 

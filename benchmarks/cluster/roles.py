@@ -7,30 +7,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 import dagster as dg
-from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.scheduler.instigation import (
-    InstigatorState,
-    InstigatorStatus,
-    ScheduleInstigatorData,
-)
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from assets_defs.automation import schedule_name
 from benchmarks.cluster.services import Postgres, end_group, process
-from pipelines.schedule import Schedule
+from benchmarks.missed_ticks import DEFINITIONS
 
 BIN = Path(sys.executable).parent
-DEFINITIONS = "assets_defs.definitions"
 DAGSTER_YAML = Path(__file__).parents[2] / "docs" / "deployment" / "cluster" / "dagster.yaml"
 _NUMBER = r"(?m)^(\s*{}: )\d+"
 
@@ -80,22 +65,6 @@ class Cluster:
     def kill_worker(self, name: str) -> None:
         """End a worker and the process of its run, without a word."""
         end_group(self.workers[name])
-
-    def miss_a_tick(self, instance: dg.DagsterInstance, schedule: Schedule) -> None:
-        """Leave it as if no daemon had run for a day: the one that starts makes up for a tick."""
-        location = ManagedGrpcPythonEnvCodeLocationOrigin(
-            LoadableTargetOrigin(module_name=DEFINITIONS), location_name=DEFINITIONS
-        )
-        repository = RemoteRepositoryOrigin(location, "__repository__")
-        origin = RemoteInstigatorOrigin(repository, schedule_name(schedule))
-        since = datetime.now(UTC) - timedelta(days=1)
-        state = InstigatorState(
-            origin,
-            InstigatorType.SCHEDULE,
-            InstigatorStatus.DECLARED_IN_CODE,
-            ScheduleInstigatorData(schedule.cron, since.timestamp()),
-        )
-        instance.add_instigator_state(state)
 
     def _start(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
         return self._stack.enter_context(
