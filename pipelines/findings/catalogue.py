@@ -31,26 +31,9 @@ THRESHOLDS = Table(
     schema=SCHEMA,
 )
 
-
-def _questions() -> View:
-    listed = ",\n    ".join(
-        f"('{each.name}', '{each.severity}', {list(each.needs)}::TEXT[], "
-        f"{list(each.targets)}::TEXT[], {each.compares})"
-        for each in FINDINGS
-    )
-    return View(
-        "questions",
-        "Which findings the snapshots of an integration can tell of",
-        columns={
-            "integration": "Name of the integration",
-            "finding": "Name of the finding, which is that of its view",
-            "severity": "high, medium or low",
-            "answerable": "Whether its latest pull asked for the lists and associations that it "
-            "takes, and, where it takes two snapshots, the one before did, too",
-        },
-        sql=f"""
+_ANSWERABLE = """
 WITH catalogue(finding, severity, needs, targets, compares) AS (VALUES
-    {listed}
+    {catalogue}
 ),
 -- Of the latest and the one before. Without an application there is no list of its users.
 pulls AS (
@@ -81,7 +64,26 @@ JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
 LEFT JOIN associations a ON a.integration = i.integration
 LEFT JOIN pulls before ON before.integration = i.integration AND before.age = 2
 CROSS JOIN catalogue c
-""",
+"""
+
+
+def _questions() -> View:
+    listed = ",\n    ".join(
+        f"('{each.name}', '{each.severity}', {list(each.needs)}::TEXT[], "
+        f"{list(each.targets)}::TEXT[], {each.compares})"
+        for each in FINDINGS
+    )
+    return View(
+        "questions",
+        "Which findings the snapshots of an integration can tell of",
+        columns={
+            "integration": "Name of the integration",
+            "finding": "Name of the finding, which is that of its view",
+            "severity": "high, medium or low",
+            "answerable": "Whether its latest pull asked for the lists and associations that it "
+            "takes, and, where it takes two snapshots, the one before did, too",
+        },
+        sql=_ANSWERABLE.format(catalogue=listed),
         schema=SCHEMA,
     )
 
