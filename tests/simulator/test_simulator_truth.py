@@ -34,13 +34,17 @@ NO_USER: Row = _empty(
 )
 
 
+GRANTED = {"sudo": True, "sudo_without_password": False}
+UNSAID = {"sudo": None, "sudo_without_password": None}
+
+
 def _by_key(*rows: Row) -> list[Row]:
     return sorted(rows, key=lambda row: [str(value) for value in list(row.values())[:2]])
 
 
-def test_assets_of_the_tiny_organisation() -> None:
+def test_systems_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    tables = truth(org)
+    systems = truth(org)["systems"]
     laptop = NO_SYSTEM | {
         "hostname": "laptop",
         "display_name": "Anna's laptop",
@@ -74,8 +78,13 @@ def test_assets_of_the_tiny_organisation() -> None:
         **NO_POLICIES,
     }
     expected = _by_key({"system_id": ids["laptop"]} | laptop, {"system_id": ids["server"]} | server)
-    assert tables["systems"] == expected
-    assert [list(row) for row in tables["systems"]] == [list(row) for row in expected]
+    assert systems == expected
+    assert [list(row) for row in systems] == [list(row) for row in expected]
+
+
+def test_users_of_the_tiny_organisation() -> None:
+    org, ids = tiny()
+    found = truth(org)["users"]
     account = {"activated": True, "suspended": False, "account_locked": False}
     reach = {"system_group_ids": [ids["office"]], "system_count": 1, "application_count": 1}
     users = {
@@ -95,8 +104,13 @@ def test_assets_of_the_tiny_organisation() -> None:
             for name, own in users.items()
         )
     )
-    assert tables["users"] == expected
-    assert [list(row) for row in tables["users"]] == [list(row) for row in expected]
+    assert found == expected
+    assert [list(row) for row in found] == [list(row) for row in expected]
+
+
+def test_applications_and_addresses_of_the_tiny_organisation() -> None:
+    org, ids = tiny()
+    tables = truth(org)
     assert tables["applications"] == [
         {
             "application_id": ids["wiki"],
@@ -117,6 +131,11 @@ def test_assets_of_the_tiny_organisation() -> None:
         _address("10.0.0.5", "private", both, ["eth0"]),
         _address("100.64.1.1", "cgnat", [ids["laptop"]], ["vpn"]),
     ]
+    assert tables["system_ipv4_addresses"] == _by_key(
+        {"system_id": ids["laptop"], "interface": "eth0", "address": "10.0.0.5"},
+        {"system_id": ids["laptop"], "interface": "vpn", "address": "100.64.1.1"},
+        {"system_id": ids["server"], "interface": "eth0", "address": "10.0.0.5"},
+    )
 
 
 def _address(address: str, scope: str, systems: list[str], interfaces: list[str]) -> Row:
@@ -129,7 +148,7 @@ def _address(address: str, scope: str, systems: list[str], interfaces: list[str]
     }
 
 
-def test_relationships_of_the_tiny_organisation() -> None:
+def test_groups_of_the_tiny_organisation() -> None:
     org, ids = tiny()
     tables = truth(org)
     office = {"group_id": ids["office"]}
@@ -144,22 +163,26 @@ def test_relationships_of_the_tiny_organisation() -> None:
         | {"description": "All of it", "system_count": 1, "user_count": 2},
     )
     assert tables["system_group_members"] == [office | {"system_id": ids["laptop"]}]
-    granted = {"sudo": True, "sudo_without_password": False}
-    unsaid = {"sudo": None, "sudo_without_password": None}
+
+
+def test_bindings_of_the_tiny_organisation() -> None:
+    org, ids = tiny()
+    tables = truth(org)
+    office = {"group_id": ids["office"]}
     via = {"via_user_group_ids": [ids["staff"]]}
     assert tables["system_group_users"] == _by_key(
-        office | {"user_id": ids["anna"], "direct": True} | via | granted,
-        office | {"user_id": ids["ben"], "direct": False} | via | unsaid,
+        office | {"user_id": ids["anna"], "direct": True} | via | GRANTED,
+        office | {"user_id": ids["ben"], "direct": False} | via | UNSAID,
     )
     sudo = {"enabled": True, "withoutPassword": False}
     assert tables["system_group_associations"] == [
         office
         | {"target_type": "user", "target_id": ids["anna"]}
-        | granted
+        | GRANTED
         | {"attributes": {"sudo": sudo}},
         office
         | {"target_type": "user_group", "target_id": ids["staff"]}
-        | unsaid
+        | UNSAID
         | {"attributes": None},
     ]
     wiki = {"application_id": ids["wiki"]}
@@ -167,18 +190,20 @@ def test_relationships_of_the_tiny_organisation() -> None:
     assert tables["application_users"] == _by_key(
         wiki | {"user_id": ids["anna"]} | holding, wiki | {"user_id": ids["ben"]} | holding
     )
-    assert tables["system_ipv4_addresses"] == _by_key(
-        {"system_id": ids["laptop"], "interface": "eth0", "address": "10.0.0.5"},
-        {"system_id": ids["laptop"], "interface": "vpn", "address": "100.64.1.1"},
-        {"system_id": ids["server"], "interface": "eth0", "address": "10.0.0.5"},
-    )
+
+
+def test_views_of_the_tiny_organisation() -> None:
+    org, ids = tiny()
+    tables = truth(org)
     laptop = {"system_id": ids["laptop"]}
     by_office = {"via_group_ids": [ids["office"]]}
     assert tables["system_users"] == _by_key(
-        laptop | {"user_id": ids["anna"]} | by_office | granted,
-        laptop | {"user_id": ids["ben"]} | by_office | unsaid,
+        laptop | {"user_id": ids["anna"]} | by_office | GRANTED,
+        laptop | {"user_id": ids["ben"]} | by_office | UNSAID,
     )
+    wiki = {"application_id": ids["wiki"]}
     assert tables["system_applications"] == [laptop | wiki | {"user_count": 2}]
+    holding = {"direct": False, "via_user_group_ids": [ids["staff"]]}
     assert tables["user_applications"] == _by_key(
         {"user_id": ids["anna"]} | wiki | holding, {"user_id": ids["ben"]} | wiki | holding
     )
