@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -109,16 +110,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
         served_webhook("/hook") as webhook,
     ):
         installation.set_integrations(**dict.fromkeys(SOUND, server), **{WRONG: refusing})
-        settings = installation.folder / "integrations.toml"
-        entries = settings.read_text().split("\n\n")
-        times = [missed, other, other, other]
-        settings.write_text(
-            f'max_parallel_runs = {AT_ONCE}\nalert_webhook_env = "ALERTS"\n'
-            + "\n".join(
-                f'{entry}\nschedule = {{ cron = "{time.cron}" }}\n'
-                for entry, time in zip(entries, times, strict=True)
-            )
-        )
+        set_schedules(installation.folder / "integrations.toml", missed, *[other] * 3)
         rates = RememberedRates(installation.data / "rates.json")
         for name in SOUND:
             rates.put(organizations[name].api_key, HIGHEST_REMEMBERED)
@@ -137,6 +129,18 @@ def ui(installation: Installation) -> Iterator[Ui]:
                     yield Ui(installation, instance, address, webhook, released, missed, now)
                 finally:
                     released.set()
+
+
+def set_schedules(settings: Path, *schedules: Schedule) -> None:
+    """Give each integration its schedule, and all of them the daemon's queue and the alerts."""
+    entries = settings.read_text().split("\n\n")
+    settings.write_text(
+        f'max_parallel_runs = {AT_ONCE}\nalert_webhook_env = "ALERTS"\n'
+        + "\n".join(
+            f'{entry}\nschedule = {{ cron = "{schedule.cron}" }}\n'
+            for entry, schedule in zip(entries, schedules, strict=True)
+        )
+    )
 
 
 def looked(instance: dg.DagsterInstance, sensor: str) -> bool:
@@ -164,7 +168,15 @@ def most_at_once(times: list[tuple[float, float]]) -> int:
 def test_missed_ticks_and_a_backfill_of_all_run_in_turn_and_what_fails_is_told_once(
     ui: Ui,
 ) -> None:
-    # The missed tick and the backfill each want `acme`; the first of them waits for an answer.
+    let_all_run(ui)
+    assert_each_ran_in_turn(ui)
+    assert_one_of_the_missed_ticks_ran(ui)
+    assert_what_is_sound_is_published(ui)
+    assert_each_failure_was_told_once(ui)
+
+
+def let_all_run(ui: Ui) -> None:
+    """The missed tick and the backfill each want `acme`; the first of them waits for an answer."""
     names = {*SOUND, WRONG}
     wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions("integrations")})
     ui.backfill(*SOUND, WRONG)
@@ -183,6 +195,8 @@ def test_missed_ticks_and_a_backfill_of_all_run_in_turn_and_what_fails_is_told_o
     ended = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
     wait_until(lambda: len(ui.runs(*ended)) == len(SOUND) + 2)
 
+
+def assert_each_ran_in_turn(ui: Ui) -> None:
     runs = ui.runs()
     results = sorted((run.tags["dagster/partition"], run.status.value) for run in runs)
     assert results == [
@@ -197,12 +211,16 @@ def test_missed_ticks_and_a_backfill_of_all_run_in_turn_and_what_fails_is_told_o
     of_acme = [run for run in runs if run.tags["dagster/partition"] == "acme"]
     assert most_at_once([times[run.run_id] for run in of_acme]) == 1
 
-    # Three ticks were missed; one ran.
-    (tick,) = [run for run in runs if "dagster/schedule_name" in run.tags]
+
+def assert_one_of_the_missed_ticks_ran(ui: Ui) -> None:
+    """Three were missed; the last of them ran."""
+    (tick,) = [run for run in ui.runs() if "dagster/schedule_name" in run.tags]
     assert tick.tags["dagster/partition"] == "acme"
     latest = ui.missed.next_after(ui.started_at - timedelta(days=1))
     assert tick.tags["dagster/run_key"] == f"acme:{latest.isoformat()}"
 
+
+def assert_what_is_sound_is_published(ui: Ui) -> None:
     with duckdb.connect(ui.installation.file, read_only=True) as connection:
         published = connection.sql("SELECT integration FROM integrations ORDER BY 1").fetchall()
     assert published == [(name,) for name in SOUND]
@@ -213,6 +231,8 @@ def test_missed_ticks_and_a_backfill_of_all_run_in_turn_and_what_fails_is_told_o
     assert "refused the API key (401)" in statuses[WRONG]["last_run"]["words"]
     assert {statuses[name]["last_run"]["result"] for name in SOUND} == {"success"}
 
+
+def assert_each_failure_was_told_once(ui: Ui) -> None:
     wait_until(lambda: len(ui.webhook.posts) > 1)
     assert len({post["run_id"] for post in ui.webhook.posts}) == len(ui.webhook.posts) == 2
     for post in ui.webhook.posts:

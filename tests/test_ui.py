@@ -65,53 +65,33 @@ def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration
     page: Page, tmp_path: Path
 ) -> None:
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
+    expect_the_schedule(page, tmp_path)
+    expect_the_graph(page, tmp_path)
+    launch(page, "acme")
+    expect_success(page, tmp_path)
+    expect_the_rows(page, tmp_path)
+    expect_the_publication(page, tmp_path)
+
+
+def expect_the_schedule(page: Page, photographs: Path) -> None:
     page.goto("/automation")
     for name in ("refresh_every_12_hours", "alert_on_failure", "alert_on_late"):
         expect(page.get_by_text(name, exact=True)).to_be_visible()
-    page.screenshot(path=tmp_path / "automation.png")
+    page.screenshot(path=photographs / "automation.png")
     page.goto(f"/locations/{LOCATION}/schedules/refresh_every_12_hours")
     switch = page.get_by_role("row").filter(has_text="Running").get_by_role("checkbox")
     expect(switch).to_be_checked()
     expect(page.get_by_role("row").filter(has_text="Next tick")).to_contain_text(
         re.compile(r"\b(0|12):17:00\b")
     )
-    page.screenshot(path=tmp_path / "schedule.png")
+    page.screenshot(path=photographs / "schedule.png")
 
+
+def expect_the_graph(page: Page, photographs: Path) -> None:
     page.goto("/asset-groups")
     for group in ("jumpcloud", "inventory", "publication"):
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
-    page.screenshot(path=tmp_path / "graph.png")
-    launch(page, "acme")
-    page.get_by_text("View", exact=True).click()
-    page.wait_for_url(re.compile("/runs/"))
-    expect(page.get_by_text("partition: acme")).to_be_visible()
-    expect(page.get_by_text("25 assets")).to_be_visible()
-    expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
-    page.screenshot(path=tmp_path / "run.png")
-
-    page.goto("/assets/inventory/systems?view=partitions&partition=acme")
-    expect(page.get_by_text("Materialized (1)")).to_be_visible()
-    expect(page.get_by_text("Missing (1)")).to_be_visible()
-    preview = page.get_by_role("table").filter(has_text="hostname").last
-    expect(preview.get_by_role("row")).to_have_count(1 + PREVIEW_ROWS)
-    page.screenshot(path=tmp_path / "preview.png")
-    page.goto("/assets/inventory/status")
-    status = page.get_by_role("table").filter(has_text="last run").last
-    expect(status.get_by_role("row").filter(has_text="acme")).to_contain_text("success")
-    page.screenshot(path=tmp_path / "status.png")
-    page.goto("/assets/inventory/inventory_duckdb")
-    for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
-        expect(page.get_by_text(words)).to_be_visible()
-    page.screenshot(path=tmp_path / "published.png")
-    # The numbers of each publication over time, drawn by Dagster.
-    page.get_by_text("Plots", exact=True).last.click()
-    page.get_by_text("Events", exact=True).last.click()
-    for plot in ("systems", "users", "findings_high"):
-        expect(page.get_by_text(plot, exact=True)).to_be_visible()
-    page.goto("/assets/inventory/users")
-    page.get_by_text("Plots", exact=True).last.click()
-    expect(page.get_by_text("dagster/row_count", exact=True)).to_be_visible()
-    page.screenshot(path=tmp_path / "plots.png")
+    page.screenshot(path=photographs / "graph.png")
 
 
 def launch(page: Page, partition: str) -> None:
@@ -122,3 +102,43 @@ def launch(page: Page, partition: str) -> None:
     page.locator("span").filter(has_text=re.compile(f"^{partition}$")).click()
     dialog.get_by_role("button", name="Launch 1 run").click()
     expect(page.get_by_text("Launched run")).to_be_visible()
+
+
+def expect_success(page: Page, photographs: Path) -> None:
+    """Of the run that was launched."""
+    page.get_by_text("View", exact=True).click()
+    page.wait_for_url(re.compile("/runs/"))
+    expect(page.get_by_text("partition: acme")).to_be_visible()
+    expect(page.get_by_text("25 assets")).to_be_visible()
+    expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
+    page.screenshot(path=photographs / "run.png")
+
+
+def expect_the_rows(page: Page, photographs: Path) -> None:
+    """Of one integration, beside another that has none, and the table of both."""
+    page.goto("/assets/inventory/systems?view=partitions&partition=acme")
+    expect(page.get_by_text("Materialized (1)")).to_be_visible()
+    expect(page.get_by_text("Missing (1)")).to_be_visible()
+    preview = page.get_by_role("table").filter(has_text="hostname").last
+    expect(preview.get_by_role("row")).to_have_count(1 + PREVIEW_ROWS)
+    page.screenshot(path=photographs / "preview.png")
+    page.goto("/assets/inventory/status")
+    status = page.get_by_role("table").filter(has_text="last run").last
+    expect(status.get_by_role("row").filter(has_text="acme")).to_contain_text("success")
+    page.screenshot(path=photographs / "status.png")
+
+
+def expect_the_publication(page: Page, photographs: Path) -> None:
+    """How fresh it is, and the numbers of each publication over time, drawn by Dagster."""
+    page.goto("/assets/inventory/inventory_duckdb")
+    for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
+        expect(page.get_by_text(words)).to_be_visible()
+    page.screenshot(path=photographs / "published.png")
+    page.get_by_text("Plots", exact=True).last.click()
+    page.get_by_text("Events", exact=True).last.click()
+    for plot in ("systems", "users", "findings_high"):
+        expect(page.get_by_text(plot, exact=True)).to_be_visible()
+    page.goto("/assets/inventory/users")
+    page.get_by_text("Plots", exact=True).last.click()
+    expect(page.get_by_text("dagster/row_count", exact=True)).to_be_visible()
+    page.screenshot(path=photographs / "plots.png")
