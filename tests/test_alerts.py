@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -193,6 +194,15 @@ def look(
     return data.skip_message or "", data.cursor
 
 
+def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
+    """The id of a run of `acme`, whose key is not set."""
+    run = definitions.resolve_job_def("refresh_inventory").execute_in_process(
+        instance=instance, partition_key="acme", tags=tags, raise_on_error=False
+    )
+    assert not run.success
+    return run.run_id
+
+
 @pytest.mark.usefixtures("installed")
 def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
     webhook: Webhook, fast_tmp_path: Path
@@ -205,15 +215,7 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
     sensor = alert_on_failure
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         instance.add_dynamic_partitions("integrations", ["acme"])
-
-        def fail(tags: dict[str, str] | None = None) -> str:
-            job = defs.resolve_job_def("refresh_inventory")
-            run = job.execute_in_process(
-                instance=instance, partition_key="acme", tags=tags, raise_on_error=False
-            )
-            assert not run.success
-            return str(run.run_id)
-
+        fail = partial(failed_run, defs, instance)
         fail()
         _, cursor = look(sensor, instance, None, defs)
         assert webhook.posts == []  # what failed before the first look is old
@@ -228,7 +230,7 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
         assert post["cause"] in post["text"]
 
         _, cursor = look(sensor, instance, cursor, defs)
-        fail({"dagster/will_retry": "true"})
+        fail(**{"dagster/will_retry": "true"})
         said, cursor = look(sensor, instance, cursor, defs)
         assert said == "the run is tried again"
         assert len(webhook.posts) == 1

@@ -76,6 +76,12 @@ def at_once(task: Callable[..., list[str]], *arguments: Iterable[object]) -> lis
         return [point for points in pool.map(task, *arguments) for point in points]
 
 
+def tell(survived: list[str], what: str) -> None:
+    """Show, where pytest is asked to, at which points it was tried."""
+    sys.stdout.write(f"{len(survived)} {what}, all survived:\n")
+    sys.stdout.write("\n".join(survived))
+
+
 def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
     installations: list[tuple[Organization, Installation]], stages: list[Path]
 ) -> None:
@@ -102,11 +108,22 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
         return victim.survived
 
     survived = at_once(work_through, range(2), [one for _, one in installations])
-    sys.stdout.write(f"{len(survived)} publications killed, all survived:\n")
-    sys.stdout.write("\n".join(survived))
+    tell(survived, "publications killed")
     assert len(survived) >= 20
     for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
         assert any(words in point for point in survived), words
+
+
+def removals(operations: Sequence[str]) -> list[int]:
+    """What removes old tables after a publication: of each kind the first, and one amid them."""
+    published = operations.index("os.rename /.inventory.duckdb.new")
+    after = [each for each in enumerate(operations, 1) if each[0] > published]
+    kinds = ("open /history/_", "os.rename /history/_", "os.remove part", "os.rmdir")
+    return [
+        number
+        for kind in kinds
+        for number in [number for number, each in after if each.startswith(kind)][:6:5]
+    ]
 
 
 def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next(
@@ -127,20 +144,7 @@ def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next
             for _ in range(3):
                 on_the_next_day()
                 operations = victim.run()
-            published = operations.index("os.rename /.inventory.duckdb.new")
-            after = [each for each in enumerate(operations, 1) if each[0] > published]
-            points = [
-                number
-                for words in (
-                    "open /history/_",
-                    "os.rename /history/_",
-                    "os.remove part",
-                    "os.rmdir",
-                )
-                # Of those that there are, the first and one in their midst.
-                for number in [number for number, each in after if each.startswith(words)][:6:5]
-            ]
-            for number in points[part::2]:
+            for number in removals(operations)[part::2]:
                 on_the_next_day()
                 victim.kill("retention", at=number)
                 # Of the day that was told last, and always two.
@@ -148,15 +152,10 @@ def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next
         return victim.survived
 
     survived = at_once(work_through, range(2), [one for _, one in installations])
-    sys.stdout.write(f"{len(survived)} removals killed, all survived:\n")
-    sys.stdout.write("\n".join(survived))
+    tell(survived, "removals killed")
     assert len(survived) == 6
-    for words in (
-        "open /history/_manifests",
-        "rename /history/_manifests",
-        "os.remove",
-        "os.rmdir",
-    ):
+    manifests = ("open /history/_manifests", "rename /history/_manifests")
+    for words in (*manifests, "os.remove", "os.rmdir"):
         assert any(words in point for point in survived), words
 
 
@@ -182,8 +181,7 @@ def test_a_run_killed_at_any_moment_is_mended_by_the_next(
         return victim.survived
 
     survived = at_once(work_through, range(2), *zip(*installations, strict=True))
-    sys.stdout.write(f"{len(survived)} runs killed, all survived:\n")
-    sys.stdout.write("\n".join(survived))
+    tell(survived, "runs killed")
     assert len(survived) == 8
 
 

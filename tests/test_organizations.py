@@ -16,7 +16,7 @@ from pipelines.extract.pull import pull_organization
 from pipelines.integration import Integration
 from pipelines.organizations import applied, applied_integration, refresh_organizations
 from pipelines.settings import Settings, SettingsError, load_settings
-from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
+from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)
 
@@ -209,15 +209,7 @@ def test_run_and_check_look_the_organisations_up(
     done = command("run")
     assert done.returncode == 0, done.stderr
     one, two = sorted(provider.organizations, key=lambda each: each.id)
-    with duckdb.connect(installation.file, read_only=True) as connection:
-        published = connection.sql(
-            "SELECT integration, description, organization_id FROM integrations ORDER BY 1"
-        ).fetchall()
-        systems = connection.sql("SELECT integration, system_id FROM systems WHERE resolved")
-        assert set(systems.fetchall()) == {
-            (f"msp-{each.id}", system) for each in (one, two) for system in each.systems
-        }
-    assert published == [(f"msp-{each.id}", each.name, each.id) for each in (one, two)]
+    assert_published_apart(installation.file, one, two)
 
     done = command("check", "msp")
     assert done.returncode == 0, done.stderr
@@ -228,3 +220,16 @@ def test_run_and_check_look_the_organisations_up(
     assert f"msp-{one.id}" not in done.stdout
     for path in (installation.data / "organizations").iterdir():
         assert provider.api_key not in path.read_text()
+
+
+def assert_published_apart(file: Path, *organizations: Organization) -> None:
+    """Each under its own name, with its own devices."""
+    with duckdb.connect(file, read_only=True) as connection:
+        published = connection.sql(
+            "SELECT integration, description, organization_id FROM integrations ORDER BY 1"
+        ).fetchall()
+        systems = connection.sql("SELECT integration, system_id FROM systems WHERE resolved")
+        assert set(systems.fetchall()) == {
+            (f"msp-{each.id}", system) for each in organizations for system in each.systems
+        }
+    assert published == [(f"msp-{each.id}", each.name, each.id) for each in organizations]

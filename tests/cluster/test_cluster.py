@@ -10,7 +10,7 @@ from needs import NEEDS_SERVICES
 from assets_defs.cluster.launcher import LOST
 from assets_defs.failures import failure_in_words
 from assets_defs.partitions import PARTITION_TAG
-from benchmarks.cluster.deployment import deployment
+from benchmarks.cluster.deployment import Deployment, deployment
 from benchmarks.cluster.services import wait_until
 from pipelines.simulator import Behavior, Sizes, generate
 from pipelines.simulator.behavior import Call
@@ -38,6 +38,11 @@ class Gate:
             self.opened.wait(PATIENCE_SECONDS)
 
 
+def wait_for(number: int, status: dg.DagsterRunStatus, deployed: Deployment, what: str) -> None:
+    """Wait until so many runs are in that state."""
+    wait_until(lambda: len(deployed.runs(status)) >= number, what, PATIENCE_SECONDS)
+
+
 @NEEDS_SERVICES
 def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
     fast_tmp_path: Path,
@@ -51,25 +56,13 @@ def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
         deployed.cluster.start_daemon()
 
         assert gate.reached.wait(PATIENCE_SECONDS)
-        wait_until(
-            lambda: len(deployed.runs(dg.DagsterRunStatus.STARTED)) == 2,
-            "both workers have a run",
-            PATIENCE_SECONDS,
-        )
+        wait_for(2, dg.DagsterRunStatus.STARTED, deployed, "both workers have a run")
         deployed.cluster.kill_worker("first")
         gate.opened.set()
         deployed.start_worker("third")
-        wait_until(
-            lambda: len(deployed.runs(dg.DagsterRunStatus.SUCCESS)) >= DONE,
-            "runs go on after a worker was killed",
-            PATIENCE_SECONDS,
-        )
+        wait_for(DONE, dg.DagsterRunStatus.SUCCESS, deployed, "runs go on without a worker")
         deployed.postgres.restart()
-        wait_until(
-            lambda: len(deployed.runs(dg.DagsterRunStatus.SUCCESS)) >= len(NAMES),
-            "all runs succeed",
-            PATIENCE_SECONDS,
-        )
+        wait_for(len(NAMES), dg.DagsterRunStatus.SUCCESS, deployed, "all runs succeed")
 
         done = deployed.runs(dg.DagsterRunStatus.SUCCESS)
         assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
