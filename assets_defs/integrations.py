@@ -99,10 +99,14 @@ def _variable(value: str) -> str:
 @click.option("--description", cls=_Asked, type=text, prompt="Description", default="")
 @click.option("--enabled/--disabled", cls=_Asked, prompt="Enabled", default=True)
 @click.option("--region", cls=_Asked, type=_OneOf("region"), prompt="Region", default="us")
-@click.option("--api-key-env", type=_variable, help="The variable's name, never the key")
+@click.option(
+    "--api-key-env", type=_variable, metavar="NAME", help="The variable's name, never the key"
+)
 @click.option("--api-key-file", type=text, help="Or the file that holds the key")
-@click.option("--client-id-env", type=_variable, help="Or, of a service account, the names of")
-@click.option("--client-secret-env", type=_variable, help="two variables")
+@click.option(
+    "--client-id-env", type=_variable, metavar="NAME", help="Or, of a service account, the names of"
+)
+@click.option("--client-secret-env", type=_variable, metavar="NAME", help="two variables")
 @click.option("--proxy", type=text, help="For scope on_premise")
 @click.option("--ca-bundle", type=text, help="For scope on_premise")
 @click.option("--org-id", type=text, help="For a key of several organisations")

@@ -36,7 +36,8 @@ def inventory_file(snapshot_id: str | None, integration: str | None) -> Iterator
 
     Args:
         snapshot_id: as it was published with this snapshot; standard error says what is in it.
-        integration: whose snapshot is meant, where several have one.
+        integration: whose snapshot is meant, where several have one; without a snapshot, in an
+            object store, whose file.
 
     Raises:
         InventoryError: there is no such snapshot, or its tables are gone.

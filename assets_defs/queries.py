@@ -35,13 +35,14 @@ WIDTH = 120  # where there is no terminal to ask
 TABLE_ROWS = 40
 LEFT_OUT = "…"  # stands for the columns that DuckDB leaves out
 
-_integration = click.option("--integration", help="Whose snapshot is meant, where several have one")
-
 
 @click.command()
 @click.argument("query")
 @click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
-@_integration
+@click.option(
+    "--integration",
+    help="Whose snapshot is meant, where several have it; in an object store, whose file",
+)
 @click.option("--format", "form", type=click.Choice([TABLE, CSV, "json", "parquet"]), default=TABLE)
 @click.option(
     "--output",
@@ -76,7 +77,7 @@ def sql(
 
 @click.command()
 @click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT [SNAPSHOT]]")
-@_integration
+@click.option("--integration", help="Of this one only")
 @click.option("--format", "form", type=click.Choice([TEXT, CSV, "json"]), default=TEXT)
 @config_option
 @data_dir_option
