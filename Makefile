@@ -19,7 +19,8 @@ run: $(INSTALLED)
 test: lint types $(OLD_DUCKDB)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-# Half an hour on two cores; each figure is a ratio taken in one run. Names: BENCH='pull limits'
+# An hour on two cores, half of it for `cluster`; each figure is a ratio taken in one run.
+# Names: BENCH='pull limits'
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(BENCH)
 

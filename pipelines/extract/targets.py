@@ -1,7 +1,7 @@
 """Which lists of associations a group needs: one per target, or one for several.
 
 The API takes `targets`; whether a comma-separated list of them is honoured is not established
-(fact sheet, sections 3 and 5). So it is found out in each pull: of the first groups, the one that
+(fact sheet, sections 5 and 15). So it is found out in each pull: of the first groups, the one that
 has bindings of most target types is read one target at a time and once with those targets joined.
 Only if both give the same bindings are these targets joined for the other groups.
 """
