@@ -23,8 +23,9 @@ from pipelines.views import VIEWS
 _INTRODUCTION = """\
 # Data dictionary
 
-Every table and view of `inventory.duckdb`. Made by `make docs` from the code that publishes them,
-and a test compares it: change `pipelines/contract.py` and `pipelines/views.py`, never this file.
+Every table, view and macro of `inventory.duckdb`. Made by `make docs` from the code that publishes
+them, and a test compares it: change `contract.py`, `views.py` and `macros.py` of `pipelines/`, or
+`pipelines/findings/`, never this file.
 The same words are the comments in the DuckDB file:
 
 ```sql

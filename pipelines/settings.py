@@ -46,7 +46,7 @@ class SettingsError(InventoryError):
 
 
 class KeepSnapshots(BaseModel):
-    """Which past snapshots keep their tables; `changes` and `snapshots` are kept of all.
+    """Which past snapshots keep their tables; what tells of each pull is kept of all.
 
     Attributes:
         all_for_days: every snapshot of that many days, the last on which there was one.

@@ -33,9 +33,9 @@ def snapshots_to_keep(starts: Mapping[str, datetime], keep: KeepSnapshots) -> fr
 def prune(history: History, integration: str, keep: KeepSnapshots) -> None:
     """Remove the tables of the integration's snapshots that need not be kept.
 
-    What tells of all pulls stays: `changes`, and with it first sight, and `snapshots`. The manifest
-    is written first: after a crash, the files that it names no more are swept. The caller holds the
-    publication lock.
+    What tells of all pulls stays: `changes`, and with it first sight, `completeness` and
+    `snapshots`. The manifest is written first: after a crash, the files that it names no more are
+    swept. The caller holds the publication lock.
     """
     whole = [each for each in history.manifests(integration) if each.has_tables]
     kept = snapshots_to_keep({each.snapshot_id: each.pull.started_at for each in whole}, keep)
