@@ -11,7 +11,7 @@ from benchmarks.capacity import Costs
 
 # So many calls of a run are sent before another run with the same key has its turn.
 TURN_CALLS = 100
-Wait = Generator[simpy.Event, object, None]
+Wait = Generator[simpy.Event, "Run", None]  # what the queue gives; of other events, none
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,11 @@ class _Simulation:
         while True:
             asked = self._queue.get()
             try:
-                run: Run = yield asked
+                run = yield asked
                 yield from self._do(run, cores)
             except simpy.Interrupt:
                 asked.cancel()
-                if asked.triggered:
+                if asked.triggered and asked.value is not None:
                     self._environment.process(self._queue_again(asked.value))
                 yield self._environment.timeout(self._fleet.back)
             else:

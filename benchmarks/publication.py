@@ -45,7 +45,7 @@ def main() -> None:
         throttled=0,
         organization_id=None,
         organization_name=None,
-        endpoints=frozenset(completeness["endpoint"].to_pylist()),
+        endpoints=frozenset(map(str, completeness["endpoint"].to_pylist())),
         association_targets=frozenset({"user", "user_group"}),
     )
     begun = time.monotonic()
