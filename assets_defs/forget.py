@@ -5,9 +5,9 @@ import shutil
 from pathlib import Path
 
 import click
-import dagster as dg
 
 from assets_defs.abandoned import require_none_elsewhere
+from assets_defs.instance import open_instance
 from assets_defs.places import (
     history,
     publication_lock,
@@ -39,7 +39,7 @@ def forget(name: str, config: Path | None, data_dir: str | None, *, yes: bool) -
         if not yes:
             _ask(f"Remove {name!r} with {count} snapshots from {history().place}?")
         hold(run_lock(name), f"a run of integration {name!r}")
-        with dg.DagsterInstance.get() as instance:
+        with open_instance() as instance:
             require_none_elsewhere(instance, name)
         _remove(name)
         release(run_lock(name))

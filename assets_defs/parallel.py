@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-import dagster as dg
+from assets_defs.instance import open_instance
 
 
 def refresh_each(
@@ -25,7 +25,7 @@ def refresh_each(
         not published; none where it could not say.
     """
     # Dagster makes its databases now, not in several processes at the same time.
-    with dg.DagsterInstance.get(), ThreadPoolExecutor(at_once) as pool:
+    with open_instance(), ThreadPoolExecutor(at_once) as pool:
         runs = {pool.submit(_run, name, options): name for name in integrations}
         for done in as_completed(runs):
             name = runs[done]

@@ -10,10 +10,9 @@ from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib import resources
 
-import dagster as dg
-
 from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
+from assets_defs.instance import DAGSTER_HOME_VARIABLE, DAGSTER_SETTINGS, open_instance
 from assets_defs.partitions import add_partition
 from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
@@ -23,8 +22,6 @@ from pipelines.locks import locked
 from pipelines.settings import WORK_VARIABLE, SettingsError, home, object_store_url
 from pipelines.storage import is_no_room, storage_error
 
-DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
-DAGSTER_SETTINGS = "dagster.yaml"
 _RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
@@ -108,7 +105,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     # Importing the definitions reads the settings, so it must come after the environment is set.
     from assets_defs.definitions import defs  # noqa: PLC0415
 
-    with _told_once() as held, dg.DagsterInstance.get() as instance:
+    with _told_once() as held, open_instance() as instance:
         add_partition(instance, integration)
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import click
-import dagster as dg
 from rich.console import Console
 from rich.table import Table
 
 from assets_defs.demo import HOME as DEMO_HOME
 from assets_defs.demo import SETTINGS as DEMO_SETTINGS
+from assets_defs.instance import open_instance
 from assets_defs.lateness import enabled_since
 from assets_defs.stacked import stacked
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
@@ -37,7 +37,7 @@ def status(
         set_environment(config, data_dir)
         settings = applied_settings()
         chosen = [settings.named(name) for name in names] or settings.integration
-        with dg.DagsterInstance.get() as instance:
+        with open_instance() as instance:
             since = enabled_since(instance, settings.integration)
             statuses = statuses_of(instance, chosen, since)
     if as_json:

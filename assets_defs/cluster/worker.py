@@ -13,7 +13,13 @@ from dagster_shared.serdes.serdes import JsonSerializableValue
 
 from assets_defs.cluster.database import expect_restarts, keep_connected
 from assets_defs.cluster.launcher import WatchingCeleryRunLauncher
-from assets_defs.run import DAGSTER_HOME_VARIABLE, DAGSTER_SETTINGS, prepare_home
+from assets_defs.instance import (
+    DAGSTER_HOME_VARIABLE,
+    DAGSTER_SETTINGS,
+    instance_errors_in_words,
+    open_instance,
+)
+from assets_defs.run import prepare_home
 from assets_defs.usage import errors_in_words
 from pipelines.settings import SettingsError
 
@@ -36,12 +42,15 @@ def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
 def _application() -> Celery:
     prepare_home()
     folder = os.environ[DAGSTER_HOME_VARIABLE]
-    launcher = InstanceRef.from_dir(folder).run_launcher
+    with instance_errors_in_words():
+        launcher = InstanceRef.from_dir(folder).run_launcher
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
             f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
             "put the file there that docs/cluster.md describes"
         )
+    # Else each run that it takes would fail, faster than other workers take them.
+    open_instance().dispose()
     application = launcher.celery
     application.conf.update(
         # Read once, before the processes of the runs are forked.
