@@ -14,6 +14,7 @@ from assets_defs import whole
 from assets_defs.abandoned import end_runs_before
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.places import history
 from assets_defs.progress_bar import progress_bar
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.steps import step
@@ -74,6 +75,7 @@ def pull(
     reporter = _Reporter(context)
     with step(context) as integration:
         end_runs_before(context.instance, integration.name, context.run.run_id)
+        history().latest(integration.name)  # what cannot be reached is told before all the calls
         try:
             with reporter.shown():
                 result = pull_organization(integration, home(), reporter.progress, reporter.retry)

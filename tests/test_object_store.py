@@ -92,6 +92,7 @@ def failed_runs_publish_nothing(
     assert failed.returncode == 1
     *_, cause, stays = failed.stderr.splitlines()
     assert cause.startswith(f"acme: {URL}: cannot be ")
+    assert "plan:" not in failed.stderr  # no call to JumpCloud is spent on it
     assert stays.startswith("acme: whether it was published cannot be asked now")
     s3.is_refused = lambda _: False
     for reading in ("combine", "fetch"):

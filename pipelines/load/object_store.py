@@ -39,6 +39,10 @@ _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", 
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 _REFUSED = "the credentials of the environment are refused"
+_NO_CREDENTIALS = "there are no credentials: docs/object-storage.md names the variables for them"
+# Without credentials the library asks the machine for those of its role.
+_ASKED_FOR_ROLE = re.compile(r"/latest/(api/token|meta-data)|Missing(SecretAccessKey|AccessKeyId)")
+_YES = frozenset({"1", "true", "on", "yes", "y"})
 _MEANWHILE = "another machine wrote it meanwhile; run again"
 _Answer = TypeVar("_Answer")
 
@@ -231,6 +235,10 @@ def _check_endpoint() -> None:
         parts = urlsplit(os.environ.get(name) or "https://none")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ObjectStoreError(f"{name} is no address; it is https://host, or http://host:port")
+        if parts.scheme == "http" and os.environ.get("AWS_ALLOW_HTTP", "").lower() not in _YES:
+            raise ObjectStoreError(
+                f"{name} is an address without TLS: use https://, or set AWS_ALLOW_HTTP=true"
+            )
 
 
 def _version(of: "ObjectMeta | PutResult") -> Version:
@@ -238,12 +246,13 @@ def _version(of: "ObjectMeta | PutResult") -> Version:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError) or _NO_BUCKET.search(str(error)):
         return "there is no such bucket"
-    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
-        return _REFUSED
+    if _ASKED_FOR_ROLE.search(str(error)):
+        return _NO_CREDENTIALS
     status = _STATUS.search(str(error))
-    if status and status[1].startswith(("401", "403")):
+    is_refusal = status and status[1].startswith(("401", "403"))
+    if is_refusal or isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return _REFUSED
     if status:
         return status[1].strip()

@@ -129,6 +129,8 @@ def test_what_the_store_refuses_is_told_without_a_secret(
 ) -> None:
     with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
         ObjectStore("s3://no-such/prefix").get("index.json")
+    with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
+        ObjectStore("s3://no-such/prefix").names("integrations")
     s3.is_refused = lambda _: True
     with pytest.raises(ObjectStoreError, match=r"credentials .* are refused") as refused:
         ObjectStore(URL).put("index.json", b"")
@@ -151,3 +153,26 @@ def test_an_endpoint_that_is_no_address_is_named(
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     with pytest.raises(ObjectStoreError, match="AWS_ENDPOINT_URL is no address; it is https://"):
         ObjectStore(URL).get("index.json")
+
+
+def test_an_endpoint_without_tls_wants_that_said(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert s3.address.startswith("http://")
+    monkeypatch.delenv("AWS_ALLOW_HTTP")
+    with pytest.raises(ObjectStoreError, match="use https://, or set AWS_ALLOW_HTTP=true"):
+        ObjectStore(URL).get("index.json")
+
+
+@pytest.mark.parametrize("forgotten", [1, 2])
+def test_no_credentials_are_not_wrong_ones(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, forgotten: int
+) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")[:forgotten]:
+        monkeypatch.delenv(name)
+    # Of a machine that has no role.
+    monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
+    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
+    with pytest.raises(ObjectStoreError, match="there are no credentials"):
+        ObjectStore(URL).get("index.json")
+    assert s3.requests == []
