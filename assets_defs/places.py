@@ -28,7 +28,7 @@ def _opened(url: str) -> "ObjectStore":
         from pipelines.load.object_store import ObjectStore  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
         raise InventoryError(
-            f"{url}: object storage needs {error.name}: pip install 'jumpcloud-inventory[cluster]'"
+            f"{url}: object storage needs {error.name}: pip install '.[cluster]' in the repository"
         ) from None
     return ObjectStore(url)
 

@@ -241,7 +241,7 @@ def test_without_the_extra_it_says_what_to_install(
     monkeypatch.delitem(sys.modules, "pipelines.load.object_store", raising=False)
     result = elsewhere("fetch", url="s3://another-bucket/prefix")
     assert result.exit_code == 1
-    assert "pip install 'jumpcloud-inventory[cluster]'" in result.output
+    assert "pip install '.[cluster]' in the repository" in result.output
 
 
 def test_a_directory_needs_no_fetching(

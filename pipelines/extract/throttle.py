@@ -85,5 +85,5 @@ def _shared(address: str, key: str, start_rate: float | None) -> Throttle:
         return SharedThrottle(RedisState(address, THROTTLE_VARIABLE, hash_of(key)), start_rate)
     raise SettingsError(
         f"{THROTTLE_VARIABLE}: is set, but what it needs is not installed: "
-        "pip install 'jumpcloud-inventory[cluster]'"
+        "pip install '.[cluster]' in the repository"
     )

@@ -371,4 +371,4 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
     assert "SettingsError" in done.stderr
-    assert "pip install 'jumpcloud-inventory[cluster]'" in done.stderr
+    assert "pip install '.[cluster]' in the repository" in done.stderr
