@@ -14,6 +14,7 @@ from pipelines.extract.retry import MAX_TRIES, RetryBudget, next_try, wait_befor
 from pipelines.extract.throttle import Throttle
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
+HANDOVER_SECONDS = 0.0003  # until a thread that waits for a place is awake
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class JumpCloudClient:
                 raise
             self.throttle.succeeded(latency)
         # The thread that takes the place goes first: it needs the interpreter only to send.
-        time.sleep(0)
+        time.sleep(HANDOVER_SECONDS)
         answer = answer_of(body, where=self._url + request.path)
         self._budget.succeeded()
         return answer
