@@ -123,7 +123,7 @@ def test_a_member_that_is_there_all_the_time_is_read(
         if not moment:
             keys = [*kept, *(f"new {number}" for number in range(len(deleted)))]
         skip = waiting.pop(order.randrange(len(waiting)))
-        waiting += reading.accept(page(keys, skip, limit, 60))
+        waiting += reading.accept(page(keys, skip, reading.limit, 60))
     assert always <= set(received(reading))
 
 
