@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.plan import cheapest_calls
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
-from pipelines.simulator.behavior import FaultKind
+from pipelines.simulator.api.behavior import FaultKind
 
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")
 BAD_GATEWAY = 502

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from pipelines.simulator import Organization
-from pipelines.simulator.reach import Reach
+from pipelines.simulator.oracle.reach import Reach
 
 PAGE = 100
 SEARCH_PAGE = 1000

@@ -11,7 +11,7 @@ from benchmarks.cases.capacity import COSTS, least_workers, population, runs_of
 from benchmarks.fleet import Fleet, Run, simulate
 from benchmarks.plan import cheapest_calls
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.reach import Reach
+from pipelines.simulator.oracle.reach import Reach
 
 CALLS = st.lists(st.integers(1, 2_000), min_size=1, max_size=40)
 COST = st.builds(

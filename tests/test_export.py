@@ -21,7 +21,7 @@ from openpyxl.utils.escape import unescape
 from pipelines.contract import TABLES
 from pipelines.schema import Table
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.simulator.awkward import awkward
+from pipelines.simulator.data.awkward import awkward
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 FORMULAS = [f'{start}HYPERLINK("http://evil")' for start in "=+-@\t\r"]

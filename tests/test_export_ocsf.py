@@ -18,7 +18,7 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from pipelines.contract import SYSTEMS, USERS
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.awkward import awkward
+from pipelines.simulator.data.awkward import awkward
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 DOCUMENT = Path(__file__).parents[1] / "docs" / "exports.md"

@@ -3,17 +3,17 @@
 Imports nothing of the rest of the project, so that it cannot share its mistakes.
 """
 
-from pipelines.simulator.awkward import awkward
-from pipelines.simulator.behavior import Behavior, Call, Fault
-from pipelines.simulator.findings import findings
-from pipelines.simulator.generate import Sizes, generate
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.paths import application_paths, system_paths
-from pipelines.simulator.provider import Provider
-from pipelines.simulator.records import ABSENT
-from pipelines.simulator.server import Server
-from pipelines.simulator.truth import truth
-from pipelines.simulator.violations import violations
+from pipelines.simulator.api.behavior import Behavior, Call, Fault
+from pipelines.simulator.api.provider import Provider
+from pipelines.simulator.api.server import Server
+from pipelines.simulator.data.awkward import awkward
+from pipelines.simulator.data.generate import Sizes, generate
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import ABSENT
+from pipelines.simulator.data.violations import violations
+from pipelines.simulator.oracle.findings import findings
+from pipelines.simulator.oracle.paths import application_paths, system_paths
+from pipelines.simulator.oracle.truth import truth
 
 __all__ = [
     "ABSENT",

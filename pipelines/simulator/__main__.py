@@ -10,11 +10,11 @@ import sys
 import threading
 from dataclasses import fields
 
-from pipelines.simulator.awkward import awkward
-from pipelines.simulator.behavior import Behavior
-from pipelines.simulator.generate import Sizes, generate
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.server import Server
+from pipelines.simulator.api.behavior import Behavior
+from pipelines.simulator.api.server import Server
+from pipelines.simulator.data.awkward import awkward
+from pipelines.simulator.data.generate import Sizes, generate
+from pipelines.simulator.data.organization import Organization
 
 
 def main(arguments: list[str] | None = None) -> None:

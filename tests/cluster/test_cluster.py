@@ -13,7 +13,7 @@ from assets_defs.partitions import PARTITION_TAG
 from benchmarks.cluster.deployment import Deployment, deployment
 from benchmarks.cluster.services import wait_until
 from pipelines.simulator import Behavior, Sizes, generate
-from pipelines.simulator.behavior import Call
+from pipelines.simulator.api.behavior import Call
 
 TINY = Sizes(systems=4, users=3, system_groups=2, user_groups=1, applications=2)
 NAMES = [f"org-{number:02}" for number in range(9)]

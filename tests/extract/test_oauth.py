@@ -221,7 +221,7 @@ def test_an_answer_without_a_usable_token_is_refused(
     document: object, monkeypatch: pytest.MonkeyPatch, organization: Organization
 ) -> None:
     monkeypatch.setattr(
-        "pipelines.simulator.tokens.encode", lambda _: json.dumps(document).encode()
+        "pipelines.simulator.api.tokens.encode", lambda _: json.dumps(document).encode()
     )
     with Server(organization) as server:
         auth = auth_for(server, organization)

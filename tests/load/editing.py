@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from hypothesis import strategies as st
 
 from pipelines.simulator import Organization
-from pipelines.simulator.records import Attributes
+from pipelines.simulator.data.records import Attributes
 
 
 class Editor:

@@ -15,7 +15,7 @@ from pipelines.simulator import (
     generate,
     system_paths,
 )
-from pipelines.simulator.violations import sudo
+from pipelines.simulator.data.violations import sudo
 
 SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications=5)
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {

@@ -16,8 +16,8 @@ from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.document import document
 from pipelines.findings.thresholds import Thresholds
 from pipelines.simulator import Organization, Sizes, awkward, findings, generate, truth, violations
-from pipelines.simulator.findings import Findings
-from pipelines.simulator.violations import sudo
+from pipelines.simulator.data.violations import sudo
+from pipelines.simulator.oracle.findings import Findings
 
 SEVERITIES = {each.name: each.severity for each in FINDINGS}
 TINY = Sizes(

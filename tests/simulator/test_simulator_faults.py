@@ -14,7 +14,7 @@ import requests
 from simulator_client import serving, tiny
 
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
-from pipelines.simulator.behavior import FaultKind, TokenBucket
+from pipelines.simulator.api.behavior import FaultKind, TokenBucket
 
 ROOT = Path(__file__).parents[2]
 

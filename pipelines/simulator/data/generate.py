@@ -5,11 +5,11 @@ from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Final, Self
 
-from pipelines.simulator import names
-from pipelines.simulator.devices import Devices
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.people import People
-from pipelines.simulator.records import Attributes, Dice, Record, secret
+from pipelines.simulator.data import names
+from pipelines.simulator.data.devices import Devices
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.people import People
+from pipelines.simulator.data.records import Attributes, Dice, Record, secret
 
 WELL_KNOWN: Final = 24
 TEAM_SIZE: Final = 40

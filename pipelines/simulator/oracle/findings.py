@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
-from pipelines.simulator.graph import Graph, Rows, asset_row, group_row, system_row, user_row
-from pipelines.simulator.movements import Movements
-from pipelines.simulator.truth import Row, Tables
+from pipelines.simulator.oracle.graph import Graph, Rows, asset_row, group_row, system_row, user_row
+from pipelines.simulator.oracle.movements import Movements
+from pipelines.simulator.oracle.truth import Row, Tables
 
 Findings = dict[str, Rows]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import Attributes, Record
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import Attributes, Record
 
 Sudo = tuple[bool | None, bool | None]
 """Whether sudo is granted, and whether without a password; None where nothing is said."""

@@ -9,10 +9,10 @@ from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
 
-from pipelines.simulator.behavior import Behavior
-from pipelines.simulator.keys import KeyHolder
-from pipelines.simulator.pages import encode
-from pipelines.simulator.routes import Answer, Request, refusal
+from pipelines.simulator.api.behavior import Behavior
+from pipelines.simulator.api.pages import encode
+from pipelines.simulator.api.routes import Answer, Request, refusal
+from pipelines.simulator.data.keys import KeyHolder
 
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path
 FORM: Final = "application/x-www-form-urlencoded"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pipelines.simulator.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.reach import Reach, Sudo, sudo_of
-from pipelines.simulator.truth import Row
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.oracle.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER
+from pipelines.simulator.oracle.reach import Reach, Sudo, sudo_of
+from pipelines.simulator.oracle.truth import Row
 
 
 def system_paths(org: Organization) -> list[Row]:

@@ -7,8 +7,8 @@ from itertools import chain
 from threading import RLock
 from typing import Any
 
-from pipelines.simulator.keys import KeyHolder
-from pipelines.simulator.records import ABSENT, SECRET, Attributes, Dice, Ids, Record, Target
+from pipelines.simulator.data.keys import KeyHolder
+from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Dice, Ids, Record, Target
 
 
 class Organization(KeyHolder):

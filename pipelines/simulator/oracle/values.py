@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from ipaddress import AddressValueError, IPv4Address, IPv4Network
 from typing import Any, Final
 
-from pipelines.simulator.records import Record
+from pipelines.simulator.data.records import Record
 
 PRIVATE: Final = tuple(
     IPv4Network(network) for network in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipelines.simulator.graph import Graph, Rows, name_of, system_row, user_row
-from pipelines.simulator.truth import Row, Tables
+from pipelines.simulator.oracle.graph import Graph, Rows, name_of, system_row, user_row
+from pipelines.simulator.oracle.truth import Row, Tables
 
 _RIGHTS = ("sudo", "sudo_without_password")
 

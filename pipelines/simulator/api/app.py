@@ -13,15 +13,15 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pipelines.simulator import faults
-from pipelines.simulator.behavior import Behavior, Call, Fault, TokenBucket
-from pipelines.simulator.keys import KeyHolder
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.pages import encode
-from pipelines.simulator.provider import Provider, ProviderRoutes
-from pipelines.simulator.records import OBJECT_ID
-from pipelines.simulator.routes import Answer, Request, Routes, refusal
-from pipelines.simulator.tokens import TOKEN_PATH, Tokens
+from pipelines.simulator.api import faults
+from pipelines.simulator.api.behavior import Behavior, Call, Fault, TokenBucket
+from pipelines.simulator.api.pages import encode
+from pipelines.simulator.api.provider import Provider, ProviderRoutes
+from pipelines.simulator.api.routes import Answer, Request, Routes, refusal
+from pipelines.simulator.api.tokens import TOKEN_PATH, Tokens
+from pipelines.simulator.data.keys import KeyHolder
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import OBJECT_ID
 
 KEY_HEADERS: Final = frozenset({"x-api-key", "authorization"})
 CALLS_PATH: Final = "/__simulator__/calls"

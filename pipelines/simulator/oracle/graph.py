@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.simulator.truth import Row
+from pipelines.simulator.oracle.truth import Row
 
 Rows = list[dict[str, Any]]
 

@@ -3,12 +3,9 @@
 from dataclasses import replace
 from http import HTTPStatus
 
-from pipelines.simulator.behavior import Behavior
-from pipelines.simulator.keys import KeyHolder
-from pipelines.simulator.lists import BadRequestError
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import OBJECT_ID
-from pipelines.simulator.routes import (
+from pipelines.simulator.api.behavior import Behavior
+from pipelines.simulator.api.lists import BadRequestError
+from pipelines.simulator.api.routes import (
     ORGANIZATIONS_PATH,
     Answer,
     Request,
@@ -17,6 +14,9 @@ from pipelines.simulator.routes import (
     list_organizations,
     refusal,
 )
+from pipelines.simulator.data.keys import KeyHolder
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import OBJECT_ID
 
 
 class Provider(KeyHolder):

@@ -3,8 +3,8 @@
 from itertools import cycle
 from typing import Final
 
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import ABSENT, Attributes, Dice, Record, secret
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import ABSENT, Attributes, Dice, Record, secret
 
 TEXTS: Final = (
     "Zoë Müller-Łukasiewicz",

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-from pipelines.simulator.behavior import Behavior
-from pipelines.simulator.lists import (
+from pipelines.simulator.api.behavior import Behavior
+from pipelines.simulator.api.lists import (
     GROUP_SORT_FIELDS,
     BadRequestError,
     Query,
@@ -17,9 +17,9 @@ from pipelines.simulator.lists import (
     order,
     project,
 )
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.pages import STRIDE, Page, Pages, encode
-from pipelines.simulator.records import OBJECT_ID
+from pipelines.simulator.api.pages import STRIDE, Page, Pages, encode
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import OBJECT_ID
 
 ORGANIZATIONS_PATH: Final = "/api/organizations"
 V1_LISTS: Final = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from pipelines.simulator.records import Record
+from pipelines.simulator.data.records import Record
 
 DEFAULT_LIMIT: Final = 10
 GROUP_SORT_FIELDS: Final = frozenset(

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipelines.simulator.generate import Sizes, generate
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import ABSENT, Attributes, Record, timestamp
+from pipelines.simulator.data.generate import Sizes, generate
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import ABSENT, Attributes, Record, timestamp
 
 SMALL: Final = Sizes(
     systems=60,

@@ -3,9 +3,9 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipelines.simulator.names import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, OFFICES
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import Record, secret, timestamp
+from pipelines.simulator.data.names import DEPARTMENTS, FIRST_NAMES, LAST_NAMES, OFFICES
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import Record, secret, timestamp
 
 STATES: Final = ("ACTIVATED", "STAGED", "SUSPENDED")
 STATE_WEIGHTS: Final = (91, 4, 5)

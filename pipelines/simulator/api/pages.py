@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from pipelines.simulator.lists import Query, keeper, order, project
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import ABSENT, Attributes, Record, Target
+from pipelines.simulator.api.lists import Query, keeper, order, project
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import ABSENT, Attributes, Record, Target
 
 STRIDE: Final = 7
 """How far an unsorted list turns between two requests."""

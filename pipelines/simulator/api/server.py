@@ -11,10 +11,10 @@ from typing import Final, Self, cast
 import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-from pipelines.simulator.app import Application, Peer
-from pipelines.simulator.behavior import Behavior, Call
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.provider import Provider
+from pipelines.simulator.api.app import Application, Peer
+from pipelines.simulator.api.behavior import Behavior, Call
+from pipelines.simulator.api.provider import Provider
+from pipelines.simulator.data.organization import Organization
 
 TICK_SECONDS: Final = 0.1
 GRACE_SECONDS: Final = 0.5

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from pipelines.simulator.columns import (
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import Attributes, Record
+from pipelines.simulator.oracle.columns import (
     APPLICATION,
     SYSTEM,
     SYSTEM_GROUP,
@@ -11,10 +13,8 @@ from pipelines.simulator.columns import (
     USER,
     Columns,
 )
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.reach import Reach, Sudo, inverted, most, sudo_of
-from pipelines.simulator.records import Attributes, Record
-from pipelines.simulator.values import ipv4_addresses, scope, text
+from pipelines.simulator.oracle.reach import Reach, Sudo, inverted, most, sudo_of
+from pipelines.simulator.oracle.values import ipv4_addresses, scope, text
 
 Row = dict[str, object]
 Tables = dict[str, list[Row]]

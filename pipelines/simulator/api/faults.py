@@ -9,8 +9,8 @@ from http import HTTPStatus
 from http.client import responses
 from typing import Final
 
-from pipelines.simulator.behavior import Fault
-from pipelines.simulator.routes import Answer, refusal
+from pipelines.simulator.api.behavior import Fault
+from pipelines.simulator.api.routes import Answer, refusal
 
 HTML: Final = "text/html; charset=utf-8"
 DEPTH: Final = 100_000

@@ -3,8 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pipelines.simulator.records import Record
-from pipelines.simulator.values import inside, ipv4_addresses, moment, number, text, truth_value
+from pipelines.simulator.data.records import Record
+from pipelines.simulator.oracle.values import (
+    inside,
+    ipv4_addresses,
+    moment,
+    number,
+    text,
+    truth_value,
+)
 
 Columns = Mapping[str, Callable[[Record], object]]
 """Column names, in order, with what takes the value out of a record."""

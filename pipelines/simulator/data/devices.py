@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from pipelines.simulator.names import (
+from pipelines.simulator.data.names import (
     MACOS,
     MOBILE,
     OFFICES,
@@ -13,8 +13,8 @@ from pipelines.simulator.names import (
     Office,
     Platform,
 )
-from pipelines.simulator.organization import Organization
-from pipelines.simulator.records import Record, secret, timestamp
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import Record, secret, timestamp
 
 
 class Devices:

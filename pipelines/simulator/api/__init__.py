@@ -1,0 +1,1 @@
+"""The web server: JumpCloud's API with its quirks, and faults on demand."""

@@ -1,0 +1,1 @@
+"""The simulated organization: its records, generated from a seed."""

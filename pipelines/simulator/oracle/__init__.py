@@ -1,0 +1,1 @@
+"""The expected tables and findings, computed without the code under test."""
