@@ -9,7 +9,7 @@ from assets_defs.keys import table_key
 from assets_defs.places import history
 from pipelines.integration import Integration
 from pipelines.load.brake import Removals, removals
-from pipelines.schema import Table
+from pipelines.schema.model import Table
 from pipelines.transform.integrity import (
     count_dangling_references,
     count_repeated_keys,

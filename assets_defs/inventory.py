@@ -13,7 +13,7 @@ from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.steps import step
 from pipelines.database import in_memory
 from pipelines.extract.pull import spool_of
-from pipelines.schema import Table
+from pipelines.schema.model import Table
 from pipelines.settings import home
 from pipelines.transform import TRANSFORMS, Transform
 

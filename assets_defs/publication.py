@@ -15,8 +15,6 @@ from assets_defs.publishing import renew_file
 from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, report_of
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
-from pipelines.contract import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
-from pipelines.contract import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
 from pipelines.integration import Integration
@@ -26,7 +24,9 @@ from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.locks import locked, release
 from pipelines.organizations import applied_settings
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
+from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.settings import home
 
 GROUP = "publication"

@@ -4,7 +4,9 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from assets_defs.terminal import printable
-from pipelines.contract import (
+from pipelines.load.differences import Difference
+from pipelines.schema.model import Table
+from pipelines.schema.tables import (
     APPLICATION_USERS,
     INVENTORY_TABLES,
     SYSTEM_GROUP_ASSOCIATIONS,
@@ -12,8 +14,6 @@ from pipelines.contract import (
     SYSTEM_GROUP_USERS,
     SYSTEM_IPV4_ADDRESSES,
 )
-from pipelines.load.differences import Difference
-from pipelines.schema import Table
 
 _SIGNS = {"added": "+", "removed": "-", "changed": "~"}
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from pipelines.contract import INVENTORY_TABLES
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import INVENTORY_TABLES
 
 
 @dataclass(frozen=True)

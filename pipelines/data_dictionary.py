@@ -11,14 +11,14 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.contract import TABLES
 from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.reading import open_inventory
-from pipelines.macros import MACROS
-from pipelines.schema import Column, Macro, Table
-from pipelines.views import VIEWS
+from pipelines.schema.macros import MACROS
+from pipelines.schema.model import Column, Macro, Table
+from pipelines.schema.tables import TABLES
+from pipelines.schema.views import VIEWS
 
 _INTRODUCTION = """\
 # Data dictionary

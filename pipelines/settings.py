@@ -16,10 +16,10 @@ from pydantic import (
     field_validator,
 )
 
-from pipelines.contract import INVENTORY_TABLES
 from pipelines.errors import InventoryError
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.integration import Integration, VariableName
+from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.settings_errors import in_words
 
 CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"

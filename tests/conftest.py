@@ -19,7 +19,6 @@ from click.testing import CliRunner, Result
 from commands import Commands, user_environment
 from hypothesis import settings
 
-from pipelines.contract import INVENTORY_TABLES, TABLES
 from pipelines.credentials import credentials_of
 from pipelines.database import in_memory
 from pipelines.extract.pull import Pull, pull_organization, spool_of
@@ -30,6 +29,7 @@ from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.settings import VOLATILE_COLUMNS
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.transform import TRANSFORMS

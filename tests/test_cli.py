@@ -22,9 +22,9 @@ from conftest import (
     tables_in,
 )
 
-from pipelines.contract import INVENTORY_TABLES
+from pipelines.schema.tables import INVENTORY_TABLES
+from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
-from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 

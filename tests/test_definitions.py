@@ -13,10 +13,10 @@ import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
-from pipelines.contract import INVENTORY_TABLES, RUN_TABLES
 from pipelines.errors import InventoryError
 from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.locks import locked
+from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 from pipelines.simulator import Fault, Provider, Server, Sizes, generate
 
 ROOT = Path(__file__).parent.parent

@@ -18,8 +18,8 @@ from click.testing import Result
 from conftest import Publisher, Pulled, Rows, on_day
 from openpyxl.utils.escape import unescape
 
-from pipelines.contract import TABLES
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.simulator.data.awkward import awkward
 

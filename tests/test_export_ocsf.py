@@ -16,7 +16,7 @@ from conftest import Publisher, Pulled, on_day
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
-from pipelines.contract import SYSTEMS, USERS
+from pipelines.schema.tables import SYSTEMS, USERS
 from pipelines.simulator import Sizes, generate
 from pipelines.simulator.data.awkward import awkward
 

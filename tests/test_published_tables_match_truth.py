@@ -6,10 +6,10 @@ from typing import Literal
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.contract import INVENTORY_TABLES
 from pipelines.extract.errors import IncompleteError
+from pipelines.schema.tables import INVENTORY_TABLES
+from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth
-from pipelines.views import VIEWS
 
 NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
 CommaTargets = Literal["refused", "accepted", "first_only"]

@@ -9,8 +9,8 @@ from benchmarks.organization import Spec
 from benchmarks.ours import OurRun, run_ours
 from benchmarks.report import Goal, Report
 from benchmarks.served import serve
-from pipelines.contract import INVENTORY_TABLES
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import INVENTORY_TABLES
 
 FAILING = 0.05
 CALLS_BOUND = 1.1

@@ -5,7 +5,6 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-from pipelines.contract import TABLES
 from pipelines.credentials import credentials_of
 from pipelines.extract.client import JumpCloudClient
 from pipelines.extract.completeness import ListId
@@ -33,6 +32,7 @@ from pipelines.extract.records import page_of
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
 from pipelines.integration import DetailEndpoint, Integration
+from pipelines.schema.tables import TABLES
 
 # A person waits: one failure may pass, a second one is told.
 MAX_TRIES = 2

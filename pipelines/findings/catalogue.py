@@ -6,7 +6,7 @@ from pipelines.findings.finding import SCHEMA, Severity
 from pipelines.findings.groups import GROUPS
 from pipelines.findings.movements import MOVEMENTS
 from pipelines.findings.people import PEOPLE
-from pipelines.schema import Column, Table, View
+from pipelines.schema.model import Column, Table, View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 

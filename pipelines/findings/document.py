@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pipelines.findings.catalogue import FINDINGS, SUMMARY, THRESHOLDS
 from pipelines.findings.finding import COLUMNS, SCHEMA, Finding
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS
-from pipelines.macros import MACROS
-from pipelines.schema import Macro
+from pipelines.schema.macros import MACROS
+from pipelines.schema.model import Macro
 
 _HEAD = f"""\
 # Findings, and access explained

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.schema import View
+from pipelines.schema.model import View
 
 SCHEMA = "findings"
 Severity = Literal["high", "medium", "low"]

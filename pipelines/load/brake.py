@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.schema import Table
+from pipelines.schema.model import Table
 
 FIRST_MISSING = 10
 

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
-from pipelines.contract import CHANGES
 from pipelines.database import in_memory
-from pipelines.schema import Column, Table
+from pipelines.schema.model import Column, Table
+from pipelines.schema.tables import CHANGES
 
 
 def changes_of(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.load.quoting import quoted
-from pipelines.schema import Column, Macro, Table, View
+from pipelines.schema.model import Column, Macro, Table, View
 
 
 def statements(

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from pipelines.contract import ASSET_TABLES, CHANGES, INVENTORY_TABLES, TABLES
 from pipelines.errors import InventoryError
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
 from pipelines.load.past import find_snapshot
 from pipelines.load.scope import columns_not_read, read_by_both, was_read
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import ASSET_TABLES, CHANGES, INVENTORY_TABLES, TABLES
 
 
 @dataclass(frozen=True)

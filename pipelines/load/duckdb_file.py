@@ -11,7 +11,6 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.contract import TABLES
 from pipelines.database import in_memory
 from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
 from pipelines.load.ddl import statements
@@ -20,8 +19,9 @@ from pipelines.load.fold import FOLD_VERSION, fold, folded
 from pipelines.load.history import EVERY, History
 from pipelines.load.quoting import quoted
 from pipelines.load.seal import seal_of, sealed_at
-from pipelines.macros import MACROS
-from pipelines.views import VIEWS
+from pipelines.schema.macros import MACROS
+from pipelines.schema.tables import TABLES
+from pipelines.schema.views import VIEWS
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.
 STORAGE_VERSION = "v1.2.0"

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.contract import TABLES
 from pipelines.errors import InventoryError
 from pipelines.load.quoting import identifier, quoted
 from pipelines.load.results import Relation, write_result
 from pipelines.load.spreadsheets import without_formula, write_workbook
+from pipelines.schema.tables import TABLES
 
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S.%fZ"
 

@@ -13,7 +13,7 @@ from pipelines.errors import InventoryError
 from pipelines.load.files import flush_folders, replace_durably, write_parquet, write_text
 from pipelines.load.manifest import Manifest
 from pipelines.load.scope import was_read
-from pipelines.schema import Table
+from pipelines.schema.model import Table
 
 EVERY = "*"
 

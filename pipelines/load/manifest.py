@@ -5,8 +5,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
-from pipelines.contract import CHANGES, COMPLETENESS, SNAPSHOTS
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from pipelines.schema.tables import CHANGES, COMPLETENESS, SNAPSHOTS
 
 # What stays of every snapshot: these tables tell of all pulls, however old.
 LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from pipelines.contract import INTEGRATIONS, SNAPSHOTS
 from pipelines.findings.catalogue import THRESHOLDS
 from pipelines.load.manifest import Manifest
+from pipelines.schema.tables import INTEGRATIONS, SNAPSHOTS
 
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
 

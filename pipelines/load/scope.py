@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.contract import APPLICATION_USERS, SYSTEM_GROUP_ASSOCIATIONS, USERS
 from pipelines.load.manifest import PullFacts
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import APPLICATION_USERS, SYSTEM_GROUP_ASSOCIATIONS, USERS
 
 
 def was_read(table: Table, pull: PullFacts) -> bool:

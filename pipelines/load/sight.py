@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.contract import ASSET_TABLES, INTEGRATION
 from pipelines.database import in_memory
 from pipelines.load.parquet import parquet
-from pipelines.schema import Column, Table
+from pipelines.schema.model import Column, Table
+from pipelines.schema.tables import ASSET_TABLES, INTEGRATION
 
 # Beside the tables of the contract: by it a first sight survives an absence of any length.
 ABSENT = Table(

@@ -6,7 +6,6 @@ from functools import cached_property
 
 import pyarrow as pa
 
-from pipelines.contract import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.database import in_memory
 from pipelines.errors import InventoryError
 from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -16,7 +15,8 @@ from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.run_tables import snapshots_table
 from pipelines.load.scope import columns_not_read, read_by_both, was_read
 from pipelines.load.sight import ABSENT, removed_before, sights_in, sights_of, with_sight
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 
 
 @dataclass(frozen=True)

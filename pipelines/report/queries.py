@@ -8,7 +8,6 @@ from typing import TypeVar
 
 import duckdb
 
-from pipelines.contract import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.finding import SCHEMA
 from pipelines.findings.finding import Finding as Question
@@ -23,7 +22,8 @@ from pipelines.report.facts import (
     Pull,
     Share,
 )
-from pipelines.schema import Table
+from pipelines.schema.model import Table
+from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
 FIRST_NAMES = 5
 MOST_SHARES = 8

@@ -3,7 +3,7 @@
 An id that the graph names but no list knows keeps a row of its own, with `resolved` FALSE.
 """
 
-from pipelines import contract
+from pipelines.schema import tables as contract
 from pipelines.transform.engine import Transform
 from pipelines.transform.reach import APPLICATION_WORDS, GROUPS, counted
 

@@ -4,7 +4,7 @@ A path of length 1 is a binding of its own; a longer one leads through user grou
 section 4).
 """
 
-from pipelines import contract
+from pipelines.schema import tables as contract
 from pipelines.transform.engine import Transform
 
 _VIA_USER_GROUPS = """

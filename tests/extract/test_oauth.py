@@ -9,7 +9,6 @@ import pytest
 import requests
 from conftest import SERVICE_ACCOUNT, Publisher, Pulled
 
-from pipelines.contract import INVENTORY_TABLES
 from pipelines.credentials import ServiceAccount, credentials_of
 from pipelines.extract.errors import (
     ExtractError,
@@ -25,8 +24,9 @@ from pipelines.extract.retry import MAX_TRIES
 from pipelines.extract.throttle import throttle_for
 from pipelines.extract.transport import Network, read_only_session
 from pipelines.integration import Integration
+from pipelines.schema.tables import INVENTORY_TABLES
+from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
-from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 TOKEN = "/oauth2/token"

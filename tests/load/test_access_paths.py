@@ -6,7 +6,7 @@ import duckdb
 import pytest
 from conftest import Publisher, Pulled, Rows
 
-from pipelines.macros import MACROS
+from pipelines.schema.macros import MACROS
 from pipelines.simulator import (
     Organization,
     Sizes,

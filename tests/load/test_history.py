@@ -10,13 +10,13 @@ import pyarrow.dataset as ds
 import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
-from pipelines.contract import TABLES
 from pipelines.findings.catalogue import FINDING_VIEWS
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
-from pipelines.macros import MACROS
+from pipelines.schema.macros import MACROS
+from pipelines.schema.tables import TABLES
+from pipelines.schema.views import VIEWS
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.views import VIEWS
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 

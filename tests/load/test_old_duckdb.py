@@ -10,11 +10,11 @@ import duckdb
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.contract import TABLES
 from pipelines.findings.catalogue import FINDING_VIEWS, FINDINGS
-from pipelines.macros import MACROS
+from pipelines.schema.macros import MACROS
+from pipelines.schema.tables import TABLES
+from pipelines.schema.views import VIEWS
 from pipelines.simulator import Sizes, generate
-from pipelines.views import VIEWS
 
 ENVIRONMENT = Path(__file__).parents[2] / ".venv-duckdb-1.2"
 Told = dict[str, list[list[object]]]

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
-from pipelines.contract import TABLES
 from pipelines.errors import InventoryError
 from pipelines.load.differences import difference
 from pipelines.load.manifest import Manifest
 from pipelines.load.past import build_past_file, find_snapshot
+from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

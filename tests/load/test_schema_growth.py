@@ -13,13 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Publisher, Rows
 
-from pipelines.contract import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
 from pipelines.load import duckdb_file, fold, snapshot
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.schema import SEEN, Column, Table
+from pipelines.schema.model import SEEN, Column, Table
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
 
 # How it came to be: tests/load/data/write_first_version.py
 FIRST_VERSION = Path(__file__).parent / "data" / "first_version" / "history"

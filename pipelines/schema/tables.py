@@ -3,7 +3,7 @@
 Names and types here are promises: they never change; columns may be added after the last one.
 """
 
-from pipelines.schema import Column, Table
+from pipelines.schema.model import Column, Table
 
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
 RESOLVED = Column("resolved", "BOOLEAN", "FALSE: the graph names the id, but no list holds it")

@@ -1,7 +1,7 @@
 """The views of the data contract: relationships whose products are too large to be stored."""
 
-from pipelines.contract import INTEGRATION, PATHS
-from pipelines.schema import View
+from pipelines.schema.model import View
+from pipelines.schema.tables import INTEGRATION, PATHS
 
 SYSTEM_USERS_VIEW = View(
     "system_users",

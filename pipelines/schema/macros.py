@@ -1,7 +1,7 @@
 """The table macros of the published file: who reaches what, one row for each path."""
 
-from pipelines.contract import INTEGRATION
-from pipelines.schema import Macro
+from pipelines.schema.model import Macro
+from pipelines.schema.tables import INTEGRATION
 
 _USER = {"user": "Id or username of the user"}
 _SYSTEM = {"system": "Id or host name of the device; of several with that name, each"}

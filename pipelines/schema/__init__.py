@@ -1,0 +1,1 @@
+"""The data contract: tables, views and macros that are published."""
