@@ -11,11 +11,10 @@ from assets_defs.lateness import enabled_since, is_late
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import history
 from pipelines.alerts import SENT, Alert, send_alert
-from pipelines.errors import InventoryError
-from pipelines.integration import Integration
+from pipelines.config.integration import Integration
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.load.manifest import Manifest
 from pipelines.organizations import applied_settings
-from pipelines.settings import SettingsError
 
 WILL_RETRY_TAG = "dagster/will_retry"
 LOOK_SECONDS = 600

@@ -6,10 +6,12 @@ import dagster as dg
 
 from assets_defs.abandoned import end_runs_without_lock
 from assets_defs.partitions import PARTITION_TAG, add_partition, partition_requests
-from pipelines.integration import Integration
+from pipelines.config.environment import home
+from pipelines.config.integration import Integration
+from pipelines.config.schedule import Schedule
+from pipelines.config.settings import Settings, load_settings
+from pipelines.errors import SettingsError
 from pipelines.organizations import applied, refresh_organizations
-from pipelines.schedule import Schedule
-from pipelines.settings import Settings, SettingsError, home, load_settings
 
 REFRESH_JOB = "refresh_inventory"
 RUN_KEY_TAG = "dagster/run_key"

@@ -19,6 +19,10 @@ from assets_defs.usage import (
     errors_in_words,
     set_data_dir,
 )
+from pipelines.config.environment import KEY_VARIABLE
+from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings, load_settings
+from pipelines.errors import SettingsError
 from pipelines.extract.connection_test import (
     ConnectionTest,
     Reach,
@@ -27,8 +31,6 @@ from pipelines.extract.connection_test import (
     try_connection,
 )
 from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.integration import Integration
-from pipelines.settings import KEY_VARIABLE, Settings, SettingsError, load_settings
 
 EXIT_FAILURE = 1
 EXIT_SETTINGS = 2

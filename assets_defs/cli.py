@@ -32,8 +32,9 @@ from assets_defs.usage import (
     set_data_dir,
     set_environment,
 )
+from pipelines.config.environment import KEY_VARIABLE, home
+from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
-from pipelines.settings import KEY_VARIABLE, home, load_settings
 
 UI_PORT = 3000
 

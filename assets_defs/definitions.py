@@ -13,7 +13,8 @@ from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
 from assets_defs.status_asset import STATUS, report_status
 from assets_defs.terminal import TERMINAL, terminal_logger
-from pipelines.settings import home, load_settings, object_store_url
+from pipelines.config.environment import home, object_store_url
+from pipelines.config.settings import load_settings
 
 # Only in an object store is there a file for each integration, and one over all beside them.
 _is_shared = object_store_url() is not None

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.config.environment import CONFIG_VARIABLE
 from pipelines.load.files import write_text
-from pipelines.settings import CONFIG_VARIABLE
 
 NAME = "demo"
 HOME = "demo"  # below the data directory

@@ -19,13 +19,13 @@ from assets_defs.progress_bar import progress_bar
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.steps import step
 from assets_defs.terminal import IN_BAR, TERMINAL
+from pipelines.config.environment import home
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.coordinator import Progress
 from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
-from pipelines.settings import home
 
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0

@@ -5,7 +5,7 @@ import re
 import dagster as dg
 from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
-from pipelines.settings import home
+from pipelines.config.environment import home
 from pipelines.storage import storage_error
 
 INTERRUPTED = "interrupted"

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from pipelines.errors import InventoryError
-from pipelines.settings import SettingsError
+from pipelines.errors import InventoryError, SettingsError
 
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 DAGSTER_SETTINGS = "dagster.yaml"

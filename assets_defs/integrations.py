@@ -10,11 +10,13 @@ import click
 
 from assets_defs.check import check_each
 from assets_defs.usage import chosen_integrations, config_option, errors_in_words
-from pipelines.credentials import credentials_of
-from pipelines.integration import Integration
-from pipelines.settings import CONFIG_VARIABLE, SettingsError, problem_with
-from pipelines.settings_errors import LOOKS_LIKE_A_KEY
-from pipelines.settings_file import append_integration, set_enabled
+from pipelines.config.credentials import credentials_of
+from pipelines.config.editor import append_integration, set_enabled
+from pipelines.config.environment import CONFIG_VARIABLE
+from pipelines.config.integration import Integration
+from pipelines.config.settings import problem_with
+from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
+from pipelines.errors import SettingsError
 
 DEFAULT_FILE = "integrations.toml"
 _FORM = ("name", "description", "type", "scope", "enabled", "region")

@@ -11,10 +11,10 @@ from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.steps import step
+from pipelines.config.environment import home
 from pipelines.database import in_memory
 from pipelines.extract.pull import spool_of
 from pipelines.schema.model import Table
-from pipelines.settings import home
 from pipelines.transform import TRANSFORMS, Transform
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from pipelines.integration import Integration
+from pipelines.config.integration import Integration
 
 GRACE = timedelta(hours=1)
 KEY = "jumpcloud_inventory/enabled_since"

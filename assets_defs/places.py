@@ -4,9 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.config.environment import home, object_store_url
 from pipelines.errors import InventoryError
 from pipelines.load.history import History
-from pipelines.settings import home, object_store_url
 
 if TYPE_CHECKING:
     from pipelines.load.object_store import ObjectStore

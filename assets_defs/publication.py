@@ -15,9 +15,10 @@ from assets_defs.publishing import renew_file
 from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, report_of
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
+from pipelines.config.environment import home
+from pipelines.config.integration import Integration
 from pipelines.extract.endpoints import ORGANIZATIONS
 from pipelines.extract.pull import spool_of
-from pipelines.integration import Integration
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
@@ -27,7 +28,6 @@ from pipelines.organizations import applied_settings
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
-from pipelines.settings import home
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)

@@ -13,14 +13,14 @@ from assets_defs.places import (
     report_file,
     uri_of,
 )
+from pipelines.config.environment import home
+from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
-from pipelines.integration import NAME
 from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
 from pipelines.load.history import EVERY, History
 from pipelines.locks import locked
 from pipelines.report.facts import Facts
 from pipelines.report.writing import write_report
-from pipelines.settings import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

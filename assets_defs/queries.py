@@ -20,12 +20,12 @@ from assets_defs.stacked import stacked
 from assets_defs.terminal import printable
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_data_dir
 from assets_defs.wording import describe
+from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
 from pipelines.load.differences import Difference, difference, snapshots_to_compare
 from pipelines.load.reading import locked_down
 from pipelines.load.results import Relation, as_text, write_result
 from pipelines.load.spreadsheets import without_formula
-from pipelines.settings import load_settings
 
 TABLE = "table"
 TEXT = "text"

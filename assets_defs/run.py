@@ -16,10 +16,10 @@ from assets_defs.instance import DAGSTER_HOME_VARIABLE, DAGSTER_SETTINGS, open_i
 from assets_defs.partitions import add_partition
 from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
-from pipelines.errors import InventoryError
+from pipelines.config.environment import WORK_VARIABLE, home, object_store_url
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.load.files import flush, write_text
 from pipelines.locks import locked
-from pipelines.settings import WORK_VARIABLE, SettingsError, home, object_store_url
 from pipelines.storage import is_no_room, storage_error
 
 _RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)

@@ -23,9 +23,10 @@ from assets_defs.usage import (
     set_environment,
 )
 from pipelines.alerts import UNWANTED
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.environment import object_store_url
+from pipelines.config.settings import load_settings
 from pipelines.locks import release
-from pipelines.settings import load_settings, object_store_url
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"

@@ -10,11 +10,11 @@ import dagster as dg
 import duckdb
 
 from assets_defs.places import run_lock, scratch
+from pipelines.config.environment import home
+from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.integration import Integration
 from pipelines.locks import hold
 from pipelines.organizations import applied_integration
-from pipelines.settings import home
 from pipelines.storage import storage_error
 
 

@@ -13,16 +13,11 @@ from sqlalchemy.exc import OperationalError
 
 from assets_defs.run import prepare_home
 from assets_defs.terminal import printable
-from pipelines.errors import InventoryError
-from pipelines.integration import Integration
+from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, home
+from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.organizations import applied, organizations_of, refresh_organizations
-from pipelines.settings import (
-    CONFIG_VARIABLE,
-    HOME_VARIABLE,
-    Settings,
-    SettingsError,
-    home,
-)
 from pipelines.storage import storage_error
 
 data_dir_option = click.option(

@@ -6,9 +6,9 @@ assets of a later step alone: a step takes nothing that the one before it did no
 
 from pathlib import Path
 
+from pipelines.config.environment import home
 from pipelines.errors import InventoryError
 from pipelines.load.files import write_text
-from pipelines.settings import home
 
 PULL = "pull"
 TABLES = "tables"

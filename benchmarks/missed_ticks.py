@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from assets_defs.automation import schedule_name
-from pipelines.schedule import Schedule
+from pipelines.config.schedule import Schedule
 
 DEFINITIONS = "assets_defs.definitions"
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.report.writing import write_report
-from pipelines.settings import VOLATILE_COLUMNS
 
 INTEGRATION = IntegrationFacts(
     name="acme", type="jumpcloud", scope="cloud", description="", region="us", enabled=True

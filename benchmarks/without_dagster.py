@@ -7,12 +7,12 @@ arguments: the settings file and the data directory.
 import sys
 from pathlib import Path
 
+from pipelines.config.settings import load_settings
 from pipelines.extract.pull import pull_organization, spool_of
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.settings import load_settings
 from pipelines.transform import TRANSFORMS
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import requests
 import tenacity
 
-from pipelines.settings import Settings
+from pipelines.config.settings import Settings
 
 # To connect, and until the answer begins: an alert must not hold up what comes after it.
 TIMEOUT_SECONDS = (3.0, 5.0)

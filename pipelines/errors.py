@@ -1,9 +1,17 @@
-"""The root of every error that is the user's to mend, not the program's."""
+"""Errors that a user can fix, as opposed to defects of the program."""
 
 
 class InventoryError(Exception):
-    """Something outside the program is wrong; the message says what, where and how to mend it.
+    """Base class of errors caused by something outside the program.
 
-    The command line prints the message without a traceback and exits with 1; a Dagster run fails
-    with it as its description. A message never holds a key or another secret.
+    The message names what failed, the cause and the remedy. The command line prints it without a
+    traceback and exits with 1; a Dagster run fails with it as its description. A message never
+    holds a key or another secret.
+    """
+
+
+class SettingsError(InventoryError):
+    """The settings are wrong; the message names the file, the integration and the field.
+
+    The command line exits with 2.
     """

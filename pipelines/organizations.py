@@ -10,16 +10,17 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.environment import home
+from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import InventoryError
 from pipelines.extract.client import JumpCloudClient
 from pipelines.extract.errors import MalformedError
 from pipelines.extract.organizations import read_organizations
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
-from pipelines.integration import Integration
 from pipelines.load.files import write_text
-from pipelines.settings import Settings, home, load_settings
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")

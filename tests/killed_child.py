@@ -27,8 +27,9 @@ from assets_defs.cli import main
 from assets_defs.keys import PULLS, raw_key, table_key
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
+from pipelines.config.environment import home
+from pipelines.config.settings import load_settings
 from pipelines.extract.pull import spool_of
-from pipelines.settings import home, load_settings
 
 OPERATIONS = frozenset(
     {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "sqlite3.connect"}

@@ -24,8 +24,8 @@ from assets_defs.places import run_lock
 from assets_defs.resources import ParquetStore
 from assets_defs.status import statuses_of
 from pipelines.alerts import SENT, Alert, send_alert
+from pipelines.config.settings import Settings, load_settings
 from pipelines.locks import release
-from pipelines.settings import Settings, load_settings
 from pipelines.simulator import Sizes, generate
 
 VARIABLE = "TEST_ALERT_WEBHOOK"

@@ -8,13 +8,13 @@ from click.testing import CliRunner, Result
 from conftest import KEY_VARIABLE, Pulled
 
 from assets_defs.cli import main
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
 from pipelines.extract.connection_test import missing_without, try_connection
 from pipelines.extract.endpoints import ENDPOINTS
 from pipelines.extract.errors import ExtractError
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED
 from pipelines.extract.throttle import throttle_for
-from pipelines.integration import ALL_TARGETS, AssociationTarget, Integration
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.credentials import ApiKey, ServiceAccount, credentials_of
-from pipelines.integration import Integration
-from pipelines.settings import SettingsError
+from pipelines.config.credentials import ApiKey, ServiceAccount, credentials_of
+from pipelines.config.integration import Integration
+from pipelines.errors import SettingsError
 
 KEY = "jca_0123456789abcdefghij"
 

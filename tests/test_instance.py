@@ -13,7 +13,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from assets_defs.old_runs import forget_runs, forget_status
 from assets_defs.run import limit_runs_at_once, prepare_home
 from assets_defs.status_asset import STATUS
-from pipelines.settings import SettingsError
+from pipelines.errors import SettingsError
 
 
 @pytest.fixture

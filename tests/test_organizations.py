@@ -10,12 +10,12 @@ import duckdb
 import pytest
 from conftest import KEY_VARIABLE, Installation
 
-from pipelines.errors import InventoryError
+from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings, load_settings
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.errors import WrongOrganizationError
 from pipelines.extract.pull import pull_organization
-from pipelines.integration import Integration
 from pipelines.organizations import applied, applied_integration, refresh_organizations
-from pipelines.settings import Settings, SettingsError, load_settings
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import KEY_VARIABLE
 
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.integration import Integration
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 
 # `jumpcloud-inventory run`, that tells of each list at once.

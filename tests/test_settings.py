@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.credentials import ApiKey, credentials_of
-from pipelines.findings.thresholds import Thresholds
-from pipelines.integration import Integration
-from pipelines.settings import KeepSnapshots, SettingsError, home, load_settings
+from pipelines.config.credentials import ApiKey, credentials_of
+from pipelines.config.environment import home
+from pipelines.config.integration import Integration
+from pipelines.config.settings import KeepSnapshots, load_settings
+from pipelines.config.thresholds import Thresholds
+from pipelines.errors import SettingsError
 
 
 def write(folder: Path, text: str) -> Path:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_defs.cli import main
-from pipelines.integration import Integration
-from pipelines.schedule import Schedule
-from pipelines.settings import load_settings
-from pipelines.settings_file import append_integration
+from pipelines.config.editor import append_integration
+from pipelines.config.integration import Integration
+from pipelines.config.schedule import Schedule
+from pipelines.config.settings import load_settings
 from pipelines.simulator import Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)

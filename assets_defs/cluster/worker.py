@@ -21,7 +21,7 @@ from assets_defs.instance import (
 )
 from assets_defs.run import prepare_home
 from assets_defs.usage import errors_in_words
-from pipelines.settings import SettingsError
+from pipelines.errors import SettingsError
 
 # After that Redis gives a run to another worker, too: it starts there if its own was killed before
 # it began, and else is passed over.

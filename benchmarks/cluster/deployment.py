@@ -25,8 +25,8 @@ from benchmarks.cluster.services import (
     redis_server,
 )
 from benchmarks.missed_ticks import miss_ticks
+from pipelines.config.schedule import Schedule
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.schedule import Schedule
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server, truth
 

@@ -5,7 +5,8 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.extract.client import JumpCloudClient
 from pipelines.extract.completeness import ListId
 from pipelines.extract.coordinator import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
@@ -31,7 +32,6 @@ from pipelines.extract.reading import needs_total
 from pipelines.extract.records import page_of
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
-from pipelines.integration import DetailEndpoint, Integration
 from pipelines.schema.tables import TABLES
 
 # A person waits: one failure may pass, a second one is told.

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from pipelines.credentials import ServiceAccount
+from pipelines.config.credentials import ServiceAccount
 from pipelines.extract.answers import Json, answer_of, body_of, failure_of
 from pipelines.extract.client import TIMEOUT_SECONDS
 from pipelines.extract.errors import (

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipelines.config.integration import Integration
 from pipelines.extract.endpoints import SYSTEMGROUPS, SYSTEMS
 from pipelines.extract.errors import WrongOrganizationError
-from pipelines.integration import Integration
 
 # Where the records of an endpoint say which organisation owns them; old ones do not.
 OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}

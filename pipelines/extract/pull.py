@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.credentials import credentials_of
+from pipelines.config.credentials import credentials_of
+from pipelines.config.integration import Integration
 from pipelines.extract.arrow_memory import spare_memory
 from pipelines.extract.client import CallCounts, JumpCloudClient
 from pipelines.extract.completeness import completeness_table
@@ -23,7 +24,6 @@ from pipelines.extract.session import open_session
 from pipelines.extract.spool import FinishedList, Spool
 from pipelines.extract.throttle import throttle_for
 from pipelines.extract.throttle_stats import ThrottleStats
-from pipelines.integration import Integration
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2

@@ -9,9 +9,9 @@ from pydantic import TypeAdapter, ValidationError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from pipelines.errors import SettingsError
 from pipelines.extract.errors import ExtractError
 from pipelines.extract.shared_pace import SharedPace
-from pipelines.settings import SettingsError
 
 PREFIX = "jumpcloud-inventory:rate:"
 KEPT_SECONDS = 14 * 24 * 3600  # after the last call, for the next run

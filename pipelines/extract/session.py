@@ -3,11 +3,11 @@
 import requests
 from requests.auth import AuthBase
 
-from pipelines.credentials import Credentials, ServiceAccount
+from pipelines.config.credentials import Credentials, ServiceAccount
+from pipelines.config.integration import Integration
+from pipelines.errors import SettingsError
 from pipelines.extract.oauth import ServiceAccountAuth
 from pipelines.extract.transport import ApiKeyAuth, Network, read_only_session
-from pipelines.integration import Integration
-from pipelines.settings import SettingsError
 
 
 def open_session(integration: Integration, credentials: Credentials) -> requests.Session:

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
+from pipelines.errors import SettingsError
 from pipelines.extract.local_throttle import LocalThrottle
 from pipelines.extract.rate import START_RATE
 from pipelines.extract.remembered_rates import hash_of
 from pipelines.extract.throttle_stats import ThrottleStats
-from pipelines.settings import SettingsError
 
 THROTTLE_VARIABLE = "JUMPCLOUD_INVENTORY_THROTTLE"
 

@@ -10,8 +10,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from pipelines.errors import InventoryError
-from pipelines.settings import SettingsError
+from pipelines.errors import InventoryError, SettingsError
 
 # JumpCloud's search calls are reads although they are POST (its v1 specification).
 _SEARCH_PATH = re.compile(r"/api/search/[a-z]+")

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
+from pipelines.config.thresholds import DEFAULT_THRESHOLDS
 from pipelines.findings.catalogue import FINDINGS, SUMMARY, THRESHOLDS
 from pipelines.findings.finding import COLUMNS, SCHEMA, Finding
-from pipelines.findings.thresholds import DEFAULT_THRESHOLDS
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Macro
 

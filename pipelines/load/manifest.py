@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
-from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.schema.tables import CHANGES, COMPLETENESS, SNAPSHOTS
 
 # What stays of every snapshot: these tables tell of all pulls, however old.

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from pipelines.config.settings import KeepSnapshots
 from pipelines.load.history import History
-from pipelines.settings import KeepSnapshots
 
 # What `diff` compares is never removed.
 NEWEST = 2

@@ -6,9 +6,9 @@ from functools import cached_property
 
 import pyarrow as pa
 
+from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.database import in_memory
 from pipelines.errors import InventoryError
-from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts

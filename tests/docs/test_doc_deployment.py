@@ -9,7 +9,7 @@ import click
 import pytest
 
 from assets_defs.cli import main
-from pipelines.settings import CONFIG_VARIABLE, HOME_VARIABLE
+from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"

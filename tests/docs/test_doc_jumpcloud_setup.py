@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipelines.config.integration import REGION_URLS, TOKEN_URLS
 from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.integration import REGION_URLS, TOKEN_URLS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "jumpcloud-setup.md").read_text()
 

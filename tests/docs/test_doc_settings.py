@@ -7,17 +7,11 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from pipelines.findings.thresholds import Thresholds
-from pipelines.integration import Integration
-from pipelines.schedule import Schedule
-from pipelines.settings import (
-    CONFIG_VARIABLE,
-    HOME_VARIABLE,
-    KEY_VARIABLE,
-    KeepSnapshots,
-    Settings,
-    parse_settings,
-)
+from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, KEY_VARIABLE
+from pipelines.config.integration import Integration
+from pipelines.config.schedule import Schedule
+from pipelines.config.settings import KeepSnapshots, Settings, parse_settings
+from pipelines.config.thresholds import Thresholds
 
 PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)

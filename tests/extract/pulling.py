@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from pipelines.config.integration import Integration
 from pipelines.extract.pull import pull_organization
-from pipelines.integration import Integration
 
 
 def main() -> None:

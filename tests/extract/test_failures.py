@@ -10,6 +10,7 @@ import requests
 from conftest import KEY_VARIABLE, Pulled
 from urllib3 import HTTPResponse
 
+from pipelines.config.integration import Integration
 from pipelines.extract.answers import body_of
 from pipelines.extract.errors import (
     ExtractError,
@@ -27,7 +28,6 @@ from pipelines.extract.retry import (
     MAX_TRIES,
     RetryBudget,
 )
-from pipelines.integration import Integration
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate, truth
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)

@@ -9,7 +9,8 @@ import pytest
 import requests
 from conftest import SERVICE_ACCOUNT, Publisher, Pulled
 
-from pipelines.credentials import ServiceAccount, credentials_of
+from pipelines.config.credentials import ServiceAccount, credentials_of
+from pipelines.config.integration import Integration
 from pipelines.extract.errors import (
     ExtractError,
     MalformedError,
@@ -23,7 +24,6 @@ from pipelines.extract.remembered_rates import hash_of
 from pipelines.extract.retry import MAX_TRIES
 from pipelines.extract.throttle import throttle_for
 from pipelines.extract.transport import Network, read_only_session
-from pipelines.integration import Integration
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth

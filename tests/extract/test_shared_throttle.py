@@ -18,16 +18,15 @@ from hypothesis import strategies as st
 from redis_server import RedisServer, needs_redis
 
 from assets_defs.cli import main
-from pipelines.credentials import credentials_of
-from pipelines.errors import InventoryError
+from pipelines.config.credentials import credentials_of
+from pipelines.config.integration import Integration
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import pull_organization
 from pipelines.extract.redis_state import PREFIX, RedisState, SharedThrottleError
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates, hash_of
 from pipelines.extract.shared_pace import SharedPace
 from pipelines.extract.shared_throttle import SharedThrottle
 from pipelines.extract.throttle import THROTTLE_VARIABLE, throttle_for
-from pipelines.integration import Integration
-from pipelines.settings import SettingsError
 from pipelines.simulator import Behavior, Provider, Server, Sizes, generate
 
 HERE = Path(__file__).parent

@@ -11,7 +11,9 @@ import pytest
 import requests
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from pipelines.credentials import ApiKey
+from pipelines.config.credentials import ApiKey
+from pipelines.config.integration import Integration
+from pipelines.errors import SettingsError
 from pipelines.extract.session import open_session
 from pipelines.extract.transport import (
     ApiKeyAuth,
@@ -20,8 +22,6 @@ from pipelines.extract.transport import (
     read_only_session,
     token_session,
 )
-from pipelines.integration import Integration
-from pipelines.settings import SettingsError
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 # Key and certificate of 127.0.0.1, for nothing but these tests; it ends in the year 9999.

@@ -12,9 +12,9 @@ from editing import SCRIPTS, Editor
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from pipelines.config.thresholds import Thresholds
 from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.document import document
-from pipelines.findings.thresholds import Thresholds
 from pipelines.simulator import Organization, Sizes, awkward, findings, generate, truth, violations
 from pipelines.simulator.data.violations import sudo
 from pipelines.simulator.oracle.findings import Findings

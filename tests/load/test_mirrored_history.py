@@ -11,13 +11,13 @@ from conftest import Publisher, Pulled, on_day, tables_in
 from machines import SMALL, Machine, ids_seen_by
 from s3_server import S3Request, S3Server
 
+from pipelines.config.settings import KeepSnapshots
 from pipelines.errors import InventoryError
 from pipelines.load import mirrored_history
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.object_store import ConflictError, ObjectStoreError
 from pipelines.load.published_object import PublishedObject
 from pipelines.load.retention import prune
-from pipelines.settings import KeepSnapshots
 from pipelines.simulator import generate
 
 REQUESTS_BETWEEN = 6

@@ -9,13 +9,13 @@ from conftest import FIRST_DAY, Publisher, Pulled, Rows, on_day
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.config.settings import KeepSnapshots
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import LASTING_TABLES, Manifest
 from pipelines.load.retention import prune, snapshots_to_keep
 from pipelines.load.sight import ABSENT
 from pipelines.schema.tables import TABLES
-from pipelines.settings import KeepSnapshots
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

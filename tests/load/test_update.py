@@ -14,14 +14,14 @@ import duckdb
 import pytest
 from conftest import Publisher, Pulled, on_day, tables_in
 
+from pipelines.config.settings import KeepSnapshots
+from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
-from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.load import duckdb_file, fold, seal
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.retention import prune
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
-from pipelines.settings import KeepSnapshots
 from pipelines.simulator import Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

@@ -8,8 +8,9 @@ from pathlib import Path
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from pipelines.config.settings import Settings, parse_settings, read_settings_file
+from pipelines.errors import SettingsError
 from pipelines.load.files import written_aside
-from pipelines.settings import Settings, SettingsError, parse_settings, read_settings_file
 
 _TABLE = "integration"
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)

@@ -1,7 +1,6 @@
 """Integrations file and environment -> typed settings; which name where keys come from."""
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -16,20 +15,12 @@ from pydantic import (
     field_validator,
 )
 
-from pipelines.errors import InventoryError
-from pipelines.findings.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.integration import Integration, VariableName
+from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
+from pipelines.config.integration import Integration, VariableName
+from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from pipelines.config.validation_errors import in_words
+from pipelines.errors import SettingsError
 from pipelines.schema.tables import INVENTORY_TABLES
-from pipelines.settings_errors import in_words
-
-CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
-HOME_VARIABLE = "JUMPCLOUD_INVENTORY_HOME"
-WORK_VARIABLE = "JUMPCLOUD_INVENTORY_WORK"
-DEFAULT_HOME = "data"
-KEY_VARIABLE = "JUMPCLOUD_API_KEY"
-
-# Neither credentials nor anything else that an address of the web may hold.
-_OBJECT_STORE = re.compile(r"(s3|gs|az)://([\w.-]+)((?:/[\w.=-]+)*)/?", re.ASCII)
 
 # They move at every pull: a row for each would bury the changes that mean something.
 VOLATILE_COLUMNS = ("systems.last_contact_at",)
@@ -39,10 +30,6 @@ _COLUMNS = tuple(
     for column in table.columns
     if column.name not in table.full_key
 )
-
-
-class SettingsError(InventoryError):
-    """The settings are wrong; the message names the file, the integration and the field."""
 
 
 class KeepSnapshots(BaseModel):
@@ -173,41 +160,6 @@ def problem_with(field: str, value: str) -> str:
     except SettingsError as error:
         return str(error).partition(f"field {field!r}: ")[2]
     return ""
-
-
-def home(environment: Mapping[str, str] = os.environ) -> Path:
-    """The absolute data directory: `JUMPCLOUD_INVENTORY_HOME`, or `data` here.
-
-    Where the data are in an object store, the working directory of this machine:
-    `JUMPCLOUD_INVENTORY_WORK`, or for `s3://bucket/prefix` the directory `data/s3/bucket/prefix`.
-
-    Raises:
-        SettingsError: as `object_store_url`.
-    """
-    url = object_store_url(environment)
-    if url is None:
-        return Path(environment.get(HOME_VARIABLE) or DEFAULT_HOME).absolute()
-    default = Path(DEFAULT_HOME, *re.split(":?/+", url))
-    return Path(environment.get(WORK_VARIABLE) or default).absolute()
-
-
-def object_store_url(environment: Mapping[str, str] = os.environ) -> str | None:
-    """The address of the object store that the data are in; None where they are in a directory.
-
-    Raises:
-        SettingsError: it is an address of something else.
-    """
-    given = environment.get(HOME_VARIABLE, "")
-    if "://" not in given:
-        return None
-    if not _OBJECT_STORE.fullmatch(given):
-        scheme = given.partition("://")[0]
-        raise SettingsError(
-            f"{HOME_VARIABLE} or --data-dir: an address with {scheme}:// is no place for the "
-            "inventory; name a directory, or s3://, gs:// or az:// with a bucket and a prefix of "
-            "plain names, and leave credentials to the environment"
-        )
-    return given.rstrip("/")
 
 
 def _settings_of_environment(environment: Mapping[str, str]) -> Settings:

@@ -13,8 +13,8 @@ from pydantic import (
     model_validator,
 )
 
-from pipelines.schedule import Schedule
-from pipelines.settings_errors import LOOKS_LIKE_A_KEY
+from pipelines.config.schedule import Schedule
+from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
 
 # The hosts of JumpCloud's three regions, as its own tools name them (docs/jumpcloud-api.md).
 REGION_URLS = {

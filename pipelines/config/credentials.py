@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from pipelines.integration import Integration
-from pipelines.settings import KEY_VARIABLE, SettingsError
+from pipelines.config.environment import KEY_VARIABLE
+from pipelines.config.integration import Integration
+from pipelines.errors import SettingsError
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"

@@ -1,0 +1,1 @@
+"""Settings and credentials: the settings file and the environment."""
