@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.places import run_lock
-from pipelines.locks import HeldByAnotherError, is_held
+from pipelines.storage.locks import HeldByAnotherError, is_held
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 # A run that waits in the queue has begun nothing.

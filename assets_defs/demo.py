@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from pipelines.config.environment import CONFIG_VARIABLE
-from pipelines.load.files import write_text
+from pipelines.storage.atomic import write_text
 
 NAME = "demo"
 HOME = "demo"  # below the data directory

@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
 from pipelines.config.environment import home
-from pipelines.storage import storage_error
+from pipelines.storage.disk_errors import storage_error
 
 INTERRUPTED = "interrupted"
 

@@ -21,8 +21,8 @@ from assets_defs.usage import config_option, data_dir_option, errors_in_words, s
 from pipelines.config.environment import CONFIG_VARIABLE, home
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import spool_folder
-from pipelines.locks import hold, locked, release
 from pipelines.organizations import applied_settings
+from pipelines.storage.locks import hold, locked, release
 
 
 @click.command()

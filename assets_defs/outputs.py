@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import written_aside
+from pipelines.storage.atomic import written_aside
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pipelines.errors import InventoryError
 from pipelines.load.history import History
 
 if TYPE_CHECKING:
-    from pipelines.load.object_store import ObjectStore
+    from pipelines.storage.object_store import ObjectStore
 
 
 def object_store() -> "ObjectStore | None":
@@ -25,7 +25,7 @@ def object_store() -> "ObjectStore | None":
 @cache
 def _opened(url: str) -> "ObjectStore":
     try:
-        from pipelines.load.object_store import ObjectStore  # noqa: PLC0415 -- an extra
+        from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
     except ModuleNotFoundError as error:
         raise InventoryError(
             f"{url}: object storage needs {error.name}: pip install '.[cluster]' in the repository"

@@ -23,11 +23,11 @@ from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.locks import locked, release
 from pipelines.organizations import applied_settings
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
+from pipelines.storage.locks import locked, release
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)

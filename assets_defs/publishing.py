@@ -18,9 +18,9 @@ from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
 from pipelines.load.history import EVERY, History
-from pipelines.locks import locked
 from pipelines.report.facts import Facts
 from pipelines.report.writing import write_report
+from pipelines.storage.locks import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -7,7 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.load.files import write_parquet
+from pipelines.storage.atomic import write_parquet
 
 Metadata = dict[
     str, int | float | str | dg.PathMetadataValue | dg.TableMetadataValue | dg.TableColumnLineage

@@ -18,9 +18,9 @@ from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.config.environment import WORK_VARIABLE, home, object_store_url
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.load.files import flush, write_text
-from pipelines.locks import locked
-from pipelines.storage import is_no_room, storage_error
+from pipelines.storage.atomic import flush, write_text
+from pipelines.storage.disk_errors import is_no_room, storage_error
+from pipelines.storage.locks import locked
 
 _RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 

@@ -26,7 +26,7 @@ from pipelines.alerts import UNWANTED
 from pipelines.config.credentials import credentials_of
 from pipelines.config.environment import object_store_url
 from pipelines.config.settings import load_settings
-from pipelines.locks import release
+from pipelines.storage.locks import release
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"

@@ -13,9 +13,9 @@ from assets_defs.places import run_lock, scratch
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.locks import hold
 from pipelines.organizations import applied_integration
-from pipelines.storage import storage_error
+from pipelines.storage.disk_errors import storage_error
+from pipelines.storage.locks import hold
 
 
 @contextmanager

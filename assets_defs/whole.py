@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.config.environment import home
 from pipelines.errors import InventoryError
-from pipelines.load.files import write_text
+from pipelines.storage.atomic import write_text
 
 PULL = "pull"
 TABLES = "tables"

@@ -20,7 +20,7 @@ from pipelines.extract.errors import MalformedError
 from pipelines.extract.organizations import read_organizations
 from pipelines.extract.session import open_session
 from pipelines.extract.throttle import throttle_for
-from pipelines.load.files import write_text
+from pipelines.storage.atomic import write_text
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")

@@ -329,7 +329,7 @@ def machine(s3: "S3Server", fast_tmp_path: Path) -> Callable[[str], "Machine"]:
     """A machine of that name; it knows of the others what the store says."""
     from machines import URL, Machine  # noqa: PLC0415 -- as above
 
-    from pipelines.load.object_store import ObjectStore  # noqa: PLC0415
+    from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415
 
     assert s3.address
     return lambda name: Machine(fast_tmp_path / name, ObjectStore(URL))

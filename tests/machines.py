@@ -8,9 +8,9 @@ from s3_server import BUCKET
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.mirrored_history import MirroredHistory
-from pipelines.load.object_store import ObjectStore
 from pipelines.load.published_object import PublishedObject
 from pipelines.simulator import Sizes
+from pipelines.storage.object_store import ObjectStore
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 URL = f"s3://{BUCKET}/some/prefix"

@@ -25,8 +25,8 @@ from assets_defs.resources import ParquetStore
 from assets_defs.status import statuses_of
 from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.config.settings import Settings, load_settings
-from pipelines.locks import release
 from pipelines.simulator import Sizes, generate
+from pipelines.storage.locks import release
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"

@@ -20,8 +20,8 @@ from webhooks import Webhook, served_webhook
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.locks import is_held
 from pipelines.simulator import Behavior, Server, Sizes, generate
+from pipelines.storage.locks import is_held
 
 TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 SOUND = ("acme", "beta", "corp")

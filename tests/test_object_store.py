@@ -19,8 +19,8 @@ from assets_defs.cli import main
 from assets_defs.status_asset import report_status
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.mirrored_history import MirroredHistory
-from pipelines.load.object_store import ObjectStore
 from pipelines.simulator import Organization, Server, generate
+from pipelines.storage.object_store import ObjectStore
 
 
 @pytest.fixture
@@ -238,7 +238,7 @@ def test_without_the_extra_it_says_what_to_install(
     elsewhere: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
-    monkeypatch.delitem(sys.modules, "pipelines.load.object_store", raising=False)
+    monkeypatch.delitem(sys.modules, "pipelines.storage.object_store", raising=False)
     result = elsewhere("fetch", url="s3://another-bucket/prefix")
     assert result.exit_code == 1
     assert "pip install '.[cluster]' in the repository" in result.output

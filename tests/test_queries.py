@@ -15,11 +15,11 @@ from click.testing import Result
 from conftest import Publisher, Pulled, on_day
 
 from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.files import write_parquet
 from pipelines.load.manifest import Manifest
 from pipelines.report.writing import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
+from pipelines.storage.atomic import write_parquet
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")

@@ -6,8 +6,8 @@ import pytest
 from conftest import Installation
 from webhooks import Webhook, served_webhook
 
-from pipelines.locks import is_held
 from pipelines.simulator import Server, Sizes, generate
+from pipelines.storage.locks import is_held
 
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)

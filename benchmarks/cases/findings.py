@@ -11,8 +11,8 @@ from benchmarks.cases.publish import lengthen, publish
 from benchmarks.processes import run
 from benchmarks.report import Goal, Report
 from benchmarks.tables import Counts, completeness, tables
-from pipelines.load.files import write_parquet
 from pipelines.load.history import History
+from pipelines.storage.atomic import write_parquet
 
 SNAPSHOTS = 60
 # Of CPU seconds, which a query takes at most on an idle machine: other work doubles the others.

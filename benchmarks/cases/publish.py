@@ -14,12 +14,12 @@ from benchmarks.processes import Usage, run
 from benchmarks.report import GIB, MIB, Goal, Report, times
 from benchmarks.tables import Counts, completeness, tables
 from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.files import write_parquet
 from pipelines.load.history import History
 from pipelines.load.manifest import Manifest
 from pipelines.load.run_tables import snapshots_table
 from pipelines.load.sight import ABSENT, removed_before
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.storage.atomic import write_parquet
 
 # Published by a process of its own; those between have files of the same kind, copied.
 MEASURED = (1, 2, 3, 10, 30, 59, 60)

@@ -10,7 +10,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from pipelines.config.settings import Settings, parse_settings, read_settings_file
 from pipelines.errors import SettingsError
-from pipelines.load.files import written_aside
+from pipelines.storage.atomic import written_aside
 
 _TABLE = "integration"
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from pipelines.extract.rate import LOWEST_RATE
-from pipelines.locks import locked
+from pipelines.storage.locks import locked
 
 HIGHEST_REMEMBERED = 1000.0
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import flush_folders, replace_durably, write_parquet, write_text
 from pipelines.load.manifest import Manifest
 from pipelines.load.scope import was_read
 from pipelines.schema.model import Table
+from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
 
 EVERY = "*"
 

@@ -19,11 +19,11 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import write_text
 from pipelines.load.history import EVERY, History, digest_of, in_order
 from pipelines.load.manifest import Manifest
-from pipelines.load.object_store import ObjectStore, Version
 from pipelines.schema.tables import SNAPSHOTS
+from pipelines.storage.atomic import write_text
+from pipelines.storage.object_store import ObjectStore, Version
 
 FOLDER = "history"
 MANIFESTS = f"{FOLDER}/_manifests"

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.load.files import replace_durably, write_text
-from pipelines.load.object_store import ConflictError, ObjectStore, Version
 from pipelines.load.seal import sealed_at
+from pipelines.storage.atomic import replace_durably, write_text
+from pipelines.storage.object_store import ConflictError, ObjectStore, Version
 
 # As many machines as may ever publish into one file at the same moment.
 TRIES = 5

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pipelines.database import in_memory
 from pipelines.errors import InventoryError
-from pipelines.load.files import write_text
 from pipelines.load.quoting import quoted
 from pipelines.report.facts import Facts
 from pipelines.report.page import render
 from pipelines.report.queries import read_facts
+from pipelines.storage.atomic import write_text
 
 
 def write_report(inventory: Path, path: Path) -> Sequence[Facts]:

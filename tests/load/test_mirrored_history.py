@@ -15,10 +15,10 @@ from pipelines.config.settings import KeepSnapshots
 from pipelines.errors import InventoryError
 from pipelines.load import mirrored_history
 from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.object_store import ConflictError, ObjectStoreError
 from pipelines.load.published_object import PublishedObject
 from pipelines.load.retention import prune
 from pipelines.simulator import generate
+from pipelines.storage.object_store import ConflictError, ObjectStoreError
 
 REQUESTS_BETWEEN = 6
 

@@ -11,8 +11,8 @@ from s3_server import S3Request, S3Server
 
 from pipelines.errors import InventoryError
 from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.object_store import ObjectStore, ObjectStoreError
 from pipelines.simulator import generate
+from pipelines.storage.object_store import ObjectStore, ObjectStoreError
 
 
 def test_a_damaged_object_is_named(
@@ -136,7 +136,7 @@ def test_what_the_store_refuses_is_told_without_a_secret(
         ObjectStore(URL).put("index.json", b"")
     with pytest.raises(ObjectStoreError, match=r"credentials .* are refused"):
         ObjectStore(URL).names("history")
-    monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("pipelines.storage.object_store._RETRIES", {"max_retries": 0})
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     with pytest.raises(ObjectStoreError, match="it does not answer") as silent:
         ObjectStore(URL).get("index.json")
@@ -171,7 +171,7 @@ def test_no_credentials_are_not_wrong_ones(
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")[:forgotten]:
         monkeypatch.delenv(name)
     # Of a machine that has no role.
-    monkeypatch.setattr("pipelines.load.object_store._RETRIES", {"max_retries": 0})
+    monkeypatch.setattr("pipelines.storage.object_store._RETRIES", {"max_retries": 0})
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(ObjectStoreError, match="there are no credentials"):
         ObjectStore(URL).get("index.json")

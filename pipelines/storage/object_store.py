@@ -27,7 +27,7 @@ from obstore.exceptions import (
 from obstore.store import from_url
 
 from pipelines.errors import InventoryError
-from pipelines.load.files import flush
+from pipelines.storage.atomic import flush
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta, PutResult, UpdateVersion

@@ -1,0 +1,1 @@
+"""Bytes: atomic writes, locks, disk errors and the object store."""
