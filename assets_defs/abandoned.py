@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.places import run_lock
 from pipelines.storage.locks import HeldByAnotherError, is_held
+from pipelines.workspace import run_lock
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 # A run that waits in the queue has begun nothing.

@@ -9,12 +9,12 @@ import dagster as dg
 from assets_defs.failures import failure_in_words
 from assets_defs.lateness import enabled_since, is_late
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.places import history
-from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.config.integration import Integration
-from pipelines.errors import InventoryError, SettingsError
+from pipelines.errors import InventoryError
 from pipelines.load.manifest import Manifest
+from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.organizations import applied_settings
+from pipelines.workspace import history
 
 WILL_RETRY_TAG = "dagster/will_retry"
 LOOK_SECONDS = 600
@@ -94,19 +94,3 @@ def _late_alert(name: str, since: str) -> Alert:
     cause = f"its last success was at {since}"
     remedy = "See `jumpcloud-inventory status`, and whether `jumpcloud-inventory ui` runs"
     return Alert(name, "late", cause, remedy)
-
-
-def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
-    """What is told of a failed run."""
-    remedy = (
-        f"When that is mended, run `jumpcloud-inventory run {integration}` or wait for its schedule"
-    )
-    return Alert(integration, "failed", cause, remedy, run_id)
-
-
-def post(alert: Alert) -> str:
-    """Send an alert as the settings now say; in words what became of it."""
-    try:
-        return send_alert(alert, applied_settings())
-    except SettingsError as error:
-        return f"not sent: {error}"

@@ -6,7 +6,6 @@ import dagster as dg
 import pyarrow as pa
 
 from assets_defs.keys import table_key
-from assets_defs.places import history
 from pipelines.config.integration import Integration
 from pipelines.load.brake import Removals, removals
 from pipelines.schema.model import Table
@@ -15,6 +14,7 @@ from pipelines.transform.integrity import (
     count_repeated_keys,
     count_unresolved,
 )
+from pipelines.workspace import history
 
 UNIQUE_KEY = "unique_key"
 RELATIONS_RESOLVE = "relations_resolve"

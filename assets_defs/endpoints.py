@@ -10,15 +10,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets_defs import whole
 from assets_defs.abandoned import end_runs_before
 from assets_defs.keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.places import history
 from assets_defs.progress_bar import progress_bar
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.steps import step
 from assets_defs.terminal import IN_BAR, TERMINAL
+from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.coordinator import Progress
@@ -26,6 +25,7 @@ from pipelines.extract.endpoints import ENDPOINTS, Endpoint
 from pipelines.extract.errors import IncompleteError
 from pipelines.extract.plan import Plan
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.workspace import history
 
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0

@@ -2,11 +2,11 @@
 
 import click
 
-from assets_defs.places import object_store, published_file, uri_of
 from assets_defs.publishing import combine as renew_combined
 from assets_defs.publishing import fetched_file
 from assets_defs.usage import data_dir_option, errors_in_words, set_data_dir
 from pipelines.errors import SettingsError
+from pipelines.workspace import object_store, published_file, uri_of
 
 
 @click.command()

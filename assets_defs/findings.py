@@ -6,12 +6,12 @@ import dagster as dg
 
 from assets_defs.keys import table_key
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.places import published_file
 from assets_defs.publication import inventory_duckdb
 from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.finding import SCHEMA, Finding
 from pipelines.load.findings import Found, found_in
+from pipelines.workspace import published_file
 
 # Every run stores them, and prints a line of them: of hundreds the file has the rest.
 MOST_INTEGRATIONS = 10

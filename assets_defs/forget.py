@@ -8,14 +8,6 @@ import click
 
 from assets_defs.abandoned import require_none_elsewhere
 from assets_defs.instance import open_instance
-from assets_defs.places import (
-    history,
-    publication_lock,
-    published_file,
-    run_lock,
-    scratch,
-    staged_files,
-)
 from assets_defs.publishing import rebuild_file, remove_own_file
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.config.environment import CONFIG_VARIABLE, home
@@ -23,6 +15,14 @@ from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import spool_folder
 from pipelines.organizations import applied_settings
 from pipelines.storage.locks import hold, locked, release
+from pipelines.workspace import (
+    history,
+    publication_lock,
+    published_file,
+    run_lock,
+    scratch,
+    staged_files,
+)
 
 
 @click.command()

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 import dagster as dg
 import pyarrow as pa
 
-from assets_defs import whole
 from assets_defs.checks import Brake, check_specs, integrity_results, is_stopping
 from assets_defs.keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.steps import step
+from pipelines import workspace as whole
 from pipelines.config.environment import home
-from pipelines.database import in_memory
 from pipelines.extract.pull import spool_of
 from pipelines.schema.model import Table
+from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS, Transform
 
 

@@ -6,15 +6,14 @@ from datetime import timedelta
 import dagster as dg
 import pyarrow as pa
 
-from assets_defs import whole
 from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.places import history, publication_lock, run_lock, uri_of
 from assets_defs.publishing import renew_file
 from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, report_of
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
+from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.extract.endpoints import ORGANIZATIONS
@@ -28,6 +27,7 @@ from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.storage.locks import locked, release
+from pipelines.workspace import history, publication_lock, run_lock, uri_of
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from assets_defs.places import history, published_file
 from assets_defs.publishing import fetched_file, unpublished
 from pipelines.errors import InventoryError
 from pipelines.load.history import EVERY
 from pipelines.load.manifest import Manifest
 from pipelines.load.past import build_past_file, find_snapshot
+from pipelines.workspace import history, published_file
 
 
 def manifests_of(integration: str | None) -> list[Manifest]:

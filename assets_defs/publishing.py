@@ -5,14 +5,6 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assets_defs.places import (
-    history,
-    object_store,
-    publication_lock,
-    published_file,
-    report_file,
-    uri_of,
-)
 from pipelines.config.environment import home
 from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
@@ -21,6 +13,14 @@ from pipelines.load.history import EVERY, History
 from pipelines.report.facts import Facts
 from pipelines.report.writing import write_report
 from pipelines.storage.locks import locked
+from pipelines.workspace import (
+    history,
+    object_store,
+    publication_lock,
+    published_file,
+    report_file,
+    uri_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

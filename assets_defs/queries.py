@@ -14,7 +14,6 @@ import duckdb
 import pyarrow as pa
 
 from assets_defs.outputs import output_file
-from assets_defs.places import history
 from assets_defs.published import inventory_file, manifests_of
 from assets_defs.stacked import stacked
 from assets_defs.terminal import printable
@@ -26,6 +25,7 @@ from pipelines.load.differences import Difference, difference, snapshots_to_comp
 from pipelines.load.reading import locked_down
 from pipelines.load.results import Relation, as_text, write_result
 from pipelines.load.spreadsheets import without_formula
+from pipelines.workspace import history
 
 TABLE = "table"
 TEXT = "text"

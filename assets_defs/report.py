@@ -6,11 +6,11 @@ import dagster as dg
 import duckdb
 
 from assets_defs.keys import table_key
-from assets_defs.places import place_of, report_file
 from assets_defs.publishing import renew_report
 from assets_defs.resources import Metadata
 from pipelines.errors import InventoryError
 from pipelines.report.facts import SEVERITIES, Facts
+from pipelines.workspace import place_of, report_file
 
 INVENTORY_DUCKDB = table_key("inventory_duckdb")
 REPORT_CHECK = dg.AssetCheckSpec(

@@ -14,13 +14,13 @@ from assets_defs.automation import REFRESH_JOB
 from assets_defs.failures import is_interrupt, step_failure_in_words
 from assets_defs.instance import DAGSTER_HOME_VARIABLE, DAGSTER_SETTINGS, open_instance
 from assets_defs.partitions import add_partition
-from assets_defs.places import history
 from assets_defs.terminal import CONSOLE, TERMINAL
 from pipelines.config.environment import WORK_VARIABLE, home, object_store_url
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.storage.atomic import flush, write_text
 from pipelines.storage.disk_errors import is_no_room, storage_error
 from pipelines.storage.locks import locked
+from pipelines.workspace import history
 
 _RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import click
 
-from assets_defs.alerts import failure_alert, post
 from assets_defs.parallel import refresh_each
-from assets_defs.places import place_of, published_file, report_file, run_lock
 from assets_defs.publishing import combine
 from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.summary import print_summary
@@ -22,11 +20,12 @@ from assets_defs.usage import (
     errors_in_words,
     set_environment,
 )
-from pipelines.alerts import UNWANTED
 from pipelines.config.credentials import credentials_of
 from pipelines.config.environment import object_store_url
 from pipelines.config.settings import load_settings
+from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.storage.locks import release
+from pipelines.workspace import place_of, published_file, report_file, run_lock
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets_defs.lateness import is_late
-from assets_defs.places import history
 from assets_defs.runs import Run, current_run, last_run
 from pipelines.config.integration import Integration
 from pipelines.load.manifest import Manifest
+from pipelines.workspace import history
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 
-from assets_defs.places import run_lock, scratch
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.organizations import applied_integration
 from pipelines.storage.disk_errors import storage_error
 from pipelines.storage.locks import hold
+from pipelines.workspace import run_lock, scratch
 
 
 @contextmanager

@@ -23,7 +23,6 @@ from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.database import in_memory
 from pipelines.extract.pull import Pull, pull_organization, spool_of
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.load.duckdb_file import update_duckdb_file
@@ -32,6 +31,7 @@ from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
 from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
+from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS
 
 if TYPE_CHECKING:

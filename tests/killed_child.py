@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from killing import Work
 
 import assets_defs.definitions  # noqa: F401 -- before the fork
-from assets_defs import whole
 from assets_defs.cli import main
 from assets_defs.keys import PULLS, raw_key, table_key
 from assets_defs.publication import commit, inventory_duckdb
 from assets_defs.resources import ParquetStore
+from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.config.settings import load_settings
 from pipelines.extract.pull import spool_of

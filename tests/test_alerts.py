@@ -20,13 +20,13 @@ from assets_defs.alerts import alert_on_failure, alert_on_late
 from assets_defs.automation import refresh_inventory
 from assets_defs.endpoints import pull as pull_assets
 from assets_defs.lateness import LONG_AGO, enabled_since, is_late
-from assets_defs.places import run_lock
 from assets_defs.resources import ParquetStore
 from assets_defs.status import statuses_of
-from pipelines.alerts import SENT, Alert, send_alert
 from pipelines.config.settings import Settings, load_settings
+from pipelines.notifications import SENT, Alert, send_alert
 from pipelines.simulator import Sizes, generate
 from pipelines.storage.locks import release
+from pipelines.workspace import run_lock
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
@@ -45,8 +45,8 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tries come at once, and silence is soon taken for none."""
-    monkeypatch.setattr("pipelines.alerts._post.retry.wait", tenacity.wait_none())
-    monkeypatch.setattr("pipelines.alerts.TIMEOUT_SECONDS", (3.0, 0.2))
+    monkeypatch.setattr("pipelines.notifications._post.retry.wait", tenacity.wait_none())
+    monkeypatch.setattr("pipelines.notifications.TIMEOUT_SECONDS", (3.0, 0.2))
 
 
 def settings(**given: object) -> Settings:

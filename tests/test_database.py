@@ -1,6 +1,6 @@
 """DuckDB in memory: one within another is as empty as if it stood alone."""
 
-from pipelines.database import in_memory
+from pipelines.sql import in_memory
 
 
 def test_a_database_within_another_holds_nothing_of_it_and_leaves_nothing_in_it() -> None:

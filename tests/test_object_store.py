@@ -13,10 +13,10 @@ from conftest import Installation, tables_in
 from machines import SMALL, URL
 from s3_server import BUCKET, S3Server
 
-from assets_defs import places
 from assets_defs.alerts import alert_on_late
 from assets_defs.cli import main
 from assets_defs.status_asset import report_status
+from pipelines import workspace as places
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.mirrored_history import MirroredHistory
 from pipelines.simulator import Organization, Server, generate

@@ -14,7 +14,6 @@ import dagster as dg
 import duckdb
 
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.places import history, published_file
 from assets_defs.publishing import combine
 from benchmarks.cluster.roles import Cluster, services
 from benchmarks.cluster.services import (
@@ -29,6 +28,7 @@ from pipelines.config.schedule import Schedule
 from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server, truth
+from pipelines.workspace import history, published_file
 
 KEY_VARIABLE = "PROVIDER_KEY"
 UNKNOWN = frozenset({"integration", "first_seen_at", "last_seen_at"})

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import pyarrow as pa
 
-from pipelines.database import in_memory
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import CHANGES
+from pipelines.sql import in_memory
 
 
 def changes_of(

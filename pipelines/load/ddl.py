@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pipelines.load.quoting import quoted
 from pipelines.schema.model import Column, Macro, Table, View
+from pipelines.sql import quoted
 
 
 def statements(

@@ -11,16 +11,15 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.database import in_memory
 from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
 from pipelines.load.ddl import statements
 from pipelines.load.fold import FOLD_VERSION, fold, folded
 from pipelines.load.history import EVERY, History
-from pipelines.load.quoting import quoted
 from pipelines.load.seal import seal_of, sealed_at
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS
+from pipelines.sql import in_memory, quoted
 from pipelines.storage.atomic import replace_durably
 
 # The format that DuckDB 1.2 and everything since can open; 2.0's own default cannot be.

@@ -7,10 +7,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
-from pipelines.load.quoting import identifier, quoted
 from pipelines.load.results import Relation, write_result
 from pipelines.load.spreadsheets import without_formula, write_workbook
 from pipelines.schema.tables import TABLES
+from pipelines.sql import identifier, quoted
 
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S.%fZ"
 

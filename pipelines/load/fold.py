@@ -11,11 +11,10 @@ import duckdb
 from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import THRESHOLDS
 from pipelines.load.history import History
-from pipelines.load.parquet import parquet
-from pipelines.load.quoting import quoted
 from pipelines.load.run_tables import integrations_table, thresholds_table
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INTEGRATIONS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.sql import parquet, quoted
 
 # Raise it with every change after which the same snapshots give other rows: a file that was folded
 # otherwise is then made anew, and not gone on with.

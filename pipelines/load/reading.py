@@ -7,9 +7,8 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.database import MEMORY
 from pipelines.errors import InventoryError
-from pipelines.load.quoting import quoted
+from pipelines.sql import MEMORY, quoted
 
 
 def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:

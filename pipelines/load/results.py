@@ -9,7 +9,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipelines.errors import InventoryError
-from pipelines.load.quoting import identifier, quoted
+from pipelines.sql import identifier, quoted
 
 BATCH_ROWS = 100_000
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.database import in_memory
-from pipelines.load.parquet import parquet
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import ASSET_TABLES, INTEGRATION
+from pipelines.sql import in_memory, parquet
 
 # Beside the tables of the contract: by it a first sight survives an absence of any length.
 ABSENT = Table(

@@ -7,7 +7,6 @@ from functools import cached_property
 import pyarrow as pa
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.database import in_memory
 from pipelines.errors import InventoryError
 from pipelines.load.changes import changes_of
 from pipelines.load.history import History
@@ -17,6 +16,7 @@ from pipelines.load.scope import columns_not_read, read_by_both, was_read
 from pipelines.load.sight import ABSENT, removed_before, sights_in, sights_of, with_sight
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
+from pipelines.sql import in_memory
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import InventoryError
-from pipelines.load.quoting import identifier
 from pipelines.load.results import Relation, as_text
+from pipelines.sql import identifier
 
 SHEET_ROWS = 1_048_576
 CELL_CHARACTERS = 32_767

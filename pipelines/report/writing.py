@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.database import in_memory
 from pipelines.errors import InventoryError
-from pipelines.load.quoting import quoted
 from pipelines.report.facts import Facts
 from pipelines.report.page import render
 from pipelines.report.queries import read_facts
+from pipelines.sql import in_memory, quoted
 from pipelines.storage.atomic import write_text
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling
 
-from pipelines.database import in_memory
 from pipelines.schema.model import Table
+from pipelines.sql import in_memory
 from pipelines.transform.ipv4 import ipv4_scope
 
 # JumpCloud's times are ISO 8601; "never" is year 1 (fact sheet, section 12).

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.database import in_memory
 from pipelines.schema.model import Table
 from pipelines.schema.tables import TABLES
+from pipelines.sql import in_memory
 
 
 def count_repeated_keys(table: Table, rows: pa.Table) -> int:

@@ -10,6 +10,8 @@ import requests
 import tenacity
 
 from pipelines.config.settings import Settings
+from pipelines.errors import SettingsError
+from pipelines.organizations import applied_settings
 
 # To connect, and until the answer begins: an alert must not hold up what comes after it.
 TIMEOUT_SECONDS = (3.0, 5.0)
@@ -95,3 +97,19 @@ def _post(url: str, form: Mapping[str, str]) -> int:
         url, json=form, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
     ) as answer:
         return answer.status_code
+
+
+def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
+    """What is told of a failed run."""
+    remedy = (
+        f"When that is mended, run `jumpcloud-inventory run {integration}` or wait for its schedule"
+    )
+    return Alert(integration, "failed", cause, remedy, run_id)
+
+
+def post(alert: Alert) -> str:
+    """Send an alert as the settings now say; in words what became of it."""
+    try:
+        return send_alert(alert, applied_settings())
+    except SettingsError as error:
+        return f"not sent: {error}"

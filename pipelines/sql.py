@@ -1,12 +1,34 @@
 """DuckDB in memory, within bounds."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import count
+from pathlib import Path
 
 import duckdb
+
+
+def quoted(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """An SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def parquet(files: Sequence[Path]) -> str:
+    """SQL of the rows of files of one table, in the files' order.
+
+    A column that a file does not have is NULL: files of an earlier version have fewer.
+    """
+    paths = ", ".join(map(quoted, map(str, files)))
+    # A folder named column=value is no column of the table.
+    return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+
 
 # Beyond this it spills: a pull of 100,000 systems must fit beside other work on a small machine.
 MEMORY = "512MB"
