@@ -11,9 +11,9 @@ from assets_defs.lateness import enabled_since, is_late
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
+from pipelines.extract.discovery import applied_settings
 from pipelines.load.manifest import Manifest
 from pipelines.notifications import SENT, Alert, failure_alert, post
-from pipelines.organizations import applied_settings
 from pipelines.workspace import history
 
 WILL_RETRY_TAG = "dagster/will_retry"

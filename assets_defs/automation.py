@@ -11,7 +11,7 @@ from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import SettingsError
-from pipelines.organizations import applied, refresh_organizations
+from pipelines.extract.discovery import applied, refresh_organizations
 
 REFRESH_JOB = "refresh_inventory"
 RUN_KEY_TAG = "dagster/run_key"

@@ -23,14 +23,14 @@ from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import SettingsError
-from pipelines.extract.connection_test import (
+from pipelines.extract.connection_check import (
     ConnectionTest,
     Reach,
     can_be_skipped,
     missing_without,
     try_connection,
 )
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 EXIT_FAILURE = 1
 EXIT_SETTINGS = 2

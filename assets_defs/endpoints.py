@@ -20,11 +20,11 @@ from assets_defs.terminal import IN_BAR, TERMINAL
 from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
-from pipelines.extract.coordinator import Progress
-from pipelines.extract.endpoints import ENDPOINTS, Endpoint
-from pipelines.extract.errors import IncompleteError
-from pipelines.extract.plan import Plan
+from pipelines.extract.estimate import Plan
+from pipelines.extract.paginator import IncompleteError
+from pipelines.extract.progress import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.workspace import history
 
 COMPLETE = "complete"

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.organizations import applied_settings
+from pipelines.extract.discovery import applied_settings
 
 OWNERS = ["team:security"]
 # Runs of one integration, whoever started them, carry it; those that a person starts from the asset

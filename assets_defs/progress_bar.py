@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import rich.progress
 
 from assets_defs.terminal import CONSOLE
-from pipelines.extract.coordinator import Progress
+from pipelines.extract.progress import Progress
 
 
 @contextmanager

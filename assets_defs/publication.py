@@ -16,13 +16,13 @@ from assets_defs.steps import step
 from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
-from pipelines.extract.endpoints import ORGANIZATIONS
+from pipelines.extract.discovery import applied_settings
 from pipelines.extract.pull import spool_of
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.load.manifest import IntegrationFacts, PullFacts
 from pipelines.load.retention import prune
 from pipelines.load.run_tables import integrations_table
 from pipelines.load.snapshot import PulledTables, commit_snapshot
-from pipelines.organizations import applied_settings
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE

@@ -11,7 +11,7 @@ from assets_defs.partitions import OWNERS
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
 from assets_defs.terminal import printable
 from pipelines.errors import InventoryError
-from pipelines.organizations import applied_settings
+from pipelines.extract.discovery import applied_settings
 
 LOOK_SECONDS = 30
 LONGEST_ERROR = 300  # the rest is on the run's page

@@ -19,7 +19,7 @@ from assets_defs.stacked import stacked
 from assets_defs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.config.environment import CONFIG_VARIABLE, home
-from pipelines.organizations import applied_settings
+from pipelines.extract.discovery import applied_settings
 
 WIDE = 240  # without a terminal nothing need be wrapped
 

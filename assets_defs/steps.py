@@ -12,7 +12,7 @@ import duckdb
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.organizations import applied_integration
+from pipelines.extract.discovery import applied_integration
 from pipelines.storage.disk_errors import storage_error
 from pipelines.storage.locks import hold
 from pipelines.workspace import run_lock, scratch

@@ -17,7 +17,7 @@ from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, home
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.organizations import applied, organizations_of, refresh_organizations
+from pipelines.extract.discovery import applied, organizations_of, refresh_organizations
 from pipelines.storage.disk_errors import storage_error
 
 data_dir_option = click.option(

@@ -5,7 +5,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.extract.endpoints import (
+from pipelines.extract.estimate import plan_of
+from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
     ENDPOINTS,
     ORGANIZATIONS,
@@ -13,7 +14,6 @@ from pipelines.extract.endpoints import (
     SYSTEMS,
     SYSTEMUSERS,
 )
-from pipelines.extract.plan import plan_of
 
 PAGE = 100
 SEARCH_PAGE = 1_000

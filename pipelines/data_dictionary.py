@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.extract.endpoints import ENDPOINTS, Endpoint
+from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.load.duckdb_file import build_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.reading import open_inventory

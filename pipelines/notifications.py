@@ -11,7 +11,7 @@ import tenacity
 
 from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
-from pipelines.organizations import applied_settings
+from pipelines.extract.discovery import applied_settings
 
 # To connect, and until the answer begins: an alert must not hold up what comes after it.
 TIMEOUT_SECONDS = (3.0, 5.0)

@@ -24,11 +24,11 @@ from pipelines.config.integration import Integration
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.extract.pull import Pull, pull_organization, spool_of
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.load.duckdb_file import update_duckdb_file
 from pipelines.load.history import History
 from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.sql import in_memory
@@ -131,7 +131,7 @@ def fast_tmp_path() -> Iterator[Path]:
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries come at once: what is tested is what is sent again, not the clock."""
-    monkeypatch.setattr("pipelines.extract.client.wait_before_retry", lambda _: 0.0)
+    monkeypatch.setattr("pipelines.jumpcloud.client.wait_before_retry", lambda _: 0.0)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from conftest import KEY_VARIABLE, Pulled
 from assets_defs.cli import main
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
-from pipelines.extract.connection_test import missing_without, try_connection
-from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.extract.errors import ExtractError
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED
-from pipelines.extract.throttle import throttle_for
+from pipelines.extract.connection_check import missing_without, try_connection
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.errors import ExtractError
+from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 pytestmark = pytest.mark.usefixtures("no_waiting")

@@ -15,7 +15,7 @@ from conftest import Installation, Pulled
 from killing import Work, children
 from mending import Victim
 
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

@@ -19,7 +19,7 @@ from webhooks import Webhook, served_webhook
 
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from pipelines.storage.locks import is_held
 

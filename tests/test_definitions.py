@@ -14,7 +14,7 @@ import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
 from pipelines.errors import InventoryError
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 from pipelines.simulator import Fault, Provider, Server, Sizes, generate
 from pipelines.storage.locks import locked

@@ -13,9 +13,9 @@ from conftest import KEY_VARIABLE, Installation
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.extract.errors import WrongOrganizationError
+from pipelines.extract.discovery import applied, applied_integration, refresh_organizations
 from pipelines.extract.pull import pull_organization
-from pipelines.organizations import applied, applied_integration, refresh_organizations
+from pipelines.jumpcloud.errors import WrongOrganizationError
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)

@@ -13,7 +13,7 @@ from conftest import KEY_VARIABLE
 
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 
 # `jumpcloud-inventory run`, that tells of each list at once.

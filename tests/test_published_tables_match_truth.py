@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.extract.errors import IncompleteError
+from pipelines.extract.paginator import IncompleteError
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth

@@ -14,7 +14,7 @@ from served_ui import PATIENCE_SECONDS, served_ui
 from assets_defs.resources import PREVIEW_ROWS
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.simulator import Server, Sizes, generate
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)

@@ -16,7 +16,7 @@ from benchmarks.ours import ALL_TARGETS, IN_FLIGHT, KEY_VARIABLE, memberships_of
 from benchmarks.processes import Usage, run
 from benchmarks.report import Goal, Report, mib
 from benchmarks.served import Calls, MembershipCounts, Served, serve
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
 # Deleted members shorten the pages of groups.

@@ -18,7 +18,7 @@ from benchmarks.processes import BenchmarkError
 from benchmarks.rate_use import COLUMNS, RateUse
 from benchmarks.report import Report
 from benchmarks.served import Served, serve
-from pipelines.extract.throttle import THROTTLE_VARIABLE
+from pipelines.ratelimit.limiter import THROTTLE_VARIABLE
 
 PROCESSES = 2
 # A cold start takes about as many refusals however long it lasts: of 20 seconds that is more than

@@ -25,7 +25,7 @@ from benchmarks.cluster.services import (
 )
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server, truth
 from pipelines.workspace import history, published_file

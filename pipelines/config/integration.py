@@ -79,7 +79,7 @@ class Integration(BaseModel):
         client_secret_env: that hold its client id and secret.
         org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
         discover_organizations: whether the entry stands for every organisation of the key, each
-            as an integration of its own (`pipelines.organizations`).
+            as an integration of its own (`pipelines.extract.discovery`).
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
         skip_endpoints: endpoints of the details that are not called, by choice; what they would

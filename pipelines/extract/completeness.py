@@ -6,20 +6,9 @@ from typing import Literal
 
 import pyarrow as pa
 
+from pipelines.jumpcloud.endpoints import ListId
+
 Proof = Literal["total", "overlap", "empty page", "not found"]
-
-
-@dataclass(frozen=True)
-class ListId:
-    """Which list: the endpoint, the parent's id or '', the associations' target or ''."""
-
-    endpoint: str
-    parent_id: str = ""
-    target: str = ""
-
-    def __str__(self) -> str:
-        """The parts that are there, joined by slashes."""
-        return "/".join(part for part in (self.endpoint, self.parent_id, self.target) if part)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,68 @@
 """The organisations that a key reads."""
 
-import pyarrow as pa
+import re
+from collections.abc import Mapping
 
-from pipelines.extract.client import JumpCloudClient
-from pipelines.extract.completeness import ListId
-from pipelines.extract.coordinator import PAGE_SIZE, page_request
-from pipelines.extract.endpoints import ORGANIZATIONS
-from pipelines.extract.reading import Reading
-from pipelines.extract.records import page_of
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.config.integration import Integration
+from pipelines.extract.paginator import Reading
+from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, SYSTEMGROUPS, SYSTEMS, ListId
+from pipelines.jumpcloud.errors import WrongOrganizationError
+from pipelines.jumpcloud.parsing import page_of
+from pipelines.jumpcloud.requests import PAGE_SIZE, page_request
+
+# Where the records of an endpoint say which organisation owns them; old ones do not.
+OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}
+_OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
+
+
+def check_sight(integration: Integration, organizations: pa.Table) -> None:
+    """A key of several organisations may be answered for another one than meant.
+
+    Args:
+        integration: whose settings say which is meant.
+        organizations: all that the key sees.
+
+    Raises:
+        WrongOrganizationError: it does not see the one that is set, or none of several is set.
+    """
+    ids = [str(each) for each in organizations.column("_id").to_pylist()]
+    if integration.org_id and integration.org_id not in ids:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: the key cannot see the organisation of org_id "
+            f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
+        )
+    if not integration.org_id and len(ids) > 1:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: the key sees {len(ids)} organisations; "
+            f"set org_id to one of: {', '.join(ids)}"
+        )
+
+
+def check_owners(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
+    """Look at whose records came.
+
+    Args:
+        integration: whose settings say which organisation is meant.
+        tables: raw tables, by endpoint.
+
+    Raises:
+        WrongOrganizationError: records of another organisation are among them.
+    """
+    if not integration.org_id:
+        return
+    for endpoint in OWNERS.keys() & tables.keys():
+        owners = pc.unique(tables[endpoint].column(OWNERS[endpoint])).to_pylist()
+        ids = {str(each).lower() for each in owners if _OBJECT_ID.fullmatch(str(each))}
+        others = sorted(ids - {integration.org_id})
+        if others:
+            raise WrongOrganizationError(
+                f"integration {integration.name!r}: {endpoint} of the organisation "
+                f"{', '.join(others)} came instead of org_id {integration.org_id}; refused"
+            )
 
 
 def read_organizations(client: JumpCloudClient) -> pa.Table:

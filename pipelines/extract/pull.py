@@ -10,20 +10,20 @@ import pyarrow as pa
 
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
-from pipelines.extract.arrow_memory import spare_memory
-from pipelines.extract.client import CallCounts, JumpCloudClient
+from pipelines.extract.checkpoint import FinishedList, Spool
 from pipelines.extract.completeness import completeness_table
-from pipelines.extract.coordinator import Coordinator, Progress, Scope
-from pipelines.extract.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
-from pipelines.extract.errors import ForbiddenError, WrongOrganizationError
-from pipelines.extract.garbage import loaded_spared
-from pipelines.extract.ownership import check_owners, check_sight
-from pipelines.extract.plan import Plan
-from pipelines.extract.remembered_rates import RememberedRates, hash_of
-from pipelines.extract.session import open_session
-from pipelines.extract.spool import FinishedList, Spool
-from pipelines.extract.throttle import throttle_for
-from pipelines.extract.throttle_stats import ThrottleStats
+from pipelines.extract.estimate import Plan
+from pipelines.extract.fetcher import Coordinator
+from pipelines.extract.organizations import check_owners, check_sight
+from pipelines.extract.process_tuning import loaded_spared, spare_memory
+from pipelines.extract.progress import Progress, Scope
+from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
+from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
+from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.saved_rates import RememberedRates, hash_of
+from pipelines.ratelimit.stats import ThrottleStats
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2

@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.config.integration import REGION_URLS, TOKEN_URLS
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "jumpcloud-setup.md").read_text()
 

@@ -6,7 +6,7 @@ Arguments: the key. Prints a line when its first calls have gone out.
 import sys
 import time
 
-from pipelines.extract.throttle import throttle_for
+from pipelines.ratelimit.limiter import throttle_for
 
 
 def main() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 from conftest import Pulled
 
-from pipelines.extract.drift import MOST_NAMES, unknown_fields
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.unknown_fields import MOST_NAMES, unknown_fields
 from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)

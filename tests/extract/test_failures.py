@@ -11,8 +11,8 @@ from conftest import KEY_VARIABLE, Pulled
 from urllib3 import HTTPResponse
 
 from pipelines.config.integration import Integration
-from pipelines.extract.answers import body_of
-from pipelines.extract.errors import (
+from pipelines.extract.pull import pull_organization
+from pipelines.jumpcloud.errors import (
     ExtractError,
     ForbiddenError,
     MalformedError,
@@ -21,8 +21,8 @@ from pipelines.extract.errors import (
     TemporaryError,
     UnauthorizedError,
 )
-from pipelines.extract.pull import pull_organization
-from pipelines.extract.retry import (
+from pipelines.jumpcloud.responses import body_of
+from pipelines.jumpcloud.retry import (
     LEAST_FAILURES,
     LONGEST_SILENCE_SECONDS,
     MAX_TRIES,

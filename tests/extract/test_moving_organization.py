@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Pulled
 
-from pipelines.extract.errors import IncompleteError
+from pipelines.extract.paginator import IncompleteError
 from pipelines.simulator import Behavior, Organization, Sizes, generate
 
 SIZES = Sizes(systems=350, users=230, system_groups=3, user_groups=2, applications=2)

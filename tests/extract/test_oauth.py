@@ -11,19 +11,19 @@ from conftest import SERVICE_ACCOUNT, Publisher, Pulled
 
 from pipelines.config.credentials import ServiceAccount, credentials_of
 from pipelines.config.integration import Integration
-from pipelines.extract.errors import (
+from pipelines.extract.pull import pull_organization
+from pipelines.jumpcloud.auth import MARGIN_SECONDS, ServiceAccountAuth
+from pipelines.jumpcloud.errors import (
     ExtractError,
     MalformedError,
     TemporaryError,
     TokenError,
     UnauthorizedError,
 )
-from pipelines.extract.oauth import MARGIN_SECONDS, ServiceAccountAuth
-from pipelines.extract.pull import pull_organization
-from pipelines.extract.remembered_rates import hash_of
-from pipelines.extract.retry import MAX_TRIES
-from pipelines.extract.throttle import throttle_for
-from pipelines.extract.transport import Network, read_only_session
+from pipelines.jumpcloud.retry import MAX_TRIES
+from pipelines.jumpcloud.transport import Network, read_only_session
+from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.saved_rates import hash_of
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth

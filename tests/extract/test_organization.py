@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import SERVICE_ACCOUNT, Pulled
 
-from pipelines.extract.errors import NotFoundError, UnauthorizedError, WrongOrganizationError
+from pipelines.jumpcloud.errors import NotFoundError, UnauthorizedError, WrongOrganizationError
 from pipelines.simulator import Behavior, Provider, Sizes, generate, truth
 
 SIZES = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

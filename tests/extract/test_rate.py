@@ -9,7 +9,7 @@ from itertools import count, pairwise
 import pytest
 from limited_api import LATENCY, Api
 
-from pipelines.extract.local_throttle import LocalThrottle
+from pipelines.ratelimit.local import LocalThrottle
 
 PLACES = 10  # calls in flight at most
 CALLS = 1700  # of a small organisation's pull

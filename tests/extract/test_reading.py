@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.borders import borders_meet, middle_of
-from pipelines.extract.completeness import Completeness, ListId
-from pipelines.extract.errors import IncompleteError
-from pipelines.extract.reading import Reading
-from pipelines.extract.records import Page
+from pipelines.extract.completeness import Completeness
+from pipelines.extract.overlap import borders_meet, middle_of
+from pipelines.extract.paginator import IncompleteError, Reading
+from pipelines.jumpcloud.endpoints import ListId
+from pipelines.jumpcloud.parsing import Page
 
 SCHEMA = pa.schema({"id": pa.string()})
 Keys = list[str | None]  # None is a hole: a deleted member that is counted but not delivered

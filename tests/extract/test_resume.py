@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 import pytest
 
 from pipelines.config.integration import Integration
-from pipelines.extract import spool as spool_module
-from pipelines.extract.endpoints import ENDPOINTS
-from pipelines.extract.errors import ForbiddenError, MalformedError
+from pipelines.extract import checkpoint as spool_module
 from pipelines.extract.pull import Pull, pull_organization, spool_of
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.errors import ForbiddenError, MalformedError
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=250, users=20, system_groups=8, user_groups=3, applications=3)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from limited_api import LATENCY, Api
 from pydantic import TypeAdapter
 
-from pipelines.extract.local_throttle import LocalThrottle
-from pipelines.extract.shared_pace import CAP_SECONDS, SharedPace
-from pipelines.extract.shared_throttle import NAP_SECONDS
+from pipelines.ratelimit.local import LocalThrottle
+from pipelines.ratelimit.redis import NAP_SECONDS
+from pipelines.ratelimit.redis_schedule import CAP_SECONDS, SharedPace
 
 PLACES = 8  # calls in flight of each process, at most
 CALLS = 1700  # of all processes together

@@ -22,11 +22,10 @@ from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import pull_organization
-from pipelines.extract.redis_state import PREFIX, RedisState, SharedThrottleError
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates, hash_of
-from pipelines.extract.shared_pace import SharedPace
-from pipelines.extract.shared_throttle import SharedThrottle
-from pipelines.extract.throttle import THROTTLE_VARIABLE, throttle_for
+from pipelines.ratelimit.limiter import THROTTLE_VARIABLE, throttle_for
+from pipelines.ratelimit.redis import PREFIX, RedisState, SharedThrottle, SharedThrottleError
+from pipelines.ratelimit.redis_schedule import SharedPace
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates, hash_of
 from pipelines.simulator import Behavior, Provider, Server, Sizes, generate
 
 HERE = Path(__file__).parent
@@ -336,7 +335,7 @@ def test_a_pull_and_the_command_say_which_redis_is_away(
     tmp_path: Path,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("pipelines.extract.shared_throttle.MAX_TRIES", 1)
+    monkeypatch.setattr("pipelines.ratelimit.redis.MAX_TRIES", 1)
     acme = integration(serve(generate(sizes=SIZES)))
     port = RedisServer(tmp_path).port
     monkeypatch.setenv(THROTTLE_VARIABLE, f"redis://:{PASSWORD}@127.0.0.1:{port}")

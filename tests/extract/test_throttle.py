@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.extract.answers import parse_retry_after
-from pipelines.extract.local_throttle import LocalThrottle
-from pipelines.extract.remembered_rates import HIGHEST_REMEMBERED, RememberedRates
-from pipelines.extract.throttle import throttle_for
+from pipelines.jumpcloud.responses import parse_retry_after
+from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.local import LocalThrottle
+from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 
 
 class Clock:

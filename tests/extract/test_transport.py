@@ -14,8 +14,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from pipelines.config.credentials import ApiKey
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
-from pipelines.extract.session import open_session
-from pipelines.extract.transport import (
+from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.transport import (
     ApiKeyAuth,
     Network,
     ReadOnlyError,

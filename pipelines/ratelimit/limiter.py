@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from pipelines.errors import SettingsError
-from pipelines.extract.local_throttle import LocalThrottle
-from pipelines.extract.rate import START_RATE
-from pipelines.extract.remembered_rates import hash_of
-from pipelines.extract.throttle_stats import ThrottleStats
+from pipelines.ratelimit.adaptive import START_RATE
+from pipelines.ratelimit.local import LocalThrottle
+from pipelines.ratelimit.saved_rates import hash_of
+from pipelines.ratelimit.stats import ThrottleStats
 
 THROTTLE_VARIABLE = "JUMPCLOUD_INVENTORY_THROTTLE"
 
@@ -76,8 +76,7 @@ def throttle_for(
 def _shared(address: str, key: str, start_rate: float | None) -> Throttle:
     # Here, because only what goes beyond one machine needs the library, and the time to load it.
     try:
-        from pipelines.extract.redis_state import RedisState  # noqa: PLC0415
-        from pipelines.extract.shared_throttle import SharedThrottle  # noqa: PLC0415
+        from pipelines.ratelimit.redis import RedisState, SharedThrottle  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise

@@ -4,8 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from pipelines.extract.rate import START_RATE, Rate
-from pipelines.extract.throttle_stats import Course, ThrottleStats
+from pipelines.ratelimit.adaptive import START_RATE, Rate
+from pipelines.ratelimit.stats import Course, ThrottleStats
 
 # A wait is cut into naps, so that a rate that was raised meanwhile counts at once.
 NAP_SECONDS = 0.02

@@ -6,10 +6,10 @@ from typing import cast
 
 import pyarrow as pa
 
-from pipelines.extract.answers import Answer, Json
-from pipelines.extract.drift import unknown_fields
-from pipelines.extract.endpoints import TEXT, Endpoint
-from pipelines.extract.errors import MalformedError
+from pipelines.jumpcloud.endpoints import TEXT, Endpoint
+from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.responses import Answer, Json
+from pipelines.jumpcloud.unknown_fields import unknown_fields
 
 Record = dict[str, Json]
 Key = tuple[str, ...]
@@ -25,7 +25,7 @@ class Page:
         total: number of records the API announces, holes included; None when it does not.
         keys: the unique key of each row, in order.
         rows: the allow-listed fields of each row, in order.
-        unknown_fields: names of fields that nobody knew; see `pipelines.extract.drift`.
+        unknown_fields: names of fields that nobody knew; see `pipelines.jumpcloud.unknown_fields`.
     """
 
     skip: int

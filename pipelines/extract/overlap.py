@@ -7,7 +7,7 @@ deleted, a bridge tells as much: a page that begins with rows of one and ends wi
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from pipelines.extract.records import Page
+from pipelines.jumpcloud.parsing import Page
 
 
 def borders_meet(pages: Sequence[Page], bridges: Mapping[int, Page]) -> bool:

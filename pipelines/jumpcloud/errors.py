@@ -1,7 +1,6 @@
 """What can go wrong between here and JumpCloud, each with its remedy in the message."""
 
 from pipelines.errors import InventoryError
-from pipelines.extract.completeness import ListId
 
 
 class ExtractError(InventoryError):
@@ -38,18 +37,6 @@ class RefusedError(ExtractError):
 
 class MalformedError(ExtractError):
     """An answer cannot be what the API promises: too large, too deep, or of another shape."""
-
-
-class IncompleteError(ExtractError):
-    """A list could not be proven read to its end.
-
-    Attributes:
-        list_id: which list.
-    """
-
-    def __init__(self, list_id: ListId, why: str) -> None:
-        super().__init__(f"{list_id}: {why}")
-        self.list_id = list_id
 
 
 class TemporaryError(ExtractError):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 import requests
 import tenacity
 
-from pipelines.extract.answers import Answer, Body, Json, answer_of, body_of, failure_of
-from pipelines.extract.errors import AbortedError, TemporaryError, ThrottledError
-from pipelines.extract.retry import MAX_TRIES, RetryBudget, next_try, wait_before_retry
-from pipelines.extract.throttle import Throttle
+from pipelines.jumpcloud.errors import AbortedError, TemporaryError, ThrottledError
+from pipelines.jumpcloud.responses import Answer, Body, Json, answer_of, body_of, failure_of
+from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, next_try, wait_before_retry
+from pipelines.jumpcloud.transport import TIMEOUT_SECONDS
+from pipelines.ratelimit.limiter import Throttle
 
-TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
 HANDOVER_SECONDS = 0.0003  # until a thread that waits for a place is awake
 
 

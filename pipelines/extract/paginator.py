@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pipelines.extract.borders import borders_meet, doubtful_pages, middle_of, offset_of
-from pipelines.extract.completeness import Completeness, ListId, Proof
-from pipelines.extract.errors import IncompleteError
-from pipelines.extract.records import Key, Page
+from pipelines.extract.completeness import Completeness, Proof
+from pipelines.extract.overlap import borders_meet, doubtful_pages, middle_of, offset_of
+from pipelines.jumpcloud.endpoints import ListId
+from pipelines.jumpcloud.errors import ExtractError
+from pipelines.jumpcloud.parsing import Key, Page
 
 MAX_REREADS = 3
 # Each repair closes a gap of up to half a page; only a list that loses records faster than it can
@@ -21,6 +22,18 @@ MAX_REPAIRS = 50
 # A list beyond this is refused, so that a broken server cannot make the reading endless.
 MAX_ROWS = 10_000_000
 SMALLEST_PAGE = 2  # of one row no page could overlap the next by one and bring another
+
+
+class IncompleteError(ExtractError):
+    """A list could not be proven read to its end.
+
+    Attributes:
+        list_id: which list.
+    """
+
+    def __init__(self, list_id: ListId, why: str) -> None:
+        super().__init__(f"{list_id}: {why}")
+        self.list_id = list_id
 
 
 @dataclass

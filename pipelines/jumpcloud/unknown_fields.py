@@ -6,7 +6,7 @@ Where a list honours `fields`, as v1's and that of the groups do, nothing new ca
 import re
 from collections.abc import Iterable, Mapping
 
-from pipelines.extract.endpoints import Endpoint
+from pipelines.jumpcloud.endpoints import Endpoint
 
 # Known of JumpCloud's Swagger files and of real answers, and not taken: of no use to an inventory,
 # or, like `systemToken` and `config`, secret.

@@ -7,31 +7,30 @@ import pyarrow as pa
 
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import DetailEndpoint, Integration
-from pipelines.extract.client import JumpCloudClient
-from pipelines.extract.completeness import ListId
-from pipelines.extract.coordinator import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
-from pipelines.extract.endpoints import (
+from pipelines.errors import InventoryError
+from pipelines.extract.estimate import Plan, plan_of
+from pipelines.extract.organizations import check_owners, check_sight, read_organizations
+from pipelines.extract.paginator import needs_total
+from pipelines.extract.pull import endpoints_of
+from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
     SYSTEMGROUPS_ASSOCIATIONS,
     Endpoint,
+    ListId,
 )
-from pipelines.extract.errors import (
-    ExtractError,
+from pipelines.jumpcloud.errors import (
     ForbiddenError,
     NotFoundError,
     TokenError,
     UnauthorizedError,
     WrongOrganizationError,
 )
-from pipelines.extract.organizations import read_organizations
-from pipelines.extract.ownership import check_owners, check_sight
-from pipelines.extract.plan import Plan, plan_of
-from pipelines.extract.pull import endpoints_of
-from pipelines.extract.reading import needs_total
-from pipelines.extract.records import page_of
-from pipelines.extract.session import open_session
-from pipelines.extract.throttle import throttle_for
+from pipelines.jumpcloud.parsing import page_of
+from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
+from pipelines.ratelimit.limiter import throttle_for
 from pipelines.schema.tables import TABLES
 
 # A person waits: one failure may pass, a second one is told.
@@ -154,7 +153,7 @@ class _Probe:
         except ForbiddenError as error:
             self._has_answered = True
             return Reach(endpoint.name, "refused", why=str(error))
-        except ExtractError as error:
+        except InventoryError as error:
             if (
                 isinstance(error, NotFoundError)
                 and parent_id
@@ -210,7 +209,7 @@ class _Probe:
     def _is_gone(self, endpoint: Endpoint, parent_id: str) -> bool:
         try:
             return is_gone(self._client, ENDPOINTS[endpoint.parent], parent_id)
-        except ExtractError:
+        except InventoryError:
             return False
 
 

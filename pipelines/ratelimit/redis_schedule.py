@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.extract.rate import HIGHEST_RATE, Rate
+from pipelines.ratelimit.adaptive import HIGHEST_RATE, Rate
 
 # The cap of a run that ended, or was killed, counts no longer than this; a run that is under way
 # tells its cap again with each call, and waits less than this for one.

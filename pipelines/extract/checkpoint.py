@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.extract.completeness import Completeness, ListId
-from pipelines.extract.endpoints import ENDPOINTS
+from pipelines.extract.completeness import Completeness
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ListId
 
 # Older lists are read again: a resumed pull should still be one moment in the organisation's life.
 MAX_AGE = timedelta(hours=1)

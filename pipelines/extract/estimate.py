@@ -4,7 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from pipelines.extract.endpoints import ENDPOINTS, SYSTEMGROUPS, SYSTEMGROUPS_ASSOCIATIONS, Endpoint
+from pipelines.jumpcloud.endpoints import (
+    ENDPOINTS,
+    SYSTEMGROUPS,
+    SYSTEMGROUPS_ASSOCIATIONS,
+    Endpoint,
+)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from pipelines.extract.rate import LOWEST_RATE
+from pipelines.ratelimit.adaptive import LOWEST_RATE
 from pipelines.storage.locks import locked
 
 HIGHEST_REMEMBERED = 1000.0

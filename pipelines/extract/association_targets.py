@@ -9,8 +9,8 @@ Only if both give the same bindings are these targets joined for the other group
 from collections import deque
 from collections.abc import Sequence
 
-from pipelines.extract.completeness import ListId
-from pipelines.extract.records import Key
+from pipelines.jumpcloud.endpoints import ListId
+from pipelines.jumpcloud.parsing import Key
 
 # Groups read one target at a time while the answer is out: first one, then, if it has not bindings
 # of every type, some more.

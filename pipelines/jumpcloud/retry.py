@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import tenacity
 
-from pipelines.extract.errors import ThrottledError
+from pipelines.jumpcloud.errors import ThrottledError
 
 # A 502 in mid-run is normal for JumpCloud; its own tools try 4 to 6 times (fact sheet, section 10).
 MAX_TRIES = 8

@@ -3,55 +3,29 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 
 import pyarrow as pa
 
-from pipelines.extract.answers import Json
-from pipelines.extract.client import CallCounts, JumpCloudClient, Request
-from pipelines.extract.completeness import Completeness, ListId
-from pipelines.extract.drift import MOST_NAMES
-from pipelines.extract.endpoints import (
+from pipelines.extract.association_targets import AssociationLists
+from pipelines.extract.checkpoint import FinishedList, Spool
+from pipelines.extract.completeness import Completeness
+from pipelines.extract.estimate import Plan, plan_of
+from pipelines.extract.paginator import Reading
+from pipelines.extract.progress import Progress, Scope
+from pipelines.jumpcloud.client import JumpCloudClient, Request
+from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
     SYSTEMGROUPS_ASSOCIATIONS,
     Endpoint,
+    ListId,
 )
-from pipelines.extract.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
-from pipelines.extract.plan import Plan, plan_of
-from pipelines.extract.reading import Reading
-from pipelines.extract.records import Page, keys_of, page_of
-from pipelines.extract.spool import FinishedList, Spool
-from pipelines.extract.targets import AssociationLists
-
-PAGE_SIZE = 100  # the largest documented for lists; without `limit` the API sends 10
-SEARCH_PAGE_SIZE = 1000  # what JumpCloud's own PowerShell module asks of its search endpoints
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a pull is.
-
-    Attributes:
-        lists_done: lists read to their end.
-        lists_known: lists known so far.
-        counts: calls sent so far.
-        plan: what is to be read; None until the first pages have said how much there is.
-    """
-
-    lists_done: int
-    lists_known: int
-    counts: CallCounts
-    plan: Plan | None
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What is pulled: these endpoints, and associations with these types of targets."""
-
-    endpoints: Sequence[Endpoint]
-    targets: Sequence[str]
+from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
+from pipelines.jumpcloud.parsing import Page, keys_of, page_of
+from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
+from pipelines.jumpcloud.responses import Json
+from pipelines.jumpcloud.unknown_fields import MOST_NAMES
 
 
 class Coordinator:
@@ -266,21 +240,3 @@ def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
     body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
     page = {"limit": str(limit), "skip": str(skip)}
     return Request(endpoint.search_path, page, endpoint.scope, body=body)
-
-
-def is_gone(client: JumpCloudClient, endpoint: Endpoint, record_id: str) -> bool:
-    """Whether a record was deleted since its list was read."""
-    path = endpoint.record_path.format(id=record_id)
-    try:
-        client.send(Request(path, {}, endpoint.scope, endpoint.takes_org_id))
-    except NotFoundError:
-        return True
-    return False
-
-
-def page_request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
-    """The GET of one page of a list."""
-    path = endpoint.path.format(id=list_id.parent_id)
-    targets = {"targets": list_id.target} if list_id.target else {}
-    parameters = {**endpoint.parameters, **targets, "limit": str(limit), "skip": str(skip)}
-    return Request(path, parameters, endpoint.scope, endpoint.takes_org_id)

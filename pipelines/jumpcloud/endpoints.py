@@ -270,3 +270,16 @@ ENDPOINTS = {
         APPLICATIONS_USERS,
     )
 }
+
+
+@dataclass(frozen=True)
+class ListId:
+    """Which list: the endpoint, the parent's id or '', the associations' target or ''."""
+
+    endpoint: str
+    parent_id: str = ""
+    target: str = ""
+
+    def __str__(self) -> str:
+        """The parts that are there, joined by slashes."""
+        return "/".join(part for part in (self.endpoint, self.parent_id, self.target) if part)

@@ -12,6 +12,9 @@ from requests.auth import AuthBase
 
 from pipelines.errors import InventoryError, SettingsError
 
+TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
+
+
 # JumpCloud's search calls are reads although they are POST (its v1 specification).
 _SEARCH_PATH = re.compile(r"/api/search/[a-z]+")
 USER_AGENT = "jumpcloud-inventory (read-only)"

@@ -13,7 +13,7 @@ import requests
 import urllib3
 from requests import exceptions
 
-from pipelines.extract.errors import (
+from pipelines.jumpcloud.errors import (
     ExtractError,
     ForbiddenError,
     MalformedError,

@@ -15,11 +15,11 @@ from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import InventoryError
-from pipelines.extract.client import JumpCloudClient
-from pipelines.extract.errors import MalformedError
 from pipelines.extract.organizations import read_organizations
-from pipelines.extract.session import open_session
-from pipelines.extract.throttle import throttle_for
+from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.errors import MalformedError
+from pipelines.ratelimit.limiter import throttle_for
 from pipelines.storage.atomic import write_text
 
 MAX_AT_ONCE = 8

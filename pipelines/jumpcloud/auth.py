@@ -15,17 +15,46 @@ from typing import Any
 import requests
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from pipelines.config.credentials import ServiceAccount
-from pipelines.extract.answers import Json, answer_of, body_of, failure_of
-from pipelines.extract.client import TIMEOUT_SECONDS
-from pipelines.extract.errors import (
+from pipelines.config.credentials import Credentials, ServiceAccount
+from pipelines.config.integration import Integration
+from pipelines.errors import SettingsError
+from pipelines.jumpcloud.errors import (
     MalformedError,
     NotFoundError,
     RefusedError,
     TemporaryError,
     TokenError,
 )
-from pipelines.extract.transport import Network, token_session
+from pipelines.jumpcloud.responses import Json, answer_of, body_of, failure_of
+from pipelines.jumpcloud.transport import (
+    TIMEOUT_SECONDS,
+    ApiKeyAuth,
+    Network,
+    read_only_session,
+    token_session,
+)
+
+
+def open_session(integration: Integration, credentials: Credentials) -> requests.Session:
+    """A session that can read the integration's host and do nothing else.
+
+    Raises:
+        SettingsError: the CA bundle cannot be used.
+    """
+    network = Network(integration.proxy, integration.ca_bundle)
+    try:
+        network.check()
+    except SettingsError as error:
+        raise SettingsError(f"integration {integration.name!r}: {error}") from None
+    auth: AuthBase
+    if isinstance(credentials, ServiceAccount):
+        auth = ServiceAccountAuth(credentials, integration.token_url, network)
+    else:
+        auth = ApiKeyAuth(credentials.key)
+    return read_only_session(
+        integration.url, auth, connections=integration.max_in_flight, network=network
+    )
+
 
 FORM = {"grant_type": "client_credentials", "scope": "api"}
 # Calls under way take up to a timeout to arrive; a token must hold that long.

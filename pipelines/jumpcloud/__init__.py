@@ -1,0 +1,1 @@
+"""The JumpCloud API client: one request, one answer."""
