@@ -12,7 +12,7 @@ from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import applied_settings
-from pipelines.load.manifest import Manifest
+from pipelines.history.manifest import Manifest
 from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.workspace import history
 

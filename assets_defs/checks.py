@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from assets_defs.keys import table_key
 from pipelines.config.integration import Integration
-from pipelines.load.brake import Removals, removals
+from pipelines.history.removal_guard import Removals, removals
 from pipelines.schema.model import Table
 from pipelines.transform.integrity import (
     count_dangling_references,

@@ -18,7 +18,6 @@ from assets_defs.export import export
 from assets_defs.fetch import combine, fetch
 from assets_defs.forget import forget
 from assets_defs.integrations import add, disable, enable
-from assets_defs.publishing import rebuild_file
 from assets_defs.queries import diff, sql
 from assets_defs.run import limit_runs_at_once
 from assets_defs.run_command import run, run_one
@@ -34,6 +33,7 @@ from assets_defs.usage import (
 from pipelines.config.environment import KEY_VARIABLE, home
 from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
+from pipelines.publish.publisher import rebuild_file
 from pipelines.workspace import history, published_file, report_file
 
 UI_PORT = 3000

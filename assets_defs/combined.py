@@ -5,9 +5,9 @@ import dagster as dg
 from assets_defs.automation import COMBINED
 from assets_defs.keys import table_key
 from assets_defs.partitions import OWNERS
-from assets_defs.publishing import combine
 from assets_defs.report import INVENTORY_DUCKDB
 from assets_defs.steps import errors_as_failures
+from pipelines.publish.publisher import combine
 from pipelines.workspace import published_file, report_file, uri_of
 
 COMBINE_JOB = "combine_integrations"

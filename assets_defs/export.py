@@ -6,18 +6,14 @@ from pathlib import Path
 
 import click
 
-from assets_defs.outputs import output_file
-from assets_defs.published import inventory_file, manifests_of
 from assets_defs.usage import data_dir_option, errors_in_words, set_data_dir
 from pipelines.errors import InventoryError
-from pipelines.load.exports import (
-    chosen_relations,
-    write_table,
-    write_tables_as_workbook,
-)
-from pipelines.load.ocsf import write_events
-from pipelines.load.reading import bounded
-from pipelines.load.results import Relation
+from pipelines.export.ocsf import write_events
+from pipelines.export.output_file import output_file
+from pipelines.export.query_results import Relation
+from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
+from pipelines.publish.publisher import inventory_file, manifests_of
+from pipelines.publish.reader import bounded
 
 XLSX = "xlsx"
 OCSF = "ocsf"

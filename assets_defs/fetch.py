@@ -2,10 +2,10 @@
 
 import click
 
-from assets_defs.publishing import combine as renew_combined
-from assets_defs.publishing import fetched_file
 from assets_defs.usage import data_dir_option, errors_in_words, set_data_dir
 from pipelines.errors import SettingsError
+from pipelines.publish.publisher import combine as renew_combined
+from pipelines.publish.publisher import fetched_file
 from pipelines.workspace import object_store, published_file, uri_of
 
 

@@ -10,7 +10,7 @@ from assets_defs.publication import inventory_duckdb
 from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import FINDINGS
 from pipelines.findings.finding import SCHEMA, Finding
-from pipelines.load.findings import Found, found_in
+from pipelines.publish.finding_counts import Found, found_in
 from pipelines.workspace import published_file
 
 # Every run stores them, and prints a line of them: of hundreds the file has the rest.

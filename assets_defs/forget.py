@@ -8,12 +8,12 @@ import click
 
 from assets_defs.abandoned import require_none_elsewhere
 from assets_defs.instance import open_instance
-from assets_defs.publishing import rebuild_file, remove_own_file
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_environment
 from pipelines.config.environment import CONFIG_VARIABLE, home
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import applied_settings
 from pipelines.extract.pull import spool_folder
+from pipelines.publish.publisher import rebuild_file, remove_own_file
 from pipelines.storage.locks import hold, locked, release
 from pipelines.workspace import (
     history,

@@ -9,7 +9,6 @@ import pyarrow as pa
 from assets_defs.inventory import column_schema
 from assets_defs.keys import COMPLETENESS, PULLS, raw_key, table_key
 from assets_defs.partitions import INTEGRATIONS, OWNERS
-from assets_defs.publishing import renew_file
 from assets_defs.report import INVENTORY_DUCKDB, REPORT_CHECK, report_of
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.steps import step
@@ -18,11 +17,12 @@ from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.extract.discovery import applied_settings
 from pipelines.extract.pull import spool_of
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import IntegrationFacts, PullFacts
+from pipelines.history.retention import prune
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
-from pipelines.load.manifest import IntegrationFacts, PullFacts
-from pipelines.load.retention import prune
-from pipelines.load.run_tables import integrations_table
-from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.publish.metadata_tables import integrations_table
+from pipelines.publish.publisher import renew_file
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE

@@ -13,18 +13,18 @@ import click
 import duckdb
 import pyarrow as pa
 
-from assets_defs.outputs import output_file
-from assets_defs.published import inventory_file, manifests_of
 from assets_defs.stacked import stacked
 from assets_defs.terminal import printable
 from assets_defs.usage import config_option, data_dir_option, errors_in_words, set_data_dir
 from assets_defs.wording import describe
 from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
-from pipelines.load.differences import Difference, difference, snapshots_to_compare
-from pipelines.load.reading import locked_down
-from pipelines.load.results import Relation, as_text, write_result
-from pipelines.load.spreadsheets import without_formula
+from pipelines.export.output_file import output_file
+from pipelines.export.query_results import Relation, as_text, write_result
+from pipelines.export.xlsx import without_formula
+from pipelines.history.diff import Difference, difference, snapshots_to_compare
+from pipelines.publish.publisher import inventory_file, manifests_of
+from pipelines.publish.reader import locked_down
 from pipelines.workspace import history
 
 TABLE = "table"

@@ -6,9 +6,9 @@ import dagster as dg
 import duckdb
 
 from assets_defs.keys import table_key
-from assets_defs.publishing import renew_report
 from assets_defs.resources import Metadata
 from pipelines.errors import InventoryError
+from pipelines.publish.publisher import renew_report
 from pipelines.report.facts import SEVERITIES, Facts
 from pipelines.workspace import place_of, report_file
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from assets_defs.parallel import refresh_each
-from assets_defs.publishing import combine
 from assets_defs.run import RunResult, limit_runs_at_once, refresh
 from assets_defs.summary import print_summary
 from assets_defs.terminal import printable
@@ -24,6 +23,7 @@ from pipelines.config.credentials import credentials_of
 from pipelines.config.environment import object_store_url
 from pipelines.config.settings import load_settings
 from pipelines.notifications import UNWANTED, failure_alert, post
+from pipelines.publish.publisher import combine
 from pipelines.storage.locks import release
 from pipelines.workspace import place_of, published_file, report_file, run_lock
 

@@ -9,7 +9,7 @@ import dagster as dg
 from assets_defs.lateness import is_late
 from assets_defs.runs import Run, current_run, last_run
 from pipelines.config.integration import Integration
-from pipelines.load.manifest import Manifest
+from pipelines.history.manifest import Manifest
 from pipelines.workspace import history
 
 

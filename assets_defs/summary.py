@@ -6,7 +6,7 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.load.reading import open_inventory
+from pipelines.publish.reader import open_inventory
 
 CONSOLE = Console(highlight=False)
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from assets_defs.terminal import printable
-from pipelines.load.differences import Difference
+from pipelines.history.diff import Difference
 from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.config.settings import VOLATILE_COLUMNS
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import IntegrationFacts, PullFacts
-from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import IntegrationFacts, PullFacts
+from pipelines.history.store import History
+from pipelines.publish.database import update_duckdb_file
 from pipelines.report.writing import write_report
 
 INTEGRATION = IntegrationFacts(

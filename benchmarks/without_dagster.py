@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pipelines.config.settings import load_settings
 from pipelines.extract.pull import pull_organization, spool_of
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import IntegrationFacts, PullFacts
-from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import IntegrationFacts, PullFacts
+from pipelines.history.store import History
+from pipelines.publish.database import update_duckdb_file
 from pipelines.transform import TRANSFORMS
 
 

@@ -1,4 +1,13 @@
-"""The inventory's engine: extract from JumpCloud, transform to tables, load to Parquet and DuckDB.
+"""The engine of the inventory: pull, transform, keep history, publish, report and export.
 
-Plain Python; nothing here knows of Dagster.
+Plain Python; no module here imports Dagster.
+
+    from pipelines import open_inventory
+
+    with open_inventory("data/inventory.duckdb") as inventory:
+        systems = inventory.sql("FROM systems").df()
 """
+
+from pipelines.publish.reader import open_inventory
+
+__all__ = ["open_inventory"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.history.store import History
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.reading import open_inventory
+from pipelines.publish.database import build_duckdb_file
+from pipelines.publish.reader import open_inventory
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Column, Macro, Table
 from pipelines.schema.tables import TABLES

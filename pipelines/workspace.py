@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.config.environment import home, object_store_url
 from pipelines.errors import InventoryError
-from pipelines.load.history import History
+from pipelines.history.store import History
 
 if TYPE_CHECKING:
     from pipelines.storage.object_store import ObjectStore
@@ -77,7 +77,7 @@ def history(root: Path | None = None) -> History:
     store = object_store()
     if store is None:
         return History(home() / "history")
-    from pipelines.load.mirrored_history import MirroredHistory  # noqa: PLC0415 -- an extra
+    from pipelines.history.object_store import MirroredHistory  # noqa: PLC0415 -- an extra
 
     return MirroredHistory(root or home() / "history", store)
 

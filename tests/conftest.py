@@ -24,10 +24,10 @@ from pipelines.config.integration import Integration
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.extract.pull import Pull, pull_organization, spool_of
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.history.store import History
+from pipelines.publish.database import update_duckdb_file
 from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server

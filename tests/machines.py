@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from conftest import Publisher
 from s3_server import BUCKET
 
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.mirrored_history import MirroredHistory
-from pipelines.load.published_object import PublishedObject
+from pipelines.history.object_store import MirroredHistory
+from pipelines.history.store import History
+from pipelines.publish.database import update_duckdb_file
+from pipelines.publish.object import PublishedObject
 from pipelines.simulator import Sizes
 from pipelines.storage.object_store import ObjectStore
 

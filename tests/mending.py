@@ -9,8 +9,8 @@ from pathlib import Path
 from conftest import tables_in
 from killing import Children, Work
 
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
+from pipelines.history.store import History
+from pipelines.publish.database import build_duckdb_file
 
 KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
 Contents = dict[str, list[tuple[object, ...]]]

@@ -17,8 +17,8 @@ from assets_defs.alerts import alert_on_late
 from assets_defs.cli import main
 from assets_defs.status_asset import report_status
 from pipelines import workspace as places
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.mirrored_history import MirroredHistory
+from pipelines.history.object_store import MirroredHistory
+from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
 from pipelines.storage.object_store import ObjectStore
 

@@ -14,8 +14,8 @@ import pytest
 from click.testing import Result
 from conftest import Publisher, Pulled, on_day
 
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.manifest import Manifest
+from pipelines.history.manifest import Manifest
+from pipelines.publish.database import build_duckdb_file
 from pipelines.report.writing import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate

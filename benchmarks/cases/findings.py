@@ -11,7 +11,7 @@ from benchmarks.cases.publish import lengthen, publish
 from benchmarks.processes import run
 from benchmarks.report import Goal, Report
 from benchmarks.tables import Counts, completeness, tables
-from pipelines.load.history import History
+from pipelines.history.store import History
 from pipelines.storage.atomic import write_parquet
 
 SNAPSHOTS = 60

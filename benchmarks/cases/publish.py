@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 from benchmarks.processes import Usage, run
 from benchmarks.report import GIB, MIB, Goal, Report, times
 from benchmarks.tables import Counts, completeness, tables
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import Manifest
-from pipelines.load.run_tables import snapshots_table
-from pipelines.load.sight import ABSENT, removed_before
+from pipelines.history.commit import snapshots_table
+from pipelines.history.first_seen import ABSENT, removed_before
+from pipelines.history.manifest import Manifest
+from pipelines.history.store import History
+from pipelines.publish.database import update_duckdb_file
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.storage.atomic import write_parquet
 

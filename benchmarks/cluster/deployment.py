@@ -14,7 +14,6 @@ import dagster as dg
 import duckdb
 
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.publishing import combine
 from benchmarks.cluster.roles import Cluster, services
 from benchmarks.cluster.services import (
     BUCKET,
@@ -25,6 +24,7 @@ from benchmarks.cluster.services import (
 )
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
+from pipelines.publish.publisher import combine
 from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server, truth

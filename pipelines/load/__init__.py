@@ -1,1 +1,1 @@
-"""Parquet files, history and changes, and the published DuckDB file."""
+"""Deprecated import paths of version 0.1."""

@@ -6,8 +6,8 @@ import duckdb
 import pytest
 
 from pipelines.data_dictionary import data_dictionary
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
+from pipelines.history.store import History
+from pipelines.publish.database import build_duckdb_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
 

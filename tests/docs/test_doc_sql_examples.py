@@ -9,7 +9,7 @@ import duckdb
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.load.reading import locked_down
+from pipelines.publish.reader import locked_down
 from pipelines.simulator import Organization, Sizes, generate
 
 PAGE = Path(__file__).parents[2] / "docs" / "sql-examples.md"

@@ -7,7 +7,7 @@ from conftest import Publisher, Pulled, Rows, on_day
 
 from assets_defs.wording import describe
 from pipelines.errors import InventoryError
-from pipelines.load.differences import Difference, difference, snapshots_to_compare
+from pipelines.history.diff import Difference, difference, snapshots_to_compare
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

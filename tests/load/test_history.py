@@ -11,8 +11,8 @@ import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
 from pipelines.findings.catalogue import FINDING_VIEWS
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
+from pipelines.history.store import History
+from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS

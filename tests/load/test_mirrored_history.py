@@ -13,10 +13,10 @@ from s3_server import S3Request, S3Server
 
 from pipelines.config.settings import KeepSnapshots
 from pipelines.errors import InventoryError
-from pipelines.load import mirrored_history
-from pipelines.load.duckdb_file import update_duckdb_file
-from pipelines.load.published_object import PublishedObject
-from pipelines.load.retention import prune
+from pipelines.history import object_store as mirrored_history
+from pipelines.history.retention import prune
+from pipelines.publish.database import update_duckdb_file
+from pipelines.publish.object import PublishedObject
 from pipelines.simulator import generate
 from pipelines.storage.object_store import ConflictError, ObjectStoreError
 

@@ -10,7 +10,7 @@ from machines import SMALL, URL, Machine, ids_seen_by
 from s3_server import S3Request, S3Server
 
 from pipelines.errors import InventoryError
-from pipelines.load.duckdb_file import update_duckdb_file
+from pipelines.publish.database import update_duckdb_file
 from pipelines.simulator import generate
 from pipelines.storage.object_store import ObjectStore, ObjectStoreError
 

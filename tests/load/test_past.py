@@ -8,9 +8,10 @@ import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
 from pipelines.errors import InventoryError
-from pipelines.load.differences import difference
-from pipelines.load.manifest import Manifest
-from pipelines.load.past import build_past_file, find_snapshot
+from pipelines.history.diff import difference
+from pipelines.history.lookup import find_snapshot
+from pipelines.history.manifest import Manifest
+from pipelines.publish.time_travel import build_past_file
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 

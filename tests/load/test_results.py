@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.errors import InventoryError
-from pipelines.load import results
-from pipelines.load.results import write_result
+from pipelines.export import query_results as results
+from pipelines.export.query_results import write_result
 
 EVERY_TYPE = """
 SELECT 1 AS n, 'a' AS n, [1, 2] AS list, {'k': NULL} AS struct, MAP {'a': 1} AS map,

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.config.settings import KeepSnapshots
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import LASTING_TABLES, Manifest
-from pipelines.load.retention import prune, snapshots_to_keep
-from pipelines.load.sight import ABSENT
+from pipelines.history.first_seen import ABSENT
+from pipelines.history.manifest import LASTING_TABLES, Manifest
+from pipelines.history.retention import prune, snapshots_to_keep
+from pipelines.history.store import History
+from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import Publisher, Rows
 
-from pipelines.load import duckdb_file, fold, snapshot
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
-from pipelines.load.manifest import Manifest
-from pipelines.load.snapshot import PulledTables, commit_snapshot
+from pipelines.history import commit as snapshot
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import Manifest
+from pipelines.history.store import History
+from pipelines.publish import database as duckdb_file
+from pipelines.publish import incremental as fold
+from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import SEEN, Column, Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
 

@@ -17,9 +17,11 @@ from conftest import Publisher, Pulled, on_day, tables_in
 from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
-from pipelines.load import duckdb_file, fold, seal
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.retention import prune
+from pipelines.history.retention import prune
+from pipelines.publish import database as duckdb_file
+from pipelines.publish import fingerprint as seal
+from pipelines.publish import incremental as fold
+from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
 from pipelines.simulator import Sizes, generate

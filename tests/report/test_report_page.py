@@ -12,8 +12,8 @@ import pytest
 from browser import NEEDS_CHROMIUM, chromium
 from parsed_page import numbers, parsed, report_of, text_of
 
-from pipelines.load.duckdb_file import build_duckdb_file
-from pipelines.load.history import History
+from pipelines.history.store import History
+from pipelines.publish.database import build_duckdb_file
 from pipelines.report import page as report_page
 from pipelines.report.queries import MOST_POINTS, MOST_SHARES
 from pipelines.report.writing import write_report

@@ -10,8 +10,8 @@ import duckdb
 
 from pipelines.errors import InventoryError
 from pipelines.findings.catalogue import THRESHOLDS
-from pipelines.load.history import History
-from pipelines.load.run_tables import integrations_table, thresholds_table
+from pipelines.history.store import History
+from pipelines.publish.metadata_tables import integrations_table, thresholds_table
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INTEGRATIONS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.sql import parquet, quoted

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pipelines.config.settings import KeepSnapshots
-from pipelines.load.history import History
+from pipelines.history.store import History
 
 # What `diff` compares is never removed.
 NEWEST = 2

@@ -1,5 +1,6 @@
 """Turns the tables of one pull into an immutable snapshot of the history."""
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,12 +9,11 @@ import pyarrow as pa
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
-from pipelines.load.changes import changes_of
-from pipelines.load.history import History
-from pipelines.load.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.load.run_tables import snapshots_table
-from pipelines.load.scope import columns_not_read, read_by_both, was_read
-from pipelines.load.sight import ABSENT, removed_before, sights_in, sights_of, with_sight
+from pipelines.history.changes import changes_of
+from pipelines.history.first_seen import ABSENT, removed_before, sights_in, sights_of, with_sight
+from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.history.scope import columns_not_read, read_by_both, was_read
+from pipelines.history.store import History
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.sql import in_memory
@@ -165,3 +165,32 @@ class _SnapshotWriter:
         # The version that wrote it kept no such table.
         snapshot_ids = self._history.snapshot_ids(self._integration)
         return removed_before(self._history.parts(CHANGES.name, self._integration, snapshot_ids))
+
+
+def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
+    """The row of `snapshots` that tells of one pull.
+
+    Args:
+        manifest: what the pull was.
+        completeness: how each of its lists was proven complete, one row per list. Only the sums
+            per endpoint and proof become part of the row: there may be ten thousands of lists.
+    """
+    row = {
+        "integration": manifest.integration.name,
+        "rows": json.dumps(manifest.rows),
+        "completeness": json.dumps(_sums(completeness)),
+        **manifest.model_dump(include={"snapshot_id", "run_id"}),
+        **manifest.pull.model_dump(
+            include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
+        ),
+    }
+    return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
+
+
+def _sums(completeness: pa.Table) -> list[dict[str, object]]:
+    numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
+    groups = completeness.group_by(["endpoint", "proof"]).aggregate(
+        [([], "count_all"), *((name, "sum") for name in numbers)]
+    )
+    names = ["endpoint", "proof", "lists", *numbers]
+    return groups.sort_by("endpoint").rename_columns(names).to_pylist()

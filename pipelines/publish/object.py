@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.load.seal import sealed_at
+from pipelines.publish.fingerprint import sealed_at
 from pipelines.storage.atomic import replace_durably, write_text
 from pipelines.storage.object_store import ConflictError, ObjectStore, Version
 

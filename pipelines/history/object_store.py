@@ -19,8 +19,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.history import EVERY, History, digest_of, in_order
-from pipelines.load.manifest import Manifest
+from pipelines.history.manifest import Manifest
+from pipelines.history.store import EVERY, History, digest_of, in_order
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
 from pipelines.storage.object_store import ObjectStore, Version

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.load.manifest import PullFacts
+from pipelines.history.manifest import PullFacts
 from pipelines.schema.model import Table
 from pipelines.schema.tables import APPLICATION_USERS, SYSTEM_GROUP_ASSOCIATIONS, USERS
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from pipelines.config.environment import home
 from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
-from pipelines.load.duckdb_file import build_duckdb_file, update_duckdb_file
-from pipelines.load.history import EVERY, History
+from pipelines.history.store import EVERY, History
+from pipelines.publish.database import build_duckdb_file, update_duckdb_file
 from pipelines.report.facts import Facts
 from pipelines.report.writing import write_report
 from pipelines.storage.locks import locked
@@ -25,7 +25,53 @@ from pipelines.workspace import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pipelines.load.published_object import PublishedObject
+    from pipelines.publish.object import PublishedObject
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from pipelines.history.lookup import find_snapshot
+from pipelines.history.manifest import Manifest
+from pipelines.publish.time_travel import build_past_file
+
+
+def manifests_of(integration: str | None) -> list[Manifest]:
+    """The manifests of an integration's snapshots, or without one of all, oldest first.
+
+    Raises:
+        InventoryError: nothing has been published, or nothing of that integration.
+    """
+    past = history()
+    known = past.snapshots()
+    if not known:
+        raise InventoryError(f"{past.place}: no inventory has been published here yet")
+    if integration and integration not in known:
+        raise unpublished(integration, known)
+    return past.manifests(integration or EVERY)
+
+
+@contextmanager
+def inventory_file(snapshot_id: str | None, integration: str | None) -> Iterator[Path]:
+    """The published file, or one made for the occasion, which goes afterwards.
+
+    Args:
+        snapshot_id: as it was published with this snapshot; standard error says what is in it.
+        integration: whose snapshot is meant, where several have one; without a snapshot, in an
+            object store, whose file.
+
+    Raises:
+        InventoryError: there is no such snapshot, or its tables are gone.
+    """
+    if snapshot_id is None:
+        yield fetched_file(integration)
+        return
+    snapshot = find_snapshot(manifests_of(integration), snapshot_id)
+    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
+        path = Path(folder, published_file().name)
+        for each in build_past_file(history(), snapshot, path):
+            click.echo(f"{each.integration.name}: {each.snapshot_id}", err=True)
+        yield path
 
 
 def renew_file(integration: str) -> Path:
@@ -101,7 +147,7 @@ def published_object(path: Path) -> "PublishedObject | None":
     store = object_store()
     if store is None:
         return None
-    from pipelines.load.published_object import PublishedObject  # noqa: PLC0415 -- an extra
+    from pipelines.publish.object import PublishedObject  # noqa: PLC0415 -- an extra
 
     return PublishedObject(store, home(), path)
 

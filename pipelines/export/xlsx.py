@@ -12,7 +12,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import InventoryError
-from pipelines.load.results import Relation, as_text
+from pipelines.export.query_results import Relation, as_text
 from pipelines.sql import identifier
 
 SHEET_ROWS = 1_048_576

@@ -7,8 +7,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
-from pipelines.load.results import Relation, write_result
-from pipelines.load.spreadsheets import without_formula, write_workbook
+from pipelines.export.query_results import Relation, write_result
+from pipelines.export.xlsx import without_formula, write_workbook
 from pipelines.schema.tables import TABLES
 from pipelines.sql import identifier, quoted
 

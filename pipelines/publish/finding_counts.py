@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipelines.findings.catalogue import FINDINGS, QUESTIONS
 from pipelines.findings.finding import SCHEMA, Finding
-from pipelines.load.reading import bounded
+from pipelines.publish.reader import bounded
 
 MOST_NAMES = 10
 

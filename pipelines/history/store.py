@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.load.manifest import Manifest
-from pipelines.load.scope import was_read
+from pipelines.history.manifest import Manifest
+from pipelines.history.scope import was_read
 from pipelines.schema.model import Table
 from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
 

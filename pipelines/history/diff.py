@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipelines.errors import InventoryError
-from pipelines.load.changes import changes_of
-from pipelines.load.history import History
-from pipelines.load.manifest import Manifest
-from pipelines.load.past import find_snapshot
-from pipelines.load.scope import columns_not_read, read_by_both, was_read
+from pipelines.history.changes import changes_of
+from pipelines.history.lookup import find_snapshot
+from pipelines.history.manifest import Manifest
+from pipelines.history.scope import columns_not_read, read_by_both, was_read
+from pipelines.history.store import History
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, CHANGES, INVENTORY_TABLES, TABLES
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
-from pipelines.load.ddl import statements
-from pipelines.load.fold import FOLD_VERSION, fold, folded
-from pipelines.load.history import EVERY, History
-from pipelines.load.seal import seal_of, sealed_at
+from pipelines.history.store import EVERY, History
+from pipelines.publish.ddl import statements
+from pipelines.publish.fingerprint import seal_of, sealed_at
+from pipelines.publish.incremental import FOLD_VERSION, fold, folded
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS

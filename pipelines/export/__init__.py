@@ -1,0 +1,1 @@
+"""Files for other programs: query results, whole tables, workbooks and OCSF events."""

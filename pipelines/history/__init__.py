@@ -1,0 +1,1 @@
+"""Immutable snapshots of every pull, and what changed between them."""

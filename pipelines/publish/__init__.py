@@ -1,0 +1,1 @@
+"""The published DuckDB file: build, extend, read, travel in time."""
