@@ -8,8 +8,8 @@ from assets_defs.keys import table_key
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.publication import inventory_duckdb
 from pipelines.errors import InventoryError
-from pipelines.findings.catalogue import FINDINGS
-from pipelines.findings.finding import SCHEMA, Finding
+from pipelines.findings.catalog import FINDINGS
+from pipelines.findings.model import SCHEMA, Finding
 from pipelines.publish.finding_counts import Found, found_in
 from pipelines.workspace import published_file
 

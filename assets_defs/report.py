@@ -9,7 +9,7 @@ from assets_defs.keys import table_key
 from assets_defs.resources import Metadata
 from pipelines.errors import InventoryError
 from pipelines.publish.publisher import renew_report
-from pipelines.report.facts import SEVERITIES, Facts
+from pipelines.report.model import SEVERITIES, Facts
 from pipelines.workspace import place_of, report_file
 
 INVENTORY_DUCKDB = table_key("inventory_duckdb")

@@ -18,7 +18,7 @@ from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
 from pipelines.history.store import History
 from pipelines.publish.database import update_duckdb_file
-from pipelines.report.writing import write_report
+from pipelines.report.render import write_report
 
 INTEGRATION = IntegrationFacts(
     name="acme", type="jumpcloud", scope="cloud", description="", region="us", enabled=True

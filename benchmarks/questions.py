@@ -9,7 +9,7 @@ import time
 
 import duckdb
 
-from pipelines.findings.catalogue import FINDING_VIEWS
+from pipelines.findings.catalog import FINDING_VIEWS
 
 # Who is bound to most groups, and the device that is in most of these: there are many paths.
 _PAIR = """

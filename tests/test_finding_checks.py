@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from conftest import FIRST_DAY, Publisher, Pulled
 
-from pipelines.findings.catalogue import FINDINGS
+from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Sizes, generate, violations
 
 MOST = 10

@@ -16,7 +16,7 @@ from conftest import Publisher, Pulled, on_day
 
 from pipelines.history.manifest import Manifest
 from pipelines.publish.database import build_duckdb_file
-from pipelines.report.writing import write_report
+from pipelines.report.render import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.storage.atomic import write_parquet

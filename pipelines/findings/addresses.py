@@ -1,6 +1,6 @@
 """Findings of addresses that several devices share."""
 
-from pipelines.findings.finding import Finding, began
+from pipelines.findings.model import Finding, began
 
 SHARED_PRIVATE_ADDRESSES = Finding(
     name="shared_private_addresses",

@@ -1,6 +1,6 @@
 """Findings of devices: which are unsafe, forgotten, or nobody's."""
 
-from pipelines.findings.finding import Finding, began
+from pipelines.findings.model import Finding, began
 
 UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     name="unencrypted_systems_of_privileged_users",

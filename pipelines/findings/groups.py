@@ -1,6 +1,6 @@
 """Findings of what grants access: system groups and applications."""
 
-from pipelines.findings.finding import Finding, began
+from pipelines.findings.model import Finding, began
 
 GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     name="groups_with_passwordless_sudo",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.findings.catalogue import FINDING_VIEWS, THRESHOLDS
+from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.history.store import EVERY, History
 from pipelines.publish.ddl import statements
 from pipelines.publish.fingerprint import seal_of, sealed_at

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.findings.catalogue import FINDINGS, QUESTIONS
-from pipelines.findings.finding import SCHEMA, Finding
+from pipelines.findings.catalog import FINDINGS, QUESTIONS
+from pipelines.findings.model import SCHEMA, Finding
 from pipelines.publish.reader import bounded
 
 MOST_NAMES = 10

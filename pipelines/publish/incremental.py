@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import duckdb
 
 from pipelines.errors import InventoryError
-from pipelines.findings.catalogue import THRESHOLDS
+from pipelines.findings.catalog import THRESHOLDS
 from pipelines.history.store import History
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
 from pipelines.schema.model import Table

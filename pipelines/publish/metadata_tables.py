@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from pipelines.findings.catalogue import THRESHOLDS
+from pipelines.findings.catalog import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.schema.tables import INTEGRATIONS
 

@@ -10,8 +10,8 @@ from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
 from pipelines.history.store import EVERY, History
 from pipelines.publish.database import build_duckdb_file, update_duckdb_file
-from pipelines.report.facts import Facts
-from pipelines.report.writing import write_report
+from pipelines.report.model import Facts
+from pipelines.report.render import write_report
 from pipelines.storage.locks import locked
 from pipelines.workspace import (
     history,

@@ -10,7 +10,7 @@ from pygal.etree import etree
 from pygal.graph.graph import Graph
 from pygal.style import Style
 
-from pipelines.report.facts import Coverage, Point, Share
+from pipelines.report.model import Coverage, Point, Share
 
 UNKNOWN = "not known"
 LABEL_LENGTH = 24

@@ -8,10 +8,10 @@ from typing import TypeVar
 
 import duckdb
 
-from pipelines.findings.catalogue import FINDINGS
-from pipelines.findings.finding import SCHEMA
-from pipelines.findings.finding import Finding as Question
-from pipelines.report.facts import (
+from pipelines.findings.catalog import FINDINGS
+from pipelines.findings.model import SCHEMA
+from pipelines.findings.model import Finding as Question
+from pipelines.report.model import (
     Change,
     Count,
     Coverage,

@@ -7,7 +7,6 @@ from pipelines.transform.assets import (
     SYSTEMS,
     USERS,
 )
-from pipelines.transform.engine import Transform
 from pipelines.transform.relationships import (
     APPLICATION_USERS,
     SYSTEM_GROUP_ASSOCIATIONS,
@@ -15,6 +14,7 @@ from pipelines.transform.relationships import (
     SYSTEM_GROUP_USERS,
     SYSTEM_IPV4_ADDRESSES,
 )
+from pipelines.transform.transform import Transform
 
 # Each comes after the tables that it reads.
 TRANSFORMS: dict[str, Transform] = {

@@ -4,8 +4,8 @@ An id that the graph names but no list knows keeps a row of its own, with `resol
 """
 
 from pipelines.schema import tables as contract
-from pipelines.transform.engine import Transform
-from pipelines.transform.reach import APPLICATION_WORDS, GROUPS, counted
+from pipelines.transform.distinct_counts import APPLICATION_WORDS, GROUPS, counted
+from pipelines.transform.transform import Transform
 
 # What a pull did not ask for is unknown, not zero.
 _APPLICATIONS_PULLED = "EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')"

@@ -5,7 +5,7 @@ section 4).
 """
 
 from pipelines.schema import tables as contract
-from pipelines.transform.engine import Transform
+from pipelines.transform.transform import Transform
 
 _VIA_USER_GROUPS = """
     coalesce(list_bool_or(list_transform(paths, lambda path: len(path) = 1)), FALSE) AS direct,

@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.data_dictionary import data_dictionary
+from pipelines.docgen.data_dictionary import data_dictionary
 from pipelines.history.store import History
 from pipelines.publish.database import build_duckdb_file
 

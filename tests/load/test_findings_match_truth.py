@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config.thresholds import Thresholds
-from pipelines.findings.catalogue import FINDINGS
-from pipelines.findings.document import document
+from pipelines.docgen.findings import document
+from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, awkward, findings, generate, truth, violations
 from pipelines.simulator.data.violations import sudo
 from pipelines.simulator.oracle.findings import Findings

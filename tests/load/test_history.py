@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
-from pipelines.findings.catalogue import FINDING_VIEWS
+from pipelines.findings.catalog import FINDING_VIEWS
 from pipelines.history.store import History
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.macros import MACROS

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from conftest import Publisher, Pulled
 
-from pipelines.findings.catalogue import FINDING_VIEWS, FINDINGS
+from pipelines.findings.catalog import FINDING_VIEWS, FINDINGS
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 
-from pipelines.report.writing import write_report
+from pipelines.report.render import write_report
 
 VOID = frozenset({"meta", "br", "img", "link", "input", "hr", "base"})
 

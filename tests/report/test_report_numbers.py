@@ -9,7 +9,7 @@ import pytest
 from conftest import FIRST_DAY, Publisher, Pulled, on_day
 from parsed_page import Element, numbers, report_of
 
-from pipelines.findings.catalogue import FINDINGS
+from pipelines.findings.catalog import FINDINGS
 from pipelines.report.queries import FIRST_NAMES
 from pipelines.simulator import Organization, Sizes, generate
 

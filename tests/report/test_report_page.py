@@ -14,9 +14,9 @@ from parsed_page import numbers, parsed, report_of, text_of
 
 from pipelines.history.store import History
 from pipelines.publish.database import build_duckdb_file
-from pipelines.report import page as report_page
+from pipelines.report import render as report_page
 from pipelines.report.queries import MOST_POINTS, MOST_SHARES
-from pipelines.report.writing import write_report
+from pipelines.report.render import write_report
 
 STORED = Path(__file__).parent.parent / "load" / "data" / "first_version" / "history"
 CHARTS = 8

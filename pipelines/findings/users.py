@@ -1,6 +1,6 @@
 """Findings of users: who should not reach what they reach."""
 
-from pipelines.findings.finding import Finding
+from pipelines.findings.model import Finding
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
     name="suspended_users_with_access",

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS
-from pipelines.findings.catalogue import FINDINGS, SUMMARY, THRESHOLDS
-from pipelines.findings.finding import COLUMNS, SCHEMA, Finding
+from pipelines.findings.catalog import FINDINGS, SUMMARY, THRESHOLDS
+from pipelines.findings.model import COLUMNS, SCHEMA, Finding
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Macro
 

@@ -1,6 +1,6 @@
 """Findings of what the latest snapshot shows for the first time, and of what it cannot name."""
 
-from pipelines.findings.finding import Finding
+from pipelines.findings.model import Finding
 
 # The rows of `changes` that lead to the latest snapshot; none where there is only one.
 _LATEST = """

@@ -5,12 +5,45 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
+from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipelines.errors import InventoryError
 from pipelines.report.charts import UNKNOWN, course_chart, coverage_chart, shares_chart
-from pipelines.report.facts import SEVERITIES, Count, Facts
+from pipelines.report.model import SEVERITIES, Count, Facts
+from pipelines.report.queries import read_facts
+from pipelines.sql import in_memory, quoted
+from pipelines.storage.atomic import write_text
+
+
+def write_report(inventory: Path, path: Path) -> Sequence[Facts]:
+    """Write the report of a published file and rename it over the last one; what it says.
+
+    The same file gives the same report, byte by byte.
+
+    Args:
+        inventory: the DuckDB file.
+        path: the report.
+
+    Raises:
+        InventoryError: the report cannot be written; the last one stays.
+        duckdb.Error: the file is missing or damaged, or there is no room to answer.
+    """
+    with in_memory() as connection:
+        connection.execute(f"ATTACH {quoted(str(inventory))} AS inventory (READ_ONLY)")
+        connection.execute("USE inventory")
+        facts = read_facts(connection)
+    try:
+        write_text(render(facts), path)
+    except OSError as error:
+        raise InventoryError(
+            f"{path}: cannot be written ({error.strerror}); when that is mended, "
+            "`jumpcloud-inventory rebuild` writes it"
+        ) from None
+    return facts
+
 
 # What is beyond stays in the file: a page of more is opened by no browser at once.
 MOST_BYTES = 1_500_000

@@ -1,7 +1,6 @@
 """The data dictionary: what a published inventory holds, as Markdown.
 
-`python -m pipelines.data_dictionary` prints it, for docs/data-dictionary.md. Tables come from the
-contract; views and macros are read from an empty file that is published for the purpose, so that
+`python -m pipelines.docgen data-dictionary` prints it. Tables come from the contract; views and macros are read from an empty file that is published for the purpose, so that
 the types are those that a reader finds.
 """
 
@@ -24,8 +23,7 @@ _INTRODUCTION = """\
 # Data dictionary
 
 Every table, view and macro of `inventory.duckdb`. Made by `make docs` from the code that publishes
-them, and a test compares it: change `contract.py`, `views.py` and `macros.py` of `pipelines/`, or
-`pipelines/findings/`, never this file.
+them, and a test compares it: change `pipelines/schema/` or `pipelines/findings/`, never this file.
 The same words are the comments in the DuckDB file:
 
 ```sql
@@ -144,7 +142,3 @@ def _short(type_: str) -> str:
 
 def _names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-if __name__ == "__main__":
-    print(data_dictionary(), end="")  # noqa: T201 -- what the command is for

@@ -1,11 +1,11 @@
 """Every finding, and how many there are of each."""
 
 from pipelines.findings.addresses import ADDRESSES
+from pipelines.findings.changes import MOVEMENTS
 from pipelines.findings.devices import DEVICES
-from pipelines.findings.finding import SCHEMA, Severity
 from pipelines.findings.groups import GROUPS
-from pipelines.findings.movements import MOVEMENTS
-from pipelines.findings.people import PEOPLE
+from pipelines.findings.model import SCHEMA, Severity
+from pipelines.findings.users import PEOPLE
 from pipelines.schema.model import Column, Table, View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")

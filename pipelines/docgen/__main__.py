@@ -1,0 +1,13 @@
+"""Print a generated page of the docs: `python -m pipelines.docgen data-dictionary|findings`."""
+
+import sys
+
+from pipelines.docgen.data_dictionary import data_dictionary
+from pipelines.docgen.findings import document
+
+PAGES = {"data-dictionary": data_dictionary, "findings": document}
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([name] for name in PAGES):
+        sys.exit(f"usage: python -m pipelines.docgen {'|'.join(PAGES)}")
+    print(PAGES[sys.argv[1]](), end="")  # noqa: T201 -- the page
