@@ -2,17 +2,21 @@
 
 import dagster as dg
 
-from assets_defs import combined
-from assets_defs.alerts import alert_on_failure, alert_on_late
-from assets_defs.automation import integrations_of_settings, refresh_inventory, schedules_of
-from assets_defs.endpoints import pull
-from assets_defs.findings import findings
-from assets_defs.inventory import tables
-from assets_defs.old_runs import forget_old_runs
-from assets_defs.publication import commit, inventory_duckdb
+from assets_defs.assets.combined_file import inventory_of_all
+from assets_defs.assets.integration_status import STATUS
+from assets_defs.assets.inventory_tables import tables
+from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.assets.raw_tables import pull
+from assets_defs.checks.findings import findings
+from assets_defs.console import TERMINAL, terminal_logger
+from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
-from assets_defs.status_asset import STATUS, report_status
-from assets_defs.terminal import TERMINAL, terminal_logger
+from assets_defs.schedules import schedules_of
+from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
+from assets_defs.sensors.combine_trigger import combine_what_was_published
+from assets_defs.sensors.partition_sync import integrations_of_settings
+from assets_defs.sensors.run_cleanup import forget_old_runs
+from assets_defs.sensors.status_table import report_status
 from pipelines.config.environment import home, object_store_url
 from pipelines.config.settings import load_settings
 
@@ -22,10 +26,10 @@ _is_shared = object_store_url() is not None
 defs = dg.Definitions(
     assets=[
         *(pull, tables, commit, inventory_duckdb, STATUS),
-        *([combined.inventory_of_all] if _is_shared else []),
+        *([inventory_of_all] if _is_shared else []),
     ],
     asset_checks=[findings],
-    jobs=[refresh_inventory, *([combined.combine_integrations] if _is_shared else [])],
+    jobs=[refresh_inventory, *([combine_integrations] if _is_shared else [])],
     schedules=schedules_of(load_settings()),
     sensors=[
         integrations_of_settings,
@@ -33,7 +37,7 @@ defs = dg.Definitions(
         alert_on_late,
         forget_old_runs,
         report_status,
-        *([combined.combine_what_was_published] if _is_shared else []),
+        *([combine_what_was_published] if _is_shared else []),
     ],
     resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
     executor=dg.in_process_executor,

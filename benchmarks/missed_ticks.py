@@ -16,7 +16,7 @@ from dagster._core.scheduler.instigation import (
 )
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
-from assets_defs.automation import schedule_name
+from assets_defs.schedules import schedule_name
 from pipelines.config.schedule import Schedule
 
 DEFINITIONS = "assets_defs.definitions"

@@ -234,7 +234,7 @@ def publisher(fast_tmp_path: Path) -> Publisher:
 @pytest.fixture
 def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
     """Run a command in the publisher's data directory, with `kept` as the only integration."""
-    from assets_defs.cli import main  # noqa: PLC0415 -- Dagster takes seconds that few tests need
+    from assets_defs.cli.main import main  # noqa: PLC0415 -- Dagster takes seconds that few tests need
 
     settings = tmp_path / "integrations.toml"
     settings.write_text('[[integration]]\nname = "kept"\n')

@@ -11,8 +11,11 @@ import tempfile
 
 import dagster as dg
 
-from assets_defs import alerts, automation, endpoints, findings, publication  # noqa: F401
-from assets_defs.cli import main
+from assets_defs import schedules as automation  # noqa: F401
+from assets_defs.assets import raw_tables as endpoints  # noqa: F401
+from assets_defs.checks import findings  # noqa: F401
+from assets_defs.cli.main import main
+from assets_defs.sensors import alerts  # noqa: F401
 
 
 def _serve() -> None:

@@ -22,9 +22,9 @@ import pyarrow.parquet as pq
 from killing import Work
 
 import assets_defs.definitions  # noqa: F401 -- before the fork
-from assets_defs.cli import main
-from assets_defs.keys import PULLS, raw_key, table_key
-from assets_defs.publication import commit, inventory_duckdb
+from assets_defs.asset_keys import PULLS, raw_key, table_key
+from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.cli.main import main
 from assets_defs.resources import ParquetStore
 from pipelines import workspace as whole
 from pipelines.config.environment import home

@@ -16,12 +16,12 @@ import tenacity
 from conftest import Publisher, Pulled, on_day
 from webhooks import Webhook, served_webhook
 
-from assets_defs.alerts import alert_on_failure, alert_on_late
-from assets_defs.automation import refresh_inventory
-from assets_defs.endpoints import pull as pull_assets
-from assets_defs.lateness import LONG_AGO, enabled_since, is_late
+from assets_defs.assets.raw_tables import pull as pull_assets
+from assets_defs.jobs import refresh_inventory
 from assets_defs.resources import ParquetStore
-from assets_defs.status import statuses_of
+from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
+from assets_defs.runs.status import statuses_of
+from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
 from pipelines.config.settings import Settings, load_settings
 from pipelines.notifications import SENT, Alert, send_alert
 from pipelines.simulator import Sizes, generate

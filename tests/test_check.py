@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 from conftest import KEY_VARIABLE, Pulled
 
-from assets_defs.cli import main
+from assets_defs.cli.main import main
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
 from pipelines.extract.connection_check import missing_without, try_connection

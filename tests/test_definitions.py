@@ -57,7 +57,7 @@ def automation(environment: dict[str, str]) -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
-        yield import_module("assets_defs.automation")
+        yield import_module("assets_defs.schedules")
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +192,7 @@ def test_a_tick_ends_no_run_that_may_be_on_another_machine(
     monkeypatch.setattr(abandoned, "BEGINNING", timedelta(0))
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     launcher = {
-        "module": "assets_defs.cluster.launcher",
+        "module": "assets_defs.celery.launcher",
         "class": "WatchingCeleryRunLauncher",
         "config": {"broker": "redis://127.0.0.1:1/0", "backend": "redis://127.0.0.1:1/1"},
     }

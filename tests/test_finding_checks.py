@@ -19,7 +19,7 @@ def check(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Check:
     """Runs the checks on what was published."""
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(publisher.home))
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(publisher.home / "none.toml"))
-    findings = import_module("assets_defs.findings").findings
+    findings = import_module("assets_defs.checks.findings").findings
 
     def run() -> dict[str, dg.AssetCheckResult]:
         results: Iterator[dg.AssetCheckResult] = findings(dg.build_asset_check_context())

@@ -10,9 +10,9 @@ import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
-from assets_defs.old_runs import forget_runs, forget_status
-from assets_defs.run import limit_runs_at_once, prepare_home
-from assets_defs.status_asset import STATUS
+from assets_defs.assets.integration_status import STATUS
+from assets_defs.runs.instance import limit_runs_at_once, prepare_home
+from assets_defs.sensors.run_cleanup import forget_runs, forget_status
 from pipelines.errors import SettingsError
 
 

@@ -13,9 +13,9 @@ from conftest import Installation, tables_in
 from machines import SMALL, URL
 from s3_server import BUCKET, S3Server
 
-from assets_defs.alerts import alert_on_late
-from assets_defs.cli import main
-from assets_defs.status_asset import report_status
+from assets_defs.cli.main import main
+from assets_defs.sensors.alerts import alert_on_late
+from assets_defs.sensors.status_table import report_status
 from pipelines import workspace as places
 from pipelines.history.object_store import MirroredHistory
 from pipelines.publish.database import build_duckdb_file

@@ -10,7 +10,7 @@ from conftest import KEY_VARIABLE
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets_defs.cli import main
+from assets_defs.cli.main import main
 from pipelines.config.editor import append_integration
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from conftest import Installation
 
-from assets_defs.status_asset import report_status
+from assets_defs.sensors.status_table import report_status
 from pipelines.simulator import Server, Sizes, generate
 
 SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)

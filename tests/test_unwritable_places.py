@@ -13,7 +13,7 @@ from killing import Work, children
 from mending import Victim
 from small_disk import filled, on_small_disk, small_disk_of
 
-from assets_defs.failures import step_failure_in_words
+from assets_defs.runs.failures import step_failure_in_words
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

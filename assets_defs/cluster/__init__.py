@@ -1,1 +1,1 @@
-"""Runs on the workers of several machines, through Celery: see docs/cluster.md."""
+"""Deprecated import paths of version 0.1."""

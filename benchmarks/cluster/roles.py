@@ -58,7 +58,7 @@ class Cluster:
 
     def start_worker(self, name: str) -> None:
         """Start a worker that takes a run at a time."""
-        command = [f"{BIN}/celery", "-A", "assets_defs.cluster.worker", "worker"]
+        command = [f"{BIN}/celery", "-A", "assets_defs.celery.worker", "worker"]
         command += ["--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", "info"]
         self.workers[name] = self._start(name, command)
 

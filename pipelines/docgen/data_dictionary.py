@@ -1,7 +1,7 @@
 """The data dictionary: what a published inventory holds, as Markdown.
 
-`python -m pipelines.docgen data-dictionary` prints it. Tables come from the contract; views and macros are read from an empty file that is published for the purpose, so that
-the types are those that a reader finds.
+Tables come from the data contract. Views and macros are read from an empty published file, so that
+their types are those that a reader finds.
 """
 
 import tempfile

@@ -4,7 +4,7 @@ import sys
 
 import sqlalchemy as sa
 
-from assets_defs.cluster.database import expect_restarts
+from assets_defs.celery.postgres import expect_restarts
 
 expect_restarts()
 engine = sa.create_engine(sys.argv[1], isolation_level="AUTOCOMMIT")

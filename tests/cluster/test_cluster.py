@@ -7,9 +7,9 @@ from pathlib import Path
 import dagster as dg
 from needs import NEEDS_SERVICES
 
-from assets_defs.cluster.launcher import LOST
-from assets_defs.failures import failure_in_words
+from assets_defs.celery.launcher import LOST
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.failures import failure_in_words
 from benchmarks.cluster.deployment import Deployment, deployment
 from benchmarks.cluster.services import wait_until
 from pipelines.simulator import Behavior, Sizes, generate

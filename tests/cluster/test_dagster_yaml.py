@@ -9,7 +9,7 @@ from dagster._core.instance.ref import InstanceRef
 from dagster._core.scheduler import DagsterDaemonScheduler
 from dagster_shared.yaml_utils import load_yaml_from_path
 
-from assets_defs.cluster.launcher import WatchingCeleryRunLauncher
+from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from benchmarks.cluster.roles import DAGSTER_YAML
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_dagster_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_worker_without_it_says_what_to_do(tmp_path: Path) -> None:
     celery = Path(sys.executable).with_name("celery")
     done = subprocess.run(
-        [celery, "-A", "assets_defs.cluster.worker", "worker"],
+        [celery, "-A", "assets_defs.celery.worker", "worker"],
         env={"JUMPCLOUD_INVENTORY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -9,8 +9,8 @@ from dagster._core.launcher import WorkerStatus
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 from needs import NEEDS_SERVICES
 
-from assets_defs.cluster import launcher as launcher_module
-from assets_defs.cluster.launcher import LOST, WatchingCeleryRunLauncher
+from assets_defs.celery import launcher as launcher_module
+from assets_defs.celery.launcher import LOST, WatchingCeleryRunLauncher
 from benchmarks.cluster.services import redis_server
 
 pytestmark = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from needs import NEEDS_SERVICES
 
-from assets_defs.cluster.database import LOST_DATABASE
+from assets_defs.celery.postgres import LOST_DATABASE
 from benchmarks.cluster.services import Postgres, postgres, wait_until
 
 pytestmark = NEEDS_SERVICES

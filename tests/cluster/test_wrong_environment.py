@@ -12,7 +12,7 @@ from benchmarks.cluster.roles import DAGSTER_YAML
 from benchmarks.cluster.services import postgres
 
 STATUS = ("jumpcloud-inventory", "status")
-WORKER = ("celery", "-A", "assets_defs.cluster.worker", "worker")
+WORKER = ("celery", "-A", "assets_defs.celery.worker", "worker")
 SECRET = "not-this-one"
 Start = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -11,7 +11,7 @@ import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 from test_doc_deployment import settings_of
 
-from assets_defs.instance import DAGSTER_HOME_VARIABLE
+from assets_defs.runs.instance import DAGSTER_HOME_VARIABLE
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, WORK_VARIABLE
 
 ROOT = Path(__file__).parents[2]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from assets_defs.cli import main
+from assets_defs.cli.main import main
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import pytest
 
-from assets_defs.cli import main
+from assets_defs.cli.main import main
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE
 
 ROOT = Path(__file__).parents[2]

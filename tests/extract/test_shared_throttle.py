@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis_server import RedisServer, needs_redis
 
-from assets_defs.cli import main
+from assets_defs.cli.main import main
 from pipelines.config.credentials import credentials_of
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, SettingsError

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
-from assets_defs.wording import describe
+from assets_defs.cli.diff_text import describe
 from pipelines.errors import InventoryError
 from pipelines.history.diff import Difference, difference, snapshots_to_compare
 from pipelines.simulator import Organization, Sizes, generate

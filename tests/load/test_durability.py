@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import Publisher, Pulled
 
-from assets_defs.run import prepare_home
+from assets_defs.runs.instance import prepare_home
 from pipelines.simulator import Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

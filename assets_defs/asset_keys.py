@@ -1,0 +1,24 @@
+"""The asset keys: raw tables under `jumpcloud`, tables of the data contract under `inventory`."""
+
+import dagster as dg
+
+JUMPCLOUD = "jumpcloud"
+INVENTORY = "inventory"
+COMPLETENESS = "completeness"
+PULLS = "pulls"
+# The group of the assets that cover all integrations.
+COMBINED = "combined"
+
+
+def raw_key(name: str) -> dg.AssetKey:
+    """The asset key of a raw table."""
+    return dg.AssetKey([JUMPCLOUD, name])
+
+
+def table_key(name: str) -> dg.AssetKey:
+    """The asset key of a table of the contract."""
+    return dg.AssetKey([INVENTORY, name])
+
+
+INVENTORY_DUCKDB = table_key("inventory_duckdb")
+INVENTORY_OF_ALL = table_key("inventory_of_all")

@@ -1,0 +1,1 @@
+"""The assets: raw tables, contract tables, and what is published."""

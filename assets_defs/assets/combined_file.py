@@ -1,0 +1,31 @@
+"""In an object store: the file over all integrations, brought up to date a few times an hour."""
+
+import dagster as dg
+
+from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL
+from assets_defs.partitions import OWNERS
+from assets_defs.runs.step import errors_as_failures
+from pipelines.publish.publisher import combine
+from pipelines.workspace import published_file, report_file, uri_of
+
+
+@dg.asset(
+    key=INVENTORY_OF_ALL,
+    # No dependency: one would make a run of an integration wait for all partitions of the other.
+    description="The DuckDB file over all integrations, and its report",
+    group_name=COMBINED,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+)
+def inventory_of_all() -> dg.MaterializeResult[None]:
+    """Fold what each integration has published since into the file over all."""
+    with errors_as_failures():
+        combine()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": uri_of(published_file()),
+            "bytes": published_file().stat().st_size,
+            "report": uri_of(report_file()),
+        }
+    )

@@ -1,0 +1,208 @@
+"""One asset per endpoint pulled, materialized together: one pull is one reading of all lists."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from math import ceil
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
+from assets_defs.console import IN_BAR, TERMINAL, progress_bar
+from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.resources import Metadata, ParquetStore
+from assets_defs.runs.stale import end_runs_before
+from assets_defs.runs.step import step
+from pipelines import workspace as whole
+from pipelines.config.environment import home
+from pipelines.extract.completeness import COMPLETENESS_SCHEMA
+from pipelines.extract.estimate import Plan
+from pipelines.extract.paginator import IncompleteError
+from pipelines.extract.progress import Progress
+from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
+from pipelines.workspace import history
+
+COMPLETE = "complete"
+PROGRESS_SECONDS = 5.0
+
+
+def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> dg.AssetSpec:
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    return dg.AssetSpec(
+        key=raw_key(name),
+        deps=[raw_key(parent)] if parent else [],
+        description=description,
+        group_name=JUMPCLOUD,
+        kinds={"jumpcloud", "parquet"},
+        owners=OWNERS,
+        metadata={"dagster/column_schema": dg.TableSchema(columns)},
+        code_version="1",
+        partitions_def=INTEGRATIONS,
+    )
+
+
+def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
+    description = f"{endpoint.description}. `GET {endpoint.path}`"
+    return _spec(endpoint.name, description, endpoint.table_schema, endpoint.parent)
+
+
+@dg.multi_asset(
+    name="pull",
+    specs=[
+        *map(_endpoint_spec, ENDPOINTS.values()),
+        _spec(COMPLETENESS, "How each list was proven to be read to its end", COMPLETENESS_SCHEMA),
+        _spec(PULLS, "When the organisation was pulled, and the calls sent", PULL_SCHEMA),
+    ],
+    check_specs=[
+        dg.AssetCheckSpec(
+            COMPLETE,
+            asset=raw_key(name),
+            blocking=True,
+            description="Every list was read to its end; holes are deleted members",
+        )
+        for name in ENDPOINTS
+    ],
+)
+def pull(
+    context: dg.AssetExecutionContext, parquet: ParquetStore
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    """Read all lists of the organisation at the same time, under one throttle."""
+    reporter = _Reporter(context)
+    with step(context) as integration:
+        end_runs_before(context.instance, integration.name, context.run.run_id)
+        history().latest(integration.name)  # what cannot be reached is told before all the calls
+        try:
+            with reporter.shown():
+                result = pull_organization(integration, home(), reporter.progress, reporter.retry)
+        except IncompleteError as error:
+            yield dg.AssetCheckResult(
+                check_name=COMPLETE,
+                asset_key=raw_key(error.list_id.endpoint),
+                passed=False,
+                metadata={"list": str(error.list_id), "reason": str(error)},
+            )
+            raise
+        yield from _stored(context, result, parquet)
+
+
+def _stored(
+    context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Write each raw table, and say how it was proven complete."""
+    tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
+    whole.begin(whole.PULL, context.partition_key)
+    checks: list[dg.AssetCheckResult] = []
+    for name, table in tables.items():
+        proofs = result.completeness.filter(pc.field("endpoint") == name)
+        more: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        if name in ENDPOINTS:
+            checks.append(_check(name, proofs, table.num_rows))
+            unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
+            more["unknown_fields"] = unknown or "none"
+            if unknown:
+                context.log.warning("%s: the API sends fields that nobody knew: %s", name, unknown)
+        yield dg.MaterializeResult(
+            asset_key=raw_key(name),
+            metadata={**parquet.write(raw_key(name), context.partition_key, table), **more},
+            check_results=checks[-1:] if name in ENDPOINTS else [],
+        )
+    if all(check.passed for check in checks):
+        whole.finish(whole.PULL, context.partition_key)
+
+
+class _Reporter:
+    """Logs the plan, and then progress and retries at a rate that a person can read.
+
+    On a terminal, a bar shows the progress.
+    """
+
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._log = context.log
+        loggers = context.run.run_config.get("loggers")
+        self._is_on_terminal = isinstance(loggers, Mapping) and TERMINAL in loggers
+        self._bar: Callable[[Progress], None] | None = None
+        self._plan: Plan | None = None
+        self._started = time.monotonic()
+        self._last = {"progress": self._started, "retry": float("-inf")}
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Show a bar while a pull is under way."""
+        with progress_bar(is_wanted=self._is_on_terminal) as self._bar:
+            yield
+
+    def progress(self, progress: Progress) -> None:
+        """Tell how far the pull is."""
+        if progress.plan != self._plan:
+            self._plan = progress.plan
+            self._log.info(f"plan: {progress.plan}")
+        if self._bar:
+            self._bar(progress)
+        if self._is_due("progress"):
+            words = _in_words(progress, time.monotonic() - self._started)
+            self._log.info(words, extra={IN_BAR: self._bar is not None})
+
+    def retry(self, why: str) -> None:
+        """Tell that a call is sent again."""
+        if self._is_due("retry"):
+            self._log.info(why, extra={IN_BAR: False})
+
+    def _is_due(self, kind: str) -> bool:
+        is_due = time.monotonic() - self._last[kind] >= PROGRESS_SECONDS
+        if is_due:
+            self._last[kind] = time.monotonic()
+        return is_due
+
+
+def _in_words(progress: Progress, seconds: float) -> str:
+    """How far a pull is that has been under way for so many seconds."""
+    counts, speed = progress.counts, progress.counts.calls / seconds
+    words = (
+        f"{progress.lists_done:,} of {progress.lists_known:,} lists, {counts.calls:,} calls, "
+        f"{speed:.0f} calls/s, {counts.throttled:,} throttled"
+    )
+    if not (progress.plan and speed):
+        return words
+    # Nearly all lists are those of a group or application, and take a call each.
+    left = timedelta(seconds=ceil((progress.lists_known - progress.lists_done) / speed))
+    return f"{words}, about {left} left"
+
+
+def _sums(proofs: pa.Table) -> dict[str, int]:
+    names = ("expected", "received", "holes", "duplicates", "pages", "rereads")
+    return {"lists": proofs.num_rows} | {name: pc.sum(proofs[name]).as_py() or 0 for name in names}
+
+
+def _check(name: str, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
+    """Every record that the API announced is there, or was deleted where that can be."""
+    sums = _sums(proofs)
+    return dg.AssetCheckResult(
+        check_name=COMPLETE,
+        asset_key=raw_key(name),
+        passed=rows == sums["received"] and (sums["holes"] == 0 or ENDPOINTS[name].may_have_holes),
+        metadata=sums | {"rows": rows},
+    )
+
+
+def _call_metadata(result: Pull) -> Metadata:
+    seconds = (result.finished_at - result.started_at).total_seconds()
+    counts, throttle = result.counts, result.throttle
+    points = [{"seconds": at, "calls_per_second": rate} for at, rate in throttle.rate_over_time]
+    columns = [dg.TableColumn("seconds", "float"), dg.TableColumn("calls_per_second", "float")]
+    return {
+        "planned_calls": result.plan.calls if result.plan else 0,
+        "calls": counts.calls,
+        "retries": counts.retries,
+        "throttled": counts.throttled,
+        "seconds": round(seconds, 2),
+        "paused_seconds": round(throttle.paused_seconds, 2),
+        "good_rate": round(throttle.good_rate, 2),
+        "rate_is_shared": throttle.is_shared,
+        "rate_over_time": dg.MetadataValue.table(
+            [dg.TableRecord(point) for point in points], dg.TableSchema(columns)
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Runs on several machines: the Celery launcher and worker, and PostgreSQL."""

@@ -1,0 +1,76 @@
+"""The Celery application of a worker: `celery -A assets_defs.celery.worker worker`."""
+
+import os
+
+import dagster as dg
+from celery import Celery
+from dagster._cli.api import _execute_run_command_body
+from dagster._core.instance.ref import InstanceRef
+from dagster._grpc.types import ExecuteRunArgs
+from dagster._serdes import unpack_value
+from dagster_celery.config import TASK_EXECUTE_JOB_NAME
+from dagster_shared.serdes.serdes import JsonSerializableValue
+
+from assets_defs.celery.launcher import WatchingCeleryRunLauncher
+from assets_defs.celery.postgres import expect_restarts, keep_connected
+from assets_defs.cli.options import errors_in_words
+from assets_defs.runs.instance import (
+    DAGSTER_HOME_VARIABLE,
+    DAGSTER_SETTINGS,
+    instance_errors_in_words,
+    open_instance,
+    prepare_home,
+)
+from pipelines.errors import SettingsError
+
+# After that Redis gives a run to another worker, too: it starts there if its own was killed before
+# it began, and else is passed over.
+UNANSWERED_SECONDS = 600
+
+
+def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
+    """Execute a run, as Dagster's own task of this name does; the exit code."""
+    expect_restarts()
+    arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
+    with dg.DagsterInstance.get() as instance:
+        keep_connected(instance)
+        return _execute_run_command_body(
+            arguments.run_id, instance, lambda _: None, set_exit_code_on_failure=True
+        )
+
+
+def _application() -> Celery:
+    prepare_home()
+    folder = os.environ[DAGSTER_HOME_VARIABLE]
+    with instance_errors_in_words():
+        launcher = InstanceRef.from_dir(folder).run_launcher
+    if not isinstance(launcher, WatchingCeleryRunLauncher):
+        raise SettingsError(
+            f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
+            "put the file there that docs/cluster.md describes"
+        )
+    # Else each run that it takes would fail, faster than other workers take them.
+    open_instance().dispose()
+    application = launcher.celery
+    application.conf.update(
+        # Read once, before the processes of the runs are forked.
+        include=["assets_defs.definitions"],
+        # Whatever a run holds, it holds no longer than its process.
+        worker_max_tasks_per_child=1,
+        # A worker takes no run that another could begin with now ...
+        worker_prefetch_multiplier=1,
+        # ... nor does one get lost that it took; Dagster passes over what comes a second time.
+        task_acks_late=True,
+        broker_transport_options={
+            **application.conf.broker_transport_options,
+            "visibility_timeout": UNANSWERED_SECONDS,
+        },
+        broker_connection_retry_on_startup=True,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    application.task(_execute_run, name=TASK_EXECUTE_JOB_NAME, track_started=True)
+    return application
+
+
+with errors_in_words():
+    app = _application()

@@ -1,0 +1,1 @@
+"""The asset checks: integrity, the removal guard and the findings."""

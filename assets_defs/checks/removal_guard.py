@@ -1,0 +1,57 @@
+"""The check that stops a publication from which too many assets vanished."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pyarrow as pa
+
+from assets_defs.asset_keys import table_key
+from assets_defs.checks.integrity import NOT_MOSTLY_GONE
+from pipelines.config.integration import Integration
+from pipelines.history.removal_guard import Removals, removals
+from pipelines.schema.model import Table
+from pipelines.workspace import history
+
+
+class Brake:
+    """Stops the publication when so many assets of a type vanished that someone must look.
+
+    Args:
+        integration: its settings say how many are too many.
+        completeness: the lists of this pull; what was not pulled is not missing.
+        is_released: whether someone looked, and lets this run through.
+    """
+
+    def __init__(
+        self, integration: Integration, completeness: pa.Table, *, is_released: bool
+    ) -> None:
+        self._integration = integration
+        self._is_released = is_released
+        self._pulled = set(completeness["endpoint"].to_pylist())
+
+    def results(self, table: Table, rows: pa.Table) -> Iterator[dg.AssetCheckResult]:
+        """The check of an asset table; none of another."""
+        if not table.is_asset:
+            return
+        gone = self._removals(table, rows)
+        share, minimum = self._integration.removal_share, self._integration.removal_minimum
+        is_stopped = gone.are_too_many(share, minimum) and not self._is_released
+        words = (
+            f"{gone.missing} of {gone.before} {table.name} vanished since the last snapshot "
+            f"({gone.after} now), among them: {', '.join(gone.names)}. If that is right, "
+            "publish with `jumpcloud-inventory run --accept-removals`"
+        )
+        yield dg.AssetCheckResult(
+            check_name=NOT_MOSTLY_GONE,
+            asset_key=table_key(table.name),
+            passed=not is_stopped,
+            description=words if is_stopped else None,
+            metadata={"before": gone.before, "after": gone.after, "missing": gone.missing},
+        )
+
+    def _removals(self, table: Table, rows: pa.Table) -> Removals:
+        last = history().latest_with(table, self._integration.name)
+        if last is None or not self._pulled.issuperset(table.endpoints):
+            return Removals(before=0, after=rows.num_rows, missing=0, names=())
+        before = history().read(table, last.integration.name, last.snapshot_id)
+        return removals(table, before, rows)

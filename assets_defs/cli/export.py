@@ -1,0 +1,102 @@
+"""The command `export`: the inventory as files for other programs."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from assets_defs.cli.options import data_dir_option, errors_in_words, set_data_dir
+from pipelines.errors import InventoryError
+from pipelines.export.ocsf import write_events
+from pipelines.export.output_file import output_file
+from pipelines.export.query_results import Relation
+from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
+from pipelines.publish.publisher import inventory_file, manifests_of
+from pipelines.publish.reader import bounded
+
+XLSX = "xlsx"
+OCSF = "ocsf"
+A_FILE_A_TABLE = ("csv", "jsonl", "parquet")
+DIRECTORY = Path("inventory")
+WORKBOOK = Path("inventory.xlsx")
+EVENTS = Path("inventory.ocsf.jsonl")
+
+
+@click.command()
+@click.argument("tables", nargs=-1, metavar="[TABLE...]")
+@click.option("--format", "form", type=click.Choice([*A_FILE_A_TABLE, XLSX, OCSF]), required=True)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help=f"csv, jsonl, parquet: a directory, or the file of a single TABLE (default: {DIRECTORY}); "
+    f"xlsx, ocsf: a file (default: {WORKBOOK}, {EVENTS})",
+)
+@click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
+@click.option("--integration", help="Only its rows")
+@data_dir_option
+def export(
+    tables: Sequence[str],
+    form: str,
+    output: Path | None,
+    at: str | None,
+    integration: str | None,
+    data_dir: str | None,
+) -> None:
+    """Write TABLES and views of the inventory as files; without a name, all tables.
+
+    Files of the same names are replaced, each only when all are complete; others stay.
+    """
+    with errors_in_words():
+        set_data_dir(data_dir)
+        if integration is not None:
+            manifests_of(integration)
+        with inventory_file(at, integration) as file, bounded(file) as connection:
+            if form == OCSF:
+                written = [output or EVENTS]
+                with output_file(written[0]) as aside:
+                    write_events(connection, tables, integration, aside)
+            else:
+                relations = chosen_relations(connection, tables, integration)
+                if form == XLSX:
+                    written = [_write_workbook(relations, output or WORKBOOK)]
+                else:
+                    written = _write_files(relations, form, output or DIRECTORY)
+        for path in written:
+            click.echo(path)
+
+
+def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
+    with output_file(output) as aside:
+        left_out = write_tables_as_workbook(relations, aside)
+    for column, count in left_out.items():
+        click.echo(
+            f"{output}: {count:,} values of {column} have no place in a cell, which says so; "
+            "other formats have them",
+            err=True,
+        )
+    return output
+
+
+def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> list[Path]:
+    if output.suffix == f".{form}" and not output.is_dir():
+        if len(relations) > 1:
+            raise InventoryError(f"{output}: a file holds one table; name a directory")
+        paths = dict.fromkeys(relations, output)
+    else:
+        _make_directory(output)
+        paths = {name: output / f"{name}.{form}" for name in relations}
+    # No file is replaced before all are written.
+    with ExitStack() as stack:
+        for name, relation in relations.items():
+            write_table(relation, form, stack.enter_context(output_file(paths[name])))
+    return list(paths.values())
+
+
+def _make_directory(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise InventoryError(f"{path}: is no directory, and does not end like a file of the format")
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InventoryError(f"{path}: cannot be made a directory ({error.strerror})") from None

@@ -1,0 +1,89 @@
+"""The command `status`: the applied integrations at a glance."""
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from assets_defs.cli.demo import HOME as DEMO_HOME
+from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
+from assets_defs.cli.options import config_option, data_dir_option, errors_in_words, set_environment
+from assets_defs.cli.tables import stacked
+from assets_defs.runs.freshness import enabled_since
+from assets_defs.runs.instance import open_instance
+from assets_defs.runs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
+from pipelines.config.environment import CONFIG_VARIABLE, home
+from pipelines.extract.discovery import applied_settings
+
+WIDE = 240  # without a terminal nothing need be wrapped
+
+
+@click.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="For programs: every field")
+@config_option
+@data_dir_option
+def status(
+    names: Sequence[str], config: Path | None, data_dir: str | None, *, as_json: bool
+) -> None:
+    """Show the integrations: those NAMED, or all; their runs, and what they published last."""
+    with errors_in_words():
+        set_environment(config, data_dir)
+        settings = applied_settings()
+        chosen = [settings.named(name) for name in names] or settings.integration
+        with open_instance() as instance:
+            since = enabled_since(instance, settings.integration)
+            statuses = statuses_of(instance, chosen, since)
+    if as_json:
+        documents = [asdict(each) for each in statuses]
+        click.echo(json.dumps(documents, indent=1, default=_as_text))
+    else:
+        _print(statuses)
+    for line in _elsewhere():
+        click.echo(line, err=True)
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="seconds")
+    raise TypeError(type(value))
+
+
+def _print(statuses: Sequence[IntegrationStatus]) -> None:
+    table = Table(caption="Times are UTC.", caption_justify="left")
+    for column in COLUMNS:
+        table.add_column(column)
+    rows = rows_of(statuses)
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDE
+    if console.measure(table, options=console.options.update_width(WIDE)).maximum <= console.width:
+        console.print(table)
+    else:
+        for line in stacked(COLUMNS, rows, console.width):
+            console.print(line, soft_wrap=True)
+        console.print(table.caption)
+    for each in statuses:
+        if each.last_run and each.last_run.words:
+            console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)
+
+
+def _elsewhere() -> Iterator[str]:
+    """Where other integrations are, if no settings file was named."""
+    if CONFIG_VARIABLE in os.environ:
+        return
+    for folder in (home(), home() / DEMO_HOME):
+        settings = folder / DEMO_SETTINGS
+        if settings.exists():
+            yield (
+                "no settings file is named, so this is the integration of the environment; those "
+                f"of {settings}: status --data-dir {folder} --config {settings}"
+            )

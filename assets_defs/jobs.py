@@ -1,0 +1,20 @@
+"""The jobs: refresh one integration; combine the files of all of them."""
+
+import dagster as dg
+
+from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL
+
+REFRESH_JOB = "refresh_inventory"
+
+refresh_inventory = dg.define_asset_job(
+    REFRESH_JOB,
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups(COMBINED),
+    description="Pull one organisation, join its tables and publish them",
+    # The assets of one integration form a chain: a process per step would only add start-up.
+    executor_def=dg.in_process_executor,
+)
+combine_integrations = dg.define_asset_job(
+    "combine_integrations",
+    selection=dg.AssetSelection.assets(INVENTORY_OF_ALL),
+    executor_def=dg.in_process_executor,
+)

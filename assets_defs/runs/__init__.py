@@ -1,0 +1,1 @@
+"""Runs as Dagster records them, and what each step of a run needs."""

@@ -1,0 +1,1 @@
+"""The sensors: alerts, partitions, retention of runs, status."""
