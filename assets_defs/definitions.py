@@ -11,11 +11,11 @@ from assets_defs.checks.findings import findings
 from assets_defs.console import TERMINAL, terminal_logger
 from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
-from assets_defs.schedules import schedules_of
+from assets_defs.schedules import build_schedules
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
 from assets_defs.sensors.combine_trigger import combine_what_was_published
 from assets_defs.sensors.partition_sync import integrations_of_settings
-from assets_defs.sensors.run_cleanup import forget_old_runs
+from assets_defs.sensors.run_cleanup import purge_old_runs
 from assets_defs.sensors.status_table import report_status
 from pipelines.config.environment import home, object_store_url
 from pipelines.config.settings import load_settings
@@ -30,12 +30,12 @@ defs = dg.Definitions(
     ],
     asset_checks=[findings],
     jobs=[refresh_inventory, *([combine_integrations] if _is_shared else [])],
-    schedules=schedules_of(load_settings()),
+    schedules=build_schedules(load_settings()),
     sensors=[
         integrations_of_settings,
         alert_on_failure,
         alert_on_late,
-        forget_old_runs,
+        purge_old_runs,
         report_status,
         *([combine_what_was_published] if _is_shared else []),
     ],

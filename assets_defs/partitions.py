@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from pipelines.extract.discovery import applied_settings
+from pipelines.extract.discovery import resolved_settings
 
 OWNERS = ["team:security"]
 # Runs of one integration, whoever started them, carry it; those that a person starts from the asset
@@ -19,7 +19,7 @@ def partition_requests(
     Raises:
         SettingsError: the file says something wrong.
     """
-    wanted = [each.name for each in applied_settings().integration]
+    wanted = [each.name for each in resolved_settings().integration]
     present = instance.get_dynamic_partitions(_name())
     missing = [name for name in wanted if name not in present]
     gone = [name for name in present if name not in wanted]

@@ -6,19 +6,19 @@ import dagster as dg
 
 from assets_defs.jobs import refresh_inventory
 from assets_defs.partitions import PARTITION_TAG, add_partition
-from assets_defs.runs.stale import UNDER_WAY, end_runs_without_lock
+from assets_defs.runs.stale import UNFINISHED_STATUSES, fail_runs_without_lock
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import SettingsError
-from pipelines.extract.discovery import applied, refresh_organizations
+from pipelines.extract.discovery import expand_settings, refresh_organizations
 
 RUN_KEY_TAG = "dagster/run_key"
 FOLLOW_SECONDS = 30
 
 
-def schedules_of(settings: Settings) -> list[dg.ScheduleDefinition]:
+def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """One schedule for each time that integrations are refreshed at."""
     times = dict.fromkeys([Schedule(), *(each.schedule for each in settings.integration)])
     return [_schedule(time) for time in times]
@@ -53,11 +53,14 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
         due = [each for each in settings.integration if each.schedule == time and each.enabled]
         for failure in refresh_organizations(due, home()):
             context.log.warning("%s", failure)
-        integrations = [e for e in applied(settings, home()).integration if e.schedule == time]
+        integrations = [
+            e for e in expand_settings(settings, home()).integration if e.schedule == time
+        ]
         tick = context.scheduled_execution_time.isoformat()
         keys = {each.name: f"{each.name}:{tick}" for each in integrations}
         reasons = {
-            each.name: _why_not(context.instance, each, keys[each.name]) for each in integrations
+            each.name: _skip_reason(context.instance, each, keys[each.name])
+            for each in integrations
         }
         for name, reason in reasons.items():
             if reason:
@@ -73,7 +76,7 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
     return refresh
 
 
-def _why_not(instance: dg.DagsterInstance, integration: Integration, run_key: str) -> str:
+def _skip_reason(instance: dg.DagsterInstance, integration: Integration, run_key: str) -> str:
     """Why a tick does not run the integration; empty where it does.
 
     What lacks its key runs: it fails, so that `status` and the alerts tell of it. A run of this
@@ -81,8 +84,8 @@ def _why_not(instance: dg.DagsterInstance, integration: Integration, run_key: st
     """
     if not integration.enabled:
         return "disabled in the settings"
-    end_runs_without_lock(instance, integration.name)
+    fail_runs_without_lock(instance, integration.name)
     tags = {PARTITION_TAG: integration.name}
-    chosen = dg.RunsFilter(tags=tags, statuses=list(UNDER_WAY))
+    chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))
     others = [run for run in instance.get_runs(chosen) if run.tags.get(RUN_KEY_TAG) != run_key]
     return "its last run is still under way" if others else ""

@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.extract.estimate import plan_of
+from pipelines.extract.estimate import estimate_calls
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
     ENDPOINTS,
@@ -74,7 +74,7 @@ class Size:
             APPLICATIONS.name: self.applications,
         }
         limits = {name: SEARCH_PAGE if ENDPOINTS[name].search_path else PAGE for name in totals}
-        plan = plan_of(totals, limits, tuple(ENDPOINTS.values()), ASSOCIATION_TARGETS)
+        plan = estimate_calls(totals, limits, tuple(ENDPOINTS.values()), ASSOCIATION_TARGETS)
         return plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
 
     @property

@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 INSTALL_SECONDS = 900
 
 
-def python_of(peer: str) -> Path:
+def environment_python(peer: str) -> Path:
     """The Python of a peer's environment, in which exactly `peers/<peer>.txt` is installed.
 
     Raises:

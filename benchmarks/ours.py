@@ -109,7 +109,7 @@ def one(database: Path, query: str) -> float:
     return float(row[0])
 
 
-def memberships_of(published: Path, path: Path) -> Path:
+def count_memberships(published: Path, path: Path) -> Path:
     """Write the published memberships to a Parquet file."""
     with duckdb.connect(published, read_only=True) as connection:
         connection.execute(

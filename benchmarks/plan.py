@@ -26,7 +26,7 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
         + _pages(len(organization.applications))
     )
     members = sum(_pages(len(ids)) for ids in organization.members.values())
-    users = sum(_pages(len(ids)) for ids in reach.users_of.values())
+    users = sum(_pages(len(ids)) for ids in reach.group_members.values())
     holders = sum(_pages(len(ids)) for ids in reach.holders_of.values())
     associations = sum(
         _association_pages(organization, group_id, comma_targets=comma_targets)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 SAMPLE_SECONDS = 0.1
 # No reader may take the machine's memory from others: more than this is a failure.
-MOST_BYTES = 6 * 1024**3
+MAX_BYTES = 6 * 1024**3
 QUOTED_LINES = 20
 
 
@@ -88,8 +88,8 @@ def _wait(pid: int, deadline: float) -> int:
         while not select.select([descriptor], [], [], SAMPLE_SECONDS)[0]:
             each = [_memory(process) for process in _tree(pid)]
             peak = max(peak, sum(now for now, _ in each), *(most for _, most in each))
-            if peak > MOST_BYTES:
-                raise BenchmarkError(f"took more than {MOST_BYTES >> 30} GiB and was ended")
+            if peak > MAX_BYTES:
+                raise BenchmarkError(f"took more than {MAX_BYTES >> 30} GiB and was ended")
             if time.monotonic() > deadline:
                 raise BenchmarkError("took too long and was ended")
     finally:

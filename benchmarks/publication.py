@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.report.render import write_report
 
@@ -36,7 +36,7 @@ def main() -> None:
     """
     pulled, data_dir, started_at = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     completeness = pq.read_table(pulled / "completeness.parquet")
-    history = History(data_dir / "history")
+    history = SnapshotStore(data_dir / "history")
     pull = PullFacts(
         started_at=datetime.fromisoformat(started_at),
         finished_at=datetime.fromisoformat(started_at) + timedelta(minutes=2),
@@ -53,10 +53,14 @@ def main() -> None:
     commit_snapshot(history, INTEGRATION, tables, "run", VOLATILE_COLUMNS)
     committed = time.monotonic()
     update_duckdb_file(history, data_dir / "inventory.duckdb")
-    folded, cpu_seconds = time.monotonic(), time.process_time()
+    applied_snapshots, cpu_seconds = time.monotonic(), time.process_time()
     write_report(data_dir / "inventory.duckdb", data_dir / "report.html")
     reported = time.monotonic()
-    took = {"commit": committed - begun, "fold": folded - committed, "report": reported - folded}
+    took = {
+        "commit": committed - begun,
+        "fold": applied_snapshots - committed,
+        "report": reported - applied_snapshots,
+    }
     print(json.dumps(took | {"cpu": cpu_seconds}))
 
 

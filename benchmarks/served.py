@@ -56,11 +56,11 @@ class Served:
     def membership_counts(self, found: Path) -> "MembershipCounts":
         """Compare the memberships in a Parquet file, `group_id` and `system_id`, with the truth."""
         pairs = "SELECT DISTINCT group_id, system_id FROM read_parquet('{}')"
-        ours, truth = pairs.format(found), pairs.format(self.memberships)
+        ours, expected_tables = pairs.format(found), pairs.format(self.memberships)
         return MembershipCounts(
-            exist=_count(truth),
-            found=_count(f"{ours} INTERSECT {truth}"),
-            invented=_count(f"{ours} EXCEPT {truth}"),
+            exist=_count(expected_tables),
+            found=_count(f"{ours} INTERSECT {expected_tables}"),
+            invented=_count(f"{ours} EXCEPT {expected_tables}"),
         )
 
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 from pipelines.config.settings import load_settings
-from pipelines.extract.pull import pull_organization, spool_of
+from pipelines.extract.pull import make_checkpoint, pull_organization
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.transform import TRANSFORMS
 
@@ -27,7 +27,7 @@ def main() -> None:
         frames[name] = transform.run(integration.name, frames)
     (facts,) = pull.facts().to_pylist()
     facts |= {"organization_id": None, "organization_name": None}
-    history = History(data / "history")
+    history = SnapshotStore(data / "history")
     commit_snapshot(
         history,
         IntegrationFacts.model_validate(integration, from_attributes=True),
@@ -36,7 +36,7 @@ def main() -> None:
         settings.volatile_columns,
     )
     update_duckdb_file(history, data / "inventory.duckdb")
-    spool_of(integration, data).remove()
+    make_checkpoint(integration, data).remove()
 
 
 if __name__ == "__main__":

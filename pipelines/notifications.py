@@ -11,12 +11,12 @@ import tenacity
 
 from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
-from pipelines.extract.discovery import applied_settings
+from pipelines.extract.discovery import resolved_settings
 
 # To connect, and until the answer begins: an alert must not hold up what comes after it.
 TIMEOUT_SECONDS = (3.0, 5.0)
 MAX_TRIES = 3
-LONGEST_SECONDS = 8.0
+MAX_RETRY_SECONDS = 8.0
 PASSING_FAILURES = frozenset({429, 500, 502, 503, 504})
 SENT = "sent"
 UNWANTED = "not sent: no alert_webhook_env is set"
@@ -87,7 +87,7 @@ def send_alert(
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(requests.ConnectionError)
     | tenacity.retry_if_result(PASSING_FAILURES.__contains__),
-    stop=tenacity.stop_after_attempt(MAX_TRIES) | tenacity.stop_after_delay(LONGEST_SECONDS),
+    stop=tenacity.stop_after_attempt(MAX_TRIES) | tenacity.stop_after_delay(MAX_RETRY_SECONDS),
     wait=tenacity.wait_exponential(multiplier=0.5),
     retry_error_callback=lambda state: state.outcome and state.outcome.result(),
 )
@@ -110,6 +110,6 @@ def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
 def post(alert: Alert) -> str:
     """Send an alert as the settings now say; in words what became of it."""
     try:
-        return send_alert(alert, applied_settings())
+        return send_alert(alert, resolved_settings())
     except SettingsError as error:
         return f"not sent: {error}"

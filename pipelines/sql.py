@@ -46,13 +46,13 @@ def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     it creates, until it removes it.
     """
     outer = _outer.get()
-    with _database_within(outer) if outer else _started() as connection:
+    with _nested_database(outer) if outer else _new_database() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
 
 
 @contextmanager
-def _started() -> Iterator[duckdb.DuckDBPyConnection]:
+def _new_database() -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
         duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as connection,
@@ -65,7 +65,7 @@ def _started() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def _database_within(outer: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+def _nested_database(outer: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
     name = f"within_{next(_numbers)}"
     with outer.cursor() as connection:
         connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.config.environment import home, object_store_url
 from pipelines.errors import InventoryError
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 
 if TYPE_CHECKING:
     from pipelines.storage.object_store import ObjectStore
@@ -68,7 +68,7 @@ def _opened(url: str) -> "ObjectStore":
     return ObjectStore(url)
 
 
-def history(root: Path | None = None) -> History:
+def history(root: Path | None = None) -> SnapshotStore:
     """The history; of one in an object store, what its first question about an integration sees.
 
     Args:
@@ -76,10 +76,10 @@ def history(root: Path | None = None) -> History:
     """
     store = object_store()
     if store is None:
-        return History(home() / "history")
-    from pipelines.history.object_store import MirroredHistory  # noqa: PLC0415 -- an extra
+        return SnapshotStore(home() / "history")
+    from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
-    return MirroredHistory(root or home() / "history", store)
+    return ObjectSnapshotStore(root or home() / "history", store)
 
 
 def published_file(integration: str | None = None) -> Path:
@@ -102,12 +102,12 @@ def _published(name: str, form: str, integration: str | None) -> Path:
     return home() / f"{name}.{form}"
 
 
-def uri_of(published: Path) -> str:
+def published_uri(published: Path) -> str:
     """Where a published file is, as an address."""
-    return place_of(published) if object_store_url() else published.as_uri()
+    return published_place(published) if object_store_url() else published.as_uri()
 
 
-def place_of(published: Path) -> str:
+def published_place(published: Path) -> str:
     """Where a published file is, for people."""
     url = object_store_url()
     return f"{url}/{published.relative_to(home()).as_posix()}" if url else str(published)

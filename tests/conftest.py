@@ -19,16 +19,16 @@ from click.testing import CliRunner, Result
 from commands import Commands, user_environment
 from hypothesis import settings
 
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.extract.pull import Pull, pull_organization, spool_of
+from pipelines.extract.pull import Pull, make_checkpoint, pull_organization
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.sql import in_memory
@@ -152,10 +152,10 @@ def pull(
         server = serve(holder, behavior)
         acme = integration(server, **settings)
         # As if it had been pulled before: the way up from four calls a second takes time.
-        key = credentials_of(acme).identity
-        RememberedRates(state / "rates.json").put(key, HIGHEST_REMEMBERED)
+        key = load_credentials(acme).identity
+        SavedRates(state / "rates.json").put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
-        spool_of(acme, state).remove()
+        make_checkpoint(acme, state).remove()
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
         frames["jumpcloud.completeness"] = result.completeness
         with in_memory():
@@ -173,9 +173,9 @@ class Publisher:
     home: Path
 
     @property
-    def history(self) -> History:
+    def history(self) -> SnapshotStore:
         """The history below the folder."""
-        return History(self.home / "history")
+        return SnapshotStore(self.home / "history")
 
     @property
     def file(self) -> Path:

@@ -29,7 +29,7 @@ from assets_defs.resources import ParquetStore
 from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.config.settings import load_settings
-from pipelines.extract.pull import spool_of
+from pipelines.extract.pull import make_checkpoint
 
 OPERATIONS = frozenset(
     {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "sqlite3.connect"}
@@ -125,7 +125,7 @@ def _read(stage: Path) -> dict[str, pa.Table]:
 def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """What a run does after its pull: store every table, commit the snapshot, build the file."""
     settings = load_settings()
-    spool_of(settings.named("acme"), home()).open()
+    make_checkpoint(settings.named("acme"), home()).open()
     store = ParquetStore(root=str(home() / "parquet"))
     whole.begin(whole.PULL, "acme")
     for name, table in tables.items():

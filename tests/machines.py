@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from conftest import Publisher
 from s3_server import BUCKET
 
-from pipelines.history.object_store import MirroredHistory
-from pipelines.history.store import History
+from pipelines.history.object_store import ObjectSnapshotStore
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.publish.object import PublishedObject
 from pipelines.simulator import Sizes
@@ -23,9 +23,9 @@ class Machine(Publisher):
     store: ObjectStore
 
     @property
-    def history(self) -> History:
+    def history(self) -> SnapshotStore:
         """What the store holds now."""
-        return MirroredHistory(self.home / "history", self.store)
+        return ObjectSnapshotStore(self.home / "history", self.store)
 
     def publish_object(self) -> None:
         """Publish the file as the Dagster assets do."""

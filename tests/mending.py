@@ -9,7 +9,7 @@ from pathlib import Path
 from conftest import tables_in
 from killing import Children, Work
 
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 
 KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
@@ -31,8 +31,8 @@ class Victim:
         return self.home / "inventory.duckdb"
 
     @property
-    def history(self) -> History:
-        return History(self.home / "history")
+    def history(self) -> SnapshotStore:
+        return SnapshotStore(self.home / "history")
 
     def run(self) -> list[str]:
         """A run that nothing ends before its time; its operations on files."""
@@ -88,7 +88,7 @@ class Victim:
         return tables_in(Path(shutil.copy(self.file, self.children.folder / "found.duckdb")))
 
 
-def assert_readable(history: History) -> None:
+def assert_readable(history: SnapshotStore) -> None:
     """Every file of every committed snapshot is there, as it was written."""
     for manifest in history.manifests():
         for table, sha256 in manifest.sha256.items():
@@ -96,7 +96,7 @@ def assert_readable(history: History) -> None:
             assert hashlib.sha256(part.read_bytes()).hexdigest() == sha256, part
 
 
-def leftovers(home: Path, history: History) -> list[str]:
+def leftovers(home: Path, history: SnapshotStore) -> list[str]:
     """What lies in the data directory although no reader and no later run needs it."""
     kept = {home / name for name in ("inventory.duckdb", "report.html", "rates.json")}
     kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}

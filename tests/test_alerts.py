@@ -20,7 +20,7 @@ from assets_defs.assets.raw_tables import pull as pull_assets
 from assets_defs.jobs import refresh_inventory
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
-from assets_defs.runs.status import statuses_of
+from assets_defs.runs.status import read_statuses
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
 from pipelines.config.settings import Settings, load_settings
 from pipelines.notifications import SENT, Alert, send_alert
@@ -309,7 +309,7 @@ def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
         def looks_late() -> bool:
             integrations = load_settings().integration
             since = enabled_since(instance, integrations)
-            return any(each.late for each in statuses_of(instance, integrations, since))
+            return any(each.late for each in read_statuses(instance, integrations, since))
 
         _, cursor = look(alert_on_late, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.capacity import Costs, Size
-from benchmarks.cases.capacity import COSTS, least_workers, population, runs_of
+from benchmarks.cases.capacity import COSTS, count_runs, least_workers, population
 from benchmarks.fleet import Fleet, Run, simulate
 from benchmarks.plan import cheapest_calls
 from pipelines.simulator import Sizes, generate
@@ -50,7 +50,7 @@ def test_the_calls_are_those_that_an_organisation_takes(shape: Shape) -> None:
         )
     )
     reach = Reach(organization)
-    bound = [*reach.users_of.values(), *reach.holders_of.values()]
+    bound = [*reach.group_members.values(), *reach.holders_of.values()]
     memberships = sum(map(len, organization.members.values()))
     size = Size(*shape, memberships=memberships, bindings=sum(map(len, bound)))
     assert size.calls == pytest.approx(cheapest_calls(organization, comma_targets=False), rel=0.08)
@@ -108,7 +108,7 @@ def test_what_services_compute_slows_a_full_machine_and_no_other() -> None:
 
 
 def test_runs_of_a_lost_machine_are_published_later_and_once() -> None:
-    runs = runs_of(population(500), per_key=1)
+    runs = count_runs(population(500), per_key=1)
     calm = simulate(runs, Fleet(4), COSTS)
     bad = simulate(runs, Fleet(4, between_losses=300.0), COSTS)
     assert (calm.lost, bad.lost > 5) == (0, True)
@@ -117,13 +117,13 @@ def test_runs_of_a_lost_machine_are_published_later_and_once() -> None:
 
 
 def test_the_same_seed_gives_the_same_outcome() -> None:
-    runs, fleet = runs_of(population(200), per_key=20), Fleet(4, between_losses=600.0)
+    runs, fleet = count_runs(population(200), per_key=20), Fleet(4, between_losses=600.0)
     assert simulate(runs, fleet, COSTS, seed=7) == simulate(runs, fleet, COSTS, seed=7)
     assert simulate(runs, fleet, COSTS, seed=7) != simulate(runs, fleet, COSTS, seed=8)
 
 
 def test_the_fewest_workers_are_enough_and_one_less_is_not() -> None:
-    runs = runs_of(population(300), per_key=1)
+    runs = count_runs(population(300), per_key=1)
     found = least_workers(runs, within=1_800.0)
     assert found is not None
     workers, outcome = found
@@ -132,5 +132,5 @@ def test_the_fewest_workers_are_enough_and_one_less_is_not() -> None:
 
 
 def test_no_number_of_workers_makes_up_for_a_key() -> None:
-    runs = runs_of(population(300), per_key=300)
+    runs = count_runs(population(300), per_key=300)
     assert least_workers(runs, within=sum(each.calls for each in runs) / COSTS.rate - 1) is None

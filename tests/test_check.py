@@ -8,13 +8,13 @@ from click.testing import CliRunner, Result
 from conftest import KEY_VARIABLE, Pulled
 
 from assets_defs.cli.main import main
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
-from pipelines.extract.connection_check import missing_without, try_connection
+from pipelines.extract.connection_check import check_connection, missing_without
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.jumpcloud.errors import ExtractError
-from pipelines.ratelimit.limiter import throttle_for
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED
+from pipelines.ratelimit.limiter import get_rate_limiter
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -34,7 +34,7 @@ def quick(
     ) -> tuple[Server, Integration]:
         server = serve(holder, behavior)
         acme = integration(server, **settings)
-        throttle_for(credentials_of(acme).identity, HIGHEST_REMEMBERED, None)
+        get_rate_limiter(load_credentials(acme).identity, MAX_SAVED_RATE, None)
         return server, acme
 
     return make
@@ -85,7 +85,7 @@ def test_the_plan_is_that_of_the_run(
 ) -> None:
     organization = generate(sizes=Sizes(systems=250, users=120, system_groups=8, applications=3))
     for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
-        plan = try_connection(quick(organization, **settings)[1]).plan
+        plan = check_connection(quick(organization, **settings)[1]).plan
         assert plan == pull(organization, **settings).pull.plan
 
 
@@ -98,7 +98,7 @@ def test_it_works_where_a_run_works(
     organization = generate(sizes=SMALL)
     denied = Behavior(denied={COLLECTIONS[endpoint]})
     for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
-        test = try_connection(quick(organization, denied, **settings)[1])
+        test = check_connection(quick(organization, denied, **settings)[1])
         states = {reach.endpoint: reach.state for reach in test.reaches}
         if test.works:
             assert states[endpoint] == "left out"
@@ -113,7 +113,7 @@ def test_lists_without_totals_are_refused_as_by_a_run(
     quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
 ) -> None:
     organization, silent = generate(sizes=SMALL), Behavior(totals=False)
-    test = try_connection(quick(organization, silent)[1])
+    test = check_connection(quick(organization, silent)[1])
     states = {reach.endpoint: reach.state for reach in test.reaches}
     assert [name for name, state in states.items() if state != "readable"] == [
         "systemgroups_members"
@@ -134,7 +134,7 @@ def test_one_kind_of_target_that_is_refused_is_found(
 ) -> None:
     organization = generate(sizes=SMALL)
     denied = Behavior(faults=[Fault(f"associations.*targets={target}(&|$)", "forbidden")])
-    test = try_connection(quick(organization, denied)[1])
+    test = check_connection(quick(organization, denied)[1])
     assert not test.works
     (refused,) = (reach for reach in test.reaches if reach.state != "readable")
     assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
@@ -229,7 +229,7 @@ def test_a_failure_that_passes_is_none_and_one_endpoint_that_fails_leaves_the_ot
 ) -> None:
     faults = [Fault("/systemgroups$", "status", times=1), Fault("/systemusers", "status")]
     _, acme = quick(generate(sizes=SMALL), Behavior(faults=faults))
-    test = try_connection(acme)
+    test = check_connection(acme)
     failed = {reach.endpoint: reach.why for reach in test.reaches if reach.state != "readable"}
     assert list(failed) == ["systemusers"]
     assert "fails with status 503" in failed["systemusers"]
@@ -241,7 +241,7 @@ def test_a_group_that_was_deleted_meanwhile_is_no_failure(
 ) -> None:
     organization = generate(sizes=Sizes(systems=3, users=3, system_groups=1, applications=0))
     organization.vanished.update(organization.system_groups)
-    test = try_connection(quick(organization)[1])
+    test = check_connection(quick(organization)[1])
     states = {reach.endpoint: reach.state for reach in test.reaches}
     assert states["systemgroups_members"] == "nothing to ask"
     assert states["applications_users"] == "nothing to ask"

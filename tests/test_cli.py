@@ -24,7 +24,8 @@ from conftest import (
 
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
-from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
+from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 
@@ -40,7 +41,7 @@ def test_a_run_publishes_the_truth_and_no_secret(
     assert str(installation.file) in done.stdout
     assert "inventory/systems" in done.stderr
 
-    expected = truth(organization)
+    expected = expected_tables(organization)
     with duckdb.connect(installation.file, read_only=True) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         for table in INVENTORY_TABLES:

@@ -15,7 +15,7 @@ from conftest import Installation, Pulled
 from killing import Work, children
 from mending import Victim
 
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -65,7 +65,7 @@ def installations(
             "JUMPCLOUD_INVENTORY_HOME": str(one.data),
         }
         # As if it had been pulled before: the way up from four calls a second takes time.
-        RememberedRates(one.data / "rates.json").put(organization.api_key, HIGHEST_REMEMBERED)
+        SavedRates(one.data / "rates.json").put(organization.api_key, MAX_SAVED_RATE)
         made.append((organization, one))
     return made
 

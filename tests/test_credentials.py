@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config.credentials import ApiKey, ServiceAccount, credentials_of
+from pipelines.config.credentials import ApiKey, ServiceAccount, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
 
@@ -25,10 +25,10 @@ def key_file(tmp_path: Path) -> Path:
 
 def test_a_key_is_read_from_its_file_when_it_is_used(key_file: Path) -> None:
     integration = acme(api_key_file=str(key_file))
-    assert credentials_of(integration, {"JUMPCLOUD_API_KEY": "another"}) == ApiKey(KEY)
+    assert load_credentials(integration, {"JUMPCLOUD_API_KEY": "another"}) == ApiKey(KEY)
     key_file.write_text("jca_renewed\r\n")
-    assert credentials_of(integration) == ApiKey("jca_renewed")
-    assert "renewed" not in repr(integration) + repr(credentials_of(integration))
+    assert load_credentials(integration) == ApiKey("jca_renewed")
+    assert "renewed" not in repr(integration) + repr(load_credentials(integration))
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o610, 0o777])
@@ -37,24 +37,24 @@ def test_a_key_file_that_is_open_to_others_is_refused_also_for_root(
 ) -> None:
     key_file.chmod(mode)
     with pytest.raises(SettingsError) as caught:
-        credentials_of(acme(api_key_file=str(key_file)))
+        load_credentials(acme(api_key_file=str(key_file)))
     words = f"integration 'acme': api_key_file {key_file} is open to others (mode {mode:04o})"
     assert str(caught.value).startswith(words)
     assert str(caught.value).endswith(f"chmod 600 {key_file}")
     key_file.chmod(0o400)
-    assert credentials_of(acme(api_key_file=str(key_file))) == ApiKey(KEY)
+    assert load_credentials(acme(api_key_file=str(key_file))) == ApiKey(KEY)
 
 
 def test_a_credential_of_systemd_may_show_its_acl_as_the_groups_mode(key_file: Path) -> None:
     settings = acme(api_key_file=str(key_file))
     service = {"CREDENTIALS_DIRECTORY": str(key_file.parent)}
     key_file.chmod(0o440)
-    assert credentials_of(settings, service) == ApiKey(KEY)
+    assert load_credentials(settings, service) == ApiKey(KEY)
     with pytest.raises(SettingsError, match="is open to others"):
-        credentials_of(settings, {"CREDENTIALS_DIRECTORY": str(key_file.parent.parent)})
+        load_credentials(settings, {"CREDENTIALS_DIRECTORY": str(key_file.parent.parent)})
     key_file.chmod(0o444)
     with pytest.raises(SettingsError, match="is open to others"):
-        credentials_of(settings, service)
+        load_credentials(settings, service)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_key_file_without_a_key_is_refused_without_repeating_it(
 ) -> None:
     key_file.write_bytes(content)
     with pytest.raises(SettingsError, match=f"api_key_file {key_file} {words}") as caught:
-        credentials_of(acme(api_key_file=str(key_file)))
+        load_credentials(acme(api_key_file=str(key_file)))
     assert not {"two", "lines", "binary"} & set(str(caught.value).split())
 
 
@@ -80,29 +80,29 @@ def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"api_key_file .*/nowhere cannot be read .No such file"
     ):
-        credentials_of(acme(api_key_file=str(tmp_path / "nowhere")))
+        load_credentials(acme(api_key_file=str(tmp_path / "nowhere")))
     with pytest.raises(SettingsError, match="is not a file"):
-        credentials_of(acme(api_key_file=str(tmp_path)))
+        load_credentials(acme(api_key_file=str(tmp_path)))
 
 
 def test_a_service_account_is_read_from_two_variables() -> None:
     integration = acme(client_id_env="ACME_ID", client_secret_env="ACME_SECRET")
-    account = credentials_of(integration, {"ACME_ID": "the-id\n", "ACME_SECRET": "the-secret"})
+    account = load_credentials(integration, {"ACME_ID": "the-id\n", "ACME_SECRET": "the-secret"})
     assert account == ServiceAccount("the-id", "the-secret", source="ACME_ID and ACME_SECRET")
     assert "the-" not in repr(account)
     with pytest.raises(
         SettingsError, match="variable ACME_SECRET is not set; put the JumpCloud cl"
     ):
-        credentials_of(integration, {"ACME_ID": "the-id"})
+        load_credentials(integration, {"ACME_ID": "the-id"})
     with pytest.raises(SettingsError, match="'acme': the environment variable ACME_ID is not set"):
-        credentials_of(integration, {"ACME_SECRET": "the-secret"})
+        load_credentials(integration, {"ACME_SECRET": "the-secret"})
     with pytest.raises(SettingsError, match="ACME_SECRET holds characters that no") as caught:
-        credentials_of(integration, {"ACME_ID": "the-id", "ACME_SECRET": "sécret"})
+        load_credentials(integration, {"ACME_ID": "the-id", "ACME_SECRET": "sécret"})
     assert "sécret" not in str(caught.value)
 
 
 def test_without_a_word_the_key_is_in_the_variable_that_everyone_knows() -> None:
-    assert credentials_of(acme(), {"JUMPCLOUD_API_KEY": KEY}) == ApiKey(KEY)
+    assert load_credentials(acme(), {"JUMPCLOUD_API_KEY": KEY}) == ApiKey(KEY)
 
 
 def test_accounts_with_equal_ids_or_secrets_differ() -> None:

@@ -19,7 +19,7 @@ from webhooks import Webhook, served_webhook
 
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from pipelines.storage.locks import is_held
 
@@ -111,9 +111,9 @@ def ui(installation: Installation) -> Iterator[Ui]:
     ):
         installation.set_integrations(**dict.fromkeys(SOUND, server), **{WRONG: refusing})
         set_schedules(installation.folder / "integrations.toml", missed, *[other] * 3)
-        rates = RememberedRates(installation.data / "rates.json")
+        rates = SavedRates(installation.data / "rates.json")
         for name in SOUND:
-            rates.put(organizations[name].api_key, HIGHEST_REMEMBERED)
+            rates.put(organizations[name].api_key, MAX_SAVED_RATE)
             installation.environment[f"{name.upper()}_KEY"] = organizations[name].api_key
         installation.environment |= {
             "WRONG_KEY": "jca_not_the_key_of_anybody",

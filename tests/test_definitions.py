@@ -210,8 +210,8 @@ def test_a_tick_ends_no_run_that_may_be_on_another_machine(
         assert "acme" not in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
         with pytest.raises(InventoryError, match="a run of integration 'acme' is under way"):
-            abandoned.require_none_elsewhere(instance, "acme")
-        abandoned.require_none_elsewhere(instance, "keyless")
+            abandoned.require_no_remote_run(instance, "acme")
+        abandoned.require_no_remote_run(instance, "keyless")
 
 
 def test_a_tick_finds_the_organisations_of_a_provider(

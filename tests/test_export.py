@@ -17,11 +17,11 @@ import pytest
 from click.testing import Result
 from conftest import Publisher, Pulled, Rows, on_day
 from openpyxl.utils.escape import unescape
+from pipelines.simulator.data.edge_cases import edge_cases
 
 from pipelines.schema.model import Table
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.simulator.data.awkward import awkward
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 FORMULAS = [f'{start}HYPERLINK("http://evil")' for start in "=+-@\t\r"]
@@ -35,7 +35,7 @@ def organization() -> Organization:
 
 @pytest.fixture
 def awkwardly_named() -> Organization:
-    organization = awkward()
+    organization = edge_cases()
     for name in NAMES:
         organization.add_user(displayname=name)
     return organization

@@ -15,10 +15,10 @@ from click.testing import Result
 from conftest import Publisher, Pulled, on_day
 from jsonschema import Draft202012Validator
 from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
+from pipelines.simulator.data.edge_cases import edge_cases
 
 from pipelines.schema.tables import SYSTEMS, USERS
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.data.awkward import awkward
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 DOCUMENT = Path(__file__).parents[1] / "docs" / "exports.md"
@@ -30,7 +30,7 @@ Event = dict[str, Any]
 
 @pytest.fixture
 def published(publisher: Publisher, pull: Callable[..., Pulled]) -> Publisher:
-    organization = awkward()
+    organization = edge_cases()
     organization.add_user(email="not an address")
     organization.add_user(email="two@example.com\n@")
     publisher.publish(on_day(0, pull(organization)), "awkward")

@@ -8,7 +8,7 @@ import pytest
 from conftest import FIRST_DAY, Publisher, Pulled
 
 from pipelines.findings.catalog import FINDINGS
-from pipelines.simulator import Sizes, generate, violations
+from pipelines.simulator import Sizes, generate, planted_findings
 
 MOST = 10
 Check = Callable[[], dict[str, dg.AssetCheckResult]]
@@ -31,7 +31,7 @@ def check(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Check:
 def test_a_check_says_whose_its_findings_are(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    pulled = pull(violations(1, FIRST_DAY))
+    pulled = pull(planted_findings(1, FIRST_DAY))
     publisher.publish(pulled, "acme")
     alone = check()["suspended_users_with_access"]
     publisher.publish(pulled, "globex")
@@ -68,7 +68,7 @@ def test_a_check_of_very_many_integrations_names_those_with_most(
 def test_a_check_says_what_is_not_known(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    publisher.publish(pull(violations(1, FIRST_DAY), details=False))
+    publisher.publish(pull(planted_findings(1, FIRST_DAY), details=False))
     result = check()["users_without_mfa_with_sudo"]
     assert result.metadata["not_known_of"].value == "acme"
 

@@ -12,7 +12,7 @@ from dagster._core.scheduler.instigation import TickStatus
 
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.runs.instance import limit_runs_at_once, prepare_home
-from assets_defs.sensors.run_cleanup import forget_runs, forget_status
+from assets_defs.sensors.run_cleanup import purge_runs, purge_status
 from pipelines.errors import SettingsError
 
 
@@ -79,12 +79,12 @@ def test_old_runs_are_forgotten_with_their_files(dagster_yaml: Path) -> None:
         runs = [dg.materialize([anything], instance=instance).run_id for _ in range(2)]
         waits = instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
         now = datetime.now(UTC)
-        assert forget_runs(instance, now - timedelta(days=90)) == 0
+        assert purge_runs(instance, now - timedelta(days=90)) == 0
         assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
 
         folder = dagster_yaml.parent / "history" / "runs"
         assert {path.stem for path in folder.glob("*.db")} == {*runs, "index"}
-        assert forget_runs(instance, now + timedelta(minutes=1)) == 2
+        assert purge_runs(instance, now + timedelta(minutes=1)) == 2
         assert [run.run_id for run in instance.get_runs()] == [waits]
         assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
         assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records
@@ -99,14 +99,14 @@ def test_of_the_reported_integrations_only_the_newest_table_stays(dagster_yaml: 
             reports = filter(None, (each.asset_materialization for each in records))
             return [each.metadata["n"].value for each in reports]
 
-        forget_status(instance, datetime.now(UTC))
+        purge_status(instance, datetime.now(UTC))
         for number in range(3):
             for key in (STATUS.key, other):
                 event = dg.AssetMaterialization(key, metadata={"n": number})
                 instance.report_runless_asset_event(event)
-        forget_status(instance, datetime.now(UTC) - timedelta(minutes=1))
+        purge_status(instance, datetime.now(UTC) - timedelta(minutes=1))
         assert reported(STATUS.key) == [2, 1, 0]
-        forget_status(instance, datetime.now(UTC))
+        purge_status(instance, datetime.now(UTC))
         assert reported(STATUS.key) == [2]
         assert reported(other) == [2, 1, 0]
     kept = 0

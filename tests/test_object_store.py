@@ -17,7 +17,7 @@ from assets_defs.cli.main import main
 from assets_defs.sensors.alerts import alert_on_late
 from assets_defs.sensors.status_table import report_status
 from pipelines import workspace as places
-from pipelines.history.object_store import MirroredHistory
+from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
 from pipelines.storage.object_store import ObjectStore
@@ -156,7 +156,7 @@ def answer(elsewhere: Callable[..., Result], query: str) -> list[str]:
 def the_same_as_a_rebuilt_one(installation: Installation) -> None:
     """The file over all that was brought here equals one made of the whole history."""
     rebuilt = installation.folder / "rebuilt.duckdb"
-    history = MirroredHistory(installation.folder / "rebuilding", ObjectStore(URL))
+    history = ObjectSnapshotStore(installation.folder / "rebuilding", ObjectStore(URL))
     build_duckdb_file(history, rebuilt)
     assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
 

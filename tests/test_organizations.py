@@ -13,7 +13,7 @@ from conftest import KEY_VARIABLE, Installation
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.extract.discovery import applied, applied_integration, refresh_organizations
+from pipelines.extract.discovery import expand_settings, refresh_organizations, resolve_integration
 from pipelines.extract.pull import pull_organization
 from pipelines.jumpcloud.errors import WrongOrganizationError
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
@@ -40,7 +40,7 @@ def entry(
 
 def names(entry: Integration, state: Path, *others: Integration) -> dict[str, str]:
     settings = Settings(integration=(*others, entry))
-    return {each.name: each.description for each in applied(settings, state).integration}
+    return {each.name: each.description for each in expand_settings(settings, state).integration}
 
 
 def test_names_stay_when_organisations_are_renamed_come_or_go(
@@ -84,14 +84,14 @@ def test_a_machine_looks_up_what_another_one_has_found(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "worker"))
     for organization in provider.organizations:
-        found = applied_integration(f"msp-{organization.id}")
+        found = resolve_integration(f"msp-{organization.id}")
         assert found.org_id == organization.id
     assert len(server.calls) == 1
     with pytest.raises(SettingsError, match="msp-gone"):
-        applied_integration("msp-gone")
+        resolve_integration("msp-gone")
     server.behavior.faults = [Fault("", "reset")]
     with pytest.raises(InventoryError, match="organisations of integration 'msp' could not be"):
-        applied_integration("msp-gone")
+        resolve_integration("msp-gone")
 
 
 def test_each_organisation_has_the_settings_of_its_entry(
@@ -100,7 +100,7 @@ def test_each_organisation_has_the_settings_of_its_entry(
     _, msp = entry(details=False, enabled=False)
     refresh_organizations([msp], state)
     two = provider.organizations[1]
-    found = applied(Settings(integration=(msp,)), state).named(f"msp-{two.id}")
+    found = expand_settings(Settings(integration=(msp,)), state).named(f"msp-{two.id}")
     assert (found.details, found.enabled, found.region, found.url) == (False, False, "eu", msp.url)
     assert found.org_id == two.id
     pulled = pull_organization(found, state).tables["systemgroups"]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conftest import KEY_VARIABLE
 
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 
 # `jumpcloud-inventory run`, that tells of each list at once.
@@ -41,8 +41,8 @@ def environment(
         f'api_key_env = "{KEY_VARIABLE}"\n'
     )
     data = fast_tmp_path / "data"
-    key = credentials_of(integration(server)).identity
-    RememberedRates(data / "rates.json").put(key, HIGHEST_REMEMBERED)
+    key = load_credentials(integration(server)).identity
+    SavedRates(data / "rates.json").put(key, MAX_SAVED_RATE)
     return {
         "PATH": os.environ["PATH"],
         "TERM": "xterm",

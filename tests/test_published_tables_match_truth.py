@@ -9,14 +9,15 @@ from conftest import Publisher, Pulled
 from pipelines.extract.paginator import IncompleteError
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
-from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate, truth
+from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, generate
+from pipelines.simulator.oracle import expected_tables
 
 NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
 CommaTargets = Literal["refused", "accepted", "first_only"]
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company of 400": generate,
     "nothing in it": lambda: generate(sizes=Sizes.empty()),
-    "every awkward case": awkward,
+    "every awkward case": edge_cases,
 }
 
 
@@ -33,15 +34,15 @@ def test_tables_and_views_equal_the_truth(
     kind: str, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = ORGANIZATIONS[kind]()
-    assert_equal_to_truth(publisher, pull(organization), truth(organization))
+    assert_equal_to_truth(publisher, pull(organization), expected_tables(organization))
 
 
 def test_without_details_assets_are_ids_only(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     pulled = pull(organization, details=False)
-    assert_equal_to_truth(publisher, pulled, truth(organization, details=False))
+    assert_equal_to_truth(publisher, pulled, expected_tables(organization, details=False))
     asked = {path.split("/")[3] for path in pulled.server.calls_by_path()}
     assert asked == {"systemgroups"}
 
@@ -49,10 +50,10 @@ def test_without_details_assets_are_ids_only(
 def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     pulled = pull(organization, skip_endpoints=["applications_users"])
     assert not [path for path in pulled.server.calls_by_path() if "/applications/" in path]
-    expected = truth(organization)
+    expected = expected_tables(organization)
     for name in ("application_users", "system_applications", "user_applications"):
         expected[name] = []
     for row in expected["systems"] + expected["users"]:
@@ -60,7 +61,7 @@ def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
     for row in expected["applications"]:
         row["user_count"] = row["system_count"] = None
     # A user whom only an application names is known by nothing else.
-    named = {row["user_id"] for row in truth(organization, details=False)["users"]}
+    named = {row["user_id"] for row in expected_tables(organization, details=False)["users"]}
     expected["users"] = [
         row for row in expected["users"] if row["resolved"] or row["user_id"] in named
     ]
@@ -70,10 +71,10 @@ def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
 def test_only_the_set_association_targets_are_asked(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     targets = ("user_group", "policy")
     pulled = pull(organization, association_targets=list(targets))
-    assert_equal_to_truth(publisher, pulled, truth(organization, associations=targets))
+    assert_equal_to_truth(publisher, pulled, expected_tables(organization, associations=targets))
 
 
 @pytest.mark.parametrize("comma_targets", ["refused", "accepted", "first_only"])
@@ -81,18 +82,18 @@ def test_only_the_set_association_targets_are_asked(
 def test_tables_are_the_same_however_few_calls_the_api_allows(
     comma_targets: CommaTargets, *, search: bool, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     behavior = Behavior(comma_targets=comma_targets, search=search)
-    assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
+    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
 
 
 @pytest.mark.parametrize("cap", [7, 50])
 def test_a_page_that_is_smaller_than_asked_for_loses_nothing(
     cap: int, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     behavior = Behavior(page_cap=cap, search_cap=cap)
-    assert_equal_to_truth(publisher, pull(organization, behavior), truth(organization))
+    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
 
 
 def test_deleted_members_of_small_groups_cost_no_call_each(pull: Callable[..., Pulled]) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config.credentials import ApiKey, credentials_of
+from pipelines.config.credentials import ApiKey, load_credentials
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.config.settings import KeepSnapshots, load_settings
@@ -41,7 +41,7 @@ max_in_flight = 3
     assert acme.url == "https://console.eu.jumpcloud.com"
     assert acme.association_targets == ("user", "policy")
     assert (acme.enabled, acme.details, acme.max_in_flight) == (False, False, 3)
-    assert credentials_of(acme, {"ACME_KEY": " jca_key\n"}) == ApiKey("jca_key")
+    assert load_credentials(acme, {"ACME_KEY": " jca_key\n"}) == ApiKey("jca_key")
 
 
 def test_the_path_comes_from_the_environment_too(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_without_a_file_the_environment_is_one_integration() -> None:
     settings = load_settings(None, {"JUMPCLOUD_REGION": "in", "JUMPCLOUD_API_KEY": "k"})
     (only,) = settings.integration
     assert (only.name, only.url) == ("jumpcloud", "https://console.in.jumpcloud.com")
-    assert credentials_of(only, {"JUMPCLOUD_API_KEY": "k"}) == ApiKey("k")
+    assert load_credentials(only, {"JUMPCLOUD_API_KEY": "k"}) == ApiKey("k")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
 def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> None:
     (only,) = load_settings(None, {}).integration
     with pytest.raises(SettingsError, match="JUMPCLOUD_API_KEY") as caught:
-        credentials_of(only, {"JUMPCLOUD_API_KEY": value})
+        load_credentials(only, {"JUMPCLOUD_API_KEY": value})
     assert not value.strip() or value not in str(caught.value)
 
 

@@ -12,9 +12,9 @@ from playwright.sync_api import Page, expect
 from served_ui import PATIENCE_SECONDS, served_ui
 
 from assets_defs.resources import PREVIEW_ROWS
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Server, Sizes, generate
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
@@ -37,8 +37,8 @@ def ui(
             for name in ("acme", "other")
         )
     )
-    key = credentials_of(integration(server)).identity
-    RememberedRates(data / "rates.json").put(key, HIGHEST_REMEMBERED)
+    key = load_credentials(integration(server)).identity
+    SavedRates(data / "rates.json").put(key, MAX_SAVED_RATE)
     environment = {
         KEY_VARIABLE: os.environ[KEY_VARIABLE],
         "JUMPCLOUD_INVENTORY_CONFIG": str(settings),

@@ -13,7 +13,7 @@ from killing import Work, children
 from mending import Victim
 from small_disk import filled, on_small_disk, small_disk_of
 
-from assets_defs.runs.failures import step_failure_in_words
+from assets_defs.runs.failures import step_failure_message
 from pipelines.simulator import Organization, Server, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -111,7 +111,7 @@ def test_a_step_that_dagsters_full_records_end_says_so() -> None:
 
     run = refresh.execute_in_process(raise_on_error=False)
     (failure,) = (event for event in run.all_events if event.is_step_failure)
-    assert "there is no space left" in step_failure_in_words(failure)
+    assert "there is no space left" in step_failure_message(failure)
 
 
 def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(

@@ -6,7 +6,7 @@ from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL
 from assets_defs.partitions import OWNERS
 from assets_defs.runs.step import errors_as_failures
 from pipelines.publish.publisher import combine
-from pipelines.workspace import published_file, report_file, uri_of
+from pipelines.workspace import published_file, published_uri, report_file
 
 
 @dg.asset(
@@ -24,8 +24,8 @@ def inventory_of_all() -> dg.MaterializeResult[None]:
         combine()
     return dg.MaterializeResult(
         metadata={
-            "dagster/uri": uri_of(published_file()),
+            "dagster/uri": published_uri(published_file()),
             "bytes": published_file().stat().st_size,
-            "report": uri_of(report_file()),
+            "report": published_uri(report_file()),
         }
     )

@@ -7,13 +7,13 @@ import pyarrow as pa
 
 from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.checks.integrity import check_specs, integrity_results, is_stopping
-from assets_defs.checks.removal_guard import Brake
+from assets_defs.checks.removal_guard import RemovalGuard
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import step
 from pipelines import workspace as whole
 from pipelines.config.environment import home
-from pipelines.extract.pull import spool_of
+from pipelines.extract.pull import make_checkpoint
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS, Transform
@@ -88,7 +88,7 @@ def tables(
         whole.require(whole.PULL, integration.name)
         whole.begin(whole.TABLES, integration.name)
         is_stopped = False
-        brake = Brake(
+        brake = RemovalGuard(
             integration,
             parquet.read(raw_key(COMPLETENESS), integration.name),
             is_released=config.accept_removals,
@@ -116,6 +116,6 @@ def tables(
             )
         if is_stopped:
             # The next run must see what the API says by then, not the lists that were stopped.
-            spool_of(integration, home()).remove()
+            make_checkpoint(integration, home()).remove()
         else:
             whole.finish(whole.TABLES, integration.name)

@@ -17,20 +17,27 @@ from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.extract.discovery import applied_settings
-from pipelines.extract.pull import spool_of
+from pipelines.extract.discovery import resolved_settings
+from pipelines.extract.pull import make_checkpoint
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
-from pipelines.history.retention import prune
+from pipelines.history.retention import expire_snapshots
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
-from pipelines.publish.publisher import renew_file, renew_report
+from pipelines.publish.publisher import refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES, Facts
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.storage.locks import locked, release
-from pipelines.workspace import history, place_of, publication_lock, report_file, run_lock, uri_of
+from pipelines.workspace import (
+    history,
+    publication_lock,
+    published_place,
+    published_uri,
+    report_file,
+    run_lock,
+)
 
 REPORT_CHECK = dg.AssetCheckSpec(
     "report_written",
@@ -40,13 +47,15 @@ REPORT_CHECK = dg.AssetCheckSpec(
 )
 
 
-def report_of(log: dg.DagsterLogManager, integration: str) -> tuple[Metadata, dg.AssetCheckResult]:
+def refresh_report_check(
+    log: dg.DagsterLogManager, integration: str
+) -> tuple[Metadata, dg.AssetCheckResult]:
     """Write the report; what the published asset shows of it, and whether that went well.
 
     Where it cannot be written, the inventory is published already, and stays so.
     """
     try:
-        facts = renew_report(integration)
+        facts = refresh_report(integration)
     except (InventoryError, OSError, duckdb.Error) as error:
         log.warning("published, but without a new report: %s", error)
         return {}, _check(f"{type(error).__name__}: {error}")
@@ -70,8 +79,8 @@ def _shown(facts: Facts, report: Path) -> Metadata:
     A browser follows no link from a page of a server to a file: the address is there to be copied.
     """
     counts = {each.table: each.now for each in facts.counts if each.now is not None}
-    findings = {f"findings_{each}": facts.count_of(each) for each in SEVERITIES}
-    return {"report": dg.MetadataValue.path(place_of(report)), **counts, **findings}
+    findings = {f"findings_{each}": facts.count(each) for each in SEVERITIES}
+    return {"report": dg.MetadataValue.path(published_place(report)), **counts, **findings}
 
 
 GROUP = "publication"
@@ -108,7 +117,7 @@ def commit(
         name = integration.name
         whole.require(whole.TABLES, name)
         pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
-        settings = applied_settings()
+        settings = resolved_settings()
         past = history()
         with locked(publication_lock(name)):
             manifest = commit_snapshot(
@@ -124,7 +133,7 @@ def commit(
                 settings.findings,
             )
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
-        spool_of(integration, home()).remove()
+        make_checkpoint(integration, home()).remove()
         published = {
             SNAPSHOTS.name: past.read(SNAPSHOTS, name, manifest.snapshot_id),
             CHANGES.name: past.read(CHANGES, name, manifest.snapshot_id),
@@ -157,13 +166,13 @@ def inventory_duckdb(
     Then make its report.
     """
     with step(context) as integration, locked(publication_lock(integration.name)):
-        path = renew_file(integration.name)
-        prune(history(), integration.name, applied_settings().keep_snapshots)
-        shown, check = report_of(context.log, integration.name)
+        path = refresh_file(integration.name)
+        expire_snapshots(history(), integration.name, resolved_settings().keep_snapshots)
+        shown, check = refresh_report_check(context.log, integration.name)
     release(run_lock(context.partition_key))
     yield dg.MaterializeResult(
         metadata={
-            "dagster/uri": uri_of(path),
+            "dagster/uri": published_uri(path),
             "bytes": path.stat().st_size,
             **shown,
         }

@@ -14,7 +14,7 @@ from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore
-from assets_defs.runs.stale import end_runs_before
+from assets_defs.runs.stale import fail_other_runs
 from assets_defs.runs.step import step
 from pipelines import workspace as whole
 from pipelines.config.environment import home
@@ -73,7 +73,7 @@ def pull(
     """Read all lists of the organisation at the same time, under one throttle."""
     reporter = _Reporter(context)
     with step(context) as integration:
-        end_runs_before(context.instance, integration.name, context.run.run_id)
+        fail_other_runs(context.instance, integration.name, context.run.run_id)
         history().latest(integration.name)  # what cannot be reached is told before all the calls
         try:
             with reporter.shown():

@@ -16,7 +16,7 @@ from assets_defs.celery.postgres import expect_restarts, keep_connected
 # How long workers may take to answer; an answer is waited for that long.
 ANSWER_SECONDS = 3.0
 # One look serves all runs that Dagster asks for in a row.
-LOOK_SECONDS = 5.0
+INTERVAL_SECONDS = 5.0
 LOST = "No live worker has this run: its worker was killed, or cannot be reached."
 
 
@@ -38,7 +38,7 @@ class WorkerLooks:
 
         One that finds nothing may be a worker's slow answer.
         """
-        if time.monotonic() - self._looked_at > LOOK_SECONDS:
+        if time.monotonic() - self._looked_at > INTERVAL_SECONDS:
             self._look()
         if task_id in self._tasks:
             self._missed.pop(task_id, None)

@@ -9,11 +9,11 @@ from assets_defs.partitions import PARTITION_TAG
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import SCHEMA, Finding
-from pipelines.publish.finding_counts import Found, found_in
+from pipelines.publish.finding_counts import Found, count_findings
 from pipelines.workspace import published_file
 
 # Every run stores them, and prints a line of them: of hundreds the file has the rest.
-MOST_INTEGRATIONS = 10
+MAX_INTEGRATIONS = 10
 
 _SPECS = [
     dg.AssetCheckSpec(
@@ -32,7 +32,9 @@ def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckRe
     """Warn of whatever the published file finds; what is published stays, and so does the run."""
     told: set[str] = set()
     try:
-        for found in found_in(published_file(context.op_execution_context.get_tag(PARTITION_TAG))):
+        for found in count_findings(
+            published_file(context.op_execution_context.get_tag(PARTITION_TAG))
+        ):
             told.add(found.finding.name)
             yield _told(found)
     except InventoryError as error:
@@ -53,8 +55,8 @@ def _told(found: Found) -> dg.AssetCheckResult:
 
 
 def _listed(words: Sequence[str]) -> str:
-    more = len(words) - MOST_INTEGRATIONS
-    return ", ".join(words[:MOST_INTEGRATIONS]) + (f" and {more} more" if more > 0 else "")
+    more = len(words) - MAX_INTEGRATIONS
+    return ", ".join(words[:MAX_INTEGRATIONS]) + (f" and {more} more" if more > 0 else "")
 
 
 def _result(

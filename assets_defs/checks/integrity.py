@@ -15,7 +15,7 @@ from pipelines.transform.integrity import (
 
 UNIQUE_KEY = "unique_key"
 RELATIONS_RESOLVE = "relations_resolve"
-NOT_MOSTLY_GONE = "not_mostly_gone"
+REMOVALS_WITHIN_LIMIT = "not_mostly_gone"
 IDS_RESOLVE = "ids_resolve"
 
 
@@ -24,7 +24,7 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
     blocking = {UNIQUE_KEY: "No two rows have the same key"}
     if table.is_asset:
         blocking[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
-        blocking[NOT_MOSTLY_GONE] = (
+        blocking[REMOVALS_WITHIN_LIMIT] = (
             "Not so many vanished since the last snapshot that a lost permission is likelier"
         )
     key = table_key(table.name)

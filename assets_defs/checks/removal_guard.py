@@ -6,14 +6,14 @@ import dagster as dg
 import pyarrow as pa
 
 from assets_defs.asset_keys import table_key
-from assets_defs.checks.integrity import NOT_MOSTLY_GONE
+from assets_defs.checks.integrity import REMOVALS_WITHIN_LIMIT
 from pipelines.config.integration import Integration
 from pipelines.history.removal_guard import Removals, removals
 from pipelines.schema.model import Table
 from pipelines.workspace import history
 
 
-class Brake:
+class RemovalGuard:
     """Stops the publication when so many assets of a type vanished that someone must look.
 
     Args:
@@ -42,7 +42,7 @@ class Brake:
             "publish with `jumpcloud-inventory run --accept-removals`"
         )
         yield dg.AssetCheckResult(
-            check_name=NOT_MOSTLY_GONE,
+            check_name=REMOVALS_WITHIN_LIMIT,
             asset_key=table_key(table.name),
             passed=not is_stopped,
             description=words if is_stopped else None,
@@ -50,7 +50,7 @@ class Brake:
         )
 
     def _removals(self, table: Table, rows: pa.Table) -> Removals:
-        last = history().latest_with(table, self._integration.name)
+        last = history().latest_having(table, self._integration.name)
         if last is None or not self._pulled.issuperset(table.endpoints):
             return Removals(before=0, after=rows.num_rows, missing=0, names=())
         before = history().read(table, last.integration.name, last.snapshot_id)

@@ -24,11 +24,11 @@ from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import SettingsError
 from pipelines.extract.connection_check import (
-    ConnectionTest,
-    Reach,
+    ConnectionCheck,
+    EndpointAccess,
     can_be_skipped,
+    check_connection,
     missing_without,
-    try_connection,
 )
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
@@ -86,9 +86,9 @@ def check_each(
 
 def _tried(
     settings: Settings, integrations: Sequence[Integration]
-) -> Iterator[tuple[Integration, ConnectionTest | SettingsError]]:
+) -> Iterator[tuple[Integration, ConnectionCheck | SettingsError]]:
     pool = ThreadPoolExecutor(settings.max_parallel_runs)
-    tests = [(each, pool.submit(try_connection, each)) for each in integrations]
+    tests = [(each, pool.submit(check_connection, each)) for each in integrations]
     try:
         for integration, test in tests:
             try:
@@ -100,7 +100,7 @@ def _tried(
         pool.shutdown(cancel_futures=True)
 
 
-def _print(integration: Integration, test: ConnectionTest) -> None:
+def _print(integration: Integration, test: ConnectionCheck) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(_title(integration), markup=False)
     # Where nothing answers, what was not asked says nothing more.
@@ -124,14 +124,14 @@ def _title(integration: Integration) -> str:
     return f"{integration.name}: {integration.url} ({where}{through}, key of {key})"
 
 
-def _count(reach: Reach) -> str:
+def _count(reach: EndpointAccess) -> str:
     if reach.total is None:
         return ""
     parent = ENDPOINTS[reach.endpoint].parent
     return f"{reach.total:,}" + (f" of the first {_SINGULAR[parent]}" if parent else "")
 
 
-def _lines(test: ConnectionTest) -> Iterator[str]:
+def _lines(test: ConnectionCheck) -> Iterator[str]:
     for org_id, name in test.organizations:
         yield f"organisation: {name or 'without a name'} ({org_id})"
     if test.plan:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from assets_defs.console import printable
-from pipelines.history.diff import Difference
+from pipelines.history.diff import SnapshotDiff
 from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,
@@ -28,7 +28,7 @@ _RELATIONSHIPS = {
 Row = Mapping[str, str | None]
 
 
-def describe(difference: Difference) -> Iterator[str]:
+def describe(difference: SnapshotDiff) -> Iterator[str]:
     """The difference, grouped by table: how many rows came, went and changed, and each of them."""
     before, after = difference.before, difference.after
     yield f"{after.integration.name}: {before.snapshot_id} -> {after.snapshot_id}"
@@ -50,13 +50,13 @@ def _counts(rows: Sequence[Row]) -> str:
     return ", ".join(f"{len(each):,} {kind}" for kind, each in ids.items() if each)
 
 
-def _line(difference: Difference, table: Table, row: Row) -> str:
+def _line(difference: SnapshotDiff, table: Table, row: Row) -> str:
     """Sign, what it is about, and what of it."""
-    key = difference.key_of(table.name, str(row["asset_id"]))
+    key = difference.key_text(table.name, str(row["asset_id"]))
     references = {table.key[0]: table.name} if table.is_asset else table.references
     names = {}
     for column, value in key.items():
-        label = difference.label_of(references.get(column, ""), value)
+        label = difference.label(references.get(column, ""), value)
         names[column] = printable(value if label == value else f"{label} ({value})")
     subject = _RELATIONSHIPS.get(table.name, f"{{{table.key[0]}}}").format(**names)
     if row["change"] == "changed":

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import add_partition
-from assets_defs.runs.failures import is_interrupt, step_failure_in_words
+from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.instance import (
     open_instance,
 )
@@ -48,7 +48,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
     # Importing the definitions reads the settings, so it must come after the environment is set.
     from assets_defs.definitions import defs  # noqa: PLC0415
 
-    with _told_once() as held, open_instance() as instance:
+    with _captured_stderr() as held, open_instance() as instance:
         add_partition(instance, integration)
         result = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
             partition_key=integration,
@@ -65,7 +65,7 @@ def refresh(integration: str, *, accept_removals: bool = False) -> RunResult:
             held.truncate(0)
     return RunResult(
         result.run_id,
-        failure="\n".join(map(step_failure_in_words, failures)),
+        failure="\n".join(map(step_failure_message, failures)),
         was_interrupted=any(map(is_interrupt, failures)),
         was_committed=_was_committed(integration, result.run_id),
     )
@@ -80,7 +80,7 @@ def _was_committed(integration: str, run_id: str) -> bool | None:
 
 
 @contextmanager
-def _told_once() -> Iterator[io.StringIO]:
+def _captured_stderr() -> Iterator[io.StringIO]:
     """Hold back what Dagster itself writes; an exception that ends the run says more than that."""
     words = io.StringIO()
     CONSOLE.file = sys.stderr

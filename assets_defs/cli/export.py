@@ -12,7 +12,7 @@ from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation
 from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
-from pipelines.publish.publisher import inventory_file, manifests_of
+from pipelines.publish.publisher import inventory_file, list_manifests
 from pipelines.publish.reader import bounded
 
 XLSX = "xlsx"
@@ -50,7 +50,7 @@ def export(
     with errors_in_words():
         set_data_dir(data_dir)
         if integration is not None:
-            manifests_of(integration)
+            list_manifests(integration)
         with inventory_file(at, integration) as file, bounded(file) as connection:
             if form == OCSF:
                 written = [output or EVENTS]

@@ -8,11 +8,11 @@ import click
 
 from assets_defs.cli.options import config_option, data_dir_option, errors_in_words, set_environment
 from assets_defs.runs.instance import open_instance
-from assets_defs.runs.stale import require_none_elsewhere
+from assets_defs.runs.stale import require_no_remote_run
 from pipelines.config.environment import CONFIG_VARIABLE, home
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.extract.discovery import applied_settings
-from pipelines.extract.pull import spool_folder
+from pipelines.extract.discovery import resolved_settings
+from pipelines.extract.pull import checkpoint_folder
 from pipelines.publish.publisher import rebuild_file, remove_own_file
 from pipelines.storage.locks import hold, locked, release
 from pipelines.workspace import (
@@ -40,7 +40,7 @@ def forget(name: str, config: Path | None, data_dir: str | None, *, yes: bool) -
             _ask(f"Remove {name!r} with {count} snapshots from {history().place}?")
         hold(run_lock(name), f"a run of integration {name!r}")
         with open_instance() as instance:
-            require_none_elsewhere(instance, name)
+            require_no_remote_run(instance, name)
         _remove(name)
         release(run_lock(name))
         click.echo(f"{name}: removed; DuckDB file: {published_file()}")
@@ -56,13 +56,13 @@ def _ask(question: str) -> None:
 
 
 def _check(name: str) -> None:
-    if name in {each.name for each in applied_settings().integration}:
+    if name in {each.name for each in resolved_settings().integration}:
         source = os.environ.get(CONFIG_VARIABLE) or "the environment; name a file with --config"
         raise SettingsError(
             f"integration {name!r} is in the settings ({source}), so it would be pulled again; "
             "remove it there first"
         )
-    spooled = [path.name for path in spool_folder(home(), "").glob("*")]
+    spooled = [path.name for path in checkpoint_folder(home(), "").glob("*")]
     known = {*history().integrations(), *staged_files(), *spooled}
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
@@ -81,5 +81,5 @@ def _remove(name: str) -> None:
     rebuild_file()
     for path in staged_files().get(name, []):
         path.unlink()
-    for folder in (spool_folder(home(), name), scratch(name)):
+    for folder in (checkpoint_folder(home(), name), scratch(name)):
         shutil.rmtree(folder, ignore_errors=True)

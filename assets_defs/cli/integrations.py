@@ -10,11 +10,11 @@ import click
 
 from assets_defs.cli.check import check_each
 from assets_defs.cli.options import chosen_integrations, config_option, errors_in_words
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.editor import append_integration, set_enabled
 from pipelines.config.environment import CONFIG_VARIABLE
 from pipelines.config.integration import Integration
-from pipelines.config.settings import problem_with
+from pipelines.config.settings import find_problem
 from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
 from pipelines.errors import SettingsError
 
@@ -50,7 +50,7 @@ class _OneOf(click.Choice[str]):
         return super().convert(value, param, ctx)
 
 
-class _Asked(click.Option):
+class _PromptOption(click.Option):
     """Asked for where no option says it; where nobody answers, the default, or what lacks."""
 
     def prompt_for_value(self, ctx: click.Context) -> object:
@@ -68,14 +68,14 @@ class _Asked(click.Option):
 
 def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
     """Refuse, and so ask again for, what the settings would refuse."""
-    problem = problem_with(str(param.name), value)
+    problem = find_problem(str(param.name), value)
     if problem:
         raise click.BadParameter(problem)
     return value
 
 
 def _variable(value: str) -> str:
-    problem = problem_with("api_key_env", text(value))
+    problem = find_problem("api_key_env", text(value))
     if problem:
         raise click.BadParameter(problem)
     return value.strip()
@@ -84,7 +84,7 @@ def _variable(value: str) -> str:
 @click.command()
 @click.option(
     "--config",
-    cls=_Asked,
+    cls=_PromptOption,
     envvar=CONFIG_VARIABLE,
     type=click.Path(path_type=Path, dir_okay=False),
     prompt="Settings file",
@@ -92,15 +92,17 @@ def _variable(value: str) -> str:
     help="The settings file; made if there is none",
 )
 @click.option(
-    "--type", cls=_Asked, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
+    "--type", cls=_PromptOption, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
 )
 @click.option(
-    "--scope", cls=_Asked, type=_OneOf("scope"), prompt="Integration scope", default="cloud"
+    "--scope", cls=_PromptOption, type=_OneOf("scope"), prompt="Integration scope", default="cloud"
 )
-@click.option("--name", cls=_Asked, type=text, prompt="Integration name", callback=_as_setting)
-@click.option("--description", cls=_Asked, type=text, prompt="Description", default="")
-@click.option("--enabled/--disabled", cls=_Asked, prompt="Enabled", default=True)
-@click.option("--region", cls=_Asked, type=_OneOf("region"), prompt="Region", default="us")
+@click.option(
+    "--name", cls=_PromptOption, type=text, prompt="Integration name", callback=_as_setting
+)
+@click.option("--description", cls=_PromptOption, type=text, prompt="Description", default="")
+@click.option("--enabled/--disabled", cls=_PromptOption, prompt="Enabled", default=True)
+@click.option("--region", cls=_PromptOption, type=_OneOf("region"), prompt="Region", default="us")
 @click.option(
     "--api-key-env", type=_variable, metavar="NAME", help="The variable's name, never the key"
 )
@@ -149,7 +151,7 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
             named = shlex.quote(str(config.absolute()))
             click.echo(f"to let the commands use the file: export {CONFIG_VARIABLE}={named}")
         try:
-            credentials_of(integration)
+            load_credentials(integration)
         except SettingsError as error:
             click.echo(f"{error}; then try it: jumpcloud-inventory check {integration.name}")
             return

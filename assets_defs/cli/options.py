@@ -17,7 +17,7 @@ from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, home
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.extract.discovery import applied, organizations_of, refresh_organizations
+from pipelines.extract.discovery import expand_integration, expand_settings, refresh_organizations
 from pipelines.storage.disk_errors import storage_error
 
 data_dir_option = click.option(
@@ -82,11 +82,11 @@ def chosen_integrations(settings: Settings, names: Sequence[str]) -> list[Integr
         prepare_home()
         for failure in refresh_organizations(asked, home()):
             click.echo(printable(failure), err=True)
-    known = applied(settings, home())
+    known = expand_settings(settings, home())
     chosen: list[Integration] = []
     for name in names:
         entry = entries.get(name)
-        meant = [each.name for each in organizations_of(entry, home())] if entry else [name]
+        meant = [each.name for each in expand_integration(entry, home())] if entry else [name]
         chosen += map(known.named, meant)
     chosen = chosen or [each for each in known.integration if each.enabled]
     if not chosen:
@@ -104,15 +104,15 @@ def errors_in_words(also_tell: Callable[[str], None] = lambda _: None) -> Iterat
     try:
         yield
     except InventoryError as error:
-        _end_with(error, also_tell)
+        _exit_with(error, also_tell)
     except (OSError, duckdb.Error, OperationalError) as error:
         failure = storage_error(error, home())
         if failure is None:
             raise
-        _end_with(failure, also_tell)
+        _exit_with(failure, also_tell)
 
 
-def _end_with(error: InventoryError, also_tell: Callable[[str], None]) -> NoReturn:
+def _exit_with(error: InventoryError, also_tell: Callable[[str], None]) -> NoReturn:
     # DuckDB's messages repeat what is in the data.
     words = "\n".join(map(printable, str(error).split("\n")))
     click.echo(f"Error: {words}", err=True)

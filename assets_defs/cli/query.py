@@ -15,15 +15,15 @@ import pyarrow as pa
 
 from assets_defs.cli.diff_text import describe
 from assets_defs.cli.options import config_option, data_dir_option, errors_in_words, set_data_dir
-from assets_defs.cli.tables import stacked
+from assets_defs.cli.tables import expanded_rows
 from assets_defs.console import printable
 from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation, as_text, write_result
 from pipelines.export.xlsx import without_formula
-from pipelines.history.diff import Difference, difference, snapshots_to_compare
-from pipelines.publish.publisher import inventory_file, manifests_of
+from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
+from pipelines.publish.publisher import inventory_file, list_manifests
 from pipelines.publish.reader import locked_down
 from pipelines.workspace import history
 
@@ -97,7 +97,7 @@ def diff(
     with errors_in_words():
         set_data_dir(data_dir)
         left_out = load_settings(config).volatile_columns
-        pairs = snapshots_to_compare(manifests_of(integration), snapshots)
+        pairs = select_snapshots(list_manifests(integration), snapshots)
         differences = [difference(history(), before, after, left_out) for before, after in pairs]
         for each in differences:
             if each.not_compared:
@@ -145,12 +145,12 @@ def _in_lines(relation: Relation, width: int) -> Iterator[str]:
     rows = relation.limit(TABLE_ROWS + 1).project(cells).fetchall()
     columns = [printable(each) for each in relation.columns]
     shown = ([printable(value) for value in row] for row in rows[:TABLE_ROWS])
-    yield from stacked(columns, shown, width)
+    yield from expanded_rows(columns, shown, width)
     if len(rows) > TABLE_ROWS:
         yield f"The first {TABLE_ROWS} rows; --format csv or json has all."
 
 
-def _print_rows(differences: Sequence[Difference], form: str) -> None:
+def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
     with duckdb.connect() as connection:
         relation = connection.from_arrow(
             pa.concat_tables([each.to_table() for each in differences])

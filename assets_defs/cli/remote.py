@@ -5,8 +5,8 @@ import click
 from assets_defs.cli.options import data_dir_option, errors_in_words, set_data_dir
 from pipelines.errors import SettingsError
 from pipelines.publish.publisher import combine as renew_combined
-from pipelines.publish.publisher import fetched_file
-from pipelines.workspace import object_store, published_file, uri_of
+from pipelines.publish.publisher import fetch_file
+from pipelines.workspace import object_store, published_file, published_uri
 
 
 @click.command()
@@ -20,7 +20,7 @@ def fetch(name: str | None, data_dir: str | None) -> None:
     with errors_in_words():
         set_data_dir(data_dir)
         _require_store()
-        click.echo(fetched_file(name))
+        click.echo(fetch_file(name))
 
 
 @click.command()
@@ -34,7 +34,7 @@ def combine(data_dir: str | None) -> None:
         set_data_dir(data_dir)
         _require_store()
         renew_combined()
-        click.echo(uri_of(published_file()))
+        click.echo(published_uri(published_file()))
 
 
 def _require_store() -> None:

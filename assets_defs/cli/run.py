@@ -21,16 +21,16 @@ from assets_defs.cli.options import (
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import printable
 from assets_defs.runs.instance import limit_runs_at_once, open_instance
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.environment import object_store_url
 from pipelines.config.settings import load_settings
 from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.publisher import combine
 from pipelines.storage.locks import release
-from pipelines.workspace import place_of, published_file, report_file, run_lock
+from pipelines.workspace import published_file, published_place, report_file, run_lock
 
 
-def refresh_each(
+def run_in_processes(
     integrations: Sequence[str], options: Sequence[str], at_once: int
 ) -> Iterator[tuple[str, int, list[str]]]:
     """Run `jumpcloud-inventory run` for each integration in a process of its own.
@@ -91,7 +91,7 @@ def run(
         if len(chosen) == 1:
             (only,) = chosen
             with errors_in_words(partial(_alert, only.name)):
-                credentials_of(only)
+                load_credentials(only)
                 published = int(run_one(only.name, accept_removals=accept_removals))
         else:
             options = ["--one-of-many", *(["--accept-removals"] if accept_removals else [])]
@@ -123,7 +123,7 @@ def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> int
     """Pull and publish integrations, each in a process of its own; how many succeeded."""
     click.echo(f"{len(names)} integrations, {at_once} at once", err=True)
     published = 0
-    for done, (name, code, said) in enumerate(refresh_each(names, options, at_once), 1):
+    for done, (name, code, said) in enumerate(run_in_processes(names, options, at_once), 1):
         published += code == 0
         # What an unexpected end printed may hold anything, so it is not repeated.
         unsaid = KILLED if code < 0 else UNEXPECTED.format(name=name)
@@ -131,7 +131,9 @@ def _run_many(names: Sequence[str], options: Sequence[str], at_once: int) -> int
             click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
         if code != 0 and not said:
             _alert(name, unsaid)
-    click.echo(f"{published} of {len(names)} integrations published: {place_of(published_file())}")
+    click.echo(
+        f"{published} of {len(names)} integrations published: {published_place(published_file())}"
+    )
     return published
 
 
@@ -151,8 +153,8 @@ def _what_stays(name: str, result: RunResult) -> str:
     if result.was_committed:
         remedy = f"run {name}" if object_store_url() else "rebuild"
         return (
-            f"the snapshot is in the history, but {place_of(published_file(name))} could not be "
-            f"renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
+            f"the snapshot is in the history, but {published_place(published_file(name))} could not "
+            f"be renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
         )
     if result.was_committed is None:
         return "whether it was published cannot be asked now; what was published before stays"

@@ -14,12 +14,12 @@ from rich.table import Table
 from assets_defs.cli.demo import HOME as DEMO_HOME
 from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
 from assets_defs.cli.options import config_option, data_dir_option, errors_in_words, set_environment
-from assets_defs.cli.tables import stacked
+from assets_defs.cli.tables import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_instance
-from assets_defs.runs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
+from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_rows
 from pipelines.config.environment import CONFIG_VARIABLE, home
-from pipelines.extract.discovery import applied_settings
+from pipelines.extract.discovery import resolved_settings
 
 WIDE = 240  # without a terminal nothing need be wrapped
 
@@ -35,11 +35,11 @@ def status(
     """Show the integrations: those NAMED, or all; their runs, and what they published last."""
     with errors_in_words():
         set_environment(config, data_dir)
-        settings = applied_settings()
+        settings = resolved_settings()
         chosen = [settings.named(name) for name in names] or settings.integration
         with open_instance() as instance:
             since = enabled_since(instance, settings.integration)
-            statuses = statuses_of(instance, chosen, since)
+            statuses = read_statuses(instance, chosen, since)
     if as_json:
         documents = [asdict(each) for each in statuses]
         click.echo(json.dumps(documents, indent=1, default=_as_text))
@@ -59,7 +59,7 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
     table = Table(caption="Times are UTC.", caption_justify="left")
     for column in COLUMNS:
         table.add_column(column)
-    rows = rows_of(statuses)
+    rows = status_rows(statuses)
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False, markup=False)
@@ -68,7 +68,7 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
     if console.measure(table, options=console.options.update_width(WIDE)).maximum <= console.width:
         console.print(table)
     else:
-        for line in stacked(COLUMNS, rows, console.width):
+        for line in expanded_rows(COLUMNS, rows, console.width):
             console.print(line, soft_wrap=True)
         console.print(table.caption)
     for each in statuses:

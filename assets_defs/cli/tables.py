@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 
-def stacked(columns: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> Iterator[str]:
+def expanded_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], width: int
+) -> Iterator[str]:
     """The lines, with a heading for each row.
 
     Args:

@@ -11,7 +11,7 @@ from pipelines.storage.disk_errors import storage_error
 INTERRUPTED = "interrupted"
 
 
-def failure_in_words(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+def failure_message(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     """Why the run failed; empty where it did not."""
     if run.status not in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}:
         return ""
@@ -19,13 +19,13 @@ def failure_in_words(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     logs = instance.all_logs(run.run_id, of_type=kinds)
     steps = [each for each in logs if each.get_dagster_event().is_step_failure]
     if steps:
-        return "\n".join(step_failure_in_words(each.get_dagster_event()) for each in steps)
+        return "\n".join(step_failure_message(each.get_dagster_event()) for each in steps)
     # A run that was killed, or never began, has no step that could say why.
     said = [each.get_dagster_event().message or "" for each in logs]
     return said[-1] if said else run.status.value.lower()
 
 
-def step_failure_in_words(event: dg.DagsterEvent) -> str:
+def step_failure_message(event: dg.DagsterEvent) -> str:
     """A step failure's own message; one that we did not raise also names the step."""
     data = event.step_failure_data
     if is_interrupt(event):

@@ -7,8 +7,8 @@ import dagster as dg
 from dagster import RunRecord, RunsFilter
 
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.runs.failures import failure_in_words
-from assets_defs.runs.stale import UNDER_WAY
+from assets_defs.runs.failures import failure_message
+from assets_defs.runs.stale import UNFINISHED_STATUSES
 
 # A run logs few lines beside its events: the last of them is among so many records.
 LAST_RECORDS = 50
@@ -35,15 +35,15 @@ class Run:
 
 def current_run(instance: dg.DagsterInstance, integration: str) -> Run | None:
     """The run that waits or works now."""
-    record = _newest(instance, integration, UNDER_WAY)
+    record = _newest(instance, integration, UNFINISHED_STATUSES)
     return _run(record, _progress(instance, record)) if record else None
 
 
 def last_run(instance: dg.DagsterInstance, integration: str) -> Run | None:
     """The newest run that has ended."""
-    ended = tuple(status for status in dg.DagsterRunStatus if status not in UNDER_WAY)
+    ended = tuple(status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES)
     record = _newest(instance, integration, ended)
-    return _run(record, failure_in_words(instance, record.dagster_run)) if record else None
+    return _run(record, failure_message(instance, record.dagster_run)) if record else None
 
 
 def _newest(

@@ -8,7 +8,7 @@ from assets_defs.partitions import PARTITION_TAG
 from pipelines.storage.locks import HeldByAnotherError, is_held
 from pipelines.workspace import run_lock
 
-UNDER_WAY = (
+UNFINISHED_STATUSES = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -19,34 +19,34 @@ UNDER_WAY = (
 
 MAX_RETRIES_TAG = "dagster/max_retries"
 # A run that waits in the queue has begun nothing.
-BEGUN = (
+STARTED_STATUSES = (
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
     dg.DagsterRunStatus.CANCELING,
 )
 # A run that begins takes the integration's lock within seconds.
-BEGINNING = timedelta(minutes=5)
+STARTUP_GRACE = timedelta(minutes=5)
 
 
-def end_runs_without_lock(instance: dg.DagsterInstance, integration: str) -> None:
+def fail_runs_without_lock(instance: dg.DagsterInstance, integration: str) -> None:
     """Mark runs of the integration as failed that have begun, and do not hold its lock."""
     if not is_held(run_lock(integration)):
-        _end(instance, integration, updated_before=datetime.now(UTC) - BEGINNING)
+        _end(instance, integration, updated_before=datetime.now(UTC) - STARTUP_GRACE)
 
 
-def end_runs_before(instance: dg.DagsterInstance, integration: str, run_id: str) -> None:
+def fail_other_runs(instance: dg.DagsterInstance, integration: str, run_id: str) -> None:
     """Mark other runs of the integration as failed that have begun; this run holds its lock."""
     _end(instance, integration, but=run_id)
 
 
-def require_none_elsewhere(instance: dg.DagsterInstance, integration: str) -> None:
+def require_no_remote_run(instance: dg.DagsterInstance, integration: str) -> None:
     """Go on only if no other machine has a run of the integration; of this one, its lock tells.
 
     Raises:
         HeldByAnotherError: one has.
     """
-    chosen = dg.RunsFilter(statuses=list(BEGUN), tags={PARTITION_TAG: integration})
+    chosen = dg.RunsFilter(statuses=list(STARTED_STATUSES), tags={PARTITION_TAG: integration})
     if _are_elsewhere(instance) and instance.get_runs_count(chosen):
         raise HeldByAnotherError(
             f"a run of integration {integration!r} is under way already; "
@@ -71,7 +71,9 @@ def _end(
     if _are_elsewhere(instance):
         return
     chosen = dg.RunsFilter(
-        statuses=list(BEGUN), tags={PARTITION_TAG: integration}, updated_before=updated_before
+        statuses=list(STARTED_STATUSES),
+        tags={PARTITION_TAG: integration},
+        updated_before=updated_before,
     )
     for run in instance.get_runs(chosen):
         if run.run_id != but:

@@ -46,7 +46,7 @@ class IntegrationStatus:
     next_run_at: datetime | None
 
 
-def statuses_of(
+def read_statuses(
     instance: dg.DagsterInstance,
     integrations: Sequence[Integration],
     enabled_since: Mapping[str, datetime],
@@ -56,14 +56,14 @@ def statuses_of(
     Raises:
         InventoryError: the history cannot be read.
     """
-    latest = history().latest_of([each.name for each in integrations])
+    latest = history().latest_by_integration([each.name for each in integrations])
     return [
-        _status_of(instance, each, latest[each.name], enabled_since.get(each.name))
+        _read_status(instance, each, latest[each.name], enabled_since.get(each.name))
         for each in integrations
     ]
 
 
-def _status_of(
+def _read_status(
     instance: dg.DagsterInstance,
     integration: Integration,
     published: Manifest | None,
@@ -102,7 +102,7 @@ COLUMNS = (
 )
 
 
-def rows_of(statuses: Sequence[IntegrationStatus]) -> list[tuple[str, ...]]:
+def status_rows(statuses: Sequence[IntegrationStatus]) -> list[tuple[str, ...]]:
     """The cells of a table for people, under `COLUMNS`; times are UTC."""
     return [_cells(each) for each in statuses]
 

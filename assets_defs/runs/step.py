@@ -12,7 +12,7 @@ import duckdb
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.extract.discovery import applied_integration
+from pipelines.extract.discovery import resolve_integration
 from pipelines.storage.disk_errors import storage_error
 from pipelines.storage.locks import hold
 from pipelines.workspace import run_lock, scratch
@@ -27,10 +27,10 @@ def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
             or whatever else is the user's to mend; its description is the message.
     """
     with errors_as_failures():
-        integration = applied_integration(context.partition_key)
+        integration = resolve_integration(context.partition_key)
         hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
-        _require_under_way(context)
-        with _spilling_to(scratch(integration.name)):
+        _require_in_progress(context)
+        with _spill_directory(scratch(integration.name)):
             yield integration
 
 
@@ -52,7 +52,7 @@ def errors_as_failures() -> Iterator[None]:
         raise dg.Failure(str(failure), allow_retries=False) from None
 
 
-def _require_under_way(context: dg.AssetExecutionContext) -> None:
+def _require_in_progress(context: dg.AssetExecutionContext) -> None:
     """Go on only if nobody ended the run meanwhile.
 
     A worker that cannot be reached is taken for dead, and its run is tried again elsewhere: one of
@@ -67,7 +67,7 @@ def _require_under_way(context: dg.AssetExecutionContext) -> None:
 
 
 @contextmanager
-def _spilling_to(folder: Path) -> Iterator[None]:
+def _spill_directory(folder: Path) -> Iterator[None]:
     """Let temporary files go to a folder of the run, emptied of what a crash left there.
 
     In the data directory, because what a join spills may be larger than a system's own place for

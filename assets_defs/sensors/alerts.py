@@ -7,19 +7,19 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.runs.failures import failure_in_words
+from assets_defs.runs.failures import failure_message
 from assets_defs.runs.freshness import enabled_since, is_late
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.extract.discovery import applied_settings
+from pipelines.extract.discovery import resolved_settings
 from pipelines.history.manifest import Manifest
 from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.workspace import history
 
 WILL_RETRY_TAG = "dagster/will_retry"
-LOOK_SECONDS = 600
+INTERVAL_SECONDS = 600
 # Dagster gives a look 60 seconds.
-TELLING_SECONDS = 30.0
+MAX_POSTING_SECONDS = 30.0
 
 
 # Of all jobs: what a person starts from the asset graph is a job of Dagster's own. Dagster keeps
@@ -35,13 +35,13 @@ def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     run = context.dagster_run
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("the run is tried again")
-    cause = failure_in_words(context.instance, run)
+    cause = failure_message(context.instance, run)
     alert = failure_alert(run.tags.get(PARTITION_TAG, ""), cause, run.run_id)
     return dg.SkipReason(post(alert))
 
 
 @dg.sensor(
-    minimum_interval_seconds=LOOK_SECONDS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells the webhook of the settings which enabled integrations are late, once each",
 )
@@ -55,7 +55,7 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     told = {name: since for name, since in told.items() if late.get(name) == since}
     said = []
-    until = time.monotonic() + TELLING_SECONDS
+    until = time.monotonic() + MAX_POSTING_SECONDS
     for name, since in late.items():
         if name in told:
             continue
@@ -71,9 +71,9 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 
 def _late_ones(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
     """The last success of each integration that is late."""
-    integrations = applied_settings().integration
+    integrations = resolved_settings().integration
     enabled = enabled_since(instance, integrations)
-    latest = history().latest_of([each.name for each in integrations])
+    latest = history().latest_by_integration([each.name for each in integrations])
     return {
         e.name: since
         for e in integrations

@@ -5,13 +5,13 @@ import dagster as dg
 from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.jobs import combine_integrations
 
-LEAST_SECONDS = 600
+MIN_INTERVAL_SECONDS = 600
 
 
 @dg.asset_sensor(
     asset_key=INVENTORY_DUCKDB,
     job=combine_integrations,
-    minimum_interval_seconds=LEAST_SECONDS,
+    minimum_interval_seconds=MIN_INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Renews the file over all integrations where one has published since the last look",
 )

@@ -8,48 +8,48 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log import SqlEventLogStorage, SqlEventLogStorageTable
 
 from assets_defs.assets.integration_status import STATUS
-from assets_defs.runs.stale import UNDER_WAY
+from assets_defs.runs.stale import UNFINISHED_STATUSES
 
 KEEP = timedelta(days=90)
 KEEP_STATUS = timedelta(days=1)
-LOOK_SECONDS = 3600
+INTERVAL_SECONDS = 3600
 # Dagster gives a look 60 seconds.
-MOST_PER_LOOK = 50
+MAX_PER_TICK = 50
 
 
 @dg.sensor(
-    minimum_interval_seconds=LOOK_SECONDS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=f"Forgets runs of more than {KEEP.days} days ago; what they published stays",
 )
-def forget_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Forget the oldest runs, some at each look, and yesterday's tables of the integrations."""
     now = datetime.now(UTC)
-    forget_status(context.instance, now - KEEP_STATUS)
-    forgotten = forget_runs(context.instance, now - KEEP)
+    purge_status(context.instance, now - KEEP_STATUS)
+    forgotten = purge_runs(context.instance, now - KEEP)
     return dg.SkipReason(f"{forgotten} runs forgotten")
 
 
-def forget_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+def purge_runs(instance: dg.DagsterInstance, before: datetime) -> int:
     """Delete runs that ended and were created before a time, the oldest first.
 
     Returns:
-        How many; `MOST_PER_LOOK` at most.
+        How many; `MAX_PER_TICK` at most.
     """
-    ended = [status for status in dg.DagsterRunStatus if status not in UNDER_WAY]
+    ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
     old = instance.get_run_records(
-        dg.RunsFilter(statuses=ended, created_before=before), limit=MOST_PER_LOOK, ascending=True
+        dg.RunsFilter(statuses=ended, created_before=before), limit=MAX_PER_TICK, ascending=True
     )
     for record in old:
         run_id = record.dagster_run.run_id
         instance.delete_run(run_id)
         # Dagster empties the run's file, but leaves it at its size.
         for end in ("", "-wal", "-shm"):
-            _events_of(instance, run_id).with_suffix(f".db{end}").unlink(missing_ok=True)
+            _event_files(instance, run_id).with_suffix(f".db{end}").unlink(missing_ok=True)
     return len(old)
 
 
-def forget_status(instance: dg.DagsterInstance, before: datetime) -> None:
+def purge_status(instance: dg.DagsterInstance, before: datetime) -> None:
     """Delete what was reported of the asset `STATUS` before a time, but for the newest.
 
     Each report holds all integrations, belongs to no run, and is kept by Dagster for ever.
@@ -72,5 +72,5 @@ def forget_status(instance: dg.DagsterInstance, before: datetime) -> None:
             connection.execute(events.delete().where(old))
 
 
-def _events_of(instance: dg.DagsterInstance, run_id: str) -> Path:
+def _event_files(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory) / "history" / "runs" / f"{run_id}.db"

@@ -8,29 +8,29 @@ import dagster as dg
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.console import printable
 from assets_defs.runs.freshness import enabled_since
-from assets_defs.runs.status import COLUMNS, IntegrationStatus, rows_of, statuses_of
+from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_rows
 from pipelines.errors import InventoryError
-from pipelines.extract.discovery import applied_settings
+from pipelines.extract.discovery import resolved_settings
 
-LOOK_SECONDS = 30
-LONGEST_ERROR = 300  # the rest is on the run's page
+INTERVAL_SECONDS = 30
+MAX_ERROR_LENGTH = 300  # the rest is on the run's page
 
 
 @dg.sensor(
-    minimum_interval_seconds=LOOK_SECONDS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the table of the applied integrations current",
 )
 def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Report the table whenever it is another one than before."""
     try:
-        integrations = applied_settings().integration
+        integrations = resolved_settings().integration
         since = enabled_since(context.instance, integrations)
-        statuses = statuses_of(context.instance, integrations, since)
+        statuses = read_statuses(context.instance, integrations, since)
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     errors = map(_error, statuses)
-    rows = [(*row, error) for row, error in zip(rows_of(statuses), errors, strict=True)]
+    rows = [(*row, error) for row, error in zip(status_rows(statuses), errors, strict=True)]
     digest = hashlib.sha256(repr(rows).encode()).hexdigest()
     if digest == context.cursor:
         return dg.SensorResult(skip_reason="nothing changed", cursor=digest)
@@ -45,4 +45,4 @@ def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 def _error(status: IntegrationStatus) -> str:
     """Why the last run failed, in one line; the UI shows a cell as text, whatever is in it."""
     words = status.last_run.words if status.last_run else ""
-    return printable(textwrap.shorten(words, LONGEST_ERROR, placeholder=" …"))
+    return printable(textwrap.shorten(words, MAX_ERROR_LENGTH, placeholder=" …"))

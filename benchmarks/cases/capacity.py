@@ -21,7 +21,7 @@ NUMBERS = (100, 1_000, 10_000)
 PROVIDER = 50
 MEDIAN_SYSTEMS = 60
 SPREAD = 1.0  # standard deviation of the logarithm: a sixth has more than 160, or fewer than 22
-FEWEST_SYSTEMS, MOST_SYSTEMS = 5, 5_000
+FEWEST_SYSTEMS, MAX_SYSTEMS = 5, 5_000
 BETWEEN_LOSSES = DAY  # of one machine; on average
 BAD_DAY_WORKERS = 6
 COSTS = Costs()
@@ -30,7 +30,7 @@ SMALL_CALLS = 51
 SMALL_NUMBER = 100
 SMALL_COSTS = Costs(storage=0.5, latency=0.002, rate=200.0)
 SMALL_SERVICES_CPU = 1.0
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 COLUMNS = (
     "organisations",
     "keys",
@@ -55,7 +55,7 @@ def measure(_scratch: Path) -> Report:
             rows.append([f"{number:,}", words, *_cells(runs, enough, soon)])
             if words == OWN:
                 workers = enough[0] if enough else len(runs)
-                goals.append(Goal(f"{number:,} organisations: workers", workers, MOST_WORKERS))
+                goals.append(Goal(f"{number:,} organisations: workers", workers, MAX_WORKERS))
     title = f"Capacity: simulated ticks, {COSTS.rate:g} calls a second for each key"
     return Report(title, COLUMNS, rows, goals, _notes())
 
@@ -65,23 +65,23 @@ def population(number: int) -> list[Size]:
     chance = random.Random(number)  # noqa: S311 -- no secret
     factors = [chance.lognormvariate(0.0, SPREAD) for _ in range(number)]
     sizes = [round(MEDIAN_SYSTEMS * each) for each in factors]
-    return [Size.of(min(max(each, FEWEST_SYSTEMS), MOST_SYSTEMS)) for each in sizes]
+    return [Size.of(min(max(each, FEWEST_SYSTEMS), MAX_SYSTEMS)) for each in sizes]
 
 
-def runs_of(sizes: Sequence[Size], per_key: int) -> list[Run]:
+def count_runs(sizes: Sequence[Size], per_key: int) -> list[Run]:
     """One run of each, where so many share a key."""
     return [Run(key=place // per_key, calls=size.calls) for place, size in enumerate(sizes)]
 
 
 def _sharings(sizes: Sequence[Size]) -> dict[str, list[Run]]:
     """Who shares a key; those who do are queued one after the other, unless turns are mixed."""
-    mixed = runs_of(sizes, PROVIDER)
+    mixed = count_runs(sizes, PROVIDER)
     random.Random(len(sizes)).shuffle(mixed)  # noqa: S311 -- no secret
     return {
-        OWN: runs_of(sizes, 1),
-        f"one for {PROVIDER}": runs_of(sizes, PROVIDER),
+        OWN: count_runs(sizes, 1),
+        f"one for {PROVIDER}": count_runs(sizes, PROVIDER),
         f"one for {PROVIDER}, queued mixed": mixed,
-        "one for all": runs_of(sizes, len(sizes)),
+        "one for all": count_runs(sizes, len(sizes)),
     }
 
 
@@ -145,7 +145,7 @@ def _storage(number: int) -> str:
 
 
 def _bad_day() -> str:
-    runs = runs_of(population(NUMBERS[-1]), 1)
+    runs = count_runs(population(NUMBERS[-1]), 1)
     fleet = Fleet(BAD_DAY_WORKERS, between_losses=HOUR)
     outcome = simulate(runs, fleet, COSTS)
     return (

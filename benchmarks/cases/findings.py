@@ -11,7 +11,7 @@ from benchmarks.cases.publish import lengthen, publish
 from benchmarks.processes import run
 from benchmarks.report import Goal, Report
 from benchmarks.tables import Counts, completeness, tables
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.storage.atomic import write_parquet
 
 SNAPSHOTS = 60
@@ -47,7 +47,7 @@ hash(system_id) % 900 <> 3 AS resolved,
 def measure(scratch: Path) -> Report:
     """Publish sixty snapshots, then ask the last file every question."""
     counts = Counts()
-    history = History(scratch / "data" / "history")
+    history = SnapshotStore(scratch / "data" / "history")
     for state, number in enumerate((1, 2, SNAPSHOTS)):
         if number == SNAPSHOTS:
             lengthen(history, until=number - 1, proofs=completeness(counts))

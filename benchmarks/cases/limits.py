@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.organization import Spec
-from benchmarks.ours import memberships_of, run_ours
+from benchmarks.ours import count_memberships, run_ours
 from benchmarks.rate_use import COLUMNS, RateUse
 from benchmarks.report import Report
 from benchmarks.served import serve
@@ -26,7 +26,7 @@ def measure(scratch: Path) -> Report:
         limited = Spec(**{**vars(spec), "requests_per_second": rate})
         with serve(limited, folder) as served:
             run = run_ours(served, folder / "data")
-            found = memberships_of(run.published, folder / "found.parquet")
+            found = count_memberships(run.published, folder / "found.parquet")
             counts = served.membership_counts(found)
         use = RateUse(rate, run.pull_seconds, run.calls, [counts])
         rows.append(use.row())

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.environments import HERE, python_of
+from benchmarks.environments import HERE, environment_python
 from benchmarks.organization import Spec
-from benchmarks.ours import ALL_TARGETS, IN_FLIGHT, KEY_VARIABLE, memberships_of, run_ours
+from benchmarks.ours import ALL_TARGETS, IN_FLIGHT, KEY_VARIABLE, count_memberships, run_ours
 from benchmarks.processes import Usage, run
 from benchmarks.report import Goal, Report, mib
 from benchmarks.served import Calls, MembershipCounts, Served, serve
@@ -120,7 +120,7 @@ def measure(scratch: Path) -> Report:
     # Nobody is measured with its program still to be read from disk.
     for tool, module in MODULES.items():
         run(
-            [str(python_of(tool)), "-c", f"import {module}"],
+            [str(environment_python(tool)), "-c", f"import {module}"],
             ENVIRONMENT,
             scratch / "log",
             TIMEOUT_SECONDS,
@@ -155,12 +155,12 @@ def _ours(how: Ours, served: Served, scratch: Path) -> Result:
     ours = run_ours(
         served, data_dir, targets=how.targets, skipped=how.skipped, by_dagster=how.by_dagster
     )
-    found = memberships_of(ours.published, data_dir / "found.parquet")
+    found = count_memberships(ours.published, data_dir / "found.parquet")
     return Result(how.name, ours.usage, ours.calls, served.membership_counts(found))
 
 
 def _peer(peer: Peer, served: Served, folder: Path) -> Result:
-    python = python_of(peer.tool)
+    python = environment_python(peer.tool)
     folder.mkdir()
     database = folder / "peer.duckdb"
     job = {

@@ -14,9 +14,9 @@ from benchmarks.processes import Usage, run
 from benchmarks.report import GIB, MIB, Goal, Report, times
 from benchmarks.tables import Counts, completeness, tables
 from pipelines.history.commit import snapshots_table
-from pipelines.history.first_seen import ABSENT, removed_before
+from pipelines.history.first_seen import ABSENT, last_removals
 from pipelines.history.manifest import Manifest
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.storage.atomic import write_parquet
@@ -68,7 +68,7 @@ class Publication:
 def measure(scratch: Path) -> Report:
     """Publish into a history that grows to sixty snapshots, thirty days."""
     counts = Counts()
-    history = History(scratch / "data" / "history")
+    history = SnapshotStore(scratch / "data" / "history")
     publications: list[Publication] = []
     for state, number in enumerate(MEASURED):
         if history.latest("acme"):
@@ -100,7 +100,7 @@ def measure(scratch: Path) -> Report:
     )
 
 
-def publish(pulled: Path, history: History, number: int) -> Publication:
+def publish(pulled: Path, history: SnapshotStore, number: int) -> Publication:
     """Publish the tables of a folder as the snapshot of that number, in a process of its own."""
     data_dir = history.root.parent
     log = data_dir.parent / "publish.log"
@@ -126,7 +126,7 @@ def publish(pulled: Path, history: History, number: int) -> Publication:
     )
 
 
-def lengthen(history: History, until: int, proofs: pa.Table) -> None:
+def lengthen(history: SnapshotStore, until: int, proofs: pa.Table) -> None:
     """Lengthen the history: the same tables, as links, and as many changes, of other assets."""
     latest = _latest(history)
     changes = history.read(CHANGES, "acme", latest.snapshot_id)
@@ -147,14 +147,14 @@ def lengthen(history: History, until: int, proofs: pa.Table) -> None:
         others = changes.set_column(changes.schema.get_field_index("asset_id"), "asset_id", ids)
         history.write(CHANGES.name, "acme", manifest.snapshot_id, others)
         part = history.part(CHANGES.name, "acme", manifest.snapshot_id)
-        absent = pa.concat_tables([absent, removed_before([part])])
+        absent = pa.concat_tables([absent, last_removals([part])])
         history.write(ABSENT.name, "acme", manifest.snapshot_id, absent)
         row = snapshots_table(manifest, proofs)
         history.write(SNAPSHOTS.name, "acme", manifest.snapshot_id, row)
         history.commit(manifest)
 
 
-def _latest(history: History) -> Manifest:
+def _latest(history: SnapshotStore) -> Manifest:
     latest = history.latest("acme")
     assert latest, "nothing was published"  # noqa: S101 -- the process before did not fail
     return latest

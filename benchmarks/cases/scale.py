@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.organization import Spec
-from benchmarks.ours import OurRun, memberships_of, run_ours
+from benchmarks.ours import OurRun, count_memberships, run_ours
 from benchmarks.processes import BenchmarkError
 from benchmarks.report import GIB, Goal, Report, mib, times
 from benchmarks.served import MembershipCounts, serve
@@ -51,7 +51,7 @@ def measure(scratch: Path) -> Report:
 def _pull(systems: int, folder: Path) -> tuple[OurRun, MembershipCounts]:
     with serve(_spec(systems), folder) as served:
         run = run_ours(served, folder / "data", timeout_seconds=TIMEOUT_SECONDS)
-        found = memberships_of(run.published, folder / "found.parquet")
+        found = count_memberships(run.published, folder / "found.parquet")
         return run, served.membership_counts(found)
 
 

@@ -13,7 +13,7 @@ import redis
 import tenacity
 
 from benchmarks.organization import Spec
-from benchmarks.ours import OurRun, memberships_of, one, run_ours
+from benchmarks.ours import OurRun, count_memberships, one, run_ours
 from benchmarks.processes import BenchmarkError
 from benchmarks.rate_use import COLUMNS, RateUse
 from benchmarks.report import Report
@@ -44,7 +44,7 @@ def measure(scratch: Path) -> Report:
             runs = _run(served, folder)
             calls = served.calls()
             found = [
-                memberships_of(r.published, folder / f"{n}.parquet") for n, r in enumerate(runs)
+                count_memberships(r.published, folder / f"{n}.parquet") for n, r in enumerate(runs)
             ]
             counts = [served.membership_counts(each) for each in found]
         began = min(one(run.published, WINDOW.format("min", "started_at")) for run in runs)

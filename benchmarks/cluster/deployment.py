@@ -25,9 +25,10 @@ from benchmarks.cluster.services import (
 from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
 from pipelines.publish.publisher import combine
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.schema.tables import INVENTORY_TABLES
-from pipelines.simulator import Behavior, Organization, Provider, Server, truth
+from pipelines.simulator import Behavior, Organization, Provider, Server
+from pipelines.simulator.oracle import expected_tables
 from pipelines.workspace import history, published_file
 
 KEY_VARIABLE = "PROVIDER_KEY"
@@ -53,8 +54,8 @@ class Deployment:
 
     def start_worker(self, name: str) -> None:
         """Start a worker that knows the rate the API takes: the way up would take seconds."""
-        rates = RememberedRates(self.cluster.home(name) / "rates.json")
-        rates.put(os.environ[KEY_VARIABLE], HIGHEST_REMEMBERED)
+        rates = SavedRates(self.cluster.home(name) / "rates.json")
+        rates.put(os.environ[KEY_VARIABLE], MAX_SAVED_RATE)
         self.cluster.start_worker(name)
 
     def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
@@ -129,7 +130,7 @@ def _settings(organizations: dict[str, Organization], url: str, cron: str) -> st
 
 
 def _is_true(connection: duckdb.DuckDBPyConnection, name: str, organization: Organization) -> bool:
-    expected = truth(organization)
+    expected = expected_tables(organization)
     return all(
         _rows(connection, table.name, name, table.key) == expected[table.name]
         for table in INVENTORY_TABLES

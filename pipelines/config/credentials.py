@@ -50,7 +50,7 @@ class ServiceAccount:
 Credentials: TypeAlias = ApiKey | ServiceAccount
 
 
-def credentials_of(
+def load_credentials(
     integration: Integration, environment: Mapping[str, str] = os.environ
 ) -> Credentials:
     """Read the integration's key, or its client id and secret.
@@ -61,21 +61,21 @@ def credentials_of(
     """
     try:
         if integration.api_key_file:
-            return ApiKey(_of_file(Path(integration.api_key_file), environment))
+            return ApiKey(_read_file(Path(integration.api_key_file), environment))
         if integration.client_id_env and integration.client_secret_env:
             variables = (integration.client_id_env, integration.client_secret_env)
             client_id, secret = (
-                _of_variable(variable, environment, what)
+                _read_variable(variable, environment, what)
                 for variable, what in zip(variables, ("client id", "client secret"), strict=True)
             )
             return ServiceAccount(client_id, secret, source=" and ".join(variables))
         variable = integration.api_key_env or KEY_VARIABLE
-        return ApiKey(_of_variable(variable, environment, "API key"))
+        return ApiKey(_read_variable(variable, environment, "API key"))
     except SettingsError as error:
         raise SettingsError(f"integration {integration.name!r}: {error}") from None
 
 
-def _of_variable(name: str, environment: Mapping[str, str], what: str) -> str:
+def _read_variable(name: str, environment: Mapping[str, str], what: str) -> str:
     value = environment.get(name, "").strip()
     if not value:
         raise SettingsError(
@@ -84,7 +84,7 @@ def _of_variable(name: str, environment: Mapping[str, str], what: str) -> str:
     return _checked(value, f"the environment variable {name}", what)
 
 
-def _of_file(path: Path, environment: Mapping[str, str]) -> str:
+def _read_file(path: Path, environment: Mapping[str, str]) -> str:
     # systemd opens a credential to its service by an ACL, whose mask shows as the group's mode.
     is_credential = str(path.parent) == environment.get(CREDENTIALS_VARIABLE)
     try:

@@ -10,7 +10,7 @@ from tomlkit.exceptions import TOMLKitError
 
 from pipelines.config.settings import Settings, parse_settings, read_settings_file
 from pipelines.errors import SettingsError
-from pipelines.storage.atomic import written_aside
+from pipelines.storage.atomic import replace_atomically
 
 _TABLE = "integration"
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
@@ -122,7 +122,7 @@ def _replace(path: Path, text: str) -> Settings:
     # Where the name is a link, the file it leads to is meant.
     target = path.resolve()
     try:
-        with written_aside(target) as aside:
+        with replace_atomically(target) as aside:
             aside.write_bytes(text.encode("utf-8"))
             if target.exists():
                 shutil.copymode(target, aside)

@@ -28,7 +28,7 @@ TOKEN_URLS = {
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
 NAME = r"^[a-z0-9_-]{1,64}$"
-LONGEST_PROVIDER_NAME = 39  # with a hyphen and an organisation's id it is 64 letters long
+MAX_PROVIDER_NAME = 39  # with a hyphen and an organisation's id it is 64 letters long
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
@@ -185,9 +185,9 @@ class Integration(BaseModel):
     def _discovers_or_says(self) -> "Integration":
         if self.discover_organizations and self.org_id:
             raise ValueError("org_id and discover_organizations exclude each other: give one")
-        if self.discover_organizations and len(self.name) > LONGEST_PROVIDER_NAME:
+        if self.discover_organizations and len(self.name) > MAX_PROVIDER_NAME:
             raise ValueError(
-                f"the name takes at most {LONGEST_PROVIDER_NAME} letters with "
+                f"the name takes at most {MAX_PROVIDER_NAME} letters with "
                 "discover_organizations, since organisations' ids are added to it"
             )
         return self

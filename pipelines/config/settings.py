@@ -18,7 +18,7 @@ from pydantic import (
 from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
 from pipelines.config.integration import Integration, VariableName
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.config.validation_errors import in_words
+from pipelines.config.validation_errors import describe_error
 from pipelines.errors import SettingsError
 from pipelines.schema.tables import INVENTORY_TABLES
 
@@ -153,7 +153,7 @@ def parse_settings(text: str, source: str) -> Settings:
     return _validated(document, source)
 
 
-def problem_with(field: str, value: str) -> str:
+def find_problem(field: str, value: str) -> str:
     """What is wrong with a value for a field of an integration; empty where nothing is."""
     try:
         _validated({"integration": [{"name": "new", field: value}]}, source="")
@@ -178,5 +178,7 @@ def _validated(document: dict[str, object], source: str) -> Settings:
     except ValidationError as error:
         # One wrong entry also makes the list of entries too short: that says nothing more.
         details = [each for each in error.errors() if each["type"] != "too_short"]
-        lines = [f"{source}: {in_words(each, document)}" for each in details or error.errors()]
+        lines = [
+            f"{source}: {describe_error(each, document)}" for each in details or error.errors()
+        ]
         raise SettingsError("\n".join(lines)) from None

@@ -18,7 +18,7 @@ _FORMS = {
 }
 
 
-def in_words(detail: ErrorDetails, document: dict[str, object]) -> str:
+def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
     """One validation error as `integration 'acme', field 'region': what is wrong`."""
     if detail["loc"] == ("integration",) and detail["type"] != "value_error":
         return "there is no [[integration]]; write at least one, with two brackets"

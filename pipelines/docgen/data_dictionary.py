@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.publish.database import build_duckdb_file
 from pipelines.publish.reader import open_inventory
@@ -48,7 +48,7 @@ def data_dictionary() -> str:
     """The whole document."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "inventory.duckdb")
-        build_duckdb_file(History(Path(folder, "history")), file)
+        build_duckdb_file(SnapshotStore(Path(folder, "history")), file)
         with open_inventory(file) as connection:
             parts = [
                 _INTRODUCTION,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.errors import InventoryError
-from pipelines.storage.atomic import written_aside
+from pipelines.storage.atomic import replace_atomically
 
 
 @contextmanager
@@ -20,7 +20,7 @@ def output_file(path: Path) -> Iterator[Path]:
     if path.is_symlink() or not is_plain or not path.parent.is_dir():
         raise InventoryError(f"{path}: name a plain file in a directory that exists")
     try:
-        with written_aside(path) as aside:
+        with replace_atomically(path) as aside:
             yield aside
     except OSError as error:
         raise InventoryError(f"{path}: cannot be written ({error.strerror})") from None

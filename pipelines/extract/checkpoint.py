@@ -32,7 +32,7 @@ class FinishedList:
     rows: pa.RecordBatch
 
 
-class Spool:
+class Checkpoint:
     """The finished lists of one pull: per attempt and endpoint a stream, a batch of it per list.
 
     Lists of other settings, of an age beyond `MAX_AGE`, or of a version with other fields, and
@@ -53,7 +53,7 @@ class Spool:
     def open(self) -> datetime:
         """Start the spool, or take up the one that was left; when its pull started."""
         start = self._folder / _START
-        started_at = _time_in(start)
+        started_at = _read_time(start)
         if started_at is None or not timedelta(0) <= datetime.now(UTC) - started_at <= MAX_AGE:
             self.remove()
             self._folder.mkdir(parents=True)
@@ -101,7 +101,7 @@ def _json(proof: Completeness) -> bytes:
     return json.dumps(vars(proof) | {"list_id": vars(proof.list_id)}).encode()
 
 
-def _time_in(path: Path) -> datetime | None:
+def _read_time(path: Path) -> datetime | None:
     try:
         time = datetime.fromisoformat(path.read_text())
     except (OSError, ValueError):

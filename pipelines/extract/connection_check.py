@@ -5,13 +5,17 @@ from typing import Literal, get_args
 
 import pyarrow as pa
 
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
-from pipelines.extract.estimate import Plan, plan_of
-from pipelines.extract.organizations import check_owners, check_sight, read_organizations
-from pipelines.extract.paginator import needs_total
-from pipelines.extract.pull import endpoints_of
+from pipelines.extract.estimate import Plan, estimate_calls
+from pipelines.extract.organizations import (
+    check_organization_visible,
+    check_record_organizations,
+    read_organizations,
+)
+from pipelines.extract.paginator import missing_total_error
+from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.endpoints import (
@@ -28,9 +32,9 @@ from pipelines.jumpcloud.errors import (
     UnauthorizedError,
     WrongOrganizationError,
 )
-from pipelines.jumpcloud.parsing import page_of
+from pipelines.jumpcloud.parsing import parse_page
 from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
-from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES
 
 # A person waits: one failure may pass, a second one is told.
@@ -39,7 +43,7 @@ State = Literal["readable", "refused", "failed", "left out", "nothing to ask", "
 
 
 @dataclass(frozen=True)
-class Reach:
+class EndpointAccess:
     """What one endpoint answered.
 
     Attributes:
@@ -59,7 +63,7 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class ConnectionTest:
+class ConnectionCheck:
     """What the key can read.
 
     Attributes:
@@ -69,7 +73,7 @@ class ConnectionTest:
         problem: why a run would be refused although everything is readable; else empty.
     """
 
-    reaches: tuple[Reach, ...]
+    reaches: tuple[EndpointAccess, ...]
     organizations: tuple[tuple[str, str | None], ...]
     plan: Plan | None
     problem: str
@@ -82,7 +86,7 @@ class ConnectionTest:
         )
 
 
-def try_connection(integration: Integration) -> ConnectionTest:
+def check_connection(integration: Integration) -> ConnectionCheck:
     """Read a record of each endpoint that a run would read.
 
     It sends nothing but GET, and for a service account a POST to the token endpoint.
@@ -90,15 +94,15 @@ def try_connection(integration: Integration) -> ConnectionTest:
     Raises:
         SettingsError: there is no usable key or CA bundle.
     """
-    credentials = credentials_of(integration)
-    throttle = throttle_for(credentials.identity, None, integration.max_requests_per_second)
+    credentials = load_credentials(integration)
+    throttle = get_rate_limiter(credentials.identity, None, integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(session, integration.url, throttle, org_id=integration.org_id)
         client.max_tries = MAX_TRIES
         probe = _Probe(client, integration)
         reaches = tuple(map(probe.reach, ENDPOINTS.values()))
     seen = probe.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
-    return ConnectionTest(
+    return ConnectionCheck(
         reaches,
         tuple((row["_id"], row["displayName"]) for row in seen.to_pylist()),
         _plan(integration, reaches),
@@ -138,31 +142,31 @@ class _Probe:
         self.tables: dict[str, pa.Table] = {}
         self._client = client
         self._targets = integration.association_targets
-        self._asked_for = endpoints_of(integration)
+        self._asked_for = select_endpoints(integration)
         self._has_answered = False
         self._is_over = False
 
-    def reach(self, endpoint: Endpoint) -> Reach:
+    def reach(self, endpoint: Endpoint) -> EndpointAccess:
         """Read a record of the endpoint."""
         reason = self._reason_not_to_ask(endpoint)
         if reason:
-            return Reach(endpoint.name, reason)
+            return EndpointAccess(endpoint.name, reason)
         parent_id = self._first_ids(endpoint.parent)[0] if endpoint.parent else ""
         try:
-            return Reach(endpoint.name, "readable", self._read(endpoint, parent_id))
+            return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
         except ForbiddenError as error:
             self._has_answered = True
-            return Reach(endpoint.name, "refused", why=str(error))
+            return EndpointAccess(endpoint.name, "refused", why=str(error))
         except InventoryError as error:
             if (
                 isinstance(error, NotFoundError)
                 and parent_id
                 and self._is_gone(endpoint, parent_id)
             ):
-                return Reach(endpoint.name, "nothing to ask")
+                return EndpointAccess(endpoint.name, "nothing to ask")
             is_of_all = isinstance(error, UnauthorizedError | TokenError)
             self._is_over = is_of_all or not self._has_answered
-            return Reach(endpoint.name, "failed", why=str(error))
+            return EndpointAccess(endpoint.name, "failed", why=str(error))
 
     def _reason_not_to_ask(self, endpoint: Endpoint) -> State | None:
         has_no_target = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
@@ -196,10 +200,10 @@ class _Probe:
 
     def _read_list(self, endpoint: Endpoint, list_id: ListId) -> int | None:
         answer = self._client.send(page_request(endpoint, list_id, 0, 1))
-        page = page_of(endpoint, list_id.parent_id, answer, 0, 1)
+        page = parse_page(endpoint, list_id.parent_id, answer, 0, 1)
         self._keep(endpoint, pa.Table.from_batches([page.rows]))
         if page.total is None and endpoint.may_have_holes:
-            raise needs_total(list_id)
+            raise missing_total_error(list_id)
         return page.total
 
     def _keep(self, endpoint: Endpoint, table: pa.Table) -> None:
@@ -216,19 +220,19 @@ class _Probe:
 def _problem(integration: Integration, tables: dict[str, pa.Table]) -> str:
     try:
         if ORGANIZATIONS.name in tables:
-            check_sight(integration, tables[ORGANIZATIONS.name])
-        check_owners(integration, tables)
+            check_organization_visible(integration, tables[ORGANIZATIONS.name])
+        check_record_organizations(integration, tables)
     except WrongOrganizationError as error:
         return str(error)
     return ""
 
 
-def _plan(integration: Integration, reaches: tuple[Reach, ...]) -> Plan | None:
-    endpoints = [each for each in endpoints_of(integration) if not each.parent]
+def _plan(integration: Integration, reaches: tuple[EndpointAccess, ...]) -> Plan | None:
+    endpoints = [each for each in select_endpoints(integration) if not each.parent]
     found = {each.endpoint: each.total for each in reaches if each.total is not None}
     totals = {each.name: found[each.name] for each in endpoints if each.name in found}
     if len(totals) < len(endpoints):
         return None
     limits = {e.name: SEARCH_PAGE_SIZE if e.search_path else PAGE_SIZE for e in endpoints}
     targets = len(integration.association_targets)
-    return plan_of(totals, limits, endpoints_of(integration), targets)
+    return estimate_calls(totals, limits, select_endpoints(integration), targets)

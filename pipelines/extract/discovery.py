@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
@@ -19,30 +19,30 @@ from pipelines.extract.organizations import read_organizations
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.errors import MalformedError
-from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
-def applied_settings() -> Settings:
+def resolved_settings() -> Settings:
     """The settings, with an integration for each organisation that is known.
 
     Raises:
         SettingsError: the file cannot be read or says something wrong.
     """
-    return applied(load_settings(), home())
+    return expand_settings(load_settings(), home())
 
 
-def applied_integration(name: str) -> Integration:
+def resolve_integration(name: str) -> Integration:
     """The integration of that name, looked up where another machine has found it.
 
     Raises:
         SettingsError: there is none of that name.
         InventoryError: it cannot be looked up.
     """
-    known = {each.name: each for each in applied_settings().integration}
+    known = {each.name: each for each in resolved_settings().integration}
     if name in known:
         return known[name]
     entries = [
@@ -53,10 +53,10 @@ def applied_integration(name: str) -> Integration:
     failures = refresh_organizations(entries, home())
     if failures:
         raise InventoryError("; ".join(failures))
-    return applied_settings().named(name)
+    return resolved_settings().named(name)
 
 
-def applied(settings: Settings, state: Path) -> Settings:
+def expand_settings(settings: Settings, state: Path) -> Settings:
     """The settings with each entry replaced by the organisations that it stands for.
 
     An entry that is written out under the name of one of them takes its place.
@@ -68,12 +68,12 @@ def applied(settings: Settings, state: Path) -> Settings:
     written = {each.name for each in settings.integration}
     integrations: list[Integration] = []
     for entry in settings.integration:
-        found = organizations_of(entry, state)
+        found = expand_integration(entry, state)
         integrations += [each for each in found if each is entry or each.name not in written]
     return settings.model_copy(update={"integration": tuple(integrations)})
 
 
-def organizations_of(entry: Integration, state: Path) -> list[Integration]:
+def expand_integration(entry: Integration, state: Path) -> list[Integration]:
     """The integrations that an entry stands for: itself, or one for each organisation known.
 
     Their names hold the organisation's id, so that they stay when organisations are renamed, come
@@ -114,7 +114,7 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
 
 def _refresh(entry: Integration, state: Path) -> str:
     try:
-        write_text(json.dumps(_look_up(entry), indent=1), _path(entry, state))
+        write_text(json.dumps(_fetch_organizations(entry), indent=1), _path(entry, state))
     except InventoryError as error:
         reason = str(error)
     except OSError as error:
@@ -124,10 +124,10 @@ def _refresh(entry: Integration, state: Path) -> str:
     return f"the organisations of integration {entry.name!r} could not be looked up: {reason}"
 
 
-def _look_up(entry: Integration) -> dict[str, str | None]:
+def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
     """Id and name of each organisation of the entry's key."""
-    credentials = credentials_of(entry)
-    throttle = throttle_for(credentials.identity, None, entry.max_requests_per_second)
+    credentials = load_credentials(entry)
+    throttle = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
     with open_session(entry, credentials) as session:
         client = JumpCloudClient(session, entry.url, throttle)
         # What is remembered serves as well; a schedule's tick may not take long.

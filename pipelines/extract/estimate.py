@@ -24,7 +24,7 @@ class Plan:
         return f"{self.groups:,} groups: about {self.calls:,} calls"
 
 
-def plan_of(
+def estimate_calls(
     totals: dict[str, int], limits: dict[str, int], endpoints: Sequence[Endpoint], targets: int
 ) -> Plan:
     """The plan for lists of these lengths.

@@ -8,10 +8,10 @@ from queue import SimpleQueue
 import pyarrow as pa
 
 from pipelines.extract.association_targets import AssociationLists
-from pipelines.extract.checkpoint import FinishedList, Spool
+from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import Completeness
-from pipelines.extract.estimate import Plan, plan_of
-from pipelines.extract.paginator import Reading
+from pipelines.extract.estimate import Plan, estimate_calls
+from pipelines.extract.paginator import OffsetPaginator
 from pipelines.extract.progress import Progress, Scope
 from pipelines.jumpcloud.client import JumpCloudClient, Request
 from pipelines.jumpcloud.endpoints import (
@@ -22,13 +22,13 @@ from pipelines.jumpcloud.endpoints import (
     ListId,
 )
 from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
-from pipelines.jumpcloud.parsing import Page, keys_of, page_of
+from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
 from pipelines.jumpcloud.responses import Json
-from pipelines.jumpcloud.unknown_fields import MOST_NAMES
+from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
 
-class Coordinator:
+class Fetcher:
     """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`.
 
     Attributes:
@@ -41,7 +41,7 @@ class Coordinator:
         client: JumpCloudClient,
         pool: ThreadPoolExecutor,
         scope: Scope,
-        spool: Spool,
+        spool: Checkpoint,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.plan: Plan | None = None
@@ -56,7 +56,7 @@ class Coordinator:
         self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
         self._on_progress = on_progress
         self._answers: SimpleQueue[Future[Page]] = SimpleQueue()
-        self._awaited: dict[Future[Page], Reading] = {}
+        self._awaited: dict[Future[Page], OffsetPaginator] = {}
         self._resumed: deque[FinishedList] = deque()
         self._known: set[ListId] = set()
         self._most_sent: dict[str, int] = {}
@@ -94,7 +94,7 @@ class Coordinator:
             return
         endpoint = ENDPOINTS[list_id.endpoint]
         by_search = by_search and bool(endpoint.search_path)
-        reading = Reading(
+        reading = OffsetPaginator(
             list_id,
             SEARCH_PAGE_SIZE if by_search else PAGE_SIZE,
             is_sorted=endpoint.sorted_by_key,
@@ -103,7 +103,7 @@ class Coordinator:
         )
         self._ask(reading, reading.start())
 
-    def _ask(self, reading: Reading, offsets: Sequence[int]) -> None:
+    def _ask(self, reading: OffsetPaginator, offsets: Sequence[int]) -> None:
         endpoint = ENDPOINTS[reading.list_id.endpoint]
         request_of = _search if reading.by_search else page_request
         for offset in offsets:
@@ -123,9 +123,9 @@ class Coordinator:
             ):
                 raise ParentGoneError(str(error)) from None
             raise
-        return page_of(endpoint, list_id.parent_id, answer, skip, limit)
+        return parse_page(endpoint, list_id.parent_id, answer, skip, limit)
 
-    def _take(self, future: Future[Page], reading: Reading) -> None:
+    def _take(self, future: Future[Page], reading: OffsetPaginator) -> None:
         try:
             page = future.result()
         except ParentGoneError:
@@ -148,17 +148,17 @@ class Coordinator:
 
     def _note(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
         known = self.unknown_fields.get(endpoint, frozenset())
-        if len(known) < MOST_NAMES:
+        if len(known) < MAX_NAMES:
             self.unknown_fields[endpoint] = known | unknown_fields
 
-    def _forget(self, reading: Reading) -> None:
+    def _forget(self, reading: OffsetPaginator) -> None:
         """Take no further page of it."""
         for future in [f for f, other in self._awaited.items() if other is reading]:
             del self._awaited[future]
             future.cancel()
 
     def _replace(
-        self, reading: Reading, error: ForbiddenError | NotFoundError | RefusedError
+        self, reading: OffsetPaginator, error: ForbiddenError | NotFoundError | RefusedError
     ) -> None:
         """What to do instead of a list that the API refuses; raises the error if nothing."""
         list_id = reading.list_id
@@ -187,7 +187,9 @@ class Coordinator:
         self._totals[list_id.endpoint] = total
         self._limits[list_id.endpoint] = limit
         if all(each.parent or each.name in self._totals for each in self._endpoints):
-            self.plan = plan_of(self._totals, self._limits, self._endpoints, len(self._targets))
+            self.plan = estimate_calls(
+                self._totals, self._limits, self._endpoints, len(self._targets)
+            )
 
     def _keep(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
@@ -206,12 +208,12 @@ class Coordinator:
         if not self._associations.is_probe(list_id):
             self._finished[list_id] = finished.completeness
         if endpoint.name in self._fanned_out:
-            ids = [key[-1] for key in keys_of(endpoint, finished.rows)]
+            ids = [key[-1] for key in record_keys(endpoint, finished.rows)]
             self._parent_ids[endpoint.name] = frozenset(ids)
             for parent_id in ids:
                 self._fan_out(endpoint.name, parent_id)
         if endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._associations.is_decided:
-            keys = frozenset(keys_of(endpoint, finished.rows))
+            keys = frozenset(record_keys(endpoint, finished.rows))
             self._start_all(self._associations.finished(list_id, keys))
         done, known = len(self._finished), len(self._known)
         self._on_progress(Progress(done, known, self._client.counts, self.plan))
@@ -226,7 +228,7 @@ class Coordinator:
         return not parent or list_id.parent_id in self._parent_ids[parent]
 
 
-def _in_one_piece(reading: Reading) -> pa.RecordBatch:
+def _in_one_piece(reading: OffsetPaginator) -> pa.RecordBatch:
     batches = reading.rows()
     if len(batches) == 1:
         return batches[0]

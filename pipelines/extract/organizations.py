@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.config.integration import Integration
-from pipelines.extract.paginator import Reading
+from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS, SYSTEMGROUPS, SYSTEMS, ListId
 from pipelines.jumpcloud.errors import WrongOrganizationError
-from pipelines.jumpcloud.parsing import page_of
+from pipelines.jumpcloud.parsing import parse_page
 from pipelines.jumpcloud.requests import PAGE_SIZE, page_request
 
 # Where the records of an endpoint say which organisation owns them; old ones do not.
@@ -19,7 +19,7 @@ OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization
 _OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 
 
-def check_sight(integration: Integration, organizations: pa.Table) -> None:
+def check_organization_visible(integration: Integration, organizations: pa.Table) -> None:
     """A key of several organisations may be answered for another one than meant.
 
     Args:
@@ -42,7 +42,7 @@ def check_sight(integration: Integration, organizations: pa.Table) -> None:
         )
 
 
-def check_owners(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
+def check_record_organizations(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
     """Look at whose records came.
 
     Args:
@@ -72,10 +72,10 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
         ExtractError: it could not be read to its end.
     """
     list_id = ListId(ORGANIZATIONS.name)
-    reading = Reading(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
+    reading = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
     offsets = reading.start()
     while offsets:
         skip = offsets.pop()
         answer = client.send(page_request(ORGANIZATIONS, list_id, skip, reading.limit))
-        offsets += reading.accept(page_of(ORGANIZATIONS, "", answer, skip, reading.limit))
+        offsets += reading.accept(parse_page(ORGANIZATIONS, "", answer, skip, reading.limit))
     return pa.Table.from_batches(reading.rows(), ORGANIZATIONS.table_schema)

@@ -10,22 +10,22 @@ from itertools import pairwise
 from pipelines.jumpcloud.parsing import Page
 
 
-def borders_meet(pages: Sequence[Page], bridges: Mapping[int, Page]) -> bool:
+def pages_overlap(pages: Sequence[Page], bridges: Mapping[int, Page]) -> bool:
     """Whether each page goes on where the one before it ends, by itself or by a bridge.
 
     Args:
         pages: all pages of a list, in any order.
         bridges: by offset, the pages from the middle of one of them into the next.
     """
-    for page, after in pairwise(sorted(pages, key=offset_of)):
-        bridge = bridges.get(middle_of(page))
+    for page, after in pairwise(sorted(pages, key=overlap_offset)):
+        bridge = bridges.get(probe_offset(page))
         is_bridged = bridge is not None and _meet(page, bridge) and _meet(bridge, after)
         if not is_bridged and not _meet(page, after):
             return False
     return True
 
 
-def doubtful_pages(pages: Sequence[Page], most_sent: int) -> list[Page]:
+def suspect_pages(pages: Sequence[Page], most_sent: int) -> list[Page]:
     """Pages that do not meet the next one, or that the API may have cut short.
 
     Args:
@@ -33,17 +33,17 @@ def doubtful_pages(pages: Sequence[Page], most_sent: int) -> list[Page]:
         most_sent: rows of the largest page that the API is known to have sent; none of up to so
             many rows is cut.
     """
-    ordered = sorted(pages, key=offset_of)
+    ordered = sorted(pages, key=overlap_offset)
     apart = [page for page, after in pairwise(ordered) if not _meet(page, after)]
     return [page for page in ordered if page in apart or _is_short(page, most_sent)]
 
 
-def offset_of(page: Page) -> int:
+def overlap_offset(page: Page) -> int:
     """Where it begins."""
     return page.skip
 
 
-def middle_of(page: Page) -> int:
+def probe_offset(page: Page) -> int:
     """The offset of its middle, or where its rows end if they are fewer than half of a page."""
     return page.skip + min(max(1, len(page.keys)), page.limit // 2)
 

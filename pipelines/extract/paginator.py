@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from pipelines.extract.completeness import Completeness, Proof
-from pipelines.extract.overlap import borders_meet, doubtful_pages, middle_of, offset_of
+from pipelines.extract.overlap import overlap_offset, pages_overlap, probe_offset, suspect_pages
 from pipelines.jumpcloud.endpoints import ListId
 from pipelines.jumpcloud.errors import ExtractError
 from pipelines.jumpcloud.parsing import Key, Page
@@ -21,7 +21,7 @@ MAX_REREADS = 3
 MAX_REPAIRS = 50
 # A list beyond this is refused, so that a broken server cannot make the reading endless.
 MAX_ROWS = 10_000_000
-SMALLEST_PAGE = 2  # of one row no page could overlap the next by one and bring another
+MIN_PAGE_SIZE = 2  # of one row no page could overlap the next by one and bring another
 
 
 class IncompleteError(ExtractError):
@@ -37,7 +37,7 @@ class IncompleteError(ExtractError):
 
 
 @dataclass
-class Reading:
+class OffsetPaginator:
     """One list while it is read. Not thread-safe: one coordinator feeds it.
 
     Attributes:
@@ -79,7 +79,7 @@ class Reading:
         self._outstanding -= 1
         self.most_sent = max(self.most_sent, len(page.distinct_keys))
         if page.skip in self._awaited_bridges:
-            return self._ask(self._take_bridge(page))
+            return self._ask(self._accept_probe_page(page))
         self._pages.append(page)
         if max(page.total or 0, page.skip) > MAX_ROWS:
             raise IncompleteError(self.list_id, f"announces {page.total or page.skip:,} records")
@@ -122,7 +122,7 @@ class Reading:
     def _following_without_total(self, page: Page) -> list[int]:
         """From the last row that came: the API may send fewer rows than it is asked for."""
         if self.may_have_holes:
-            raise needs_total(self.list_id)
+            raise missing_total_error(self.list_id)
         known = _keys([each for each in self._pages if each is not page])
         last = max(1, len(page.distinct_keys) - 1)
         return [page.skip + last] if page.distinct_keys - known else []
@@ -134,7 +134,7 @@ class Reading:
             self.is_sorted = False
             return self._again("it is not sorted as asked")
         if totals == {None}:
-            if len(_keys(self._pages)) > 1 and not borders_meet(self._pages, {}):
+            if len(_keys(self._pages)) > 1 and not pages_overlap(self._pages, {}):
                 return self._again("its pages do not meet")
             return self._finish("empty page")
         if self.is_sorted and len(self._pages) > 1 and None not in totals:
@@ -168,7 +168,7 @@ class Reading:
             return self._again("its announced total moves, or disagrees with its rows")
         if any(not bridge.distinct_keys <= keys for bridge in self._bridges.values()):
             return self._again_for_unknown_rows()
-        is_one_piece = borders_meet(self._pages, self._bridges)
+        is_one_piece = pages_overlap(self._pages, self._bridges)
         if lacking <= 0 and is_one_piece:
             return self._finish("total")
         if not self.may_have_holes:
@@ -181,24 +181,24 @@ class Reading:
         In the first case a bridge, a page from the middle of one into the next, has no unknown
         row, and joins two pages of which the border row is gone.
         """
-        doubtful = doubtful_pages(self._pages, self.most_sent)
+        doubtful = suspect_pages(self._pages, self.most_sent)
         if doubtful and not self._bridges:
-            return self._ask_for_bridges(doubtful)
+            return self._ask_probe_pages(doubtful)
         # Where half a page is holes, or a row came twice, only a second reading tells deleted rows
         # from moved ones.
-        repeats = _repeated_across(self._pages)
+        repeats = _repeats_across_pages(self._pages)
         is_same_again = keys == self._earlier_keys and (is_one_piece or not repeats)
         if (repeats or not is_one_piece) and not is_same_again:
             self._earlier_keys = keys
             return self._again("it repeats or lacks rows in every reading")
         return self._finish("total")
 
-    def _ask_for_bridges(self, doubtful: list[Page]) -> list[int]:
-        self._awaited_bridges = {middle_of(page) for page in doubtful}
+    def _ask_probe_pages(self, doubtful: list[Page]) -> list[int]:
+        self._awaited_bridges = {probe_offset(page) for page in doubtful}
         self._asked -= self._awaited_bridges
         return sorted(self._awaited_bridges)
 
-    def _take_bridge(self, page: Page) -> list[int]:
+    def _accept_probe_page(self, page: Page) -> list[int]:
         self._awaited_bridges.discard(page.skip)
         self._pages_before += 1
         self._bridges[page.skip] = page
@@ -206,16 +206,16 @@ class Reading:
 
     def _again_for_unknown_rows(self) -> list[int]:
         # Where no smaller page can be the answer, the list moves, and that must end.
-        if self.most_sent >= self.limit or self.limit == SMALLEST_PAGE:
+        if self.most_sent >= self.limit or self.limit == MIN_PAGE_SIZE:
             return self._again("it repeats or lacks rows in every reading")
-        half = max(SMALLEST_PAGE, self.limit // 2)
-        self.limit = self.most_sent if self.most_sent >= SMALLEST_PAGE else half
+        half = max(MIN_PAGE_SIZE, self.limit // 2)
+        self.limit = self.most_sent if self.most_sent >= MIN_PAGE_SIZE else half
         return self._again("it sends fewer rows a page than it is asked for", counts=False)
 
     def _lacking(self) -> int:
         """Announced rows that are not there; a row that came twice in a page counts twice."""
         received = len(_keys(self._pages))
-        return (self._pages[-1].total or 0) - received - _repeated_within(self._pages)
+        return (self._pages[-1].total or 0) - received - _repeats_in_page(self._pages)
 
     def _again(self, why: str, *, counts: bool = True, most: int = MAX_REREADS) -> list[int]:
         self._rereads += counts
@@ -236,14 +236,14 @@ class Reading:
             expected=received if expected is None else expected,
             received=received,
             holes=max(0, self._lacking()) if self.may_have_holes and self._pages else 0,
-            duplicates=_repeated_within(self._pages),
+            duplicates=_repeats_in_page(self._pages),
             pages=self._pages_before + len(self._pages),
             rereads=self._rereads,
         )
         return []
 
 
-def needs_total(list_id: ListId) -> IncompleteError:
+def missing_total_error(list_id: ListId) -> IncompleteError:
     """Why a list that may have holes is refused where it announces no total."""
     why = "announces no total, so that deleted records cannot be told from its end"
     return IncompleteError(list_id, why)
@@ -259,7 +259,7 @@ def _distinct_rows(pages: list[Page]) -> list[pa.RecordBatch]:
     """The rows, of each key the first, in the order of the offsets."""
     seen: set[Key] = set()
     batches = []
-    for page in sorted(pages, key=offset_of):
+    for page in sorted(pages, key=overlap_offset):
         if len(page.distinct_keys) == len(page.keys) and seen.isdisjoint(page.distinct_keys):
             batches.append(page.rows)
         else:
@@ -274,15 +274,15 @@ def _ascending(pages: list[Page]) -> bool:
     return all(list(page.keys) == sorted(page.keys) for page in pages)
 
 
-def _repeated_within(pages: list[Page]) -> int:
+def _repeats_in_page(pages: list[Page]) -> int:
     """Rows that a page has more than once."""
     return sum(len(page.keys) - len(page.distinct_keys) for page in pages)
 
 
-def _repeated_across(pages: list[Page]) -> bool:
+def _repeats_across_pages(pages: list[Page]) -> bool:
     """Whether a row is in two pages of which it is not the border."""
     seen: set[Key] = set()
-    for page in sorted(pages, key=offset_of):
+    for page in sorted(pages, key=overlap_offset):
         if seen & (page.distinct_keys - set(page.keys[:1])):
             return True
         seen |= page.distinct_keys

@@ -8,22 +8,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.extract.checkpoint import FinishedList, Spool
+from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.estimate import Plan
-from pipelines.extract.fetcher import Coordinator
-from pipelines.extract.organizations import check_owners, check_sight
+from pipelines.extract.fetcher import Fetcher
+from pipelines.extract.organizations import check_organization_visible, check_record_organizations
 from pipelines.extract.process_tuning import loaded_spared, spare_memory
 from pipelines.extract.progress import Progress, Scope
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
-from pipelines.ratelimit.limiter import throttle_for
-from pipelines.ratelimit.saved_rates import RememberedRates, hash_of
-from pipelines.ratelimit.stats import ThrottleStats
+from pipelines.ratelimit.limiter import get_rate_limiter
+from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
+from pipelines.ratelimit.stats import RateLimitStats
 
 # Beside those with a call under way: they wait for a place, or parse what came.
 PARSING_THREADS = 2
@@ -64,7 +64,7 @@ class Pull:
     finished_at: datetime
     counts: CallCounts
     plan: Plan | None
-    throttle: ThrottleStats
+    throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
 
     def facts(self) -> pa.Table:
@@ -80,17 +80,17 @@ class Pull:
         return pa.Table.from_pylist([dict(zip(PULL_SCHEMA.names, row, strict=True))], PULL_SCHEMA)
 
 
-def spool_of(integration: Integration, state: Path) -> Spool:
+def make_checkpoint(integration: Integration, state: Path) -> Checkpoint:
     """The finished lists of an integration's pull, below the folder for what outlives a run."""
     asked = integration.model_dump_json(
         include={"org_id", "association_targets", "details", "skip_endpoints"}
     )
-    key = credentials_of(integration).identity
-    fingerprint = f"{integration.url} {hash_of(key)} {asked}"
-    return Spool(spool_folder(state, integration.name), fingerprint)
+    key = load_credentials(integration).identity
+    fingerprint = f"{integration.url} {key_fingerprint(key)} {asked}"
+    return Checkpoint(checkpoint_folder(state, integration.name), fingerprint)
 
 
-def spool_folder(state: Path, integration: str) -> Path:
+def checkpoint_folder(state: Path, integration: str) -> Path:
     """Where an integration's finished lists are."""
     return state / "spool" / integration
 
@@ -119,10 +119,10 @@ def pull_organization(
     """
     _refuse_undiscovered(integration)
     spare_memory()
-    credentials = credentials_of(integration)
+    credentials = load_credentials(integration)
     key = credentials.identity
-    rates = RememberedRates(state / "rates.json")
-    throttle = throttle_for(key, rates.get(key), integration.max_requests_per_second)
+    rates = SavedRates(state / "rates.json")
+    throttle = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(
             session,
@@ -132,7 +132,7 @@ def pull_organization(
             max_in_flight=integration.max_in_flight,
             on_retry=on_retry,
         )
-        spool = spool_of(integration, state)
+        spool = make_checkpoint(integration, state)
         try:
             with loaded_spared():
                 result = _pull(client, integration, spool, on_progress)
@@ -155,22 +155,22 @@ def _refuse_undiscovered(integration: Integration) -> None:
 
 def _check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
     if integration.details:
-        check_sight(integration, tables[ORGANIZATIONS.name])
-    check_owners(integration, tables)
+        check_organization_visible(integration, tables[ORGANIZATIONS.name])
+    check_record_organizations(integration, tables)
 
 
 def _pull(
     client: JumpCloudClient,
     integration: Integration,
-    spool: Spool,
+    spool: Checkpoint,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    scope = Scope(endpoints_of(integration), integration.association_targets)
+    scope = Scope(select_endpoints(integration), integration.association_targets)
     started_at = spool.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
-        coordinator = Coordinator(client, pool, scope, spool, on_progress)
+        coordinator = Fetcher(client, pool, scope, spool, on_progress)
         lists = coordinator.run()
     finally:
         # After a failure nothing that still waits may go out, and nobody waits for an answer.
@@ -190,7 +190,7 @@ def _pull(
     )
 
 
-def endpoints_of(integration: Integration) -> list[Endpoint]:
+def select_endpoints(integration: Integration) -> list[Endpoint]:
     """What the settings ask for; without a list, its records' lists cannot be asked for either."""
     left_out = set(integration.skip_endpoints)
     return [

@@ -9,7 +9,7 @@ from pipelines.schema.tables import CHANGES
 from pipelines.sql import in_memory
 
 
-def changes_of(
+def compute_changes(
     table: Table,
     before: pa.Table,
     after: pa.Table,

@@ -9,11 +9,17 @@ import pyarrow as pa
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
-from pipelines.history.changes import changes_of
-from pipelines.history.first_seen import ABSENT, removed_before, sights_in, sights_of, with_sight
+from pipelines.history.changes import compute_changes
+from pipelines.history.first_seen import (
+    ABSENT,
+    add_first_last_seen,
+    build_first_seen,
+    last_removals,
+    read_first_seen,
+)
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.scope import columns_not_read, read_by_both, was_read
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.sql import in_memory
@@ -36,7 +42,7 @@ class PulledTables:
 
 
 def commit_snapshot(
-    history: History,
+    history: SnapshotStore,
     integration: IntegrationFacts,
     pulled: PulledTables,
     run_id: str,
@@ -66,10 +72,8 @@ def commit_snapshot(
     if before and before.pull.started_at == pull.started_at:
         return before
     if before and before.pull.started_at > pull.started_at:
-        raise _wrong_clock(
-            pull, before, history.how_to_give_up(integration.name, before.snapshot_id)
-        )
-    snapshot_id = _unique_id(pull, history.taken_ids(integration.name))
+        raise _check_clock(pull, before, history.removal_hint(integration.name, before.snapshot_id))
+    snapshot_id = _unique_id(pull, history.reserved_ids(integration.name))
     writer = _SnapshotWriter(history, integration.name, snapshot_id, pull)
     writer.write_all(pulled, volatile_columns)
     manifest = Manifest(
@@ -87,7 +91,7 @@ def commit_snapshot(
     return manifest
 
 
-def _wrong_clock(pull: PullFacts, before: Manifest, remedy: str) -> InventoryError:
+def _check_clock(pull: PullFacts, before: Manifest, remedy: str) -> InventoryError:
     return InventoryError(
         f"{before.integration.name}: this pull started at {pull.started_at:%Y-%m-%dT%H:%M:%SZ}, "
         f"before its latest snapshot, {before.snapshot_id}: a clock is or was wrong. If it is this "
@@ -106,7 +110,7 @@ class _SnapshotWriter:
     """Writes the files of one snapshot, and remembers what is in them."""
 
     def __init__(
-        self, history: History, integration: str, snapshot_id: str, pull: PullFacts
+        self, history: SnapshotStore, integration: str, snapshot_id: str, pull: PullFacts
     ) -> None:
         self._history = history
         self._integration = integration
@@ -120,7 +124,7 @@ class _SnapshotWriter:
         """Write all tables, what changed in them, what is absent, and the proofs."""
         with in_memory():
             changes = [
-                self.write(table, pulled.table(table.name), table.columns_among(volatile_columns))
+                self.write(table, pulled.table(table.name), table.common_columns(volatile_columns))
                 for table in INVENTORY_TABLES
             ]
         self.write_part(CHANGES.name, pa.concat_tables(changes))
@@ -130,16 +134,16 @@ class _SnapshotWriter:
     def write(self, table: Table, rows: pa.Table, left_out: Collection[str]) -> pa.Table:
         """Write a table of the inventory; its changes, but for some columns, since it was read."""
         name, pull = self._integration, self._pull
-        last, base = self._history.latest(name), self._history.latest_with(table, name)
+        last, base = self._history.latest(name), self._history.latest_having(table, name)
         earlier = {
             each.snapshot_id: self._history.read(table, name, each.snapshot_id)
             for each in (last, base)
             if each
         }
         if table.is_asset:
-            known = [sights_in(table, each) for each in earlier.values()]
-            known.append(sights_of(table, self._absent_before))
-            rows, absent = with_sight(table, rows, known, pull.started_at)
+            known = [read_first_seen(table, each) for each in earlier.values()]
+            known.append(build_first_seen(table, self._last_absent))
+            rows, absent = add_first_last_seen(table, rows, known, pull.started_at)
             self.absent.append(absent)
         self.write_part(table.name, rows)
         if base is None or not was_read(table, pull):
@@ -148,7 +152,7 @@ class _SnapshotWriter:
         after = read_by_both(table, rows, base.pull, pull)
         left_out = [*left_out, *columns_not_read(table, base.pull, pull)]
         observed_at = pull.started_at.isoformat()
-        return changes_of(table, before, after, self._snapshot_id, observed_at, left_out)
+        return compute_changes(table, before, after, self._snapshot_id, observed_at, left_out)
 
     def write_part(self, table: str, rows: pa.Table) -> None:
         """Write one file; remember its rows and its digest."""
@@ -156,7 +160,7 @@ class _SnapshotWriter:
         self.sha256[table] = self._history.write(table, self._integration, self._snapshot_id, rows)
 
     @cached_property
-    def _absent_before(self) -> pa.Table:
+    def _last_absent(self) -> pa.Table:
         last = self._history.latest(self._integration)
         if last is None:
             return ABSENT.arrow_schema.empty_table()
@@ -164,7 +168,7 @@ class _SnapshotWriter:
             return self._history.read(ABSENT, self._integration, last.snapshot_id)
         # The version that wrote it kept no such table.
         snapshot_ids = self._history.snapshot_ids(self._integration)
-        return removed_before(self._history.parts(CHANGES.name, self._integration, snapshot_ids))
+        return last_removals(self._history.parts(CHANGES.name, self._integration, snapshot_ids))
 
 
 def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:

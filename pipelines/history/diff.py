@@ -6,17 +6,17 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from pipelines.errors import InventoryError
-from pipelines.history.changes import changes_of
+from pipelines.history.changes import compute_changes
 from pipelines.history.lookup import find_snapshot
 from pipelines.history.manifest import Manifest
 from pipelines.history.scope import columns_not_read, read_by_both, was_read
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, CHANGES, INVENTORY_TABLES, TABLES
 
 
 @dataclass(frozen=True)
-class Difference:
+class SnapshotDiff:
     """What leads from one snapshot to another.
 
     Attributes:
@@ -33,7 +33,7 @@ class Difference:
     labels: Mapping[str, Mapping[str, str]]
     not_compared: tuple[str, ...]
 
-    def key_of(self, asset_type: str, asset_id: str) -> dict[str, str]:
+    def key_text(self, asset_type: str, asset_id: str) -> dict[str, str]:
         """The values of the key's columns, of which the id is made."""
         columns = TABLES[asset_type].key
         if len(columns) == 1:
@@ -43,17 +43,17 @@ class Difference:
         values = (first, "/".join(middle), last) if middle else (first, last)
         return dict(zip(columns, values, strict=True))
 
-    def label_of(self, table: str, asset_id: str) -> str:
+    def label(self, table: str, asset_id: str) -> str:
         """The asset's name; its id where it has none."""
         return self.labels.get(table, {}).get(asset_id, asset_id)
 
-    def name_of(self, asset_type: str, asset_id: str) -> str:
+    def asset_name(self, asset_type: str, asset_id: str) -> str:
         """What the id stands for, with names in the place of ids."""
         table = TABLES[asset_type]
         if table.is_asset:
-            return self.label_of(asset_type, asset_id)
-        key = self.key_of(asset_type, asset_id)
-        names = (self.label_of(table.references.get(each, ""), key[each]) for each in key)
+            return self.label(asset_type, asset_id)
+        key = self.key_text(asset_type, asset_id)
+        names = (self.label(table.references.get(each, ""), key[each]) for each in key)
         return "/".join(names)
 
     def to_table(self) -> pa.Table:
@@ -65,7 +65,10 @@ class Difference:
             2: ("after_snapshot_id", [self.after.snapshot_id] * rows.num_rows),
             5: (
                 "name",
-                [self.name_of(str(kind), str(each)) for kind, each in zip(types, ids, strict=True)],
+                [
+                    self.asset_name(str(kind), str(each))
+                    for kind, each in zip(types, ids, strict=True)
+                ],
             ),
         }
         for place, (name, values) in added.items():
@@ -73,7 +76,7 @@ class Difference:
         return rows
 
 
-def snapshots_to_compare(
+def select_snapshots(
     manifests: Sequence[Manifest], snapshot_ids: Sequence[str]
 ) -> list[tuple[Manifest, Manifest]]:
     """The snapshot before and the snapshot after, of one integration or, without ids, of each.
@@ -105,8 +108,11 @@ def snapshots_to_compare(
 
 
 def difference(
-    history: History, before: Manifest, after: Manifest, volatile_columns: Collection[str] = ()
-) -> Difference:
+    history: SnapshotStore,
+    before: Manifest,
+    after: Manifest,
+    volatile_columns: Collection[str] = (),
+) -> SnapshotDiff:
     """Compare the tables of two snapshots that have theirs.
 
     Args:
@@ -135,7 +141,7 @@ def difference(
             changes.append(_changes(table, (before, old), (after, new), volatile_columns))
         else:
             not_compared.append(table.name)
-    return Difference(
+    return SnapshotDiff(
         before,
         after,
         pa.concat_tables([CHANGES.arrow_schema.empty_table(), *changes]),
@@ -152,9 +158,9 @@ def _changes(
 ) -> pa.Table:
     pulls = before[0].pull, after[0].pull
     old, new = (read_by_both(table, rows, *pulls) for _, rows in (before, after))
-    left_out = columns_not_read(table, *pulls) + table.columns_among(volatile_columns)
+    left_out = columns_not_read(table, *pulls) + table.common_columns(volatile_columns)
     observed_at = after[0].pull.started_at.isoformat()
-    return changes_of(table, old, new, after[0].snapshot_id, observed_at, left_out)
+    return compute_changes(table, old, new, after[0].snapshot_id, observed_at, left_out)
 
 
 def _labels(table: Table, rows: pa.Table) -> dict[str, str]:

@@ -23,10 +23,12 @@ ABSENT = Table(
         Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found it"),
     ),
 )
-SIGHTS = pa.schema([ABSENT.arrow_schema.field(name) for name in ("asset_id", "first_seen_at")])
+FIRST_SEEN_SCHEMA = pa.schema(
+    [ABSENT.arrow_schema.field(name) for name in ("asset_id", "first_seen_at")]
+)
 
 
-def removed_before(changes: Sequence[Path]) -> pa.Table:
+def last_removals(changes: Sequence[Path]) -> pa.Table:
     """The assets that were ever removed, from files of `changes`.
 
     Returns:
@@ -44,7 +46,7 @@ GROUP BY ALL
     return rows
 
 
-def with_sight(
+def add_first_last_seen(
     table: Table, rows: pa.Table, known: Sequence[pa.Table], now: datetime
 ) -> tuple[pa.Table, pa.Table]:
     """The rows of an asset table with their first and last sight, and the assets that it lacks.
@@ -52,7 +54,7 @@ def with_sight(
     Args:
         table: which.
         rows: its rows as the transform gave them.
-        known: the assets seen before, as rows of `SIGHTS`; the earliest of several counts.
+        known: the assets seen before, as rows of `FIRST_SEEN_SCHEMA`; the earliest counts.
         now: start of the pull that found the rows.
 
     Returns:
@@ -63,7 +65,7 @@ def with_sight(
     first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM sights GROUP BY asset_id"
     with in_memory() as connection:
         connection.register("rows", rows)
-        connection.register("sights", pa.concat_tables([SIGHTS.empty_table(), *known]))
+        connection.register("sights", pa.concat_tables([FIRST_SEEN_SCHEMA.empty_table(), *known]))
         present: pa.Table = connection.sql(
             f"""
 SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
@@ -80,11 +82,11 @@ WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
     return present.select(table.published_schema.names).cast(table.published_schema), absent
 
 
-def sights_in(table: Table, rows: pa.Table) -> pa.Table:
-    """The assets of published rows of a table, as `SIGHTS`."""
-    return rows.select([table.key[0], "first_seen_at"]).rename_columns(SIGHTS.names)
+def read_first_seen(table: Table, rows: pa.Table) -> pa.Table:
+    """The assets of published rows of a table, as `FIRST_SEEN_SCHEMA`."""
+    return rows.select([table.key[0], "first_seen_at"]).rename_columns(FIRST_SEEN_SCHEMA.names)
 
 
-def sights_of(table: Table, absent: pa.Table) -> pa.Table:
-    """The assets of one table among the absent ones, as `SIGHTS`."""
-    return absent.filter(pc.field("asset_type") == table.name).select(SIGHTS.names)
+def build_first_seen(table: Table, absent: pa.Table) -> pa.Table:
+    """The assets of one table among the absent ones, as `FIRST_SEEN_SCHEMA`."""
+    return absent.filter(pc.field("asset_type") == table.name).select(FIRST_SEEN_SCHEMA.names)

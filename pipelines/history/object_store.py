@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import InventoryError
 from pipelines.history.manifest import Manifest
-from pipelines.history.store import EVERY, History, digest_of, in_order
+from pipelines.history.store import EVERY, SnapshotStore, file_sha256, sort_snapshots
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
 from pipelines.storage.object_store import ObjectStore, Version
@@ -59,7 +59,7 @@ class Index(BaseModel):
     snapshots: tuple[Row, ...] = ()
 
 
-class MirroredHistory(History):
+class ObjectSnapshotStore(SnapshotStore):
     """The history below `history/` of an object store.
 
     What it says of an integration is what the store held when it was first asked about it; a
@@ -85,7 +85,7 @@ class MirroredHistory(History):
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
         """The file of one table of one snapshot, brought here if need be."""
         path = self._part(table, integration, snapshot_id)
-        if snapshot_id in self._index_of(integration):
+        if snapshot_id in self._load_index(integration):
             digest = self.manifest(integration, snapshot_id).sha256.get(table)
             if digest and not self._is_copy(path, digest):
                 self._bring(self._key(path), path, digest)
@@ -96,30 +96,30 @@ class MirroredHistory(History):
 
     def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
         """The files of one table of several snapshots, brought here if need be."""
-        return _at_once(lambda each: self.part(table, integration, each), snapshot_ids)
+        return _map_concurrently(lambda each: self.part(table, integration, each), snapshot_ids)
 
-    def how_to_give_up(self, integration: str, snapshot_id: str) -> str:
+    def removal_hint(self, integration: str, snapshot_id: str) -> str:
         """What a person does to leave a snapshot out, for messages."""
-        index = f"{self._store.url}/{_folder_of(integration)}/{INDEX}"
+        index = f"{self._store.url}/{_manifest_folder(integration)}/{INDEX}"
         return f"remove {snapshot_id} from {index}"
 
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
         """A committed snapshot's manifest, brought here if need be."""
         path = self.manifest_path(integration, snapshot_id)
-        name = self._index_of(integration)[snapshot_id]
+        name = self._load_index(integration)[snapshot_id]
         if not path.exists() or _manifest_name(snapshot_id, path.read_bytes()) != name:
-            self._bring(f"{_folder_of(integration)}/{name}", path, None)
+            self._bring(f"{_manifest_folder(integration)}/{name}", path, None)
         return super().manifest(integration, snapshot_id)
 
     def manifests(self, integration: str = EVERY) -> list[Manifest]:
         """The committed snapshots, of one integration or of all, oldest first."""
-        return _at_once(lambda each: self.manifest(*each), self._committed(integration))
+        return _map_concurrently(lambda each: self.manifest(*each), self._committed(integration))
 
-    def latest_of(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
+    def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
         """By integration its newest committed snapshot."""
-        return dict(zip(integrations, _at_once(self.latest, integrations), strict=True))
+        return dict(zip(integrations, _map_concurrently(self.latest, integrations), strict=True))
 
-    def taken_ids(self, integration: str) -> list[str]:
+    def reserved_ids(self, integration: str) -> list[str]:
         """The ids that no new snapshot may have: also those that a killed run began to write."""
         folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")
         begun = {each.removeprefix("snapshot=") for each in folders}
@@ -133,14 +133,14 @@ class MirroredHistory(History):
                 about it here.
         """
         name, snapshot_id = manifest.integration.name, manifest.snapshot_id
-        rows = self._index_of(name)
+        rows = self._load_index(name)
         if not rows:
             self._store.check_conditions(MANIFESTS)
         if snapshot_id not in rows:
             self._upload(manifest)
         content = manifest.model_dump_json(indent=1).encode()
         object_name = _manifest_name(snapshot_id, content)
-        self._store.put(f"{_folder_of(name)}/{object_name}", content)
+        self._store.put(f"{_manifest_folder(name)}/{object_name}", content)
         self._replace_index(name, rows | {snapshot_id: object_name})
         # A copy: should a power cut take it back, it is brought again.
         write_text(content.decode(), self.manifest_path(name, snapshot_id))
@@ -148,16 +148,16 @@ class MirroredHistory(History):
     def sweep(self, integration: str) -> None:
         """Remove from the store what no manifest names, and copies from here, if old enough."""
         self._sweep_copies(integration)
-        named = {f"{_folder_of(integration)}/{INDEX}"}
+        named = {f"{_manifest_folder(integration)}/{INDEX}"}
         for manifest in self.manifests(integration):
             at = (integration, manifest.snapshot_id)
             named |= {self._key(self._part(table, *at)) for table in manifest.sha256}
-            named.add(f"{_folder_of(integration)}/{self._index_of(integration)[at[1]]}")
+            named.add(f"{_manifest_folder(integration)}/{self._load_index(integration)[at[1]]}")
         oldest = datetime.now(UTC) - ORPHAN_AGE
         self._store.delete(
             [
                 key
-                for key, written in self._objects_of(integration)
+                for key, written in self._list_objects(integration)
                 if key not in named and written < oldest
             ]
         )
@@ -165,13 +165,13 @@ class MirroredHistory(History):
     def integrations(self) -> list[str]:
         """The integrations of which there is anything, here or in the store, in order."""
         folders = [f"{FOLDER}/{each}" for each in self._store.names(FOLDER)]
-        found = {each for some in _at_once(self._store.names, folders) for each in some}
-        return sorted({*_integrations_in(found), *super().integrations()})
+        found = {each for some in _map_concurrently(self._store.names, folders) for each in some}
+        return sorted({*_integration_names(found), *super().integrations()})
 
     def forget(self, integration: str) -> None:
         """Remove all snapshots of the integration; called again, what a crash left of them."""
-        self._store.delete([f"{_folder_of(integration)}/{INDEX}"])
-        self._store.delete([key for key, _ in self._objects_of(integration)])
+        self._store.delete([f"{_manifest_folder(integration)}/{INDEX}"])
+        self._store.delete([key for key, _ in self._list_objects(integration)])
         self._versions.pop(integration, None)
         self._rows.pop(integration, None)
         super().forget(integration)
@@ -198,14 +198,14 @@ class MirroredHistory(History):
     def _committed(self, integration: str) -> list[tuple[str, str]]:
         names = [integration]
         if integration == EVERY:
-            names = _integrations_in(self._store.names(MANIFESTS))
-        indexes = zip(names, _at_once(self._index_of, names), strict=True)
-        return in_order((name, each) for name, index in indexes for each in index)
+            names = _integration_names(self._store.names(MANIFESTS))
+        indexes = zip(names, _map_concurrently(self._load_index, names), strict=True)
+        return sort_snapshots((name, each) for name, index in indexes for each in index)
 
-    def _index_of(self, integration: str) -> dict[str, str]:
+    def _load_index(self, integration: str) -> dict[str, str]:
         """By snapshot that counts, the name of the object of its manifest."""
         if integration not in self._rows:
-            key = f"{_folder_of(integration)}/{INDEX}"
+            key = f"{_manifest_folder(integration)}/{INDEX}"
             found = self._store.get(key)
             content, version = found or (b"{}", None)
             try:
@@ -223,7 +223,7 @@ class MirroredHistory(History):
         listed = (Row(snapshot_id=each, manifest=name) for each, name in rows.items())
         index = Index(snapshots=tuple(listed))
         content = index.model_dump_json(indent=1).encode()
-        key = f"{_folder_of(integration)}/{INDEX}"
+        key = f"{_manifest_folder(integration)}/{INDEX}"
         self._versions[integration] = self._store.put_if(key, content, self._versions[integration])
         self._rows[integration] = rows
 
@@ -233,7 +233,7 @@ class MirroredHistory(History):
         claim = self._part(SNAPSHOTS.name, *at)
         self._store.put_if(self._key(claim), claim, None)
         others = [self._part(table, *at) for table in manifest.sha256 if table != SNAPSHOTS.name]
-        _at_once(lambda path: self._store.put(self._key(path), path), others)
+        _map_concurrently(lambda path: self._store.put(self._key(path), path), others)
 
     def _is_copy(self, path: Path, sha256: str) -> bool:
         """Whether the file here is the one that counts.
@@ -243,7 +243,7 @@ class MirroredHistory(History):
         """
         if not path.exists():
             return False
-        if path not in self._copies and digest_of(path) == sha256:
+        if path not in self._copies and file_sha256(path) == sha256:
             self._copies.add(path)
         return path in self._copies
 
@@ -259,7 +259,7 @@ class MirroredHistory(History):
                     f"{self._store.url}/{key}: is gone; if another machine was just publishing, or "
                     "thinning the history, try again; else restore it from a backup"
                 )
-            if sha256 and digest_of(aside) != sha256:
+            if sha256 and file_sha256(aside) != sha256:
                 raise InventoryError(
                     f"{self._store.url}/{key}: is damaged; restore it from a backup"
                 )
@@ -267,22 +267,22 @@ class MirroredHistory(History):
         finally:
             aside.unlink(missing_ok=True)
 
-    def _objects_of(self, integration: str) -> list[tuple[str, datetime]]:
+    def _list_objects(self, integration: str) -> list[tuple[str, datetime]]:
         """The keys of all objects of the integration, and when each was written."""
         tables = self._store.names(FOLDER)
         folders = [f"{FOLDER}/{each}/integration={integration}" for each in tables]
-        found = _at_once(lambda each: list(self._store.objects(each)), folders)
+        found = _map_concurrently(lambda each: list(self._store.objects(each)), folders)
         return [each for some in found for each in some]
 
     def _key(self, path: Path) -> str:
         return f"{FOLDER}/{path.relative_to(self.root).as_posix()}"
 
 
-def _folder_of(integration: str) -> str:
+def _manifest_folder(integration: str) -> str:
     return f"{MANIFESTS}/integration={integration}"
 
 
-def _integrations_in(names: Iterable[str]) -> list[str]:
+def _integration_names(names: Iterable[str]) -> list[str]:
     """Those that have a folder of one of these names; beside them may be what stores put there."""
     prefix = "integration="
     return [each.removeprefix(prefix) for each in names if each.startswith(prefix)]
@@ -293,6 +293,8 @@ def _manifest_name(snapshot_id: str, content: bytes) -> str:
     return f"{snapshot_id}-{hashlib.sha256(content).hexdigest()[:16]}.json"
 
 
-def _at_once(ask: Callable[[_Asked], _Answered], questions: Iterable[_Asked]) -> list[_Answered]:
+def _map_concurrently(
+    ask: Callable[[_Asked], _Answered], questions: Iterable[_Asked]
+) -> list[_Answered]:
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
         return list(pool.map(ask, questions))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from pipelines.config.settings import KeepSnapshots
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 
 # What `diff` compares is never removed.
 NEWEST = 2
@@ -30,7 +30,7 @@ def snapshots_to_keep(starts: Mapping[str, datetime], keep: KeepSnapshots) -> fr
     return frozenset(kept)
 
 
-def prune(history: History, integration: str, keep: KeepSnapshots) -> None:
+def expire_snapshots(history: SnapshotStore, integration: str, keep: KeepSnapshots) -> None:
     """Remove the tables of the integration's snapshots that need not be kept.
 
     What tells of all pulls stays: `changes`, and with it first sight, `completeness` and

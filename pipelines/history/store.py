@@ -18,7 +18,7 @@ from pipelines.storage.atomic import flush_folders, replace_durably, write_parqu
 EVERY = "*"
 
 
-class History:
+class SnapshotStore:
     """The folder of past snapshots.
 
     `<table>/integration=<name>/snapshot=<id>/part-0.parquet`, and for each snapshot a manifest
@@ -51,13 +51,13 @@ class History:
         """Write one table of a snapshot that is not committed yet; the SHA-256 of its file."""
         path = self._part(table, integration, snapshot_id)
         write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
-        return digest_of(path)
+        return file_sha256(path)
 
     def is_whole(self, table: str, integration: str, snapshot_id: str) -> bool:
         """Whether the file of one table of a committed snapshot is there, as it was written."""
         path = self.part(table, integration, snapshot_id)
         written = self.manifest(integration, snapshot_id).sha256.get(table)
-        return path.exists() and digest_of(path) == written
+        return path.exists() and file_sha256(path) == written
 
     def commit(self, manifest: Manifest) -> None:
         """Make the snapshot exist: its files must be there, also after a power cut."""
@@ -73,7 +73,7 @@ class History:
         """The file whose presence makes the snapshot exist."""
         return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
 
-    def how_to_give_up(self, integration: str, snapshot_id: str) -> str:
+    def removal_hint(self, integration: str, snapshot_id: str) -> str:
         """What a person does to leave a snapshot out, for messages."""
         return f"remove {self.manifest_path(integration, snapshot_id)}"
 
@@ -90,11 +90,11 @@ class History:
         committed = self._committed(integration)
         return self.manifest(*committed[-1]) if committed else None
 
-    def latest_of(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
+    def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
         """By integration its newest committed snapshot."""
         return {each: self.latest(each) for each in integrations}
 
-    def latest_with(self, table: Table, integration: str) -> Manifest | None:
+    def latest_having(self, table: Table, integration: str) -> Manifest | None:
         """The integration's newest snapshot whose pull asked for the records of the table."""
         for each in reversed(self._committed(integration)):
             manifest = self.manifest(*each)
@@ -113,7 +113,7 @@ class History:
         """The ids of the integration's committed snapshots, oldest first."""
         return [snapshot_id for _, snapshot_id in self._committed(integration)]
 
-    def taken_ids(self, integration: str) -> list[str]:
+    def reserved_ids(self, integration: str) -> list[str]:
         """The ids that no new snapshot of the integration may have."""
         return self.snapshot_ids(integration)
 
@@ -133,7 +133,7 @@ class History:
     def integrations(self) -> list[str]:
         """The integrations of which there is anything, in order of their names."""
         folders = self.root.glob("*/integration=*")
-        return sorted({*map(_integration_of, folders)})
+        return sorted({*map(_integration_name, folders)})
 
     def forget(self, integration: str) -> None:
         """Remove all snapshots of the integration; called again, what a crash left of them."""
@@ -154,15 +154,15 @@ class History:
     def _committed(self, integration: str) -> list[tuple[str, str]]:
         """Integration and id of each snapshot, by integration, oldest first."""
         paths = self.root.glob(f"_manifests/integration={integration}/*.json")
-        return in_order((_integration_of(path.parent), path.stem) for path in paths)
+        return sort_snapshots((_integration_name(path.parent), path.stem) for path in paths)
 
 
-def in_order(committed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def sort_snapshots(committed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Integrations and ids of snapshots, by integration, oldest first."""
     return sorted(committed, key=lambda each: (each[0], *_order(each[1])))
 
 
-def _integration_of(folder: Path) -> str:
+def _integration_name(folder: Path) -> str:
     return folder.name.removeprefix("integration=")
 
 
@@ -172,7 +172,7 @@ def _order(snapshot_id: str) -> tuple[str, int]:
     return start, int(number or 1)
 
 
-def digest_of(path: Path) -> str:
+def file_sha256(path: Path) -> str:
     """The SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

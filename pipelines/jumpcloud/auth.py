@@ -25,7 +25,7 @@ from pipelines.jumpcloud.errors import (
     TemporaryError,
     TokenError,
 )
-from pipelines.jumpcloud.responses import Json, answer_of, body_of, failure_of
+from pipelines.jumpcloud.responses import Json, map_error, parse_body, read_body
 from pipelines.jumpcloud.transport import (
     TIMEOUT_SECONDS,
     ApiKeyAuth,
@@ -96,14 +96,14 @@ class ServiceAccountAuth(AuthBase):
             ExtractError: there is no token to be had.
         """
         request.headers["Authorization"] = f"Bearer {self._valid_token(refused=None)}"
-        request.register_hook("response", self._again_if_ended)  # type: ignore[no-untyped-call]
+        request.register_hook("response", self._retry_if_expired)  # type: ignore[no-untyped-call]
         return request
 
     def __repr__(self) -> str:
         """A text without the secret and the token."""
         return f"ServiceAccountAuth({self._account.source}; token hidden)"
 
-    def _again_if_ended(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as requests gave them
+    def _retry_if_expired(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as requests gave them
         """Send a request whose token was refused once more with a new one: it may end early."""
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
@@ -152,10 +152,10 @@ class ServiceAccountAuth(AuthBase):
             ):
                 if response.status_code in _REFUSALS:
                     raise TokenError(self._refusal(response.status_code))
-                body = body_of(response, where=self._url, scope=FORM["scope"])
-            return answer_of(body, where=self._url).document
+                body = read_body(response, where=self._url, scope=FORM["scope"])
+            return parse_body(body, where=self._url).document
         except requests.RequestException as error:
-            failure = failure_of(error, where=self._url)
+            failure = map_error(error, where=self._url)
         except (NotFoundError, RefusedError) as error:
             failure = error
         # Raised out here, so that the library's error, which holds the request and its secret, does

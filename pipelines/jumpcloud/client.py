@@ -9,10 +9,10 @@ import requests
 import tenacity
 
 from pipelines.jumpcloud.errors import AbortedError, TemporaryError, ThrottledError
-from pipelines.jumpcloud.responses import Answer, Body, Json, answer_of, body_of, failure_of
+from pipelines.jumpcloud.responses import Answer, Body, Json, map_error, parse_body, read_body
 from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, next_try, wait_before_retry
 from pipelines.jumpcloud.transport import TIMEOUT_SECONDS
-from pipelines.ratelimit.limiter import Throttle
+from pipelines.ratelimit.limiter import RateLimiter
 
 HANDOVER_SECONDS = 0.0003  # until a thread that waits for a place is awake
 
@@ -57,7 +57,7 @@ class JumpCloudClient:
         self,
         session: requests.Session,
         url: str,
-        throttle: Throttle,
+        throttle: RateLimiter,
         *,
         org_id: str = "",
         max_in_flight: int = 8,
@@ -136,7 +136,7 @@ class JumpCloudClient:
             self.throttle.succeeded(latency)
         # The thread that takes the place goes first: it needs the interpreter only to send.
         time.sleep(HANDOVER_SECONDS)
-        answer = answer_of(body, where=self._url + request.path)
+        answer = parse_body(body, where=self._url + request.path)
         self._budget.succeeded()
         return answer
 
@@ -165,10 +165,10 @@ class JumpCloudClient:
                 allow_redirects=False,
                 **self._environment,
             ) as response:
-                body = body_of(response, where=where, scope=scope)
+                body = read_body(response, where=where, scope=scope)
                 return body, response.elapsed.total_seconds()
         except requests.RequestException as error:
-            failure = failure_of(error, where=where)
+            failure = map_error(error, where=where)
         # Raised out here, so that the library's error, which holds the request and its key, does
         # not travel along as the context.
         raise failure

@@ -41,7 +41,7 @@ class Page:
         return frozenset(self.keys)
 
 
-def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:
+def parse_page(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:
     """Take the allow-listed fields of an answer's records.
 
     Raises:
@@ -56,7 +56,7 @@ def page_of(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit
     return Page(skip, limit, total, keys, rows, unknown_fields(endpoint, records))
 
 
-def keys_of(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
+def record_keys(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
     """The unique key of each row of a list that was read before."""
     tops = sorted({path[0] for path in endpoint.key})
     return [_key(endpoint, record) for record in rows.select(tops).to_pylist()]

@@ -27,10 +27,10 @@ from pipelines.jumpcloud.errors import (
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-LONGEST_BODY_SECONDS = 120.0
+MAX_BODY_SECONDS = 120.0
 _CHUNK_BYTES = 256 * 1024
-_LONGEST_QUOTE = 200
-LONGEST_PAUSE_SECONDS = 120.0
+_MAX_QUOTE = 200
+MAX_PAUSE_SECONDS = 120.0
 
 # First match wins: requests derives its narrower errors from the wider ones.
 _TEMPORARY_FAILURES: tuple[tuple[type[exceptions.RequestException], str], ...] = (
@@ -60,7 +60,7 @@ class Body:
     total: int | None
 
 
-def body_of(response: requests.Response, *, where: str, scope: str) -> Body:
+def read_body(response: requests.Response, *, where: str, scope: str) -> Body:
     """Read an answer's body.
 
     Args:
@@ -80,7 +80,7 @@ def body_of(response: requests.Response, *, where: str, scope: str) -> Body:
     return Body(content, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
 
 
-def answer_of(body: Body, *, where: str) -> Answer:
+def parse_body(body: Body, *, where: str) -> Answer:
     """Parse a body.
 
     Raises:
@@ -95,7 +95,7 @@ def answer_of(body: Body, *, where: str) -> Answer:
     return Answer(document, body.total)
 
 
-def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractError:
+def map_error(error: exceptions.RequestException, *, where: str) -> ExtractError:
     """A failed exchange in words, without what the library quotes of the request."""
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError(
@@ -113,7 +113,7 @@ def failure_of(error: exceptions.RequestException, *, where: str) -> ExtractErro
 def _read(response: requests.Response, where: str) -> bytes:
     """The body, as it arrives: a server that drips must not hold a call for ever."""
     body = bytearray()
-    deadline = time.monotonic() + LONGEST_BODY_SECONDS
+    deadline = time.monotonic() + MAX_BODY_SECONDS
     failure = TemporaryError(f"{where}: the answer was cut short")
     try:
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
@@ -122,7 +122,7 @@ def _read(response: requests.Response, where: str) -> bytes:
                 limit = f"{MAX_BODY_BYTES >> 20} MiB"
                 raise MalformedError(f"{where}: the answer is larger than {limit}; refused")
             if time.monotonic() > deadline:
-                failure = TemporaryError(f"{where}: no whole answer in {LONGEST_BODY_SECONDS:g} s")
+                failure = TemporaryError(f"{where}: no whole answer in {MAX_BODY_SECONDS:g} s")
                 break
         else:
             return bytes(body)
@@ -144,7 +144,7 @@ def _error_of_status(
                 f'role "Read Only", or the service account the scope {scope}'
             )
         case HTTPStatus.NOT_FOUND:
-            return NotFoundError(f"{where}: not found (404){_organisation_hint(response)}")
+            return NotFoundError(f"{where}: not found (404){_organization_hint(response)}")
         case HTTPStatus.TOO_MANY_REQUESTS:
             wait = parse_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
             return ThrottledError(f"{where}: too many requests (429)", wait)
@@ -171,7 +171,7 @@ def _unauthorized(response: requests.Response, body: bytes) -> str:
     )
 
 
-def _organisation_hint(response: requests.Response) -> str:
+def _organization_hint(response: requests.Response) -> str:
     org_id = response.request.headers.get("x-org-id")
     return f"; is org_id {org_id} an organisation of this key?" if org_id else ""
 
@@ -191,11 +191,11 @@ def _quoted(response: requests.Response, body: bytes) -> str:
     for header in ("x-api-key", "Authorization"):
         secret = response.request.headers.get(header, "").removeprefix("Bearer ")
         message = message.replace(secret, "...") if secret else message
-    return f": {message[:_LONGEST_QUOTE]!r}"
+    return f": {message[:_MAX_QUOTE]!r}"
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds that a header `Retry-After` asks to wait, at most `LONGEST_PAUSE_SECONDS`.
+    """Seconds that a header `Retry-After` asks to wait, at most `MAX_PAUSE_SECONDS`.
 
     Args:
         value: the header: seconds, or an HTTP date; anything else is as if it were absent.
@@ -203,10 +203,10 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
     """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
-        return min(float(text), LONGEST_PAUSE_SECONDS)
+        return min(float(text), MAX_PAUSE_SECONDS)
     try:
         date = parsedate_to_datetime(text)
     except ValueError:
         return None
     seconds = (date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds()
-    return min(max(seconds, 0.0), LONGEST_PAUSE_SECONDS)
+    return min(max(seconds, 0.0), MAX_PAUSE_SECONDS)

@@ -11,17 +11,17 @@ from pipelines.jumpcloud.errors import ThrottledError
 # A 502 in mid-run is normal for JumpCloud; its own tools try 4 to 6 times (fact sheet, section 10).
 MAX_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0
-LONGEST_WAIT_SECONDS = 60.0
+MAX_WAIT_SECONDS = 60.0
 # A dead API ends the pull after this many failures per place in flight, before MAX_TRIES of every
 # call are spent; each answered call gives a fifth of a failure back, so that an API that fails
 # every tenth call does not end it.
 FAILURES_PER_PLACE = 8
-LEAST_FAILURES = 64
-LONGEST_SILENCE_SECONDS = 300.0  # without one call that succeeds
+MIN_FAILURES = 64
+MAX_SILENCE_SECONDS = 300.0  # without one call that succeeds
 REFUND_PER_SUCCESS = 0.2
 
 _exponential = tenacity.wait_exponential_jitter(
-    initial=FIRST_WAIT_SECONDS, max=LONGEST_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS
+    initial=FIRST_WAIT_SECONDS, max=MAX_WAIT_SECONDS, jitter=FIRST_WAIT_SECONDS
 )
 
 
@@ -47,7 +47,7 @@ def next_try(state: tenacity.RetryCallState, max_tries: int) -> str:
     number = state.attempt_number + 1
     later = range(number, max_tries)
     seconds = state.upcoming_sleep + sum(
-        min(FIRST_WAIT_SECONDS * 2 ** (n - 1), LONGEST_WAIT_SECONDS) for n in later
+        min(FIRST_WAIT_SECONDS * 2 ** (n - 1), MAX_WAIT_SECONDS) for n in later
     )
     return f"try {number} of {max_tries}, the last in about {seconds:.0f} s"
 
@@ -56,7 +56,7 @@ class RetryBudget:
     """How many more failures the calls of one pull may have; shared by its threads."""
 
     def __init__(self, max_in_flight: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = float(max(LEAST_FAILURES, FAILURES_PER_PLACE * max_in_flight))
+        self._most = float(max(MIN_FAILURES, FAILURES_PER_PLACE * max_in_flight))
         self._left = self._most
         self._clock = clock
         self._succeeded_at = clock()
@@ -73,4 +73,4 @@ class RetryBudget:
         with self._lock:
             self._left -= 1
             silence = self._clock() - self._succeeded_at
-            return self._left > 0 and silence < LONGEST_SILENCE_SECONDS
+            return self._left > 0 and silence < MAX_SILENCE_SECONDS

@@ -45,21 +45,21 @@ LEFT_OUT = {
     }.items()
 }
 
-MOST_NAMES = 20
+MAX_NAMES = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 # A key, an id or a number: where records are keyed by what users entered, it is no field's name.
-_MOST_DIGITS = 3
+_MAX_DIGITS = 3
 
 
 def unknown_fields(endpoint: Endpoint, records: Iterable[Mapping[str, object]]) -> frozenset[str]:
     """The names of fields, of records themselves, that are neither taken nor left out on purpose.
 
-    At most `MOST_NAMES`, and none that may be something else than a name.
+    At most `MAX_NAMES`, and none that may be something else than a name.
     """
     found = set[str]().union(*records).difference(endpoint.schema.names, LEFT_OUT[endpoint.name])
-    return frozenset(sorted(filter(_is_name, found))[:MOST_NAMES])
+    return frozenset(sorted(filter(_is_name, found))[:MAX_NAMES])
 
 
 def _is_name(text: str) -> bool:
     digits = sum(map(str.isdigit, text))
-    return _NAME.fullmatch(text) is not None and digits <= _MOST_DIGITS
+    return _NAME.fullmatch(text) is not None and digits <= _MAX_DIGITS

@@ -12,10 +12,10 @@ from pathlib import Path
 import duckdb
 
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
-from pipelines.history.store import EVERY, History
+from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.ddl import statements
-from pipelines.publish.fingerprint import seal_of, sealed_at
-from pipelines.publish.incremental import FOLD_VERSION, fold, folded
+from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
+from pipelines.publish.incremental import BUILD_VERSION, applied_snapshots, fold
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS
@@ -28,7 +28,9 @@ STORAGE_VERSION = "v1.2.0"
 Snapshots = Mapping[str, Sequence[str]]
 
 
-def build_duckdb_file(history: History, path: Path, snapshots: Snapshots | None = None) -> None:
+def build_duckdb_file(
+    history: SnapshotStore, path: Path, snapshots: Snapshots | None = None
+) -> None:
     """Fold the history into a new file and rename it over `path`.
 
     To publish, the caller holds the publication lock.
@@ -42,11 +44,11 @@ def build_duckdb_file(history: History, path: Path, snapshots: Snapshots | None 
     Raises:
         InventoryError: a file of the history is missing or damaged.
     """
-    with _built_aside(path) as aside:
+    with _replacing(path) as aside:
         _build(aside, history, history.snapshots() if snapshots is None else snapshots)
 
 
-def update_duckdb_file(history: History, path: Path, integration: str = EVERY) -> None:
+def update_duckdb_file(history: SnapshotStore, path: Path, integration: str = EVERY) -> None:
     """Bring the published file up to the history: the content of one built anew, for less.
 
     The caller holds the publication lock.
@@ -61,65 +63,67 @@ def update_duckdb_file(history: History, path: Path, integration: str = EVERY) -
         InventoryError: a file of the history is missing or damaged.
     """
     snapshots = history.snapshots(integration)
-    with _built_aside(path) as aside:
-        if not (_copy_sealed(path, aside) and _go_on(aside, history, snapshots)):
+    with _replacing(path) as aside:
+        if not (_copy_if_unchanged(path, aside) and _extend(aside, history, snapshots)):
             aside.unlink(missing_ok=True)
             _build(aside, history, snapshots)
 
 
 @contextmanager
-def _built_aside(path: Path) -> Iterator[Path]:
+def _replacing(path: Path) -> Iterator[Path]:
     """A path beside `path`; the file that is made there takes its place, with its seal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.new")
-    leftovers = (aside, _log_of(aside))
+    leftovers = (aside, _wal_path(aside))
     for leftover in leftovers:
         leftover.unlink(missing_ok=True)
     try:
         yield aside
-        seal = seal_of(aside, _made_by())
+        seal = compute_fingerprint(aside, _build_inputs())
         # What someone left who wrote to the published file and was killed: it fits no other.
-        _log_of(path).unlink(missing_ok=True)
+        _wal_path(path).unlink(missing_ok=True)
         replace_durably(aside, path)
-        sealed_at(path).write_text(seal, encoding="utf-8")
+        fingerprint_path(path).write_text(seal, encoding="utf-8")
     finally:
         for leftover in leftovers:
             leftover.unlink(missing_ok=True)
 
 
-def _log_of(path: Path) -> Path:
+def _wal_path(path: Path) -> Path:
     """DuckDB's write-ahead log of the file."""
     return path.with_name(f"{path.name}.wal")
 
 
-def _made_by() -> list[str]:
+def _build_inputs() -> list[str]:
     """What a file's form follows from, beside the history."""
-    return [STORAGE_VERSION, str(FOLD_VERSION), *_statements()]
+    return [STORAGE_VERSION, str(BUILD_VERSION), *_statements()]
 
 
 def _statements() -> Iterator[str]:
     return statements((*TABLES.values(), THRESHOLDS), (*VIEWS, *FINDING_VIEWS), MACROS)
 
 
-def _build(aside: Path, history: History, snapshots: Snapshots) -> None:
+def _build(aside: Path, history: SnapshotStore, snapshots: Snapshots) -> None:
     with _attached(aside) as connection:
         for statement in _statements():
             connection.execute(statement)
         fold(connection, history, snapshots)
 
 
-def _copy_sealed(path: Path, aside: Path) -> bool:
+def _copy_if_unchanged(path: Path, aside: Path) -> bool:
     """Copy the published file; whether nobody else has written to it."""
-    if not (path.exists() and sealed_at(path).exists()):
+    if not (path.exists() and fingerprint_path(path).exists()):
         return False
     shutil.copyfile(path, aside)
-    return sealed_at(path).read_bytes() == seal_of(aside, _made_by()).encode()
+    return (
+        fingerprint_path(path).read_bytes() == compute_fingerprint(aside, _build_inputs()).encode()
+    )
 
 
-def _go_on(aside: Path, history: History, snapshots: Snapshots) -> bool:
+def _extend(aside: Path, history: SnapshotStore, snapshots: Snapshots) -> bool:
     """Fold what is new into the copy; False if the history lacks what it tells of."""
     with _attached(aside) as connection:
-        for name, ids in folded(connection).items():
+        for name, ids in applied_snapshots(connection).items():
             if not {*ids} <= {*snapshots.get(name, ())}:
                 return False
         fold(connection, history, snapshots)

@@ -8,7 +8,7 @@ from pipelines.findings.catalog import FINDINGS, QUESTIONS
 from pipelines.findings.model import SCHEMA, Finding
 from pipelines.publish.reader import bounded
 
-MOST_NAMES = 10
+MAX_NAMES = 10
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Found:
     unknown_of: tuple[str, ...]
 
 
-def found_in(path: Path) -> Iterator[Found]:
+def count_findings(path: Path) -> Iterator[Found]:
     """Each finding of the published file, also where there is none of it.
 
     Raises:
@@ -43,9 +43,9 @@ def found_in(path: Path) -> Iterator[Found]:
             rows = connection.sql(
                 "SELECT integration, count(*), min(asset_name, $most) "
                 f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
-                params={"most": MOST_NAMES},
+                params={"most": MAX_NAMES},
             ).fetchall()
             counts = {integration: count for integration, count, _ in rows}
             names = [f"{owner}/{name}" for owner, _, first in rows for name in first]
             unknown = [o for name, o in questions if name == finding.name and o not in counts]
-            yield Found(finding, counts, tuple(names[:MOST_NAMES]), tuple(unknown))
+            yield Found(finding, counts, tuple(names[:MAX_NAMES]), tuple(unknown))

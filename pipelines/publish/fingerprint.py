@@ -14,12 +14,12 @@ import duckdb
 PROGRAM = "jumpcloud-inventory"
 
 
-def sealed_at(path: Path) -> Path:
+def fingerprint_path(path: Path) -> Path:
     """Where the seal of a file is."""
     return path.with_name(f".{path.name}.seal")
 
 
-def seal_of(path: Path, made_by: Iterable[str]) -> str:
+def compute_fingerprint(path: Path, made_by: Iterable[str]) -> str:
     """What its seal says: the SHA-256 of the file's bytes, and of what it was made by.
 
     Args:

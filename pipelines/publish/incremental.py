@@ -10,7 +10,7 @@ import duckdb
 
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import THRESHOLDS
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INTEGRATIONS, INVENTORY_TABLES, SNAPSHOTS
@@ -18,17 +18,19 @@ from pipelines.sql import parquet, quoted
 
 # Raise it with every change after which the same snapshots give other rows: a file that was folded
 # otherwise is then made anew, and not gone on with.
-FOLD_VERSION = 1
+BUILD_VERSION = 1
 
 
-def folded(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+def applied_snapshots(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """The snapshots of each integration of which the file tells already."""
     query = f'SELECT integration, list(snapshot_id) FROM "{SNAPSHOTS.name}" GROUP BY ALL'
     return dict(connection.execute(query).fetchall())
 
 
 def fold(
-    connection: duckdb.DuckDBPyConnection, history: History, snapshots: Mapping[str, Sequence[str]]
+    connection: duckdb.DuckDBPyConnection,
+    history: SnapshotStore,
+    snapshots: Mapping[str, Sequence[str]],
 ) -> None:
     """Add the snapshots that the file lacks.
 
@@ -40,7 +42,7 @@ def fold(
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
     """
-    already = folded(connection)
+    already = applied_snapshots(connection)
     for name, ids in snapshots.items():
         known = {*already.get(name, ())}
         new = [each for each in ids if each not in known]
@@ -50,7 +52,7 @@ def fold(
 
 
 def _replace_latest(
-    connection: duckdb.DuckDBPyConnection, history: History, latest: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, history: SnapshotStore, latest: Mapping[str, str]
 ) -> None:
     """Let the tables of the latest snapshots hold these, where the file has others or none."""
     query = f'SELECT integration, last_snapshot_id FROM "{INTEGRATIONS.name}"'
@@ -82,7 +84,7 @@ def _remove(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) 
 
 def _insert_parts(
     connection: duckdb.DuckDBPyConnection,
-    history: History,
+    history: SnapshotStore,
     table: Table,
     integration: str,
     snapshot_ids: Sequence[str],
@@ -107,9 +109,11 @@ def _insert_parts(
         raise
 
 
-def _damaged(history: History, table: Table, integration: str, snapshot_id: str) -> InventoryError:
+def _damaged(
+    history: SnapshotStore, table: Table, integration: str, snapshot_id: str
+) -> InventoryError:
     return InventoryError(
         f"{history.part(table.name, integration, snapshot_id)}: is missing or damaged. If a run "
         "was under way, try again; else restore it from a backup, or "
-        f"{history.how_to_give_up(integration, snapshot_id)} to give that snapshot up, and rebuild"
+        f"{history.removal_hint(integration, snapshot_id)} to give that snapshot up, and rebuild"
     )

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from pipelines.publish.fingerprint import sealed_at
+from pipelines.publish.fingerprint import fingerprint_path
 from pipelines.storage.atomic import replace_durably, write_text
 from pipelines.storage.object_store import ConflictError, ObjectStore, Version
 
@@ -37,7 +37,7 @@ class PublishedObject:
         if now != self._version or not self._path.exists():
             # Noted last: a crash in between brings it again.
             self._note.unlink(missing_ok=True)
-            self._bring(sealed_at(self._path))
+            self._bring(fingerprint_path(self._path))
             now = self._bring(self._path)
             if now is None:
                 return False
@@ -63,12 +63,14 @@ class PublishedObject:
                     raise
             else:
                 write_text(json.dumps(asdict(now)), self._note)
-                self._store.put(self._key(sealed_at(self._path)), sealed_at(self._path))
+                self._store.put(
+                    self._key(fingerprint_path(self._path)), fingerprint_path(self._path)
+                )
                 return
 
     def remove(self) -> None:
         """Remove the object and its copy."""
-        paths = [self._path, sealed_at(self._path)]
+        paths = [self._path, fingerprint_path(self._path)]
         self._store.delete([self._key(path) for path in paths])
         for path in (*paths, self._note):
             path.unlink(missing_ok=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipelines.config.environment import home
 from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
-from pipelines.history.store import EVERY, History
+from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.database import build_duckdb_file, update_duckdb_file
 from pipelines.report.model import Facts
 from pipelines.report.render import write_report
@@ -18,8 +18,8 @@ from pipelines.workspace import (
     object_store,
     publication_lock,
     published_file,
+    published_uri,
     report_file,
-    uri_of,
 )
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ import click
 
 from pipelines.history.lookup import find_snapshot
 from pipelines.history.manifest import Manifest
-from pipelines.publish.time_travel import build_past_file
+from pipelines.publish.time_travel import build_file_at
 
 
-def manifests_of(integration: str | None) -> list[Manifest]:
+def list_manifests(integration: str | None) -> list[Manifest]:
     """The manifests of an integration's snapshots, or without one of all, oldest first.
 
     Raises:
@@ -64,17 +64,17 @@ def inventory_file(snapshot_id: str | None, integration: str | None) -> Iterator
         InventoryError: there is no such snapshot, or its tables are gone.
     """
     if snapshot_id is None:
-        yield fetched_file(integration)
+        yield fetch_file(integration)
         return
-    snapshot = find_snapshot(manifests_of(integration), snapshot_id)
+    snapshot = find_snapshot(list_manifests(integration), snapshot_id)
     with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
         path = Path(folder, published_file().name)
-        for each in build_past_file(history(), snapshot, path):
+        for each in build_file_at(history(), snapshot, path):
             click.echo(f"{each.integration.name}: {each.snapshot_id}", err=True)
         yield path
 
 
-def renew_file(integration: str) -> Path:
+def refresh_file(integration: str) -> Path:
     """Bring the DuckDB file that an integration is in up to the history; the file.
 
     The caller holds the publication lock.
@@ -89,7 +89,7 @@ def renew_file(integration: str) -> Path:
     return path
 
 
-def renew_report(integration: str | None = None) -> "Sequence[Facts]":
+def refresh_report(integration: str | None = None) -> "Sequence[Facts]":
     """Write the report of the file that an integration is in, or all are; what it says.
 
     Raises:
@@ -113,7 +113,7 @@ def rebuild_file() -> None:
             published.renew(lambda: build_duckdb_file(history(), path))
         else:
             build_duckdb_file(history(), path)
-        renew_report()
+        refresh_report()
 
 
 def combine() -> None:
@@ -133,12 +133,12 @@ def combine() -> None:
     ):
         # What the file holds by then needs no copy here: there may be thousands of integrations.
         published.renew(lambda: _combine(history(Path(copies)), path))
-        renew_report()
+        refresh_report()
 
 
-def _combine(past: History, path: Path) -> None:
+def _combine(past: SnapshotStore, path: Path) -> None:
     if not path.exists() and not past.snapshots():
-        raise _nothing_at(path, None)
+        raise _nothing_published(path, None)
     update_duckdb_file(past, path, EVERY)
 
 
@@ -152,7 +152,7 @@ def published_object(path: Path) -> "PublishedObject | None":
     return PublishedObject(store, home(), path)
 
 
-def fetched_file(integration: str | None = None) -> Path:
+def fetch_file(integration: str | None = None) -> Path:
     """The published file of an integration or of all, brought here where that is needed.
 
     Raises:
@@ -165,7 +165,7 @@ def fetched_file(integration: str | None = None) -> Path:
             raise unpublished(integration, history().snapshots())
         with locked(publication_lock(integration)):
             if not published.fetch():
-                raise _nothing_at(path, integration)
+                raise _nothing_published(path, integration)
     return path
 
 
@@ -186,8 +186,8 @@ def unpublished(integration: str, known: "Iterable[str]") -> InventoryError:
     return InventoryError(f"no integration {integration!r} was published; there are: {names}")
 
 
-def _nothing_at(path: Path, integration: str | None) -> InventoryError:
-    words = f"{uri_of(path)}: no inventory has been published here yet"
+def _nothing_published(path: Path, integration: str | None) -> InventoryError:
+    words = f"{published_uri(path)}: no inventory has been published here yet"
     known = history().snapshots()
     if integration and integration not in known:
         return unpublished(integration, known)

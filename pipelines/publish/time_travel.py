@@ -6,11 +6,11 @@ from itertools import groupby
 from pathlib import Path
 
 from pipelines.history.manifest import Manifest
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 
 
-def build_past_file(history: History, snapshot: Manifest, path: Path) -> list[Manifest]:
+def build_file_at(history: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
     """Make the file as it was when the snapshot was published; the latest snapshots in it.
 
     Of another integration it holds what was published by then. Where retention has removed the
@@ -28,7 +28,7 @@ def build_past_file(history: History, snapshot: Manifest, path: Path) -> list[Ma
     latest = []
     for name, group in groupby(history.manifests(), key=lambda each: each.integration.name):
         own = list(group)
-        last = _latest_with(snapshot, own)
+        last = _latest_published(snapshot, own)
         if last:
             past[name] = [each.snapshot_id for each in own[: own.index(last) + 1]]
             latest.append(last)
@@ -36,7 +36,7 @@ def build_past_file(history: History, snapshot: Manifest, path: Path) -> list[Ma
     return latest
 
 
-def _latest_with(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
+def _latest_published(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
     """Which of an integration's snapshots was the latest when that snapshot was published."""
     if own[0].integration.name == snapshot.integration.name:
         return snapshot

@@ -59,8 +59,8 @@ class Latencies:
 
 
 START_RATE = 4.0
-LOWEST_RATE = 1.0  # a run of refusals must not stop the pull
-HIGHEST_RATE = 1000.0  # no API answers one client so often
+MIN_RATE = 1.0  # a run of refusals must not stop the pull
+MAX_RATE = 1000.0  # no API answers one client so often
 
 # Accepted at a doubled rate before it doubles again, and at a halved one before it returns.
 ROUND_CALLS = 2
@@ -81,7 +81,7 @@ BEYOND = 1.1  # so far above, the limit is no longer what it was,
 STEEP = 0.03  # and each call adds this share of the rate
 
 SIMILAR = 0.85  # calls sent at this share of the rate or more tell how many it got accepted
-LEAST_MEASURED = 4
+MIN_MEASURED = 4
 BETWEEN = 0.75  # half of a doubled rate was accepted and the whole was not: between them
 TRUST_IN_RECENT = 0.75  # after a pause, in which an API may save up calls and may not
 
@@ -107,7 +107,7 @@ class Rate:
     """
 
     now: float = START_RATE
-    most: float = HIGHEST_RATE
+    most: float = MAX_RATE
     limit: float | None = None
     best: float = 0.0
     _calls: int = 0
@@ -144,7 +144,7 @@ class Rate:
     @property
     def interval(self) -> float:
         """Seconds between two calls."""
-        is_start = self._calls < START_CALLS and self.limit is None and self.most >= HIGHEST_RATE
+        is_start = self._calls < START_CALLS and self.limit is None and self.most >= MAX_RATE
         return 0.0 if is_start else 1 / self.now
 
     def cap(self, most: float) -> None:
@@ -287,7 +287,7 @@ class Rate:
         self._latencies.began_at = at
 
     def _set(self, rate: float) -> None:
-        self.now = min(max(rate, LOWEST_RATE), self.most, HIGHEST_RATE)
+        self.now = min(max(rate, MIN_RATE), self.most, MAX_RATE)
 
 
 @dataclass
@@ -325,6 +325,6 @@ class _Epoch:
     def accepted_rate(self, at: float, rate: float, least_seconds: float) -> float:
         """Calls accepted a second while about this rate was allowed."""
         times = [then for then, allowed in self.answers if allowed >= SIMILAR * rate]
-        if len(times) >= LEAST_MEASURED:
+        if len(times) >= MIN_MEASURED:
             return (len(times) - 1) / (times[-1] - times[0])
         return (self.accepted + 0.5) / max(at - self.heard_at, least_seconds)

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from pipelines.errors import SettingsError
 from pipelines.ratelimit.adaptive import START_RATE
-from pipelines.ratelimit.local import LocalThrottle
-from pipelines.ratelimit.saved_rates import hash_of
-from pipelines.ratelimit.stats import ThrottleStats
+from pipelines.ratelimit.local import LocalRateLimiter
+from pipelines.ratelimit.saved_rates import key_fingerprint
+from pipelines.ratelimit.stats import RateLimitStats
 
 THROTTLE_VARIABLE = "JUMPCLOUD_INVENTORY_THROTTLE"
 
 
-class Throttle(Protocol):
+class RateLimiter(Protocol):
     """Spaces calls evenly at a rate that it learns. Thread-safe."""
 
     def cap(self, max_rate: float | None) -> None:
@@ -34,20 +34,20 @@ class Throttle(Protocol):
         """A call was answered 429; with the wait that the answer asks for."""
 
     @property
-    def stats(self) -> ThrottleStats:
+    def stats(self) -> RateLimitStats:
         """What it did so far."""
 
 
-_throttles: dict[str, Throttle] = {}
+_throttles: dict[str, RateLimiter] = {}
 _throttles_lock = threading.Lock()
 
 
-def throttle_for(
+def get_rate_limiter(
     key: str,
     start_rate: float | None,
     max_rate: float | None,
     environment: Mapping[str, str] = os.environ,
-) -> Throttle:
+) -> RateLimiter:
     """The one throttle of this key in this process; of all that share a Redis, where one is set.
 
     Args:
@@ -60,28 +60,30 @@ def throttle_for(
         SettingsError: what it names is no Redis, or the library for it is not installed.
     """
     address = environment.get(THROTTLE_VARIABLE, "")
-    name = hash_of(f"{key} {address}")
+    name = key_fingerprint(f"{key} {address}")
     with _throttles_lock:
         if name not in _throttles:
             _throttles[name] = (
                 _shared(address, key, start_rate)
                 if address
-                else LocalThrottle(start_rate=start_rate or START_RATE)
+                else LocalRateLimiter(start_rate=start_rate or START_RATE)
             )
         throttle = _throttles[name]
         throttle.cap(max_rate)
         return throttle
 
 
-def _shared(address: str, key: str, start_rate: float | None) -> Throttle:
+def _shared(address: str, key: str, start_rate: float | None) -> RateLimiter:
     # Here, because only what goes beyond one machine needs the library, and the time to load it.
     try:
-        from pipelines.ratelimit.redis import RedisState, SharedThrottle  # noqa: PLC0415
+        from pipelines.ratelimit.redis import RedisRateLimiter, RedisState  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
     else:
-        return SharedThrottle(RedisState(address, THROTTLE_VARIABLE, hash_of(key)), start_rate)
+        return RedisRateLimiter(
+            RedisState(address, THROTTLE_VARIABLE, key_fingerprint(key)), start_rate
+        )
     raise SettingsError(
         f"{THROTTLE_VARIABLE}: is set, but what it needs is not installed: "
         "pip install '.[cluster]' in the repository"

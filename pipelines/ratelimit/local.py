@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 
 from pipelines.ratelimit.adaptive import START_RATE, Rate
-from pipelines.ratelimit.stats import Course, ThrottleStats
+from pipelines.ratelimit.stats import Course, RateLimitStats
 
 # A wait is cut into naps, so that a rate that was raised meanwhile counts at once.
 NAP_SECONDS = 0.02
 
 
-class LocalThrottle:
+class LocalRateLimiter:
     """Spaces calls evenly at a rate that it learns. Thread-safe.
 
     Args:
@@ -75,10 +75,10 @@ class LocalThrottle:
             self._course.note(now, self._rate.now)
 
     @property
-    def stats(self) -> ThrottleStats:
+    def stats(self) -> RateLimitStats:
         """What it did so far."""
         with self._lock:
-            return ThrottleStats(
+            return RateLimitStats(
                 rate=self._rate.now,
                 good_rate=self._rate.good,
                 throttled=self._throttled,

@@ -18,8 +18,8 @@ from redis.retry import Retry
 
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.ratelimit.adaptive import START_RATE
-from pipelines.ratelimit.redis_schedule import SharedPace
-from pipelines.ratelimit.stats import Course, ThrottleStats
+from pipelines.ratelimit.redis_schedule import RedisSchedule
+from pipelines.ratelimit.stats import Course, RateLimitStats
 
 # A wait is cut into naps, in which it is asked whether the time that was given still counts, and
 # answers that came meanwhile are told.
@@ -31,11 +31,11 @@ _wait_before_retry = tenacity.wait_exponential(multiplier=0.5, max=16.0)
 _Result = TypeVar("_Result")
 
 
-class SharedThrottleError(InventoryError):
+class RateLimiterError(InventoryError):
     """The Redis that keeps the rate cannot be used."""
 
 
-class UnreachableError(SharedThrottleError):
+class UnreachableError(RateLimiterError):
     """It does not answer, which may pass."""
 
 
@@ -63,7 +63,7 @@ class RedisState:
         )
         self._script = client.register_script(_SCRIPT)
 
-    def read(self) -> SharedPace | None:
+    def read(self) -> RedisSchedule | None:
         """The pace at present; None if there is none.
 
         Raises:
@@ -73,8 +73,8 @@ class RedisState:
         return _pace(kept)
 
     def change(
-        self, change: Callable[[SharedPace | None, float], tuple[SharedPace, _Result]]
-    ) -> tuple[SharedPace, _Result]:
+        self, change: Callable[[RedisSchedule | None, float], tuple[RedisSchedule, _Result]]
+    ) -> tuple[RedisSchedule, _Result]:
         """Put another pace in the place of the present one, which nobody changes in between.
 
         Args:
@@ -88,7 +88,7 @@ class RedisState:
             SharedThrottleError: the Redis cannot be used.
         """
         found = self._run()
-        for _ in range(MOST_COLLISIONS):
+        for _ in range(MAX_COLLISIONS):
             if found is None:
                 break
             now, kept = found
@@ -103,7 +103,7 @@ class RedisState:
         try:
             found = self._script([self._key], arguments)
         except redis.RedisError as error:
-            failure = self._failure_of(error)
+            failure = self._map_error(error)
         else:
             if found is None:
                 return None
@@ -112,11 +112,11 @@ class RedisState:
         # Raised out here, so that the library's error does not travel along as the context.
         raise failure
 
-    def _failure_of(self, error: redis.RedisError) -> SharedThrottleError:
+    def _map_error(self, error: redis.RedisError) -> RateLimiterError:
         """In our own words: those of the library may quote what the address holds."""
         match error:
             case redis.AuthenticationError():
-                return SharedThrottleError(
+                return RateLimiterError(
                     f"{self._where} refuses the user or the password; mend them in the variable"
                 )
             case redis.ConnectionError() | redis.TimeoutError() | redis.ReadOnlyError():
@@ -126,7 +126,7 @@ class RedisState:
                     "Without the variable each process finds a rate of its own"
                 )
             case _:
-                return SharedThrottleError(
+                return RateLimiterError(
                     f"{self._where} refuses a command ({type(error).__name__}); it must be Redis "
                     "5 or newer, with memory left, and its user may run scripts"
                 )
@@ -156,7 +156,7 @@ def _parts(address: str, variable: str) -> SplitResult:
     return parts
 
 
-def _pace(kept: bytes) -> SharedPace | None:
+def _pace(kept: bytes) -> RedisSchedule | None:
     """What is kept by another version, or by somebody else, counts as nothing."""
     try:
         return _PACE.validate_json(kept)
@@ -179,7 +179,7 @@ class _Slot:
     round: int
 
 
-class SharedThrottle:
+class RedisRateLimiter:
     """Gives each call its time, by a rate that all processes learn together. Thread-safe.
 
     A call takes its time first and waits for it in its own process, so that a process that is
@@ -196,7 +196,7 @@ class SharedThrottle:
         self._cap: float | None = None
         self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._untold: deque[tuple[float, Callable[[SharedPace, float], None]]] = deque()
+        self._untold: deque[tuple[float, Callable[[RedisSchedule, float], None]]] = deque()
         self._rate = self._good_rate = start_rate or START_RATE
         self._course = Course()
         self._throttled = 0
@@ -234,25 +234,25 @@ class SharedThrottle:
 
     def succeeded(self, latency_seconds: float) -> None:
         """A call was answered in so many seconds; told with the next call."""
-        told = partial(SharedPace.succeeded, latency=latency_seconds)
+        told = partial(RedisSchedule.succeeded, latency=latency_seconds)
         self._untold.append((time.monotonic(), told))
 
     def throttled(self, retry_after_seconds: float | None) -> None:
         """A call was answered 429; with the wait that the answer asks for."""
-        told = partial(SharedPace.refused, pause=retry_after_seconds or 0.0)
+        told = partial(RedisSchedule.refused, pause=retry_after_seconds or 0.0)
         self._untold.append((time.monotonic(), told))
         with self._lock:
             self._throttled += 1
         try:
             self._change(lambda _: None)
-        except SharedThrottleError:
+        except RateLimiterError:
             return  # told with the next call, which says what is wrong
 
     @property
-    def stats(self) -> ThrottleStats:
+    def stats(self) -> RateLimitStats:
         """What this process did so far; the rate as it last saw it."""
         with self._lock:
-            return ThrottleStats(
+            return RateLimitStats(
                 rate=self._rate,
                 good_rate=self._good_rate,
                 throttled=self._throttled,
@@ -262,7 +262,7 @@ class SharedThrottle:
             )
 
     def _reserve(self) -> _Slot:
-        def reserve(pace: SharedPace) -> _Slot:
+        def reserve(pace: RedisSchedule) -> _Slot:
             ahead = time.monotonic() - pace.at
             return _Slot(pace.reserve() + ahead, pace.paused_until + ahead, pace.round)
 
@@ -275,14 +275,14 @@ class SharedThrottle:
             pace = self._state.read()
         return pace.round if pace else None
 
-    def _change(self, change: Callable[[SharedPace], _Result]) -> _Result:
+    def _change(self, change: Callable[[RedisSchedule], _Result]) -> _Result:
         """Tell what was not told yet, and then change the pace."""
         with self._lock:
             untold = list(self._untold)
 
-            def tell(pace: SharedPace | None, now: float) -> tuple[SharedPace, _Result]:
+            def tell(pace: RedisSchedule | None, now: float) -> tuple[RedisSchedule, _Result]:
                 if pace is None or pace.is_of_another_time(now):
-                    pace = SharedPace.begun(now, self._good_rate)
+                    pace = RedisSchedule.begun(now, self._good_rate)
                 pace.advance(now)
                 pace.cap(self._name, self._cap)
                 for heard_at, each in untold:
@@ -295,7 +295,7 @@ class SharedThrottle:
             self._look_at(pace)
             return result
 
-    def _look_at(self, pace: SharedPace) -> None:
+    def _look_at(self, pace: RedisSchedule) -> None:
         self._rate, self._good_rate = pace.rate.now, pace.rate.good
         self._course.note(time.monotonic(), pace.rate.now)
         if pace.paused_until > self._paused_until:
@@ -310,7 +310,7 @@ DEFAULT_PORT = 6379
 # Others could lift the timeouts, or are no options at all.
 OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
 # Each means that another process came first, which it can once for each call that it sends.
-MOST_COLLISIONS = 1000
+MAX_COLLISIONS = 1000
 
 # Puts a state in the place of the one that it was made of. If there is none to put, or another
 # came first: the time, and what is there. Of a key that is none of ours, nothing is there.
@@ -324,4 +324,4 @@ end
 local time = redis.call('TIME')
 return {time[1], time[2], kept}
 """
-_PACE = TypeAdapter(SharedPace)
+_PACE = TypeAdapter(RedisSchedule)

@@ -3,21 +3,21 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.ratelimit.adaptive import HIGHEST_RATE, Rate
+from pipelines.ratelimit.adaptive import MAX_RATE, Rate
 
 # The cap of a run that ended, or was killed, counts no longer than this; a run that is under way
 # tells its cap again with each call, and waits less than this for one.
 CAP_SECONDS = 300.0
-MOST_STEP_BACK = 1.0  # seconds, of a clock
+MAX_STEP_BACK = 1.0  # seconds, of a clock
 # The longest pause is two minutes; hundreds of processes may wait in line.
-MOST_AHEAD = 900.0
+MAX_AHEAD = 900.0
 CLOCK_TICK = 1e-6
 # A rate that changes by more than this makes the times void that were given by the old one.
 MUCH = 1.25
 
 
 @dataclass
-class SharedPace:
+class RedisSchedule:
     """The rate of a key, and when its next call may go out; times are those of one clock.
 
     Attributes:
@@ -43,7 +43,7 @@ class SharedPace:
     caps: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, at: float, start_rate: float) -> "SharedPace":
+    def begun(cls, at: float, start_rate: float) -> "RedisSchedule":
         """The state before the first call."""
         pace = cls(version=1, rate=Rate(now=start_rate), at=at)
         pace.rate.begin(at)
@@ -51,7 +51,7 @@ class SharedPace:
 
     def is_of_another_time(self, now: float) -> bool:
         """Whether the clock was set back since, so that nobody may wait for what is told here."""
-        times = (self.at - MOST_STEP_BACK, self.last - MOST_AHEAD, self.paused_until - MOST_AHEAD)
+        times = (self.at - MAX_STEP_BACK, self.last - MAX_AHEAD, self.paused_until - MAX_AHEAD)
         return max(times) > now
 
     def advance(self, to: float) -> float:
@@ -66,7 +66,7 @@ class SharedPace:
         self.caps = {name: cap for name, cap in self.caps.items() if cap[1] > self.at}
         if most:
             self.caps[owner] = (most, self.at + CAP_SECONDS)
-        lowest = min((each for each, _ in self.caps.values()), default=HIGHEST_RATE)
+        lowest = min((each for each, _ in self.caps.values()), default=MAX_RATE)
         if lowest != self.rate.most:
             self.rate.cap(lowest)
 

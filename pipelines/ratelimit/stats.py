@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-MOST_POINTS = 100
+MAX_POINTS = 100
 
 
 @dataclass(frozen=True)
-class ThrottleStats:
+class RateLimitStats:
     """What the throttle did.
 
     Attributes:
@@ -46,5 +46,5 @@ class Course:
         if self._first is None:
             self._first = at
         self._points.append((round(at - self._first, 2), rate))
-        if len(self._points) > 2 * MOST_POINTS:
+        if len(self._points) > 2 * MAX_POINTS:
             del self._points[1::2]

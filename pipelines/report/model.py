@@ -163,6 +163,6 @@ class Facts:
         """The questions without a finding of which it is not known that there is none."""
         return [each for each in self.findings if not each.count and not each.is_answerable]
 
-    def count_of(self, severity: str) -> int:
+    def count(self, severity: str) -> int:
         """Number of findings of a severity, over all questions."""
         return sum(each.count for each in self.findings if each.severity == severity)

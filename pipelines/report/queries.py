@@ -26,9 +26,9 @@ from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
 FIRST_NAMES = 5
-MOST_SHARES = 8
+MAX_SHARES = 8
 # A point is a row of a table as well: more can be read by nobody.
-MOST_POINTS = 60
+MAX_POINTS = 60
 NAME_LENGTH = 80
 OTHERS = "others"
 
@@ -66,8 +66,8 @@ FROM (
     FROM snapshots
     WINDOW in_order AS (PARTITION BY integration ORDER BY started_at, snapshot_id)
 )
-WHERE total <= {MOST_POINTS}
-    OR number * {MOST_POINTS} // total > (number - 1) * {MOST_POINTS} // total
+WHERE total <= {MAX_POINTS}
+    OR number * {MAX_POINTS} // total > (number - 1) * {MAX_POINTS} // total
 ORDER BY integration, number
 """
 
@@ -221,9 +221,9 @@ def _counts(latest: _Step, endpoints: set[str]) -> list[Count]:
 def _most_frequent(shares: Sequence[Share]) -> list[Share]:
     """The first of them, and the others as one; those not known stay by themselves."""
     known = [each for each in shares if each.label is not None]
-    others = sum(each.count for each in known[MOST_SHARES:])
+    others = sum(each.count for each in known[MAX_SHARES:])
     return [
-        *known[:MOST_SHARES],
+        *known[:MAX_SHARES],
         *([Share(OTHERS, others)] if others else []),
         *(each for each in shares if each.label is None),
     ]

@@ -46,8 +46,8 @@ def write_report(inventory: Path, path: Path) -> Sequence[Facts]:
 
 
 # What is beyond stays in the file: a page of more is opened by no browser at once.
-MOST_BYTES = 1_500_000
-MOST_LISTED = 1_000
+MAX_BYTES = 1_500_000
+MAX_LISTED = 1_000
 MINUTE = 60
 NOTHING = "-"
 
@@ -56,7 +56,7 @@ def render(facts: Sequence[Facts]) -> str:
     """The page as HTML: a function of the facts alone.
 
     Of many integrations, those with most findings of high severity come first; sections beyond
-    `MOST_BYTES` are left out, and rows of the table of integrations beyond `MOST_LISTED`.
+    `MAX_BYTES` are left out, and rows of the table of integrations beyond `MAX_LISTED`.
     """
     environment = _environment()
     style = (resources.files(__package__) / "templates/style.css").read_text(encoding="utf-8")
@@ -67,7 +67,7 @@ def render(facts: Sequence[Facts]) -> str:
         style=Markup(style),  # noqa: S704 -- the project's own file
         style_hash=_content_hash(style),
         facts=facts,
-        listed=facts[:MOST_LISTED],
+        listed=facts[:MAX_LISTED],
         sections=_sections(environment, facts),
         newest=max((each.pull.started_at for each in facts), default=None),
     )
@@ -95,13 +95,13 @@ def _environment() -> Environment:
 
 
 def _order(facts: Facts) -> tuple[object, ...]:
-    return (*(-facts.count_of(severity) for severity in SEVERITIES), facts.name)
+    return (*(-facts.count(severity) for severity in SEVERITIES), facts.name)
 
 
 def _sections(environment: Environment, facts: Sequence[Facts]) -> Mapping[str, Markup]:
     """The section of each integration, as far as there is room; of the first in any case."""
     sections: dict[str, Markup] = {}
-    room = MOST_BYTES
+    room = MAX_BYTES
     for each in facts:
         section = _section(environment, each, is_alone=len(facts) == 1)
         room -= len(section.encode())

@@ -100,7 +100,7 @@ class Table:
         """Names and types of `published_columns`, as Arrow and Parquet hold them."""
         return _arrow_schema(self.published_columns)
 
-    def columns_among(self, names: Collection[str]) -> list[str]:
+    def common_columns(self, names: Collection[str]) -> list[str]:
         """Its columns that are among names given as `table.column`."""
         return [each.name for each in self.columns if f"{self.name}.{each.name}" in names]
 

@@ -12,7 +12,7 @@ from dataclasses import fields
 
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.server import Server
-from pipelines.simulator.data.awkward import awkward
+from pipelines.simulator.data.edge_cases import edge_cases
 from pipelines.simulator.data.generate import Sizes, generate
 from pipelines.simulator.data.organization import Organization
 
@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _organization(options: argparse.Namespace) -> Organization:
-    if options.awkward:
-        return awkward(options.seed)
+    if options.edge_cases:
+        return edge_cases(options.seed)
     counts = {field.name: getattr(options, field.name) for field in fields(Sizes)}
     return generate(options.seed, Sizes(**counts))
 

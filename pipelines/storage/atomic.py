@@ -14,7 +14,7 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
     A power cut may take back the renaming, until the folder is flushed.
     """
-    with _beside(path) as aside:
+    with _temporary_sibling(path) as aside:
         pq.write_table(table, aside, compression="zstd")
         flush(aside)
         aside.replace(path)
@@ -22,7 +22,7 @@ def write_parquet(table: pa.Table, path: Path) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write the text beside `path` and rename it over it."""
-    with written_aside(path) as aside:
+    with replace_atomically(path) as aside:
         aside.write_text(text, encoding="utf-8")
 
 
@@ -34,15 +34,15 @@ def replace_durably(aside: Path, path: Path) -> None:
 
 
 @contextmanager
-def written_aside(path: Path) -> Iterator[Path]:
+def replace_atomically(path: Path) -> Iterator[Path]:
     """A path beside `path`; what is written there is renamed over it, unless something fails."""
-    with _beside(path) as aside:
+    with _temporary_sibling(path) as aside:
         yield aside
         replace_durably(aside, path)
 
 
 @contextmanager
-def _beside(path: Path) -> Iterator[Path]:
+def _temporary_sibling(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # The same name each time, so that what a crash left is written over; callers hold a lock.
     aside = path.with_name(f".{path.name}.new")

@@ -43,7 +43,7 @@ _NO_CREDENTIALS = "there are no credentials: docs/object-storage.md names the va
 # Without credentials the library asks the machine for those of its role.
 _ASKED_FOR_ROLE = re.compile(r"/latest/(api/token|meta-data)|Missing(SecretAccessKey|AccessKeyId)")
 _YES = frozenset({"1", "true", "on", "yes", "y"})
-_MEANWHILE = "another machine wrote it meanwhile; run again"
+_CONFLICT = "another machine wrote it meanwhile; run again"
 _Answer = TypeVar("_Answer")
 
 
@@ -86,7 +86,7 @@ class ObjectStore:
         self.url = url
         if url.startswith("s3://"):
             _check_endpoint()
-        self._store = self._tried("opened", lambda: from_url(url, retry_config=_RETRIES))
+        self._store = self._translate_errors("opened", lambda: from_url(url, retry_config=_RETRIES))
 
     def get(self, key: str) -> tuple[bytes, Version] | None:
         """An object's content, and which it is; None where there is none."""
@@ -116,7 +116,7 @@ class ObjectStore:
 
     def put(self, key: str, content: bytes | Path) -> None:
         """Write an object, over what was there."""
-        self._tried("written", lambda: obstore.put(self._store, key, content))
+        self._translate_errors("written", lambda: obstore.put(self._store, key, content))
 
     def put_if(self, key: str, content: bytes | Path, before: Version | None) -> Version:
         """Write an object only if it is still what it was; which it is now.
@@ -131,7 +131,7 @@ class ObjectStore:
         """
         mode: UpdateVersion | Literal["create"] = before.condition if before else "create"
         try:
-            return self._tried(
+            return self._translate_errors(
                 "written",
                 lambda: _version(
                     obstore.put(self._store, key, content, mode=mode, use_multipart=False)
@@ -145,18 +145,20 @@ class ObjectStore:
         now = self.get(key)
         ours = content.read_bytes() if isinstance(content, Path) else content
         if now is None or now[0] != ours:
-            raise ConflictError(f"{self.url}/{key}: {_MEANWHILE}")
+            raise ConflictError(f"{self.url}/{key}: {_CONFLICT}")
         return now[1]
 
     def names(self, folder: str) -> list[str]:
         """The names of what is in a folder: of objects, and of folders."""
-        found = self._tried("listed", lambda: obstore.list_with_delimiter(self._store, folder))
+        found = self._translate_errors(
+            "listed", lambda: obstore.list_with_delimiter(self._store, folder)
+        )
         paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
         return [path.rpartition("/")[2] for path in paths]
 
     def objects(self, folder: str) -> list[tuple[str, datetime]]:
         """The keys of all objects below a folder, and when each was written."""
-        found = self._tried("listed", lambda: list(obstore.list(self._store, folder)))
+        found = self._translate_errors("listed", lambda: list(obstore.list(self._store, folder)))
         return [(each["path"], each["last_modified"]) for some in found for each in some]
 
     def delete(self, keys: list[str]) -> None:
@@ -210,9 +212,9 @@ class ObjectStore:
                     raise
             return None
 
-        return self._tried(done, look)
+        return self._translate_errors(done, look)
 
-    def _tried(self, done: str, work: Callable[[], _Answer]) -> _Answer:
+    def _translate_errors(self, done: str, work: Callable[[], _Answer]) -> _Answer:
         """What obstore answers; its errors in words.
 
         Not a context manager: the library's error would travel along as the context, and may hold
@@ -221,7 +223,7 @@ class ObjectStore:
         try:
             return work()
         except (AlreadyExistsError, PreconditionError):
-            failure: InventoryError = ConflictError(f"{self.url}: {_MEANWHILE}")
+            failure: InventoryError = ConflictError(f"{self.url}: {_CONFLICT}")
         except (BaseError, OSError) as error:
             if isinstance(error, OSError) and error.errno:
                 raise  # a file of this machine

@@ -9,7 +9,7 @@ from needs import NEEDS_SERVICES
 
 from assets_defs.celery.launcher import LOST
 from assets_defs.partitions import PARTITION_TAG
-from assets_defs.runs.failures import failure_in_words
+from assets_defs.runs.failures import failure_message
 from benchmarks.cluster.deployment import Deployment, deployment
 from benchmarks.cluster.services import wait_until
 from pipelines.simulator import Behavior, Sizes, generate
@@ -67,7 +67,7 @@ def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
         done = deployed.runs(dg.DagsterRunStatus.SUCCESS)
         assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
         failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
-        causes = [failure_in_words(deployed.instance, run) for run in failed]
+        causes = [failure_message(deployed.instance, run) for run in failed]
         assert sum(LOST in cause for cause in causes) == 1
         # Each failure was another try's beginning.
         assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {

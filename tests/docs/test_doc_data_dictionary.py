@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from pipelines.docgen.data_dictionary import data_dictionary
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
@@ -18,7 +18,7 @@ Column = tuple[str, str, str, str | None]
 @pytest.fixture
 def columns(tmp_path: Path) -> list[Column]:
     """Schema, table, name and comment of each column of a published file."""
-    build_duckdb_file(History(tmp_path), tmp_path / "inventory.duckdb")
+    build_duckdb_file(SnapshotStore(tmp_path), tmp_path / "inventory.duckdb")
     with duckdb.connect(tmp_path / "inventory.duckdb", read_only=True) as file:
         return file.sql(
             "SELECT schema_name, table_name, column_name, comment FROM duckdb_columns() "

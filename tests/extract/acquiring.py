@@ -6,11 +6,11 @@ Arguments: the key. Prints a line when its first calls have gone out.
 import sys
 import time
 
-from pipelines.ratelimit.limiter import throttle_for
+from pipelines.ratelimit.limiter import get_rate_limiter
 
 
 def main() -> None:
-    throttle = throttle_for(sys.argv[1], 10.0, None)
+    throttle = get_rate_limiter(sys.argv[1], 10.0, None)
     while True:
         for _ in range(6):
             throttle.acquire(time.sleep)

@@ -6,15 +6,15 @@ import pytest
 from conftest import Pulled
 
 from pipelines.jumpcloud.endpoints import ENDPOINTS
-from pipelines.jumpcloud.unknown_fields import MOST_NAMES, unknown_fields
-from pipelines.simulator import Behavior, Organization, Sizes, awkward, generate
+from pipelines.jumpcloud.unknown_fields import MAX_NAMES, unknown_fields
+from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, generate
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 # Lists that send records whole show whatever there is.
 WHOLE = Behavior(whole_records=True)
 
 
-@pytest.mark.parametrize("make", [lambda: generate(sizes=SMALL), awkward])
+@pytest.mark.parametrize("make", [lambda: generate(sizes=SMALL), edge_cases])
 def test_every_field_of_today_is_known(
     make: Callable[[], Organization], pull: Callable[..., Pulled]
 ) -> None:
@@ -46,5 +46,5 @@ def test_what_may_be_no_name_is_not_listed_and_what_is_listed_is_bounded() -> No
     ]
     assert unknown_fields(systems, [dict.fromkeys(odd), {"good-name.v2": 1}]) == {"good-name.v2"}
     many = [{f"field_{letter}{other}": 1} for letter in "abcdefgh" for other in "abcdefgh"]
-    assert len(unknown_fields(systems, many)) == MOST_NAMES
+    assert len(unknown_fields(systems, many)) == MAX_NAMES
     assert unknown_fields(systems, []) == set()

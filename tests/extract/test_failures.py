@@ -21,14 +21,15 @@ from pipelines.jumpcloud.errors import (
     TemporaryError,
     UnauthorizedError,
 )
-from pipelines.jumpcloud.responses import body_of
+from pipelines.jumpcloud.responses import read_body
 from pipelines.jumpcloud.retry import (
-    LEAST_FAILURES,
-    LONGEST_SILENCE_SECONDS,
+    MAX_SILENCE_SECONDS,
     MAX_TRIES,
+    MIN_FAILURES,
     RetryBudget,
 )
-from pipelines.simulator import Behavior, Fault, Server, Sizes, generate, truth
+from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 BODY = b'{"message": "bad header x-api-key: jca_k"}'
@@ -52,7 +53,7 @@ def test_a_passing_fault_leaves_no_trace_in_the_tables(
 ) -> None:
     organization = generate(sizes=SMALL)
     pulled = pull(organization, Behavior(faults=[fault]))
-    expected = truth(organization)
+    expected = expected_tables(organization)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
     assert pulled.pull.counts.retries == fault.fired > 0
@@ -61,7 +62,7 @@ def test_a_passing_fault_leaves_no_trace_in_the_tables(
 def test_a_row_that_comes_twice_counts_once(pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
     pulled = pull(organization, Behavior(faults=[Fault(".", "duplicate_rows")]))
-    expected = truth(organization)
+    expected = expected_tables(organization)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
 
@@ -107,12 +108,12 @@ def test_a_budget_ends_what_single_calls_would_not() -> None:
     spent = 0
     while budget.spend():
         spent += 1
-    assert spent == LEAST_FAILURES - 1
+    assert spent == MIN_FAILURES - 1
     patient = RetryBudget(8, clock=lambda: now)
-    now += LONGEST_SILENCE_SECONDS - 1
+    now += MAX_SILENCE_SECONDS - 1
     assert patient.spend()
     patient.succeeded()
-    now += LONGEST_SILENCE_SECONDS
+    now += MAX_SILENCE_SECONDS
     assert not patient.spend()
 
 
@@ -137,7 +138,7 @@ def test_an_answer_that_repeats_the_key_does_not_give_it_away() -> None:
     response.request = requests.Request("GET", "http://h", headers={"x-api-key": "jca_k"}).prepare()
     response.raw = HTTPResponse(BytesIO(BODY), preload_content=False)
     with pytest.raises(RefusedError, match=r"bad header x-api-key: \.\.\.'"):
-        body_of(response, where="h", scope="s")
+        read_body(response, where="h", scope="s")
 
 
 @pytest.mark.parametrize("key", ["jca_of_another_region", "x"])
@@ -163,7 +164,7 @@ def test_an_organisation_that_the_key_does_not_see(pull: Callable[..., Pulled]) 
 def test_the_right_organisation_is_accepted(pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
     pulled = pull(organization, org_id=organization.id)
-    assert pulled.rows("systems") == truth(organization)["systems"]
+    assert pulled.rows("systems") == expected_tables(organization)["systems"]
 
 
 @pytest.mark.usefixtures("no_waiting")

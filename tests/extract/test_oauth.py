@@ -9,7 +9,7 @@ import pytest
 import requests
 from conftest import SERVICE_ACCOUNT, Publisher, Pulled
 
-from pipelines.config.credentials import ServiceAccount, credentials_of
+from pipelines.config.credentials import ServiceAccount, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.pull import pull_organization
 from pipelines.jumpcloud.auth import MARGIN_SECONDS, ServiceAccountAuth
@@ -22,11 +22,12 @@ from pipelines.jumpcloud.errors import (
 )
 from pipelines.jumpcloud.retry import MAX_TRIES
 from pipelines.jumpcloud.transport import Network, read_only_session
-from pipelines.ratelimit.limiter import throttle_for
-from pipelines.ratelimit.saved_rates import hash_of
+from pipelines.ratelimit.limiter import get_rate_limiter
+from pipelines.ratelimit.saved_rates import key_fingerprint
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
-from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate, truth
+from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 TOKEN = "/oauth2/token"
@@ -48,7 +49,7 @@ def test_a_service_account_publishes_the_truth(
     organization = generate()
     pulled = pull(organization, **SERVICE_ACCOUNT)
     publisher.publish(pulled)
-    expected = truth(organization)
+    expected = expected_tables(organization)
     for each in (*INVENTORY_TABLES, *VIEWS):
         assert publisher.table(each.name) == expected[each.name], each.name
     assert statuses(pulled.server, of_tokens=True) == [200]
@@ -65,7 +66,7 @@ def test_tokens_that_end_early_are_renewed(
 ) -> None:
     behavior = Behavior(tokens_end_at=ends)
     pulled = pull(organization, behavior, max_in_flight=in_flight, **SERVICE_ACCOUNT)
-    expected = truth(organization)
+    expected = expected_tables(organization)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
     refused = statuses(pulled.server, of_tokens=False).count(401)
@@ -111,7 +112,7 @@ def test_secret_and_token_show_nowhere(organization: Organization) -> None:
         with read_only_session(server.base_url, auth, connections=1) as session:
             response = session.get(f"{server.base_url}/api/systems", timeout=5)
             shown = f"{session.__dict__!r} {session.auth!r} {response.__dict__!r} {response.url}"
-            shown += repr(credentials_of(_settings(server), _environment(organization)))
+            shown += repr(load_credentials(_settings(server), _environment(organization)))
             (token,) = server.tokens
         assert token not in shown
         assert organization.client_secret not in shown
@@ -184,7 +185,7 @@ def test_a_dead_token_endpoint_ends_the_pull_soon_and_is_named(
     state: Path,
 ) -> None:
     server = serve(organization, Behavior(faults=[fault]))
-    throttle_for(credentials_of(_settings(server)).identity, 1000.0, None)
+    get_rate_limiter(load_credentials(_settings(server)).identity, 1000.0, None)
     with pytest.raises(error, match=words) as caught:
         pull_organization(_settings(server), state)
     assert_clean(caught.value, organization, server)
@@ -200,7 +201,7 @@ def test_a_token_endpoint_that_fails_for_a_while_costs_nothing_but_time(
     fault = Fault(TOKEN, "status", status=status, times=2, headers={"retry-after": "0"})
     behavior = Behavior(faults=[fault], tokens_end_at={20})
     pulled = pull(organization, behavior, **SERVICE_ACCOUNT)
-    assert pulled.rows("systems") == truth(organization)["systems"]
+    assert pulled.rows("systems") == expected_tables(organization)["systems"]
     assert fault.fired == 2
 
 
@@ -210,7 +211,7 @@ def test_a_list_is_not_taken_for_gone_when_the_token_endpoint_goes(
     behavior = Behavior(tokens_end_at={15})
     server = serve(organization, behavior)
     behavior.faults = [Fault(TOKEN, "not_found", every=2)]
-    throttle_for(credentials_of(_settings(server)).identity, 1000.0, None)
+    get_rate_limiter(load_credentials(_settings(server)).identity, 1000.0, None)
     with pytest.raises(TokenError, match="token: not found"):
         pull_organization(_settings(server), state)
     assert len(server.calls) > 15
@@ -238,7 +239,7 @@ def test_what_is_remembered_is_of_the_account_and_not_of_its_tokens(
     pulled = pull(organization, Behavior(tokens_end_at={20}), **SERVICE_ACCOUNT)
     identity = f"{organization.client_id}:{organization.client_secret}"
     remembered = (state / "rates.json").read_text()
-    assert list(json.loads(remembered)) == [hash_of(identity)]
+    assert list(json.loads(remembered)) == [key_fingerprint(identity)]
     assert len(pulled.server.tokens) > 1
 
 

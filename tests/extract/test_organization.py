@@ -7,7 +7,8 @@ import pytest
 from conftest import SERVICE_ACCOUNT, Pulled
 
 from pipelines.jumpcloud.errors import NotFoundError, UnauthorizedError, WrongOrganizationError
-from pipelines.simulator import Behavior, Provider, Sizes, generate, truth
+from pipelines.simulator import Behavior, Provider, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 SIZES = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 
@@ -24,7 +25,7 @@ def test_the_organisation_that_is_set_is_pulled(
 ) -> None:
     meant = provider.organizations[1]
     pulled = pull(provider, org_id=meant.id, details=details, **key)
-    expected = truth(meant, details=details)
+    expected = expected_tables(meant, details=details)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
 

@@ -9,12 +9,12 @@ from itertools import count, pairwise
 import pytest
 from limited_api import LATENCY, Api
 
-from pipelines.ratelimit.local import LocalThrottle
+from pipelines.ratelimit.local import LocalRateLimiter
 
 PLACES = 10  # calls in flight at most
 CALLS = 1700  # of a small organisation's pull
-MOST_REFUSED = 0.015
-LEAST_USED = 0.92  # of the rate that the API allows
+MAX_REFUSED = 0.015
+MIN_USED = 0.92  # of the rate that the API allows
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Pull:
     _numbers: "count[int]" = field(default_factory=count)
 
     def run(self, start_rate: float = 4.0, max_rate: float | None = None) -> "Pull":
-        self.throttle = LocalThrottle(
+        self.throttle = LocalRateLimiter(
             start_rate=start_rate, max_rate=max_rate, clock=lambda: self.now
         )
         return self.resume()
@@ -121,8 +121,8 @@ def test_a_limit_is_found_and_used(
 ) -> None:
     api = Api(limit, limit if isinstance(burst, str) else burst)
     pull = Pull(api).run(start_rate=limit * remembered if remembered else 4.0)
-    assert CALLS / pull.now >= LEAST_USED * limit
-    assert pull.refused <= MOST_REFUSED * len(pull.sent_at)
+    assert CALLS / pull.now >= MIN_USED * limit
+    assert pull.refused <= MAX_REFUSED * len(pull.sent_at)
     assert pull.throttle.stats.good_rate == pytest.approx(limit, rel=0.08)
 
 
@@ -131,7 +131,7 @@ def test_a_limit_is_found_and_used(
 def test_pauses_that_are_ordered_stay_rare(limit: float, calls: int, burst: float) -> None:
     pull = Pull(Api(limit, burst, names_pause=True), calls).run()
     paused = pull.throttle.stats.paused_seconds
-    assert calls / (pull.now - paused) >= LEAST_USED * limit
+    assert calls / (pull.now - paused) >= MIN_USED * limit
     assert calls / pull.now >= 0.88 * limit
 
 
@@ -142,7 +142,7 @@ def test_a_limit_that_is_raised_or_lowered_is_found_again() -> None:
         pull.at(60.0, lambda api=api, after=after: setattr(api, "limit", after))  # type: ignore[misc]
         pull.run()
         assert pull.sent_rates[-1] == pytest.approx(after, rel=0.08)
-        assert pull.refused <= MOST_REFUSED * len(pull.sent_at)
+        assert pull.refused <= MAX_REFUSED * len(pull.sent_at)
 
 
 def test_the_cap_is_never_passed() -> None:

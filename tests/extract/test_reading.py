@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.extract.completeness import Completeness
-from pipelines.extract.overlap import borders_meet, middle_of
-from pipelines.extract.paginator import IncompleteError, Reading
+from pipelines.extract.overlap import pages_overlap, probe_offset
+from pipelines.extract.paginator import IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.endpoints import ListId
 from pipelines.jumpcloud.parsing import Page
 
@@ -35,7 +35,7 @@ def read(
     most_sent: int = 0,
 ) -> tuple[Completeness, list[str]]:
     """Read a list that stays as it is, from a server that sends `cap` rows a page at most."""
-    reading = Reading(
+    reading = OffsetPaginator(
         ListId("list"),
         limit,
         is_sorted=is_sorted,
@@ -50,7 +50,7 @@ def read(
     return reading.result, received(reading)
 
 
-def received(reading: Reading) -> list[str]:
+def received(reading: OffsetPaginator) -> list[str]:
     return [row["id"] for batch in reading.rows() for row in batch.to_pylist()]
 
 
@@ -116,7 +116,7 @@ def test_a_member_that_is_there_all_the_time_is_read(
     keys = [None if number in holes else key for number, key in enumerate(numbered(60))]
     kept = [key for number, key in enumerate(keys) if number not in deleted]
     always = {key for key in kept if key is not None}
-    reading = Reading(ListId("list"), limit, may_have_holes=True, most_sent=most_sent)
+    reading = OffsetPaginator(ListId("list"), limit, may_have_holes=True, most_sent=most_sent)
     waiting = reading.start()
     while waiting:
         moment -= 1
@@ -148,7 +148,7 @@ def test_a_record_that_is_there_all_the_time_is_read(
     """One record is inserted or deleted before every page, and pages arrive in any order."""
     keys = numbered(count)
     always = set(keys)
-    reading = Reading(ListId("list"), limit, is_sorted=True)
+    reading = OffsetPaginator(ListId("list"), limit, is_sorted=True)
     waiting = reading.start()
     while waiting:
         if edits:
@@ -184,7 +184,7 @@ def test_a_list_without_holes_that_lacks_rows_fails() -> None:
 def test_a_row_that_slides_past_between_two_pages_is_noticed() -> None:
     before: Keys = ["a", "b", "c", "d", "e"]
     after: Keys = ["b", "c", "d", "e", "f"]  # a deleted, f added: the total says nothing
-    reading = Reading(ListId("list"), 3)
+    reading = OffsetPaginator(ListId("list"), 3)
     waiting = reading.start()
     waiting += reading.accept(page(before, waiting.pop(0), 3, 5))
     while waiting:
@@ -195,7 +195,7 @@ def test_a_row_that_slides_past_between_two_pages_is_noticed() -> None:
 
 
 def test_a_list_whose_total_moves_is_read_again() -> None:
-    reading = Reading(ListId("list"), 3)
+    reading = OffsetPaginator(ListId("list"), 3)
     reading.start()
     assert reading.accept(page(numbered(5), 0, 3, 5)) == [2]
     assert reading.accept(page(numbered(4), 2, 3, 4)) == [0]
@@ -208,7 +208,7 @@ def test_a_list_whose_total_moves_is_read_again() -> None:
 def test_a_sorted_list_that_lacks_rows_since_it_moves_is_read_until_it_is_whole() -> None:
     """In each reading a record comes where it was read already, and one goes where it was not."""
     keys = numbered(20)
-    reading = Reading(ListId("list"), 11, is_sorted=True)
+    reading = OffsetPaginator(ListId("list"), 11, is_sorted=True)
     waiting, edits = reading.start(), 6
     while waiting:
         skip = waiting.pop(0)
@@ -227,7 +227,7 @@ def test_a_sorted_list_that_lies_about_its_length_is_not_read_for_ever() -> None
 
 
 def test_a_list_that_never_stands_still_fails_by_name() -> None:
-    reading = Reading(ListId("systemgroups_members", "64b0"), 3, may_have_holes=True)
+    reading = OffsetPaginator(ListId("systemgroups_members", "64b0"), 3, may_have_holes=True)
     waiting, total = reading.start(), 5
     with pytest.raises(IncompleteError, match=r"systemgroups_members/64b0: .*moves"):  # noqa: PT012
         for _ in range(100):
@@ -237,7 +237,7 @@ def test_a_list_that_never_stands_still_fails_by_name() -> None:
 
 def test_members_that_change_at_every_page_are_not_read_for_ever() -> None:
     """The total stays, no page is full: it looks as if the API cut its pages, however small."""
-    reading = Reading(ListId("list"), 100, may_have_holes=True)
+    reading = OffsetPaginator(ListId("list"), 100, may_have_holes=True)
     waiting = reading.start()
     with pytest.raises(IncompleteError, match="repeats or lacks rows"):  # noqa: PT012
         for number in range(100):
@@ -250,7 +250,7 @@ def test_a_row_that_comes_twice_is_not_taken_for_a_deleted_one() -> None:
     """Two members change places, so that one comes twice and the other not at all."""
     before: Keys = ["a", "b", "c", "d", "e"]
     after: Keys = ["d", "b", "c", "a", "e"]
-    reading = Reading(ListId("list"), 3, may_have_holes=True)
+    reading = OffsetPaginator(ListId("list"), 3, may_have_holes=True)
     waiting = reading.start()
     waiting += reading.accept(page(before, waiting.pop(0), 3, 5))
     while waiting:
@@ -260,7 +260,7 @@ def test_a_row_that_comes_twice_is_not_taken_for_a_deleted_one() -> None:
 
 @pytest.mark.parametrize("total", [9, None])
 def test_a_server_that_ignores_the_offset_is_noticed(total: int | None) -> None:
-    reading = Reading(ListId("list"), 3, may_have_holes=total is not None)
+    reading = OffsetPaginator(ListId("list"), 3, may_have_holes=total is not None)
     waiting = reading.start()
     with pytest.raises(IncompleteError, match=r"repeats or lacks rows|do not meet"):  # noqa: PT012
         for _ in range(100):
@@ -275,7 +275,7 @@ def test_a_list_without_total_is_read_whatever_the_server_sends_a_page(
     cap: int,
     is_sorted: bool,  # noqa: FBT001
 ) -> None:
-    reading = Reading(ListId("list"), limit, is_sorted=is_sorted)
+    reading = OffsetPaginator(ListId("list"), limit, is_sorted=is_sorted)
     waiting = reading.start()
     while waiting:
         skip = waiting.pop(0)
@@ -288,7 +288,7 @@ def test_a_list_without_total_is_read_whatever_the_server_sends_a_page(
 def test_a_list_without_total_that_gets_shorter_is_read_again() -> None:
     """d is there all the time, but slides past to where it was read before."""
     before: Keys = ["a", "b", "c", "d"]
-    reading = Reading(ListId("list"), 3)
+    reading = OffsetPaginator(ListId("list"), 3)
     waiting = reading.start()
     waiting += reading.accept(page(before, waiting.pop(0), 3, None))
     while waiting:
@@ -297,7 +297,7 @@ def test_a_list_without_total_that_gets_shorter_is_read_again() -> None:
 
 
 def test_a_list_without_total_ends_where_no_further_row_comes() -> None:
-    reading = Reading(ListId("list"), 3)
+    reading = OffsetPaginator(ListId("list"), 3)
     waiting = reading.start()
     asked = []
     while waiting:
@@ -316,7 +316,7 @@ def test_a_sort_that_the_server_ignores_is_noticed() -> None:
 
 
 def test_a_list_of_which_the_parent_goes_is_empty_and_tells_what_it_cost() -> None:
-    reading = Reading(ListId("list", "64b0"), 3, may_have_holes=True)
+    reading = OffsetPaginator(ListId("list", "64b0"), 3, may_have_holes=True)
     reading.start()
     reading.accept(page(numbered(5), 0, 3, 5))
     reading.parent_is_gone()
@@ -336,7 +336,7 @@ def test_a_row_that_comes_twice_in_a_page_is_dropped_and_counted() -> None:
 
 
 def test_an_absurd_total_is_refused() -> None:
-    reading = Reading(ListId("list"), 2)
+    reading = OffsetPaginator(ListId("list"), 2)
     reading.start()
     with pytest.raises(IncompleteError, match="announces 1,000,000,000,000 records"):
         reading.accept(page(numbered(2), 0, 2, 10**12))
@@ -361,14 +361,14 @@ def test_a_bridge_joins_two_pages_only_if_it_goes_on_where_each_ends(
     is_joined: bool,  # noqa: FBT001
 ) -> None:
     before, after = at(0, "a", "x", "c", "b"), at(5, "d", "e")
-    middle = at(middle_of(before), *bridge)
-    assert borders_meet([after, before], {middle.skip: middle}) == is_joined
-    assert not borders_meet([after, before], {})
+    middle = at(probe_offset(before), *bridge)
+    assert pages_overlap([after, before], {middle.skip: middle}) == is_joined
+    assert not pages_overlap([after, before], {})
 
 
 def test_a_total_that_moves_at_the_bridge_is_noticed() -> None:
     keys = [None if number == 9 else key for number, key in enumerate(numbered(15))]
-    reading = Reading(ListId("list"), 10, may_have_holes=True, most_sent=10)
+    reading = OffsetPaginator(ListId("list"), 10, may_have_holes=True, most_sent=10)
     assert reading.start() == [0]
     assert reading.accept(page(keys, 0, 10, 15)) == [9]
     assert reading.accept(page(keys, 9, 10, 15)) == [5]

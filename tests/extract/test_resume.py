@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.config.integration import Integration
 from pipelines.extract import checkpoint as spool_module
-from pipelines.extract.pull import Pull, pull_organization, spool_of
+from pipelines.extract.pull import Pull, make_checkpoint, pull_organization
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.jumpcloud.errors import ForbiddenError, MalformedError
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
@@ -59,7 +59,7 @@ def test_what_was_read_is_not_asked_for_again(
     server, acme = cut_off
     finished = {
         (path.format(id=list_id.parent_id), list_id.target)
-        for list_id in spool_of(acme, state).load()
+        for list_id in make_checkpoint(acme, state).load()
         for path in (ENDPOINTS[list_id.endpoint].path, ENDPOINTS[list_id.endpoint].search_path)
     }
     assert len(finished) > 3
@@ -141,4 +141,4 @@ def test_what_was_read_before_a_refusal_is_not_taken_up_by_a_better_role(
     acme: Integration = integration(serve(organization, Behavior(faults=[fault])))
     with pytest.raises(ForbiddenError):
         pull_organization(acme, state)
-    assert not spool_of(acme, state).load()
+    assert not make_checkpoint(acme, state).load()

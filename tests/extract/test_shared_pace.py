@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from limited_api import LATENCY, Api
 from pydantic import TypeAdapter
 
-from pipelines.ratelimit.local import LocalThrottle
+from pipelines.ratelimit.local import LocalRateLimiter
 from pipelines.ratelimit.redis import NAP_SECONDS
-from pipelines.ratelimit.redis_schedule import CAP_SECONDS, SharedPace
+from pipelines.ratelimit.redis_schedule import CAP_SECONDS, RedisSchedule
 
 PLACES = 8  # calls in flight of each process, at most
 CALLS = 1700  # of all processes together
-MOST_REFUSED = 0.03
-LEAST_USED = 0.88  # of the rate that the API allows
+MAX_REFUSED = 0.03
+MIN_USED = 0.88  # of the rate that the API allows
 START = 1_750_000_000.0  # Redis counts seconds since 1970
 TICK = 1e-6  # so that rounding lets nobody wake before the time
 
-_PACE = TypeAdapter(SharedPace)
+_PACE = TypeAdapter(RedisSchedule)
 
 
-def kept(pace: SharedPace) -> SharedPace:
+def kept(pace: RedisSchedule) -> RedisSchedule:
     """As Redis gives it to the next process."""
     return _PACE.validate_json(_PACE.dump_json(pace))
 
@@ -43,7 +43,7 @@ class Pulls:
 
     def run(self) -> "Pulls":
         env = simpy.Environment(START)
-        self.pace = SharedPace.begun(START, self.start_rate)
+        self.pace = RedisSchedule.begun(START, self.start_rate)
         pulls = [_Process(self, env) for _ in range(self.processes)]
         places = [env.process(each.place()) for each in pulls for _ in range(PLACES)]
         env.run(env.all_of(places))
@@ -55,7 +55,7 @@ class _Process:
     def __init__(self, pulls: Pulls, env: simpy.Environment) -> None:
         self.pulls, self.env = pulls, env
         self.turn = simpy.Resource(env)
-        self.untold: list[tuple[float, Callable[[SharedPace, float], None]]] = []
+        self.untold: list[tuple[float, Callable[[RedisSchedule, float], None]]] = []
 
     def tell(self) -> float:
         pace = self.pulls.pace = kept(self.pulls.pace)
@@ -78,11 +78,11 @@ class _Process:
             accepted, pause = pulls.api.answer(env.now - START)
             yield env.timeout(LATENCY / 2)
             if accepted:
-                self.untold.append((env.now, partial(SharedPace.succeeded, latency=LATENCY)))
+                self.untold.append((env.now, partial(RedisSchedule.succeeded, latency=LATENCY)))
                 continue
             pulls.left += 1
             pulls.refused += 1
-            self.untold.append((env.now, partial(SharedPace.refused, pause=pause or 0.0)))
+            self.untold.append((env.now, partial(RedisSchedule.refused, pause=pause or 0.0)))
             self.tell()
 
     def acquire(self) -> Generator[simpy.Event]:
@@ -108,8 +108,8 @@ def test_processes_find_and_use_a_limit_together(
 ) -> None:
     start_rate = limit * remembered if remembered else 4.0
     pulls = Pulls(Api(limit, burst), processes, start_rate).run()
-    assert CALLS / pulls.seconds >= LEAST_USED * limit
-    assert pulls.refused <= MOST_REFUSED * len(pulls.sent_at)
+    assert CALLS / pulls.seconds >= MIN_USED * limit
+    assert pulls.refused <= MAX_REFUSED * len(pulls.sent_at)
 
 
 class Clock:
@@ -142,8 +142,8 @@ def test_what_redis_keeps_decides_as_the_local_throttle_does(
     events: list[tuple[float, tuple[str, float]]], start_rate: float, cap: float | None
 ) -> None:
     clock = Clock()
-    local = LocalThrottle(start_rate=start_rate, max_rate=cap, clock=clock)
-    pace = SharedPace.begun(clock.now, start_rate)
+    local = LocalRateLimiter(start_rate=start_rate, max_rate=cap, clock=clock)
+    pace = RedisSchedule.begun(clock.now, start_rate)
     local.acquire(clock.sleep)
     pace.cap("one", cap)
     pace.reserve()
@@ -168,7 +168,7 @@ def test_what_redis_keeps_decides_as_the_local_throttle_does(
 
 
 def test_the_lowest_cap_counts_while_its_process_is_under_way() -> None:
-    pace = SharedPace.begun(START, 100.0)
+    pace = RedisSchedule.begun(START, 100.0)
     pace.cap("slow", 5.0)
     pace.cap("slower", 2.0)
     pace.cap("free", None)
@@ -186,7 +186,7 @@ def test_the_lowest_cap_counts_while_its_process_is_under_way() -> None:
 
 
 def test_after_a_429_who_waits_gets_another_time() -> None:
-    pace = SharedPace.begun(START, 8.0)
+    pace = RedisSchedule.begun(START, 8.0)
     times = [pace.reserve() for _ in range(4)]
     assert times == pytest.approx([START, START + 0.125, START + 0.25, START + 0.375])
     before = pace.round

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 from redis_server import RedisServer, needs_redis
 
 from assets_defs.cli.main import main
-from pipelines.config.credentials import credentials_of
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import pull_organization
-from pipelines.ratelimit.limiter import THROTTLE_VARIABLE, throttle_for
-from pipelines.ratelimit.redis import PREFIX, RedisState, SharedThrottle, SharedThrottleError
-from pipelines.ratelimit.redis_schedule import SharedPace
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates, hash_of
+from pipelines.ratelimit.limiter import THROTTLE_VARIABLE, get_rate_limiter
+from pipelines.ratelimit.redis import PREFIX, RateLimiterError, RedisRateLimiter, RedisState
+from pipelines.ratelimit.redis_schedule import RedisSchedule
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates, key_fingerprint
 from pipelines.simulator import Behavior, Provider, Server, Sizes, generate
 
 HERE = Path(__file__).parent
@@ -52,16 +52,18 @@ def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServ
         yield server
 
 
-def throttle_at(address: str, start_rate: float = 400.0, key: str = KEY) -> SharedThrottle:
+def throttle_at(address: str, start_rate: float = 400.0, key: str = KEY) -> RedisRateLimiter:
     """As another process has it."""
-    return SharedThrottle(RedisState(address, THROTTLE_VARIABLE, hash_of(key)), start_rate)
+    return RedisRateLimiter(
+        RedisState(address, THROTTLE_VARIABLE, key_fingerprint(key)), start_rate
+    )
 
 
 class GivenUpError(Exception):
     pass
 
 
-def first_nap(throttle: SharedThrottle) -> float:
+def first_nap(throttle: RedisRateLimiter) -> float:
     """How long a call would have slept at first; it then gives up."""
     found = 0.0
 
@@ -76,9 +78,9 @@ def first_nap(throttle: SharedThrottle) -> float:
     return found
 
 
-def pace_of(redis: RedisServer, key: str) -> SharedPace:
+def pace_of(redis: RedisServer, key: str) -> RedisSchedule:
     """What Redis keeps of a key."""
-    pace = RedisState(redis.address, THROTTLE_VARIABLE, hash_of(key)).read()
+    pace = RedisState(redis.address, THROTTLE_VARIABLE, key_fingerprint(key)).read()
     assert pace
     return pace
 
@@ -97,8 +99,8 @@ def test_processes_with_one_key_share_the_rate_that_the_api_allows(
         integration(server, name=f"org-{number}", org_id=org.id)
         for number, org in enumerate(provider.organizations)
     ]
-    key = credentials_of(entries[0]).identity
-    throttle_for(key, HIGHEST_REMEMBERED, None)
+    key = load_credentials(entries[0]).identity
+    get_rate_limiter(key, MAX_SAVED_RATE, None)
     alone = [pull_organization(each, tmp_path / f"alone-{each.name}") for each in entries]
     assert not any(each.throttle.is_shared for each in alone)
     server.reset_calls()
@@ -106,7 +108,7 @@ def test_processes_with_one_key_share_the_rate_that_the_api_allows(
     monkeypatch.setenv(THROTTLE_VARIABLE, shared_redis.address)
     processes = []
     for each in entries:
-        RememberedRates(tmp_path / each.name / "rates.json").put(key, LIMIT)
+        SavedRates(tmp_path / each.name / "rates.json").put(key, LIMIT)
         arguments = [each.model_dump_json(), str(tmp_path / each.name)]
         command = [sys.executable, str(HERE / "pulling.py"), *arguments]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))
@@ -149,7 +151,7 @@ def test_a_new_process_goes_on_at_the_rate_that_was_found(shared_redis: RedisSer
     assert first.stats.throttled == 1
     assert first.stats.paused_seconds == pytest.approx(7.0, abs=1.0)
     kept = shared_redis.client()
-    assert kept.ttl(PREFIX + hash_of("remembered")) > 7 * 24 * 3600
+    assert kept.ttl(PREFIX + key_fingerprint("remembered")) > 7 * 24 * 3600
     assert "remembered" not in str(kept.keys())
 
 
@@ -182,7 +184,7 @@ def test_two_processes_decide_together_what_one_would_decide(
 ) -> None:
     shared_redis.client().flushall()
     states = [RedisState(shared_redis.address, THROTTLE_VARIABLE, "events") for _ in range(2)]
-    alone: SharedPace | None = None
+    alone: RedisSchedule | None = None
     for event in events:
         state = data.draw(st.sampled_from(states))
         together, at = state.change(partial(timed, event=event, start_rate=start_rate))
@@ -191,16 +193,16 @@ def test_two_processes_decide_together_what_one_would_decide(
 
 
 def timed(
-    pace: SharedPace | None, now: float, event: tuple[str, float], start_rate: float
-) -> tuple[SharedPace, float]:
+    pace: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
+) -> tuple[RedisSchedule, float]:
     return after(pace, now, event, start_rate), now
 
 
 def after(
-    pace: SharedPace | None, now: float, event: tuple[str, float], start_rate: float
-) -> SharedPace:
+    pace: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
+) -> RedisSchedule:
     """The pace when a call was sent, and one was answered."""
-    pace = pace or SharedPace.begun(now, start_rate)
+    pace = pace or RedisSchedule.begun(now, start_rate)
     pace.advance(now)
     pace.reserve()
     kind, value = event
@@ -241,8 +243,8 @@ def test_what_is_none_of_ours_is_no_memory(shared_redis: RedisServer) -> None:
     _expect_anew(shared_redis, json.dumps(state | {"version": 0}).encode())
     for name in ("at", "last", "paused_until"):
         _expect_anew(shared_redis, json.dumps(state | {name: later}).encode())
-    client.delete(PREFIX + hash_of("garbage"))
-    client.rpush(PREFIX + hash_of("garbage"), "a list")
+    client.delete(PREFIX + key_fingerprint("garbage"))
+    client.rpush(PREFIX + key_fingerprint("garbage"), "a list")
     throttle = throttle_at(shared_redis.address, 30.0, "garbage")
     assert not first_nap(throttle)
     assert throttle.stats.rate == 30.0
@@ -250,13 +252,13 @@ def test_what_is_none_of_ours_is_no_memory(shared_redis: RedisServer) -> None:
 
 def _state_after_a_call(redis: RedisServer) -> bytes:
     assert not first_nap(throttle_at(redis.address, 77.0, "garbage"))
-    kept = redis.client().get(PREFIX + hash_of("garbage"))
+    kept = redis.client().get(PREFIX + key_fingerprint("garbage"))
     assert isinstance(kept, bytes)
     return kept
 
 
 def _expect_anew(redis: RedisServer, kept: bytes) -> None:
-    redis.client().set(PREFIX + hash_of("garbage"), kept)
+    redis.client().set(PREFIX + key_fingerprint("garbage"), kept)
     throttle = throttle_at(redis.address, 30.0, "garbage")
     assert not first_nap(throttle)
     assert throttle.stats.rate == 30.0
@@ -272,7 +274,7 @@ def test_a_redis_that_is_away_is_named_in_bounded_time(scheme: str, tmp_path: Pa
     port = RedisServer(tmp_path).port
     throttle = throttle_at(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}")
     waits: list[float] = []
-    with pytest.raises(SharedThrottleError, match="ConnectionRefusedError") as caught:
+    with pytest.raises(RateLimiterError, match="ConnectionRefusedError") as caught:
         throttle.acquire(waits.append)
     assert 20 < sum(waits) < 60
     assert f"127.0.0.1:{port}" in str(caught.value)
@@ -288,7 +290,7 @@ def test_redis_is_reached_by_tls(start_redis: Callable[..., RedisServer]) -> Non
     assert not first_nap(throttle)
     assert throttle.stats.rate == 400.0
     distrusting = throttle_at(redis.address.partition("?")[0])
-    with pytest.raises(SharedThrottleError, match="SSLCertVerificationError"):
+    with pytest.raises(RateLimiterError, match="SSLCertVerificationError"):
         distrusting.acquire(lambda _: None)
 
 
@@ -298,7 +300,7 @@ def test_a_wrong_password_is_said_at_once(
 ) -> None:
     redis = start_redis(PASSWORD)
     waits: list[float] = []
-    with pytest.raises(SharedThrottleError, match="refuses the user or the password") as caught:
+    with pytest.raises(RateLimiterError, match="refuses the user or the password") as caught:
         throttle_at(f"redis://{user}127.0.0.1:{redis.port}").acquire(waits.append)
     assert not sum(waits)
     assert "wrong-pass" not in words_of(caught.value)
@@ -323,7 +325,7 @@ def test_a_wrong_password_is_said_at_once(
 )
 def test_an_address_that_is_none_is_refused_and_not_shown(address: str) -> None:
     with pytest.raises(SettingsError, match="must be redis://") as caught:
-        throttle_for(KEY, None, None, {THROTTLE_VARIABLE: address})
+        get_rate_limiter(KEY, None, None, {THROTTLE_VARIABLE: address})
     assert PASSWORD not in words_of(caught.value)
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from pipelines.jumpcloud.responses import parse_retry_after
-from pipelines.ratelimit.limiter import throttle_for
-from pipelines.ratelimit.local import LocalThrottle
-from pipelines.ratelimit.saved_rates import HIGHEST_REMEMBERED, RememberedRates
+from pipelines.ratelimit.limiter import get_rate_limiter
+from pipelines.ratelimit.local import LocalRateLimiter
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 
 
 class Clock:
@@ -31,7 +31,7 @@ def clock() -> Clock:
     return Clock()
 
 
-def times(throttle: LocalThrottle, clock: Clock, calls: int) -> list[float]:
+def times(throttle: LocalRateLimiter, clock: Clock, calls: int) -> list[float]:
     """When so many calls go out, in seconds after the first."""
     found = []
     for _ in range(calls):
@@ -41,22 +41,22 @@ def times(throttle: LocalThrottle, clock: Clock, calls: int) -> list[float]:
 
 
 def test_after_the_first_four_calls_are_spaced_evenly(clock: Clock) -> None:
-    throttle = LocalThrottle(start_rate=4.0, clock=clock)
+    throttle = LocalRateLimiter(start_rate=4.0, clock=clock)
     assert times(throttle, clock, 7) == [0.0, 0.0, 0.0, 0.0, 0.25, 0.5, 0.75]
 
 
 def test_a_remembered_rate_spaces_calls_from_the_first_on(clock: Clock) -> None:
-    throttle = LocalThrottle(start_rate=8.0, clock=clock)
+    throttle = LocalRateLimiter(start_rate=8.0, clock=clock)
     assert times(throttle, clock, 5) == [0.0, 0.125, 0.25, 0.375, 0.5]
 
 
 def test_a_cap_holds_from_the_first_call_on(clock: Clock) -> None:
-    throttle = LocalThrottle(start_rate=400.0, max_rate=2.0, clock=clock)
+    throttle = LocalRateLimiter(start_rate=400.0, max_rate=2.0, clock=clock)
     assert times(throttle, clock, 3) == [0.0, 0.5, 1.0]
 
 
 def test_retry_after_holds_every_call_back(clock: Clock) -> None:
-    throttle = LocalThrottle(start_rate=100.0, clock=clock)
+    throttle = LocalRateLimiter(start_rate=100.0, clock=clock)
     throttle.acquire(clock.sleep)
     asked_at = clock.now
     throttle.throttled(30.0)
@@ -74,7 +74,7 @@ def test_a_wait_ends_when_the_pull_is_given_up(clock: Clock) -> None:
     def give_up(_: float) -> None:
         raise GivenUpError
 
-    throttle = LocalThrottle(max_rate=1.0, clock=clock)
+    throttle = LocalRateLimiter(max_rate=1.0, clock=clock)
     throttle.acquire(clock.sleep)
     with pytest.raises(GivenUpError):
         throttle.acquire(give_up)
@@ -82,7 +82,7 @@ def test_a_wait_ends_when_the_pull_is_given_up(clock: Clock) -> None:
 
 
 def test_the_course_of_the_rate_is_kept_thin(clock: Clock) -> None:
-    throttle = LocalThrottle(start_rate=4.0, clock=clock)
+    throttle = LocalRateLimiter(start_rate=4.0, clock=clock)
     for _ in range(5000):
         throttle.acquire(clock.sleep)
         clock.sleep(0.01)
@@ -93,17 +93,17 @@ def test_the_course_of_the_rate_is_kept_thin(clock: Clock) -> None:
 
 
 def test_one_key_has_one_throttle() -> None:
-    assert throttle_for("key-a", None, None) is throttle_for("key-a", 50.0, 9.0)
-    assert throttle_for("key-a", None, None).stats.rate <= 9.0
-    assert throttle_for("key-a", None, None) is not throttle_for("key-b", None, None)
+    assert get_rate_limiter("key-a", None, None) is get_rate_limiter("key-a", 50.0, 9.0)
+    assert get_rate_limiter("key-a", None, None).stats.rate <= 9.0
+    assert get_rate_limiter("key-a", None, None) is not get_rate_limiter("key-b", None, None)
 
 
 def test_a_rate_is_remembered_without_the_key(tmp_path: Path) -> None:
     path = tmp_path / "state" / "rates.json"
-    RememberedRates(path).put("jca_secret", 25.0)
-    RememberedRates(path).put("jca_other", 8.0)
-    assert RememberedRates(path).get("jca_secret") == 25.0
-    assert RememberedRates(path).get("jca_third") is None
+    SavedRates(path).put("jca_secret", 25.0)
+    SavedRates(path).put("jca_other", 8.0)
+    assert SavedRates(path).get("jca_secret") == 25.0
+    assert SavedRates(path).get("jca_third") is None
     assert "jca" not in path.read_text()
     assert sorted(each.name for each in path.parent.iterdir()) == ["locks", "rates.json"]
 
@@ -112,16 +112,16 @@ def test_a_rate_is_remembered_without_the_key(tmp_path: Path) -> None:
 def test_a_broken_memory_is_no_memory(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rates.json"
     path.write_text(text)
-    assert RememberedRates(path).get("key") is None
-    RememberedRates(path).put("key", 12.5)
-    assert RememberedRates(path).get("key") == 12.5
+    assert SavedRates(path).get("key") is None
+    SavedRates(path).put("key", 12.5)
+    assert SavedRates(path).get("key") == 12.5
     assert json.loads(path.read_text())
 
 
 def test_an_absurd_memory_is_bounded(tmp_path: Path) -> None:
-    rates = RememberedRates(tmp_path / "rates.json")
+    rates = SavedRates(tmp_path / "rates.json")
     rates.put("key", 1e12)
-    assert rates.get("key") == HIGHEST_REMEMBERED
+    assert rates.get("key") == MAX_SAVED_RATE
 
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

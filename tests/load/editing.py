@@ -75,7 +75,7 @@ class Editor:
         """Put a member into a group, or take it out."""
         group, member = self._pick(groups, self._first), self._pick(members, self._second)
         if group and member:
-            if member in self._org._members_of(group):
+            if member in self._org._group_members(group):
                 self._org.remove_member(group, member)
             else:
                 self._org.add_member(group, member)

@@ -7,21 +7,15 @@ import pytest
 from conftest import Publisher, Pulled, Rows
 
 from pipelines.schema.macros import MACROS
-from pipelines.simulator import (
-    Organization,
-    Sizes,
-    application_paths,
-    awkward,
-    generate,
-    system_paths,
-)
-from pipelines.simulator.data.violations import sudo
+from pipelines.simulator import Organization, Sizes, edge_cases, generate
+from pipelines.simulator.data.planted_findings import sudo
+from pipelines.simulator.oracle import application_paths, system_paths
 
 SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications=5)
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company 1": lambda: generate(1, SMALL),
     "company 2": lambda: generate(2, SMALL),
-    "every awkward case": awkward,
+    "every awkward case": edge_cases,
 }
 BINDING = ("binding_sudo", "binding_sudo_without_password")
 COLUMNS = {each.name: each.columns for each in MACROS}

@@ -11,7 +11,8 @@ from editing import SCRIPTS, Editor
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from pipelines.simulator import Sizes, generate, truth
+from pipelines.simulator import Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 SMALL = Sizes(
     systems=12,
@@ -125,11 +126,11 @@ def test_changes_are_the_difference_between_two_truths(
     @given(st.sampled_from(SEEDS), SCRIPTS)
     def check(seed: int, script: list[tuple[str, tuple[int, int]]]) -> None:
         organization = generate(seed, SMALL, NOW)
-        before = truth(organization, views=False)
+        before = expected_tables(organization, views=False)
         editor = Editor(organization)
         for name, draws in script:
             editor.edit(name, draws)
-        expected = difference(before, truth(organization, views=False))
+        expected = difference(before, expected_tables(organization, views=False))
         with tempfile.TemporaryDirectory(dir=fast_tmp_path) as folder:
             publisher = Publisher(Path(folder))
             publisher.publish(bases[seed])

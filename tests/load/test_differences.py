@@ -7,7 +7,7 @@ from conftest import Publisher, Pulled, Rows, on_day
 
 from assets_defs.cli.diff_text import describe
 from pipelines.errors import InventoryError
-from pipelines.history.diff import Difference, difference, snapshots_to_compare
+from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
 from pipelines.simulator import Organization, Sizes, generate
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -18,7 +18,7 @@ def organization() -> Organization:
     return generate(sizes=SMALL)
 
 
-def as_rows(found: Difference) -> Rows:
+def as_rows(found: SnapshotDiff) -> Rows:
     rows: Rows = found.changes.to_pylist()
     return rows
 
@@ -120,13 +120,13 @@ def test_what_is_compared(
     pulled = pull(organization)
     first = publisher.publish(on_day(0, pulled))
     with pytest.raises(InventoryError, match="only one snapshot"):
-        snapshots_to_compare([first], [])
+        select_snapshots([first], [])
     second, third = (publisher.publish(on_day(day, pulled)) for day in (1, 2))
     other = publisher.publish(on_day(3, pulled), "other")
     manifests = publisher.history.manifests()
-    assert snapshots_to_compare(manifests, []) == [(second, third)]
-    assert snapshots_to_compare(manifests, [first.snapshot_id]) == [(first, third)]
+    assert select_snapshots(manifests, []) == [(second, third)]
+    assert select_snapshots(manifests, [first.snapshot_id]) == [(first, third)]
     ids = [second.snapshot_id, first.snapshot_id]
-    assert snapshots_to_compare(manifests, ids) == [(second, first)]
+    assert select_snapshots(manifests, ids) == [(second, first)]
     with pytest.raises(InventoryError, match="only snapshots of one integration"):
-        snapshots_to_compare(manifests, [first.snapshot_id, other.snapshot_id])
+        select_snapshots(manifests, [first.snapshot_id, other.snapshot_id])

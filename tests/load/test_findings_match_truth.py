@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from pipelines.config.thresholds import Thresholds
 from pipelines.docgen.findings import document
 from pipelines.findings.catalog import FINDINGS
-from pipelines.simulator import Organization, Sizes, awkward, findings, generate, truth, violations
-from pipelines.simulator.data.violations import sudo
+from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
+from pipelines.simulator.data.planted_findings import sudo
+from pipelines.simulator.oracle import expected_tables, findings
 from pipelines.simulator.oracle.findings import Findings
 
 SEVERITIES = {each.name: each.severity for each in FINDINGS}
@@ -133,14 +134,14 @@ def edit(organization: Organization) -> None:
 def test_findings_are_the_truth(
     seed: int, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = violations(seed, day(1))
-    before = truth(organization, views=False)
+    organization = planted_findings(seed, day(1))
+    before = expected_tables(organization, views=False)
     publisher.publish(on_day(1, pull(organization)))
     assert_found(publisher, findings(before, None, day(1)))
 
     edit(organization)
     publisher.publish(on_day(2, pull(organization)))
-    expected = findings(truth(organization, views=False), before, day(2))
+    expected = findings(expected_tables(organization, views=False), before, day(2))
     assert all(expected.values()), [name for name, rows in expected.items() if not rows]
     assert_found(publisher, expected)
 
@@ -148,9 +149,9 @@ def test_findings_are_the_truth(
 def test_findings_of_every_awkward_case_are_the_truth(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = awkward()
+    organization = edge_cases()
     publisher.publish(on_day(1, pull(organization)))
-    assert_found(publisher, findings(truth(organization, views=False), None, day(1)))
+    assert_found(publisher, findings(expected_tables(organization, views=False), None, day(1)))
 
 
 def test_findings_began_when_they_were_first_seen_without_a_break(
@@ -170,7 +171,7 @@ def test_findings_began_when_they_were_first_seen_without_a_break(
                     editor.edit(name, draws)
                 pulled = on_day(number, pull(organization))
                 publisher.publish(pulled, thresholds=Thresholds(many_devices=2))
-                now = truth(organization, views=False)
+                now = expected_tables(organization, views=False)
                 found_now = findings(now, before, day(number), many_devices=2)
                 before = now
                 began = {key: began.get(key, day(number)) for key in keys(found_now)}
@@ -238,7 +239,7 @@ def test_what_needs_two_facts_began_with_the_later_of_them(
 def test_without_details_nothing_is_found_that_is_not_known(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    publisher.publish(on_day(1, pull(violations(1, day(1)), details=False)))
+    publisher.publish(on_day(1, pull(planted_findings(1, day(1)), details=False)))
     summary = publisher.rows("SELECT finding FROM findings.summary WHERE count > 0")
     # Groups, and who is bound to them, are known.
     assert {row["finding"] for row in summary} == {
@@ -255,7 +256,7 @@ def test_without_details_nothing_is_found_that_is_not_known(
 def test_what_is_not_pulled_is_not_unresolved_and_nobodys_device_is_not_known(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = violations(1, day(1))
+    organization = planted_findings(1, day(1))
     skipped = ["systems", "applications", "applications_users"]
     publisher.publish(on_day(1, pull(organization, skip_endpoints=skipped)))
     published = found(publisher)
@@ -268,9 +269,9 @@ def test_what_is_not_pulled_is_not_unresolved_and_nobodys_device_is_not_known(
 def test_a_finding_is_of_the_snapshot_however_old_and_wherever_the_file_is(
     pull: Callable[..., Pulled], publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    organization = violations(1, day(1))
+    organization = planted_findings(1, day(1))
     publisher.publish(on_day(1, pull(organization)))
-    expected = findings(truth(organization, views=False), None, day(1))
+    expected = findings(expected_tables(organization, views=False), None, day(1))
     moved = Publisher(publisher.home / "elsewhere")
     moved.home.mkdir()
     publisher.file.rename(moved.file)
@@ -281,7 +282,7 @@ def test_a_finding_is_of_the_snapshot_however_old_and_wherever_the_file_is(
 def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    organization = violations(1, day(1))
+    organization = planted_findings(1, day(1))
     pulled = on_day(1, pull(organization))
     thresholds = {
         "acme": Thresholds(),
@@ -290,7 +291,7 @@ def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
     }
     for name, own in thresholds.items():
         publisher.publish(pulled, name, thresholds=own)
-    known = truth(organization, views=False)
+    known = expected_tables(organization, views=False)
     summary = publisher.rows("FROM findings.summary")
     for name, own in thresholds.items():
         expected = findings(known, None, day(1), **own.model_dump())
@@ -360,7 +361,7 @@ def test_what_an_association_would_tell_is_not_known_unless_it_was_asked_for(
     # Nobody is in it: no list of the group's users names it.
     operators = organization.add_group("Operators to come", "user_group")
     organization.bind(servers, "user_group", operators, sudo(without_password=True))
-    before = truth(organization, views=False)
+    before = expected_tables(organization, views=False)
     publisher.publish(on_day(2, pull(organization, association_targets=targets)))
     assert not_known(publisher) == unknown
     if "user_group" in targets:

@@ -11,7 +11,7 @@ import pytest
 from conftest import Publisher, Pulled, Rows, on_day
 
 from pipelines.findings.catalog import FINDING_VIEWS
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
@@ -241,7 +241,7 @@ def test_the_runs_are_told(
 
 def test_an_empty_history_makes_an_empty_file(fast_tmp_path: Path) -> None:
     publisher = Publisher(fast_tmp_path)
-    build_duckdb_file(History(fast_tmp_path / "history"), publisher.file)
+    build_duckdb_file(SnapshotStore(fast_tmp_path / "history"), publisher.file)
     for name in [*TABLES, *(view.name for view in VIEWS)]:
         empty: Rows = []
         assert publisher.rows(f"FROM {name}") == empty

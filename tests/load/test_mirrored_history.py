@@ -14,7 +14,7 @@ from s3_server import S3Request, S3Server
 from pipelines.config.settings import KeepSnapshots
 from pipelines.errors import InventoryError
 from pipelines.history import object_store as mirrored_history
-from pipelines.history.retention import prune
+from pipelines.history.retention import expire_snapshots
 from pipelines.publish.database import update_duckdb_file
 from pipelines.publish.object import PublishedObject
 from pipelines.simulator import generate
@@ -139,7 +139,7 @@ def test_a_machine_lost_at_any_request_harms_nobody(
     assert points > 10
     # Also between the commit and the last request.
     assert 1 < committed < points
-    prune(next_one.history, "acme", KeepSnapshots())
+    expire_snapshots(next_one.history, "acme", KeepSnapshots())
     assert orphans(next_one) == set()
 
 
@@ -251,7 +251,7 @@ def test_a_thinned_history_is_the_same_on_every_machine(
     one, other = machine("one"), machine("other")
     manifests = [one.publish(on_day(day, pulled)) for day in range(4)]
     assert [each.has_tables for each in other.history.manifests()] == [True] * 4
-    prune(one.history, "acme", KeepSnapshots(all_for_days=1, then="none"))
+    expire_snapshots(one.history, "acme", KeepSnapshots(all_for_days=1, then="none"))
     seen = other.history.manifests()
     assert [each.has_tables for each in seen] == [False, False, True, True]
     gone = manifests[0].snapshot_id
@@ -275,6 +275,6 @@ def test_a_run_leaves_what_another_command_of_its_machine_reads(
     assert coming.exists()
     monkeypatch.setattr(mirrored_history, "UNUSED_AGE", mirrored_history.UNUSED_AGE * -1)
     latest = one.publish(on_day(3, pulled)).snapshot_id
-    prune(one.history, "acme", KeepSnapshots())
+    expire_snapshots(one.history, "acme", KeepSnapshots())
     assert {path.name for path in read.parents[1].iterdir()} == {f"snapshot={latest}"}
     assert not coming.exists()

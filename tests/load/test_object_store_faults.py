@@ -101,7 +101,7 @@ def test_many_integrations_are_asked_about_at_once(
         return False
 
     s3.is_refused = is_late
-    assert machine("one").history.latest_of(names) == dict.fromkeys(names)
+    assert machine("one").history.latest_by_integration(names) == dict.fromkeys(names)
 
 
 def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_path: Path) -> None:

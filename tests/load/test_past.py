@@ -11,7 +11,7 @@ from pipelines.errors import InventoryError
 from pipelines.history.diff import difference
 from pipelines.history.lookup import find_snapshot
 from pipelines.history.manifest import Manifest
-from pipelines.publish.time_travel import build_past_file
+from pipelines.publish.time_travel import build_file_at
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 
@@ -32,7 +32,7 @@ class Published:
 
     def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
         publisher = Publisher(folder)
-        build_past_file(self.publisher.history, manifest, publisher.file)
+        build_file_at(self.publisher.history, manifest, publisher.file)
         return state(publisher)
 
     def remove_tables(self, manifest: Manifest) -> None:
@@ -80,7 +80,7 @@ def test_of_another_integration_the_nearest_that_is_kept_takes_the_place_of_one_
 ) -> None:
     one, two, one_later, two_later = published.manifests
     published.remove_tables(one)
-    latest = build_past_file(published.publisher.history, two, tmp_path / "file.duckdb")
+    latest = build_file_at(published.publisher.history, two, tmp_path / "file.duckdb")
     assert [each.snapshot_id for each in latest] == [one_later.snapshot_id, two.snapshot_id]
     # What tells of all pulls is not lost.
     assert published.past(two_later, tmp_path) == published.states[3]
@@ -121,7 +121,7 @@ def test_a_missing_file_of_the_history_is_named(
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
     with pytest.raises(InventoryError, match=f"{part}: is missing or damaged.*try again"):
-        build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
+        build_file_at(publisher.history, manifests[0], tmp_path / "file.duckdb")
     with pytest.raises(InventoryError, match=f"cannot be read, try again: .*{part}"):
         difference(publisher.history, manifests[0], manifests[2])
     assert not list(tmp_path.iterdir())

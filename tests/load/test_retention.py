@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pipelines.config.settings import KeepSnapshots
 from pipelines.history.first_seen import ABSENT
 from pipelines.history.manifest import LASTING_TABLES, Manifest
-from pipelines.history.retention import prune, snapshots_to_keep
-from pipelines.history.store import History
+from pipelines.history.retention import expire_snapshots, snapshots_to_keep
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
@@ -104,7 +104,7 @@ def test_what_tells_of_all_pulls_survives_and_a_rebuild_is_equal(
 ) -> None:
     manifests = publish_on_days(generate(sizes=SMALL), 5)
     before = everything(publisher)
-    prune(publisher.history, "acme", KeepSnapshots(all_for_days=2))
+    expire_snapshots(publisher.history, "acme", KeepSnapshots(all_for_days=2))
     history = publisher.history
     # 30 and 31 January, 1 to 3 February: the first of each month, and the last two days.
     kept = [each.has_tables for each in history.manifests("acme")]
@@ -180,7 +180,7 @@ def test_a_crash_after_the_manifest_leaves_files_that_the_next_publication_sweep
     assert files_of(history, "b", other.snapshot_id) == {*other.sha256}
 
 
-def files_of(history: History, integration: str, snapshot_id: str) -> set[str]:
+def files_of(history: SnapshotStore, integration: str, snapshot_id: str) -> set[str]:
     """The tables of which the snapshot has a file."""
     pattern = f"*/integration={integration}/snapshot={snapshot_id}"
     return {path.parts[-3] for path in history.root.glob(pattern)}
@@ -189,9 +189,9 @@ def files_of(history: History, integration: str, snapshot_id: str) -> set[str]:
 def test_pruning_twice_changes_nothing(publish_on_days: PublishAll, publisher: Publisher) -> None:
     publish_on_days(generate(sizes=SMALL), 4)
     history, keep = publisher.history, KeepSnapshots(all_for_days=1, then="none")
-    prune(history, "acme", keep)
+    expire_snapshots(history, "acme", keep)
     once = contents(history.root)
-    prune(history, "acme", keep)
+    expire_snapshots(history, "acme", keep)
     assert contents(history.root) == once
     kept = [each.has_tables for each in history.manifests("acme")]
     assert kept == [False, False, True, True]

@@ -16,7 +16,7 @@ from conftest import Publisher, Rows
 from pipelines.history import commit as snapshot
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import Manifest
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish import database as duckdb_file
 from pipelines.publish import incremental as fold
 from pipelines.publish.database import build_duckdb_file
@@ -45,7 +45,7 @@ def grown_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(duckdb_file, "TABLES", TABLES | {GROWN.name: GROWN})
 
 
-def first(history: History) -> Manifest:
+def first(history: SnapshotStore) -> Manifest:
     (manifest,) = history.manifests()
     return manifest
 

@@ -17,7 +17,7 @@ from conftest import Publisher, Pulled, on_day, tables_in
 from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
-from pipelines.history.retention import prune
+from pipelines.history.retention import expire_snapshots
 from pipelines.publish import database as duckdb_file
 from pipelines.publish import fingerprint as seal
 from pipelines.publish import incremental as fold
@@ -74,7 +74,9 @@ def test_twenty_publications_give_what_one_fold_of_their_history_gives(office: O
     for number, name in enumerate(["one", "two", "one", "one", "two"] * 4):
         office.publish(name)
         if number % 5 == 4:
-            prune(office.publisher.history, name, KeepSnapshots(all_for_days=2, then="none"))
+            expire_snapshots(
+                office.publisher.history, name, KeepSnapshots(all_for_days=2, then="none")
+            )
             office.assert_true()
 
 
@@ -108,12 +110,12 @@ def damage(file: Path) -> None:
 
 def lose_the_seal(file: Path) -> None:
     edit(file)
-    seal.sealed_at(file).unlink()
+    seal.fingerprint_path(file).unlink()
 
 
 def tear_the_seal(file: Path) -> None:
     edit(file)
-    path = seal.sealed_at(file)
+    path = seal.fingerprint_path(file)
     path.write_text(path.read_text()[:40])
 
 
@@ -160,8 +162,10 @@ def test_a_file_of_another_version_is_made_anew(
         office.publish()
         # As that version may have made it: it is sealed, and otherwise than this one's.
         edit(office.file)
-        made_by = duckdb_file._made_by()
-        seal.sealed_at(office.file).write_text(seal.seal_of(office.file, made_by))
+        made_by = duckdb_file._build_inputs()
+        seal.fingerprint_path(office.file).write_text(
+            seal.compute_fingerprint(office.file, made_by)
+        )
     office.publish()
     office.assert_true()
 

@@ -12,10 +12,10 @@ import pytest
 from browser import NEEDS_CHROMIUM, chromium
 from parsed_page import numbers, parsed, report_of, text_of
 
-from pipelines.history.store import History
+from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.report import render as report_page
-from pipelines.report.queries import MOST_POINTS, MOST_SHARES
+from pipelines.report.queries import MAX_POINTS, MAX_SHARES
 from pipelines.report.render import write_report
 
 STORED = Path(__file__).parent.parent / "load" / "data" / "first_version" / "history"
@@ -27,7 +27,7 @@ EVIL = '<script>alert("1")</script><img src=x onerror=alert(2)>'
 def file(fast_tmp_path: Path) -> Path:
     """A published file of two snapshots, between which everything in the second came."""
     path = fast_tmp_path / "inventory.duckdb"
-    build_duckdb_file(History(STORED), path)
+    build_duckdb_file(SnapshotStore(STORED), path)
     with duckdb.connect(path) as connection:
         connection.execute(
             """
@@ -240,7 +240,7 @@ def test_the_page_of_very_many_integrations_stays_small(
 
 
 def test_a_long_course_many_systems_and_long_names_are_cut_and_the_latest_stays(file: Path) -> None:
-    more = 3 * MOST_POINTS
+    more = 3 * MAX_POINTS
     latest = "20261123T144621Z"
     with duckdb.connect(file) as connection:
         connection.execute(
@@ -259,10 +259,10 @@ UPDATE systems SET os = 'System ' || system_id"""
     page = parsed(text)
     assert "x" * 100 not in text
     course = page.one("table", data_table="course").rows()
-    assert len(course) == MOST_POINTS
+    assert len(course) == MAX_POINTS
     assert course[0][0] == "2026-11-23 14:46 UTC"
     assert [numbers(row[1:2])[0] for row in course[:3]] == [6, 997, 994]
-    assert f"Rows at {MOST_POINTS} of {more} snapshots" in page.text
+    assert f"Rows at {MAX_POINTS} of {more} snapshots" in page.text
     shares = page.one("table", data_table="operating-systems").rows()
-    assert len(shares) == MOST_SHARES + 1
+    assert len(shares) == MAX_SHARES + 1
     assert sum(numbers([row[1] for row in shares])) == 6 * 5

@@ -7,7 +7,8 @@ from ipaddress import ip_address
 import pytest
 from simulator_client import serving, tiny
 
-from pipelines.simulator import Behavior, Call, Organization, Sizes, awkward, generate, truth
+from pipelines.simulator import Behavior, Call, Organization, Sizes, edge_cases, generate
+from pipelines.simulator.oracle import expected_tables
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 
@@ -20,12 +21,12 @@ def _content(org: Organization) -> str:
 def test_equal_seeds_give_equal_organisations() -> None:
     assert _content(generate(3, now=NOW)) == _content(generate(3, now=NOW))
     assert _content(generate(3, now=NOW)) != _content(generate(4, now=NOW))
-    assert _content(awkward(3)) == _content(awkward(3))
+    assert _content(edge_cases(3)) == _content(edge_cases(3))
 
 
 def test_dates_lie_before_the_given_moment() -> None:
     org = generate(1, now=NOW)
-    contacts = [row["last_contact_at"] for row in truth(org)["systems"]]
+    contacts = [row["last_contact_at"] for row in expected_tables(org)["systems"]]
     known = [contact for contact in contacts if isinstance(contact, datetime)]
     assert max(known) < NOW
     assert min(known) < NOW - timedelta(days=30)
@@ -41,12 +42,12 @@ def test_a_company_looks_like_one() -> None:
         "iOS",
         "Android",
     }
-    scopes = {row["scope"] for row in truth(org)["ipv4_addresses"]}
+    scopes = {row["scope"] for row in expected_tables(org)["ipv4_addresses"]}
     assert scopes == {"private", "cgnat"}
     names = [record["name"] for record in org.system_groups.values()]
     assert len(set(names)) == len(names) - 1
     assert any(not members for members in org.members.values())
-    rows = truth(org)["system_group_users"]
+    rows = expected_tables(org)["system_group_users"]
     assert {row["sudo"] for row in rows} == {True, False, None}
     assert any(row["direct"] and row["via_user_group_ids"] for row in rows)
     for record in org.systems.values():
@@ -71,20 +72,20 @@ def test_every_size_works(sizes: Sizes) -> None:
     assert len(org.system_groups) == sizes.system_groups
     assert len(org.user_groups) == sizes.user_groups
     assert len(org.applications) == sizes.applications
-    assert truth(org)["systems"] == sorted(
-        truth(org)["systems"], key=lambda row: str(row["system_id"])
+    assert expected_tables(org)["systems"] == sorted(
+        expected_tables(org)["systems"], key=lambda row: str(row["system_id"])
     )
     if sizes.memberships is not None:
         assert sum(map(len, org.members.values())) == sizes.memberships
 
 
-@pytest.mark.parametrize("org", [generate(), awkward()], ids=["company", "awkward"])
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
 def test_secrets_are_distinctive_served_and_never_true(org: Organization) -> None:
     secrets = org.secrets()
     assert org.api_key in secrets
     assert all(len(secret) >= 20 for secret in secrets)
     assert {secret[:9] for secret in secrets - {org.api_key}} == {"simsecret"}
-    tables = str(truth(org, views=False))
+    tables = str(expected_tables(org, views=False))
     assert not [secret for secret in secrets if secret in tables]
     with serving(org) as api:
         paths = ("/api/systems", "/api/systemusers", "/api/applications")
@@ -112,7 +113,7 @@ def test_edits_show_at_once_in_lists_graph_and_truth() -> None:
         assert hostnames == {"server", "renamed"}
         org.remove_group(ids["office"])
         assert api.get(members).status_code == 404
-    tables = truth(org)
+    tables = expected_tables(org)
     assert [row["group_id"] for row in tables["system_groups"]] == [ids["empty"]]
     assert tables["system_group_members"] == []
     assert {row["system_id"] for row in tables["systems"]} == {ids["server"], new}
@@ -122,7 +123,7 @@ def test_a_hidden_record_stays_in_the_graph() -> None:
     org, ids = tiny()
     org.hide(ids["laptop"])
     org.hide(ids["ben"])
-    tables = truth(org)
+    tables = expected_tables(org)
     resolved = {row["system_id"]: row["resolved"] for row in tables["systems"]}
     assert resolved == {ids["laptop"]: False, ids["server"]: True}
     assert [row["user_id"] for row in tables["users"] if not row["resolved"]] == [ids["ben"]]
@@ -137,7 +138,7 @@ def test_other_edits() -> None:
     baseline = org.add_group("Baseline", "policy_group")
     org.bind(ids["office"], "policy_group", baseline)
     org.remove_group(baseline)
-    tables = truth(org)
+    tables = expected_tables(org)
     assert tables["applications"] == tables["system_group_members"] == []
     assert [row["user_id"] for row in tables["system_group_users"]] == [ids["anna"]]
     assert len(tables["system_group_associations"]) == 1

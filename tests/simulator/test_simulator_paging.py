@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from simulator_client import serving, tiny
 
-from pipelines.simulator import Behavior, Sizes, awkward, generate
+from pipelines.simulator import Behavior, Sizes, edge_cases, generate
 
 SYSTEMS = Sizes(systems=250, users=3, system_groups=30, user_groups=2, applications=2)
 
@@ -183,7 +183,7 @@ def test_targets_must_be_one_known_type() -> None:
 
 
 def test_deleted_members_leave_short_and_empty_pages() -> None:
-    org = awkward()
+    org = edge_cases()
     group_id = next(i for i, group in org.system_groups.items() if group["name"] == "Full of holes")
     path = f"/api/v2/systemgroups/{group_id}/members"
     with serving(org) as api:
@@ -195,7 +195,7 @@ def test_deleted_members_leave_short_and_empty_pages() -> None:
 
 
 def test_a_vanished_group_is_listed_and_not_found() -> None:
-    org = awkward()
+    org = edge_cases()
     (group_id,) = org.vanished & org.system_groups.keys()
     with serving(org) as api:
         assert group_id in {row["id"] for row in api.all_rows("/api/v2/systemgroups", sort="name")}

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from simulator_client import serving
 
-from pipelines.simulator import Organization, awkward, generate
+from pipelines.simulator import Organization, edge_cases, generate
 
 SWAGGER = json.loads((Path(__file__).parent / "swagger_responses.json").read_text())
 
@@ -60,7 +60,7 @@ def test_lists_keep_to_the_swagger_files(path: str) -> None:
             _check(f"GET {path}", api.get(path, limit=100, skip=skip))
 
 
-@pytest.mark.parametrize("org", [generate(), awkward()], ids=["company", "awkward"])
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
 def test_the_graph_keeps_to_the_swagger_files(org: Organization) -> None:
     with serving(org) as api:
         for group_id in org.system_groups.keys() - org.vanished:
@@ -84,7 +84,7 @@ def test_searches_keep_to_the_swagger_files() -> None:
 
 
 def test_recorded_bodies_are_json_in_utf_8() -> None:
-    with serving(awkward()) as api:
+    with serving(edge_cases()) as api:
         answer = api.get("/api/systems", limit=100, sort="_id", fields="displayName")
         assert answer.headers["content-type"] == "application/json; charset=utf-8"
         assert "شركة" not in answer.text

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from simulator_client import serving, tiny
 
-from pipelines.simulator import ABSENT, Organization, awkward, generate, truth
+from pipelines.simulator import ABSENT, Organization, edge_cases, generate
+from pipelines.simulator.oracle import expected_tables
 
 Row = dict[str, Any]
 SECOND_OF_2021 = datetime(2021, 2, 3, 4, 5, 6, 789000, tzinfo=UTC)
@@ -44,7 +45,7 @@ def _by_key(*rows: Row) -> list[Row]:
 
 def test_systems_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    systems = truth(org)["systems"]
+    systems = expected_tables(org)["systems"]
     laptop = NO_SYSTEM | {
         "hostname": "laptop",
         "display_name": "Anna's laptop",
@@ -84,7 +85,7 @@ def test_systems_of_the_tiny_organisation() -> None:
 
 def test_users_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    found = truth(org)["users"]
+    found = expected_tables(org)["users"]
     account = {"activated": True, "suspended": False, "account_locked": False}
     reach = {"system_group_ids": [ids["office"]], "system_count": 1, "application_count": 1}
     users = {
@@ -110,7 +111,7 @@ def test_users_of_the_tiny_organisation() -> None:
 
 def test_applications_and_addresses_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    tables = truth(org)
+    tables = expected_tables(org)
     assert tables["applications"] == [
         {
             "application_id": ids["wiki"],
@@ -150,7 +151,7 @@ def _address(address: str, scope: str, systems: list[str], interfaces: list[str]
 
 def test_groups_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    tables = truth(org)
+    tables = expected_tables(org)
     office = {"group_id": ids["office"]}
     nothing = {"description": None, "email": None, "membership_method": "STATIC"}
     assert tables["system_groups"] == _by_key(
@@ -167,7 +168,7 @@ def test_groups_of_the_tiny_organisation() -> None:
 
 def test_bindings_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    tables = truth(org)
+    tables = expected_tables(org)
     office = {"group_id": ids["office"]}
     via = {"via_user_group_ids": [ids["staff"]]}
     assert tables["system_group_users"] == _by_key(
@@ -194,7 +195,7 @@ def test_bindings_of_the_tiny_organisation() -> None:
 
 def test_views_of_the_tiny_organisation() -> None:
     org, ids = tiny()
-    tables = truth(org)
+    tables = expected_tables(org)
     laptop = {"system_id": ids["laptop"]}
     by_office = {"via_group_ids": [ids["office"]]}
     assert tables["system_users"] == _by_key(
@@ -211,7 +212,7 @@ def test_views_of_the_tiny_organisation() -> None:
 
 def test_without_details_assets_are_ids() -> None:
     org, ids = tiny()
-    tables = truth(org, details=False, associations=("user_group",))
+    tables = expected_tables(org, details=False, associations=("user_group",))
     assert tables["systems"] == [
         {"system_id": ids["laptop"]}
         | NO_SYSTEM
@@ -236,15 +237,15 @@ def test_what_compiled_attributes_say_of_sudo_counts() -> None:
     ):
         with org.edit():
             org.compiled[ids["office"], ids["anna"]] = compiled
-        rows = truth(org)["system_group_users"]
+        rows = expected_tables(org)["system_group_users"]
         anna = next(row for row in rows if row["user_id"] == ids["anna"])
         assert (anna["sudo"], anna["sudo_without_password"]) == expected
 
 
-@pytest.mark.parametrize("org", [generate(), awkward()], ids=["company", "awkward"])
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
 def test_the_truth_is_what_the_api_delivers(org: Organization) -> None:
     """Read with the simplest reader there can be; sudo by the rule for compiled attributes."""
-    tables = truth(org)
+    tables = expected_tables(org)
     members, users, holders, edges = set(), set(), set(), set()
     with serving(org) as api:
         for group_id in org.system_groups.keys() - org.vanished:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.simulator import ABSENT, Sizes, generate, truth
+from pipelines.simulator import ABSENT, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
 
 Row = dict[str, Any]
 
@@ -29,7 +30,7 @@ Row = dict[str, Any]
 def test_times(text: object, expected: datetime | None) -> None:
     org = generate(1, Sizes.empty())
     org.add_system(lastContact=text)
-    assert truth(org)["systems"][0]["last_contact_at"] == expected
+    assert expected_tables(org)["systems"][0]["last_contact_at"] == expected
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_times(text: object, expected: datetime | None) -> None:
 def test_addresses(entry: Row, kept: tuple[str, str, str] | None) -> None:
     org = generate(1, Sizes.empty())
     org.add_system(networkInterfaces=[entry])
-    tables = truth(org)
+    tables = expected_tables(org)
     links = [(row["interface"], row["address"]) for row in tables["system_ipv4_addresses"]]
     assert links == ([kept[:2]] if kept else [])
     assert [row["scope"] for row in tables["ipv4_addresses"]] == ([kept[2]] if kept else [])

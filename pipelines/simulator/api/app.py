@@ -106,7 +106,7 @@ class Application:
         authorization = _header(scope, b"authorization")
         answer, routes = self._authenticate(call, _header(scope, b"x-api-key"), authorization)
         if routes is not None:
-            fault = self.behavior.fault_for(call)
+            fault = self.behavior.next_fault(call)
             request = Request(
                 call.number,
                 call.method,

@@ -152,7 +152,7 @@ class Behavior:
         """Seed the dice of the faults."""
         self._dice = random.Random(self.seed)  # noqa: S311 - reproducible faults, no cryptography
 
-    def fault_for(self, call: Call) -> Fault | None:
+    def next_fault(self, call: Call) -> Fault | None:
         """Return the fault that strikes this call, if any."""
         for fault in self.faults:
             if fault.strikes(call, self._dice):

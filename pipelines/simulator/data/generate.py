@@ -9,7 +9,7 @@ from pipelines.simulator.data import names
 from pipelines.simulator.data.devices import Devices
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.people import People
-from pipelines.simulator.data.records import Attributes, Dice, Record, secret
+from pipelines.simulator.data.records import Attributes, Record, Rng, secret
 
 WELL_KNOWN: Final = 24
 TEAM_SIZE: Final = 40
@@ -55,7 +55,7 @@ def generate(
         sizes: How many of each thing.
         now: The moment that dates lie before; the current time if None.
     """
-    org = Organization(f"Example Company {seed}", Dice(seed))
+    org = Organization(f"Example Company {seed}", Rng(seed))
     _Company(org, sizes, now or datetime.now(UTC)).build()
     return org
 

@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any
 
 from pipelines.simulator.data.keys import KeyHolder
-from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Dice, Ids, Record, Target
+from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Ids, Record, Rng, Target
 
 
 class Organization(KeyHolder):
@@ -35,7 +35,7 @@ class Organization(KeyHolder):
         version: Grows with every change.
     """
 
-    def __init__(self, name: str | None, rng: Dice) -> None:
+    def __init__(self, name: str | None, rng: Rng) -> None:
         super().__init__()
         self.lock = RLock()
         self.version = 0
@@ -252,13 +252,13 @@ class Organization(KeyHolder):
     def add_member(self, group_id: str, member_id: str, attributes: Attributes = None) -> None:
         """Put a system into a system group, or a user into a user group."""
         with self.edit():
-            self._members_of(group_id)[member_id] = attributes
+            self._group_members(group_id)[member_id] = attributes
 
     def remove_member(self, group_id: str, member_id: str) -> None:
         """Take a system out of a system group, or a user out of a user group, leaving no hole."""
         with self.edit():
-            del self._members_of(group_id)[member_id]
+            del self._group_members(group_id)[member_id]
 
-    def _members_of(self, group_id: str) -> dict[str, Attributes]:
+    def _group_members(self, group_id: str) -> dict[str, Attributes]:
         users = self.user_group_members.get(group_id)
         return self.members[group_id] if users is None else users

@@ -28,7 +28,7 @@ OBJECT_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 SECRET: Final = re.compile(r"simsecret[0-9a-f]{32}")
 
 
-class Dice(random.Random):
+class Rng(random.Random):
     """A seeded generator that also answers "does this happen?"."""
 
     def chance(self, share: float) -> bool:
@@ -43,7 +43,7 @@ class Ids:
         rng: Where the ids come from; equal generators give equal ids.
     """
 
-    def __init__(self, rng: Dice) -> None:
+    def __init__(self, rng: Rng) -> None:
         self._rng = rng
         self._machine = f"{rng.getrandbits(40):010x}"
         self._count = rng.getrandbits(16)
@@ -55,7 +55,7 @@ class Ids:
         return f"{seconds:08x}{self._machine}{self._count:06x}"
 
 
-def secret(rng: Dice) -> str:
+def secret(rng: Rng) -> str:
     """Return one line of text that can be told as a secret wherever it turns up."""
     return f"simsecret{rng.getrandbits(128):032x}"
 

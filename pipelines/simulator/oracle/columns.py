@@ -5,12 +5,12 @@ from typing import Final
 
 from pipelines.simulator.data.records import Record
 from pipelines.simulator.oracle.values import (
+    expected_value,
     inside,
     ipv4_addresses,
     moment,
     number,
     text,
-    truth_value,
 )
 
 Columns = Mapping[str, Callable[[Record], object]]
@@ -25,15 +25,15 @@ SYSTEM: Final[Columns] = {
     "arch": lambda r: text(r.get("arch")),
     "serial_number": lambda r: text(r.get("serialNumber")),
     "agent_version": lambda r: text(r.get("agentVersion")),
-    "active": lambda r: truth_value(r.get("active")),
+    "active": lambda r: expected_value(r.get("active")),
     "created_at": lambda r: moment(r.get("created")),
     "last_contact_at": lambda r: moment(r.get("lastContact")),
     "public_ip": lambda r: text(r.get("remoteIP")),
     "ipv4_addresses": lambda r: sorted({address for _, address in ipv4_addresses(r)}),
-    "disk_encrypted": lambda r: truth_value(inside(r, "fde", "active")),
-    "mfa_enabled": lambda r: truth_value(r.get("allowMultiFactorAuthentication")),
-    "ssh_root_login": lambda r: truth_value(r.get("allowSshRootLogin")),
-    "ssh_password_login": lambda r: truth_value(r.get("allowSshPasswordAuthentication")),
+    "disk_encrypted": lambda r: expected_value(inside(r, "fde", "active")),
+    "mfa_enabled": lambda r: expected_value(r.get("allowMultiFactorAuthentication")),
+    "ssh_root_login": lambda r: expected_value(r.get("allowSshRootLogin")),
+    "ssh_password_login": lambda r: expected_value(r.get("allowSshPasswordAuthentication")),
     "mdm_vendor": lambda r: text(inside(r, "mdm", "vendor")),
     "primary_user_id": lambda r: text(inside(r, "primarySystemUser", "id")),
 }
@@ -50,13 +50,13 @@ USER: Final[Columns] = {
     "first_name": lambda r: text(r.get("firstname")),
     "last_name": lambda r: text(r.get("lastname")),
     "state": lambda r: text(r.get("state")),
-    "activated": lambda r: truth_value(r.get("activated")),
-    "suspended": lambda r: truth_value(r.get("suspended")),
-    "account_locked": lambda r: truth_value(r.get("account_locked")),
-    "mfa_configured": lambda r: truth_value(inside(r, "mfa", "configured")),
-    "totp_enabled": lambda r: truth_value(r.get("totp_enabled")),
-    "global_admin": lambda r: truth_value(r.get("sudo")),
-    "passwordless_sudo": lambda r: truth_value(r.get("passwordless_sudo")),
+    "activated": lambda r: expected_value(r.get("activated")),
+    "suspended": lambda r: expected_value(r.get("suspended")),
+    "account_locked": lambda r: expected_value(r.get("account_locked")),
+    "mfa_configured": lambda r: expected_value(inside(r, "mfa", "configured")),
+    "totp_enabled": lambda r: expected_value(r.get("totp_enabled")),
+    "global_admin": lambda r: expected_value(r.get("sudo")),
+    "passwordless_sudo": lambda r: expected_value(r.get("passwordless_sudo")),
     "department": lambda r: text(r.get("department")),
     "job_title": lambda r: text(r.get("jobTitle")),
     "company": lambda r: text(r.get("company")),
@@ -64,8 +64,8 @@ USER: Final[Columns] = {
     "employee_id": lambda r: text(r.get("employeeIdentifier")),
     "employee_type": lambda r: text(r.get("employeeType")),
     "manager_id": lambda r: text(r.get("manager")),
-    "password_expired": lambda r: truth_value(r.get("password_expired")),
-    "password_never_expires": lambda r: truth_value(r.get("password_never_expires")),
+    "password_expired": lambda r: expected_value(r.get("password_expired")),
+    "password_never_expires": lambda r: expected_value(r.get("password_never_expires")),
     "created_at": lambda r: moment(r.get("created")),
 }
 
@@ -75,7 +75,7 @@ APPLICATION: Final[Columns] = {
     "display_label": lambda r: text(r.get("displayLabel")),
     "sso_type": lambda r: text(inside(r, "sso", "type")),
     "sso_url": lambda r: text(r.get("ssoUrl")),
-    "active": lambda r: truth_value(r.get("active")),
+    "active": lambda r: expected_value(r.get("active")),
     "created_at": lambda r: moment(r.get("created")),
 }
 

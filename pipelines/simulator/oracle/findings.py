@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from pipelines.simulator.oracle.graph import Graph, Rows, asset_row, group_row, system_row, user_row
 from pipelines.simulator.oracle.movements import Movements
-from pipelines.simulator.oracle.truth import Row, Tables
+from pipelines.simulator.oracle.tables import Row, Tables
 
 Findings = dict[str, Rows]
 
@@ -48,7 +48,7 @@ class _People(Graph):
                 )
                 for row in users
                 if row["suspended"] or row["account_locked"] or row["state"] == "SUSPENDED"
-                if self.reached_by(row["user_id"]) or held[row["user_id"]]
+                if self.reachable_users(row["user_id"]) or held[row["user_id"]]
             ],
             "users_without_mfa_with_sudo": [
                 user_row(
@@ -63,7 +63,7 @@ class _People(Graph):
             "users_without_systems": [
                 user_row(row, "state", "application_count")
                 for row in users
-                if row["resolved"] and not self.reached_by(row["user_id"])
+                if row["resolved"] and not self.reachable_users(row["user_id"])
                 if all(s["primary_user_id"] != row["user_id"] for s in self.systems.values())
             ],
         }
@@ -88,13 +88,13 @@ class _Devices(Graph):
                 )
                 for row in systems
                 if row["last_contact_at"] and row["last_contact_at"] < self._stale_before
-                if self.users_of(row["system_id"])
+                if self.group_members(row["system_id"])
             ],
             "systems_without_users": [
                 system_row(row, "group_ids")
                 for row in systems
                 if row["resolved"] and not row["primary_user_id"]
-                if not self.users_of(row["system_id"])
+                if not self.group_members(row["system_id"])
             ],
             "systems_in_no_group": [
                 system_row(row, "os", "primary_user_id")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipelines.simulator.oracle.truth import Row
+from pipelines.simulator.oracle.tables import Row
 
 Rows = list[dict[str, Any]]
 
@@ -36,12 +36,12 @@ class Graph:
         }
         return {each for each in self.held if each[0] not in off}
 
-    def reached_by(self, user_id: str) -> set[str]:
+    def reachable_users(self, user_id: str) -> set[str]:
         """Return the systems that the user reaches."""
         groups = [group for group, user in self.bindings if user == user_id]
         return set().union(*(self.members[group] for group in groups))
 
-    def users_of(self, system_id: str) -> set[str]:
+    def group_members(self, system_id: str) -> set[str]:
         """Return the users who reach the system."""
         return {user for group, user in self.bindings if system_id in self.members[group]}
 
@@ -58,7 +58,7 @@ class Graph:
         if user_id is None or user_id not in self.users:
             return False
         admin = self.users[user_id]["global_admin"]
-        return bool(self.sudo_groups(user_id) or (admin and self.reached_by(user_id)))
+        return bool(self.sudo_groups(user_id) or (admin and self.reachable_users(user_id)))
 
 
 def asset_row(kind: str, asset_id: str, name: str | None, **evidence: object) -> Row:
@@ -74,18 +74,18 @@ def asset_row(kind: str, asset_id: str, name: str | None, **evidence: object) ->
 def user_row(row: Row, *columns: str, **evidence: object) -> Row:
     """Return the row of a user, with some of its columns as evidence."""
     shown = {name: row[name] for name in columns}
-    return asset_row("users", str(row["user_id"]), name_of(row["username"]), **shown, **evidence)
+    return asset_row("users", str(row["user_id"]), asset_name(row["username"]), **shown, **evidence)
 
 
 def system_row(row: Row, *columns: str, **evidence: object) -> Row:
     """Return the row of a system, with some of its columns as evidence."""
     shown = {name: row[name] for name in columns}
     return asset_row(
-        "systems", str(row["system_id"]), name_of(row["hostname"]), **shown, **evidence
+        "systems", str(row["system_id"]), asset_name(row["hostname"]), **shown, **evidence
     )
 
 
-def name_of(value: object) -> str | None:
+def asset_name(value: object) -> str | None:
     """Return a name, if there is one."""
     return None if value is None else str(value)
 
@@ -94,5 +94,5 @@ def group_row(row: Row, *columns: str, **evidence: object) -> Row:
     """Return the row of a system group, with some of its columns as evidence."""
     shown = {name: row[name] for name in columns}
     return asset_row(
-        "system_groups", str(row["group_id"]), name_of(row["name"]), **shown, **evidence
+        "system_groups", str(row["group_id"]), asset_name(row["name"]), **shown, **evidence
     )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipelines.simulator.oracle.graph import Graph, Rows, name_of, system_row, user_row
-from pipelines.simulator.oracle.truth import Row, Tables
+from pipelines.simulator.oracle.graph import Graph, Rows, asset_name, system_row, user_row
+from pipelines.simulator.oracle.tables import Row, Tables
 
 _RIGHTS = ("sudo", "sudo_without_password")
 
@@ -21,7 +21,8 @@ class Movements:
     def __init__(self, now: Tables, before: Tables) -> None:
         self._now, self._before = Graph(now), Graph(before)
         self._labels = {
-            str(row["application_id"]): name_of(row["display_label"]) for row in now["applications"]
+            str(row["application_id"]): asset_name(row["display_label"])
+            for row in now["applications"]
         }
 
     def found(self) -> dict[str, Rows]:
@@ -92,7 +93,7 @@ class Movements:
         for user_id, row in self._now.users.items():
             had = self._rights_as_administrator(self._before.users.get(user_id, {}))
             gained = [name for name in self._rights_as_administrator(row) if name not in had]
-            reached = self._now.reached_by(user_id)
+            reached = self._now.reachable_users(user_id)
             if gained and reached:
                 yield user_row(
                     row,

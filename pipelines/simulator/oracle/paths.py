@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.oracle.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER
-from pipelines.simulator.oracle.reach import Reach, Sudo, sudo_of
-from pipelines.simulator.oracle.truth import Row
+from pipelines.simulator.oracle.reach import Reach, Sudo, combined_sudo
+from pipelines.simulator.oracle.tables import Row
 
 
 def system_paths(org: Organization) -> list[Row]:
@@ -21,7 +21,7 @@ def system_paths(org: Organization) -> list[Row]:
                 "hostname": SYSTEM["hostname"](org.systems.get(system_id, {})),
             }
             | _sudo("binding_", binding)
-            | _sudo("", reach.users_of[group_id][user_id].sudo)
+            | _sudo("", reach.group_members[group_id][user_id].sudo)
             | _global_admin(org, user_id)
             for group_id, systems in reach.systems_of.items()
             for user_id, user_group_id, binding in _ways(org, group_id)
@@ -45,10 +45,10 @@ def _ways(org: Organization, source_id: str) -> Iterator[tuple[str, str | None, 
     """Yield user, user group between or None, and what the binding says of sudo."""
     for (kind, target_id), attributes in org.bindings.get(source_id, {}).items():
         if kind == "user":
-            yield target_id, None, sudo_of(attributes)
+            yield target_id, None, combined_sudo(attributes)
         if kind == "user_group":
             for user_id in org.user_group_members.get(target_id, {}):
-                yield user_id, target_id, sudo_of(attributes)
+                yield user_id, target_id, combined_sudo(attributes)
 
 
 def _user(org: Organization, user_id: str) -> Row:

@@ -43,14 +43,14 @@ class Reach:
         self.systems_of: dict[str, set[str]] = {
             group_id: set(org.members.get(group_id, ())) - org.deleted for group_id in groups
         }
-        self.users_of = {group_id: self._grants(group_id) for group_id in groups}
+        self.group_members = {group_id: self._grants(group_id) for group_id in groups}
         applications = [app_id for app_id in org.applications if app_id not in org.vanished]
         self.holders_of = {app_id: self._grants(app_id) for app_id in applications}
 
     def _grants(self, source_id: str) -> dict[str, Grant]:
         grants: dict[str, Grant] = {}
         for (kind, target_id), attributes in self._org.bindings.get(source_id, {}).items():
-            sudo = sudo_of(attributes)
+            sudo = combined_sudo(attributes)
             if kind == "user":
                 grant = grants.setdefault(target_id, Grant())
                 grant.direct = True
@@ -60,14 +60,14 @@ class Reach:
                 for user_id, own in members.items():
                     grant = grants.setdefault(user_id, Grant())
                     grant.via.add(target_id)
-                    grant.sudo = most(grant.sudo, sudo, sudo_of(own))
+                    grant.sudo = most(grant.sudo, sudo, combined_sudo(own))
         for user_id, grant in grants.items():
-            said = sudo_of(self._org.compiled.get((source_id, user_id)))
+            said = combined_sudo(self._org.compiled.get((source_id, user_id)))
             grant.sudo = grant.sudo if said[0] is None else said
         return grants
 
 
-def sudo_of(attributes: Attributes) -> Sudo:
+def combined_sudo(attributes: Attributes) -> Sudo:
     """Return what an edge's attributes say of sudo; without a password needs it enabled."""
     sudo: Record | None = attributes.get("sudo") if isinstance(attributes, dict) else None
     if sudo is None:

@@ -18,7 +18,7 @@ def text(value: object) -> str | None:
     return str(value) if value not in (None, "") else None
 
 
-def truth_value(value: object) -> bool | None:
+def expected_value(value: object) -> bool | None:
     """Return a boolean; None if nothing is said."""
     return value if isinstance(value, bool) else None
 

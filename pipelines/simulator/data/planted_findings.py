@@ -23,7 +23,7 @@ STALE: Final = timedelta(days=30)
 SECOND: Final = timedelta(seconds=1)
 
 
-def violations(seed: int, now: datetime, sizes: Sizes = SMALL) -> Organization:
+def planted_findings(seed: int, now: datetime, sizes: Sizes = SMALL) -> Organization:
     """Return a company in which every finding has cases, and cases that only look like one.
 
     Args:
@@ -32,7 +32,7 @@ def violations(seed: int, now: datetime, sizes: Sizes = SMALL) -> Organization:
         sizes: How large it is beside the planted cases.
     """
     org = generate(seed, sizes, now)
-    _Violations(org, now).plant()
+    _PlantedFindings(org, now).plant()
     return org
 
 
@@ -41,7 +41,7 @@ def sudo(*, enabled: bool = True, without_password: bool = False) -> Attributes:
     return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
 
 
-class _Violations:
+class _PlantedFindings:
     """Plants the cases, one method for each kind of thing."""
 
     def __init__(self, org: Organization, now: datetime) -> None:

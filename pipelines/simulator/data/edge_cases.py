@@ -4,7 +4,7 @@ from itertools import cycle
 from typing import Final
 
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import ABSENT, Attributes, Dice, Record, secret
+from pipelines.simulator.data.records import ABSENT, Attributes, Record, Rng, secret
 
 TEXTS: Final = (
     "Zoë Müller-Łukasiewicz",
@@ -91,13 +91,13 @@ POLICY_STATS: Final[tuple[object, ...]] = (
 BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
 
 
-def awkward(seed: int = 1) -> Organization:
+def edge_cases(seed: int = 1) -> Organization:
     """Return a small organisation with every quirk at once; equal seeds give equal ones."""
-    builder = _Awkward(Organization(None, Dice(seed)))
+    builder = _EdgeCases(Organization(None, Rng(seed)))
     return builder.build()
 
 
-class _Awkward:
+class _EdgeCases:
     """Collects the awkward cases, one method for each kind of thing."""
 
     def __init__(self, org: Organization) -> None:

@@ -13,7 +13,7 @@ from pipelines.simulator.oracle.columns import (
     USER,
     Columns,
 )
-from pipelines.simulator.oracle.reach import Reach, Sudo, inverted, most, sudo_of
+from pipelines.simulator.oracle.reach import Reach, Sudo, combined_sudo, inverted, most
 from pipelines.simulator.oracle.values import ipv4_addresses, scope, text
 
 Row = dict[str, object]
@@ -22,7 +22,7 @@ Tables = dict[str, list[Row]]
 TARGETS: Final = ("user", "user_group", "policy", "policy_group", "command")
 
 
-def truth(
+def expected_tables(
     org: Organization,
     *,
     associations: Collection[str] = TARGETS,
@@ -57,7 +57,7 @@ class _Tables:
         self._holders = reach.holders_of if details else {}
         self._systems = org.systems if details else {}
         self._groups_of_system = inverted(reach.systems_of)
-        self._groups_of_user = inverted(reach.users_of)
+        self._groups_of_user = inverted(reach.group_members)
         self._systems_of_user = {
             user_id: _union(reach.systems_of[group_id] for group_id in groups)
             for user_id, groups in self._groups_of_user.items()
@@ -92,8 +92,8 @@ class _Tables:
             | _own(SYSTEM, self._systems.get(system_id))
             | self._system_groups(system_id)
             | {
-                "user_count": len(self._users_on(system_id)),
-                "application_count": self._count_applications(self._users_on(system_id)),
+                "user_count": len(self._system_user_ids(system_id)),
+                "application_count": self._count_applications(self._system_user_ids(system_id)),
                 "resolved": system_id in self._systems,
             }
             | _own(SYSTEM_POLICIES, self._systems.get(system_id))
@@ -111,10 +111,10 @@ class _Tables:
             "group_names": sorted(name for name in names if name is not None),
         }
 
-    def _users_on(self, system_id: str) -> set[str]:
+    def _system_user_ids(self, system_id: str) -> set[str]:
         groups = frozenset(self._groups_of_system.get(system_id, ()))
         if groups not in self._users_of_groups:
-            self._users_of_groups[groups] = _union(self._reach.users_of[g] for g in groups)
+            self._users_of_groups[groups] = _union(self._reach.group_members[g] for g in groups)
         return self._users_of_groups[groups]
 
     def _count_applications(self, users: Iterable[str]) -> int | None:
@@ -188,7 +188,7 @@ class _Tables:
             | _own(SYSTEM_GROUP, self._org.system_groups[group_id])
             | {
                 "system_count": len(reach.systems_of.get(group_id, ())),
-                "user_count": len(reach.users_of.get(group_id, ())),
+                "user_count": len(reach.group_members.get(group_id, ())),
             }
             for group_id in sorted(self._org.system_groups)
         ]
@@ -209,14 +209,14 @@ class _Tables:
                 "via_user_group_ids": sorted(users[user_id].via),
             }
             | _sudo_columns(users[user_id].sudo)
-            for group_id, users in sorted(self._reach.users_of.items())
+            for group_id, users in sorted(self._reach.group_members.items())
             for user_id in sorted(users)
         ]
 
     def _association_rows(self) -> list[Row]:
         return [
             {"group_id": group_id, "target_type": kind, "target_id": target_id}
-            | _sudo_columns(sudo_of(attributes))
+            | _sudo_columns(combined_sudo(attributes))
             | {"attributes": _allowed(attributes)}
             for group_id in sorted(self._reach.systems_of)
             for (kind, target_id), attributes in sorted(
@@ -250,9 +250,9 @@ class _Tables:
         rows: list[Row] = []
         for system_id in self._system_ids():
             groups = self._groups_of_system.get(system_id, set())
-            for user_id in sorted(self._users_on(system_id)):
+            for user_id in sorted(self._system_user_ids(system_id)):
                 granting = sorted(groups & self._groups_of_user[user_id])
-                sudo = most(*(self._reach.users_of[g][user_id].sudo for g in granting))
+                sudo = most(*(self._reach.group_members[g][user_id].sudo for g in granting))
                 key: Row = {"system_id": system_id, "user_id": user_id, "via_group_ids": granting}
                 rows.append(key | _sudo_columns(sudo))
         return rows
@@ -261,7 +261,7 @@ class _Tables:
         rows: list[Row] = []
         for system_id in self._system_ids():
             counts: dict[str, int] = {}
-            for user_id in self._users_on(system_id):
+            for user_id in self._system_user_ids(system_id):
                 for application_id in self._apps_of_user.get(user_id, ()):
                     counts[application_id] = counts.get(application_id, 0) + 1
             rows.extend(
