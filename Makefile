@@ -45,7 +45,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(OLD_DUCKDB): tests/load/duckdb-1.2.lock
+$(OLD_DUCKDB): tests/data/duckdb-1.2.lock
 	@$(PYTHON) -m venv $(@D)
 	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 		--only-binary :all: -r $< && touch $@ \
@@ -58,7 +58,7 @@ lock: $(INSTALLED)
 		--no-emit-index-url --no-header --no-annotate --no-strip-extras --all-extras \
 		pyproject.toml -o requirements.lock
 	echo 'duckdb==1.2.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate - -o tests/load/duckdb-1.2.lock
+		--generate-hashes --no-emit-index-url --no-header --no-annotate - -o tests/data/duckdb-1.2.lock
 
 clean:
 	rm -rf .venv .venv-duckdb-1.2 .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -153,8 +153,8 @@ def _what_stays(name: str, result: RunResult) -> str:
     if result.was_committed:
         remedy = f"run {name}" if object_store_url() else "rebuild"
         return (
-            f"the snapshot is in the history, but {published_place(published_file(name))} could not "
-            f"be renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
+            f"the snapshot is in the history, but {published_place(published_file(name))} "
+            f"could not be renewed; mend the cause and run `jumpcloud-inventory {remedy}`"
         )
     if result.was_committed is None:
         return "whether it was published cannot be asked now; what was published before stays"

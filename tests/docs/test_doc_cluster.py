@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
-from test_doc_deployment import settings_of
 
 from assets_defs.runs.instance import DAGSTER_HOME_VARIABLE
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, WORK_VARIABLE
+from tests.docs.test_doc_deployment import settings_of
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment" / "cluster"
 PAGE = (ROOT / "docs" / "cluster.md").read_text()
 UNITS = sorted(FOLDER.glob("*.service"))

@@ -2,14 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 import pytest
 
 from assets_defs.cli.main import main
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "commands.md"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OPTION = re.compile(r"--[a-z][a-z-]*")

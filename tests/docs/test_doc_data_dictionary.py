@@ -8,8 +8,9 @@ import pytest
 from pipelines.docgen.data_dictionary import data_dictionary
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
+from tests.support import ROOT
 
-PAGE = Path(__file__).parents[2] / "docs" / "data-dictionary.md"
+PAGE = ROOT / "docs" / "data-dictionary.md"
 
 
 Column = tuple[str, str, str, str | None]

@@ -10,8 +10,8 @@ import pytest
 
 from assets_defs.cli.main import main
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE
+from tests.support import ROOT
 
-ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "deployment"
 SERVICES = sorted(FOLDER.glob("*.service"))
 PAGE = (ROOT / "docs" / "deployment.md").read_text()

@@ -1,12 +1,12 @@
 """docs/jumpcloud-setup.md names the calls, scopes and hosts that the code has."""
 
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from pipelines.config.integration import REGION_URLS, TOKEN_URLS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
+from tests.support import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "jumpcloud-setup.md").read_text()
+PAGE = (ROOT / "docs" / "jumpcloud-setup.md").read_text()
 
 
 def test_every_call_is_there_with_its_least_scope() -> None:

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -12,8 +11,9 @@ from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import KeepSnapshots, Settings, parse_settings
 from pipelines.config.thresholds import Thresholds
+from tests.support import ROOT
 
-PAGE = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+PAGE = (ROOT / "docs" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
 MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule, Thresholds)
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]

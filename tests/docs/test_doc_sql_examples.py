@@ -7,12 +7,13 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Publisher, Pulled
 
 from pipelines.publish.reader import locked_down
 from pipelines.simulator import Organization, Sizes, generate
+from tests.support import ROOT
+from tests.support.publisher import Publisher, Pulled
 
-PAGE = Path(__file__).parents[2] / "docs" / "sql-examples.md"
+PAGE = ROOT / "docs" / "sql-examples.md"
 EXAMPLE = re.compile(
     r"^### (?P<title>.+?)\n(?P<why>.+?)^```sql\n(?P<sql>.+?)^```\n\nAnswer: (?P<answer>.+?)\n",
     re.MULTILINE | re.DOTALL,

@@ -1,0 +1,89 @@
+"""The brake: what looks like a lost permission is not published as a mass removal."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import duckdb
+
+from pipelines.simulator import Server, Sizes, generate
+from tests.support.cli import Installation
+from tests.support.publisher import published_content
+
+PUBLISH_ALONE = """
+import sys
+import dagster as dg
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.runs.instance import prepare_home
+prepare_home()
+from assets_defs.definitions import defs
+tables = ("snapshots", "changes", "integrations", "inventory_duckdb")
+done = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
+    partition_key="acme",
+    asset_selection=[dg.AssetKey(["inventory", table]) for table in tables],
+    instance=dg.DagsterInstance.get(),
+    raise_on_error=False,
+)
+sys.exit(not done.success)
+"""
+
+
+def test_the_brake_holds_until_someone_releases_it(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    installation.set_integrations(acme=serve(organization))
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = published_content(installation.data)
+    systems = organization.systems
+    gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
+    names = [str(systems[each]["hostname"]) for each in gone[:30]]
+    for system_id in gone[:30]:
+        organization.remove_system(system_id)
+
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 1
+    assert "30 of 60 systems vanished since the last snapshot (30 now)" in done.stderr
+    assert ", ".join(names[:10]) in done.stderr.replace("\n", "")
+    assert names[10] not in done.stderr
+    assert published_content(installation.data) == before
+
+    done = installation.run("run", "--accept-removals", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        removed = "SELECT count(*) FROM changes WHERE asset_type = 'systems' AND change = 'removed'"
+        assert connection.sql(removed).fetchall() == [(30,)]
+
+
+def test_after_the_brake_only_a_new_look_at_the_organisation_counts(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    server = serve(organization)
+    installation.set_integrations(acme=server)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = published_content(installation.data)
+    systems, deleted = dict(organization.systems), set(organization.deleted)
+    for system_id in list(systems)[:40]:
+        organization.remove_system(system_id)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 1
+
+    alone = subprocess.run(
+        [sys.executable, "-c", PUBLISH_ALONE],
+        env=installation.environment
+        | {"JUMPCLOUD_INVENTORY_HOME": str(installation.data), "ACME_KEY": organization.api_key},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert "are not of one whole pull that passed its checks" in alone.stderr
+    assert alone.returncode == 1
+    assert published_content(installation.data) == before
+
+    with organization.edit():
+        organization.systems, organization.deleted = systems, deleted
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        assert connection.sql("SELECT count(*) FROM systems").fetchall() == [(60,)]

@@ -1,0 +1,28 @@
+"""The simulated organisation that needs no key, by the command."""
+
+import duckdb
+
+from tests.support.cli import Installation
+
+
+def test_the_demo_needs_no_key(installation: Installation) -> None:
+    done = installation.run("demo")
+    assert done.returncode == 0, done.stderr
+    for words in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
+        assert words in done.stdout
+    assert done.stdout.count("SELECT") == 3
+    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
+        assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
+        counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
+    said = " ".join(done.stderr.split())
+    for finding, count in counts:
+        assert (f": {count} (findings.{finding})" in said) == bool(count), finding
+    assert not installation.file.exists()
+
+
+def test_the_demo_shows_no_change_where_there_was_none(installation: Installation) -> None:
+    for _ in range(2):
+        assert installation.run("demo").returncode == 0
+    with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
+        assert file.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
+        assert file.sql("FROM changes").fetchall() == []

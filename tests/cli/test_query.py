@@ -1,0 +1,346 @@
+"""`sql`, `diff` and `forget` as their user meets them."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import Result
+
+from pipelines.history.manifest import Manifest
+from pipelines.publish.database import build_duckdb_file
+from pipelines.report.render import write_report
+from pipelines.schema.tables import TABLES
+from pipelines.simulator import Organization, Sizes, generate
+from pipelines.storage.atomic import write_parquet
+from tests.support.publisher import Publisher, Pulled, on_day
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return generate(sizes=SMALL)
+
+
+@pytest.fixture
+def pulled(organization: Organization, pull: Callable[..., Pulled]) -> Pulled:
+    return pull(organization)
+
+
+@pytest.fixture
+def published(publisher: Publisher, pulled: Pulled) -> Manifest:
+    return publisher.publish(on_day(0, pulled))
+
+
+@pytest.mark.usefixtures("published")
+def test_a_query_is_answered_in_each_form(ask: Callable[..., Result], tmp_path: Path) -> None:
+    query = "SELECT system_id, group_ids, created_at FROM systems ORDER BY system_id"
+    rows = json.loads(ask("sql", query, "--format", "json").stdout)
+    assert len(rows) == SMALL.systems
+    table = ask("sql", query)
+    assert f"  {SMALL.systems} rows" in table.stdout
+    by_csv = csv.DictReader(StringIO(ask("sql", query, "--format", "csv").stdout))
+    assert [json.loads(row["group_ids"]) for row in by_csv] == [row["group_ids"] for row in rows]
+    output = tmp_path / "systems.parquet"
+    written = ask("sql", query, "--format", "parquet", "--output", str(output))
+    assert (written.exit_code, written.stdout) == (0, "")
+    assert pq.read_table(output)["system_id"].to_pylist() == [row["system_id"] for row in rows]
+    assert [path.name for path in tmp_path.glob("*systems*")] == ["systems.parquet"]
+    asked = ask("sql", "-", "--format", "csv", entered="SELECT count(*) AS n FROM systems")
+    assert asked.stdout.split() == ['"n"', str(SMALL.systems)]
+    nothing = ask("sql", "FROM systems WHERE FALSE", "--format", "json")
+    assert (nothing.exit_code, nothing.stdout) == (0, "[]\n")
+
+
+@pytest.mark.usefixtures("published")
+def test_an_answer_wider_than_the_terminal_has_a_line_for_each_column(
+    ask: Callable[..., Result],
+) -> None:
+    query = "SELECT *, chr(27) AS odd, NULL AS nothing FROM systems ORDER BY system_id"
+    (first, *_), rows = json.loads(ask("sql", query, "--format", "json").stdout), SMALL.systems
+    lines = ask("sql", query).stdout.splitlines()
+    assert [line.strip("─") for line in lines if line.startswith("─[")] == [
+        f"[ {number} ]" for number in range(1, rows + 1)
+    ]
+    told = dict(re.split(r" *│ ", line, maxsplit=1) for line in lines[1 : len(first) + 1])
+    assert told.keys() == first.keys()
+    assert told["system_id"] == first["system_id"]
+    assert json.loads(told["group_ids"]) == first["group_ids"]
+    assert (told["odd"], told["nothing"]) == ("\\u001b", "NULL")
+    many = ask("sql", "SELECT s.* FROM systems s, range(10)").stdout.splitlines()
+    assert many[-1] == "The first 40 rows; --format csv or json has all."
+    assert len([line for line in many if line.startswith("─[")]) == 40
+
+
+FORBIDDEN = {
+    "DROP TABLE systems": "read-only mode",
+    "INSERT INTO changes FROM changes": "read-only mode",
+    "COPY systems TO '{folder}/stolen.csv'": "disabled by configuration",
+    "EXPORT DATABASE '{folder}/stolen'": "disabled by configuration",
+    "ATTACH '{folder}/new.duckdb'": "disabled by configuration",
+    "FROM read_text('{folder}/secret.txt')": "disabled by configuration",
+    "FROM '{folder}/secret.parquet'": "disabled by configuration",
+    "FROM glob('{folder}/*')": "disabled by configuration",
+    "SET enable_external_access = true": "configuration has been locked",
+    "RESET lock_configuration": "configuration has been locked",
+    "LOAD httpfs": "disabled through configuration",
+    # Variables of the program are no tables.
+    "FROM relation": "Table with name relation does not exist",
+    "SELEC 1": 'syntax error at or near "SELEC"',
+    "SELECT error('on ' || 'the way') FROM systems": "on the way",
+    "SELECT ('x' || chr(27) || '[2J')::INT": "'x\\u001b[2J'",
+    "": "there is no query",
+}
+
+
+@pytest.mark.usefixtures("published")
+def test_a_query_touches_nothing_else(ask: Callable[..., Result], publisher: Publisher) -> None:
+    folder = publisher.home / "other"
+    folder.mkdir()
+    (folder / "secret.txt").write_text("secret")
+    (folder / "secret.parquet").symlink_to(next(publisher.home.rglob("part-0.parquet")))
+    before = contents(publisher.home)
+    for query, words in FORBIDDEN.items():
+        for form in ("table", "csv", "json"):
+            done = ask("sql", query.format(folder=folder), "--format", form)
+            assert done.exit_code == 1, query
+            assert done.stderr.startswith("Error: ")
+            assert words in done.stderr
+            assert contents(publisher.home) == before
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Every file and folder below."""
+    paths = folder.rglob("*")
+    return {path: path.read_bytes() if path.is_file() else b"" for path in paths}
+
+
+@pytest.mark.usefixtures("published")
+def test_a_reader_that_has_enough_ends_the_query(publisher: Publisher) -> None:
+    command = [str(COMMAND), "sql", "FROM range(10_000_000)", "--format", "csv"]
+    command += ["--data-dir", str(publisher.home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stdout.readline() == b'"range"\n'
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+def test_an_output_that_cannot_be_is_refused(
+    published: Manifest, ask: Callable[..., Result], tmp_path: Path
+) -> None:
+    query = f"FROM snapshots WHERE snapshot_id = '{published.snapshot_id}'"
+    link = tmp_path / "link"
+    link.symlink_to("/dev/null")
+    for output in (link, tmp_path / "missing" / "file", tmp_path / "link" / "file"):
+        done = ask("sql", query, "--format", "parquet", "--output", str(output))
+        assert done.exit_code == 1
+        assert f"{output}: name a plain file in a directory that exists" in done.stderr
+    assert link.is_symlink()
+    done = ask("sql", query, "--format", "parquet")
+    assert done.exit_code == 2
+    assert "--format parquet needs --output FILE" in done.stderr
+
+
+def test_a_failed_query_leaves_the_output_as_it_was(
+    published: Manifest, ask: Callable[..., Result], tmp_path: Path
+) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("before")
+    condition = f"snapshot_id = '{published.snapshot_id}'"
+    query = f"SELECT CASE WHEN {condition} THEN error('x') END FROM snapshots"
+    assert ask("sql", query, "--format", "csv", "--output", str(output)).exit_code == 1
+    assert output.read_text() == "before"
+    assert [path.name for path in tmp_path.glob("*out*")] == ["out.csv"]
+
+
+@pytest.mark.parametrize("command", [["sql", "FROM systems"], ["diff"], ["sql", "x", "--at", "y"]])
+def test_where_nothing_was_published_a_question_says_so_and_writes_nothing(
+    command: list[str], ask: Callable[..., Result], publisher: Publisher
+) -> None:
+    done = ask(*command)
+    assert done.exit_code == 1
+    assert "no inventory has been published here yet" in done.stderr
+    assert not publisher.home.exists()
+
+
+def test_a_past_inventory_answers_and_says_which_it_is(
+    published: Manifest,
+    organization: Organization,
+    pull: Callable[..., Pulled],
+    publisher: Publisher,
+    ask: Callable[..., Result],
+) -> None:
+    organization.add_system()
+    publisher.publish(on_day(1, pull(organization)))
+    count = "SELECT count(*) AS n FROM systems"
+    now = ask("sql", count, "--format", "csv")
+    then = ask("sql", count, "--format", "csv", "--at", published.snapshot_id)
+    assert (now.stdout.split()[1], then.stdout.split()[1]) == ("13", "12")
+    assert then.stderr == f"acme: {published.snapshot_id}\n"
+    unknown = ask("sql", count, "--at", "20240101T000000Z", "--integration", "acme")
+    assert unknown.exit_code == 1
+    assert f"the nearest: {published.snapshot_id}" in unknown.stderr
+    other = ask("sql", count, "--at", published.snapshot_id, "--integration", "acne")
+    assert "no integration 'acne' was published; there are: acme" in other.stderr
+
+
+def test_a_difference_in_each_form(
+    published: Manifest,
+    organization: Organization,
+    pull: Callable[..., Pulled],
+    publisher: Publisher,
+    ask: Callable[..., Result],
+) -> None:
+    name = '=HYPERLINK("http://evil")'
+    user_id = organization.add_user(username=name)
+    latest = publisher.publish(on_day(1, pull(organization)))
+    text = ask("diff").stdout
+    assert text.splitlines() == [
+        f"acme: {published.snapshot_id} -> {latest.snapshot_id}",
+        "  users: 1 added",
+        f"    + {name} ({user_id})",
+    ]
+    (row,) = json.loads(ask("diff", published.snapshot_id, "--format", "json").stdout)
+    assert row.pop("new_value")["username"] == name
+    assert row == {
+        "integration": "acme",
+        "before_snapshot_id": published.snapshot_id,
+        "after_snapshot_id": latest.snapshot_id,
+        "asset_type": "users",
+        "asset_id": user_id,
+        "name": name,
+        "column_name": "",
+        "change": "added",
+        "old_value": None,
+    }
+    # A spreadsheet would run it.
+    (cells,) = csv.DictReader(StringIO(ask("diff", "--format", "csv").stdout))
+    assert cells["name"] == f"'{name}"
+    assert json.loads(cells["new_value"])["username"] == name
+    same = ask("diff", latest.snapshot_id, "--format", "json", "--integration", "acme")
+    assert same.stdout == "[]\n"
+    assert ask("diff", "a", "b", "c").exit_code == 2
+
+
+def test_what_cannot_be_compared_is_said(
+    published: Manifest,
+    organization: Organization,
+    pull: Callable[..., Pulled],
+    publisher: Publisher,
+    ask: Callable[..., Result],
+) -> None:
+    assert "only one snapshot" in ask("diff").stderr
+    publisher.publish(on_day(1, pull(organization, details=False)))
+    done = ask("diff")
+    assert done.exit_code == 0
+    assert "acme: not compared, as not pulled both times: systems, users" in done.stderr
+    publisher.history.commit(published.without_tables())
+    done = ask("diff", published.snapshot_id)
+    assert done.exit_code == 1
+    assert "were removed, as keep_snapshots says; the nearest that are kept: " in done.stderr
+
+
+def test_an_integration_is_forgotten_wherever_it_was(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    publisher.publish(on_day(0, pulled), "kept")
+    publisher.publish(on_day(1, pulled), "gone")
+    report = publisher.home / "report.html"
+    write_report(publisher.file, report)
+    assert "gone" in report.read_text()
+    staged = publisher.home / "parquet" / "inventory" / "systems"
+    for path in (staged / "gone.parquet", staged / ".gone.parquet.12", staged / "kept.parquet"):
+        write_parquet(pulled.tables["systems"], path)
+    (publisher.home / "spool" / "gone").mkdir(parents=True)
+
+    assert "integration 'kept' is in the settings" in ask("forget", "kept").stderr
+    unknown = ask("forget", "acme")
+    assert unknown.exit_code == 2
+    assert "nothing is kept of an integration 'acme'; there are: gone, kept" in unknown.stderr
+    before = contents(publisher.home)
+    refused = ask("forget", "gone", entered="n\n")
+    assert refused.exit_code == 1
+    assert "Remove 'gone' with 1 snapshots" in refused.stdout
+    unanswered = ask("forget", "gone")
+    assert unanswered.exit_code == 1
+    assert "nobody answered, so nothing was removed; --yes asks nobody" in unanswered.stderr
+    assert before.items() <= contents(publisher.home).items()
+
+    assert ask("forget", "gone", entered="y\n").exit_code == 0
+    left = [path for path in publisher.home.rglob("*") if "gone" in path.name]
+    assert left == [publisher.home / "locks" / "gone"]
+    assert "gone" not in report.read_text()
+    for table in TABLES:
+        names = publisher.rows(f"SELECT DISTINCT integration FROM {table}")
+        assert names in ([], [{"integration": "kept"}])
+    assert ask("forget", "gone", "--yes").exit_code == 2
+
+
+def test_what_a_crash_left_of_a_forgotten_integration_can_be_forgotten(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    publisher.publish(pulled, "gone")
+    manifests = publisher.history.root / "_manifests" / "integration=gone"
+    # As it is when the manifests are aside and the power fails.
+    manifests.rename(manifests.with_name(".integration=gone"))
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("FROM integrations") == []
+    assert ask("forget", "gone", "--yes").exit_code == 0
+    assert not [path for path in publisher.history.root.rglob("*") if "gone" in path.name]
+
+
+def test_the_last_integration_leaves_empty_tables(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    publisher.publish(pulled, "gone")
+    assert ask("forget", "gone", "--yes").exit_code == 0
+    for table in TABLES:
+        assert publisher.rows(f"FROM {table}") == []
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def spoil_a_page(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(20) + content[24:])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, cut, spoil_a_page])
+def test_a_damaged_file_of_the_history_is_named_with_what_can_be_done(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result], spoil: Callable[[Path], None]
+) -> None:
+    first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))
+    publisher.publish(on_day(2, pulled), "gone")
+    part = publisher.history.part("snapshots", "kept", first.snapshot_id)
+    spoil(part)
+    manifest = publisher.history.manifest_path("kept", first.snapshot_id)
+    before = publisher.file.read_bytes()
+    at = ("--at", second.snapshot_id)
+    for command in (
+        ("rebuild",),
+        ("sql", *at, "FROM systems"),
+        ("export", *at, "--format", "csv"),
+        ("forget", "gone", "--yes"),
+    ):
+        done = ask(*command)
+        assert done.exit_code == 1
+        assert f"Error: {part}: is missing or damaged." in done.stderr
+        assert f"remove {manifest} to give that snapshot up" in done.stderr
+        assert publisher.file.read_bytes() == before
+    manifest.unlink()
+    assert ask("rebuild").exit_code == 0
+    ids = publisher.rows("SELECT integration, snapshot_id FROM snapshots")
+    assert ids == [{"integration": "kept", "snapshot_id": second.snapshot_id}]

@@ -1,0 +1,374 @@
+"""The command as its user meets it: a process of its own, real Dagster runs, exit codes."""
+
+import json
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.schema.tables import INVENTORY_TABLES
+from pipelines.schema.views import VIEWS
+from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
+from pipelines.simulator.oracle import expected_tables
+from tests.support.cli import COMMAND, Installation
+from tests.support.publisher import (
+    Publisher,
+    Pulled,
+    as_truth,
+    on_day,
+    published_content,
+    tables_in,
+)
+
+SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+
+
+def test_a_run_publishes_the_truth_and_no_secret(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate()
+    installation.set_integrations(acme=serve(organization))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    assert "450" in done.stdout
+    assert str(installation.file) in done.stdout
+    assert "inventory/systems" in done.stderr
+
+    expected = expected_tables(organization)
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        for table in INVENTORY_TABLES:
+            order = ", ".join(table.key)
+            rows = connection.sql(f"FROM {table.name} ORDER BY {order}").to_arrow_table()
+            assert as_truth(rows.to_pylist()) == expected[table.name], table.name
+        for view in VIEWS:
+            rows = connection.sql(f"FROM {view.name} ORDER BY ALL").to_arrow_table()
+            assert as_truth(rows.to_pylist()) == expected[view.name], view.name
+
+    secrets = {*organization.secrets(), organization.api_key}
+    assert_no_secret_below(installation.folder, secrets)
+    assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+
+
+def test_a_field_that_the_api_starts_to_send_is_named_and_not_kept(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    organization.update(next(iter(organization.systems)), riskScore="value-of-it")
+    installation.set_integrations(acme=serve(organization, Behavior(whole_records=True)))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    assert "systems: the API sends fields that nobody knew: riskScore" in done.stderr
+    secrets = {*organization.secrets(), organization.api_key, "value-of-it"}
+    assert_no_secret_below(installation.folder, secrets)
+
+
+def test_service_accounts_and_key_files_publish_and_leave_no_secret(
+    installation: Installation, serve: Callable[..., Server], tmp_path: Path
+) -> None:
+    one, two = generate(1, SMALL), generate(2, SMALL)
+    servers = [serve(one, Behavior(tokens_end_at={25})), serve(two)]
+    key_file = tmp_path / "two.key"
+    key_file.touch(mode=0o600)
+    key_file.write_text(f"{two.api_key}\n")
+    keys = (
+        'client_id_env = "ONE_ID"\nclient_secret_env = "ONE_SECRET"',
+        f'api_key_file = "{key_file}"',
+    )
+    entries = [
+        f'[[integration]]\nname = "{name}"\nbase_url = "{server.base_url}"\n{key}\n'
+        for name, server, key in zip(("one", "two"), servers, keys, strict=True)
+    ]
+    settings = installation.folder / "integrations.toml"
+    settings.write_text("\n".join(entries))
+    arguments = ("run", "--config", str(settings))
+    account = {"ONE_ID": one.client_id, "ONE_SECRET": one.client_secret}
+    done = installation.run(*arguments, **account)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        counted = connection.sql("SELECT integration, systems FROM integrations ORDER BY 1")
+        assert counted.fetchall() == [("one", 30), ("two", 30)]
+
+    key_file.chmod(0o640)
+    done_later = installation.run(*arguments, "two")
+    assert done_later.returncode == 2
+    assert f"api_key_file {key_file} is open to others (mode 0640)" in done_later.stderr
+    refused = installation.run(*arguments, "one", **account | {"ONE_SECRET": "simsecret-old"})
+    assert refused.returncode == 1
+    assert "check ONE_ID and ONE_SECRET" in refused.stderr
+
+    secrets = {one.client_id, "simsecret-old", *servers[0].tokens, *one.secrets(), *two.secrets()}
+    assert len(servers[0].tokens) == 2
+    assert_no_secret_below(installation.folder, secrets)
+    for each in (done, done_later, refused):
+        assert "Traceback" not in each.stderr
+        assert not [secret for secret in secrets if secret in each.stdout + each.stderr]
+
+
+def assert_no_secret_below(folder: Path, secrets: set[str]) -> None:
+    """Neither in the bytes of any file nor in the values that compression hides."""
+    assert len(secrets) > 1
+    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
+        text = path.read_bytes().decode("utf-8", "replace")
+        if path.suffix == ".parquet":
+            text += json.dumps(pq.read_table(path, partitioning=None).to_pylist(), default=str)
+        if path.suffix == ".duckdb":
+            with duckdb.connect(path, read_only=True) as connection:
+                names = [row[0] for row in connection.sql("SHOW TABLES").fetchall()]
+                text += "".join(str(connection.sql(f"FROM {name}").fetchall()) for name in names)
+        assert not [secret for secret in secrets if secret in text], path
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (None, "refused the API key (401)"),
+        (Fault("/systems$", "forbidden"), "scope systems.readonly"),
+        (Fault("/systemgroups$", "redirect"), "check region and base_url"),
+    ],
+    ids=["wrong key", "missing role", "redirect"],
+)
+def test_a_failure_is_one_clear_line_and_changes_nothing(
+    fault: Fault | None, words: str, installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(acme=server)
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    before = published_content(installation.data)
+    key = organization.api_key if fault else "jca_wrong_key_0123456789"
+    server.behavior.faults.extend([fault] if fault else [])
+    done = installation.run("run", ACME_KEY=key)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert key not in done.stderr + done.stdout
+    assert published_content(installation.data) == before
+
+
+def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=Sizes(systems=250, users=5, system_groups=2, applications=0))
+    group = max(organization.members, key=lambda each: len(organization.members[each]))
+
+    def grow(_: int, __: object) -> None:
+        organization.add_member(group, organization.add_system())
+
+    installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 1
+    assert f"systemgroups_members/{group}: its announced total moves" in done.stderr
+    assert not installation.file.exists()
+    members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        (run,) = instance.get_runs()
+        events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
+    checks = [
+        event.asset_check_evaluation_data
+        for event in events
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION
+    ]
+    assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
+
+
+def test_one_failing_integration_does_not_stop_another(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    one, two = generate(1, SMALL), generate(2, SMALL)
+    installation.set_integrations(one=serve(one), two=serve(two))
+    done = installation.run("run", ONE_KEY="jca_wrong", TWO_KEY=two.api_key)
+    assert done.returncode == 1
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        assert connection.sql("SELECT integration FROM integrations").fetchall() == [("two",)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--config", "nowhere.toml"], "nowhere.toml: cannot be read"),
+        (["run", "acne"], "no integration is named 'acne'"),
+        (["run", "--bogus"], "No such option"),
+        (["runn"], "No such command"),
+    ],
+)
+def test_a_usage_error_exits_2(
+    arguments: list[str], words: str, installation: Installation
+) -> None:
+    done = installation.run(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_key_is_named(installation: Installation) -> None:
+    done = installation.run("run")
+    assert done.returncode == 2
+    assert "environment variable JUMPCLOUD_API_KEY is not set" in done.stderr
+    assert not installation.file.exists()
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(installation: Installation) -> None:
+    key = "jca_0123456789abcdef0123456789abcdef0123"
+    settings = installation.folder / "integrations.toml"
+    for fields in (f'name = "{key}"', f'name = "acme"\napi_key_env = "{key}"'):
+        settings.write_text(f"[[integration]]\n{fields}\n")
+        done = installation.run("run", "--config", str(settings))
+        assert done.returncode == 2
+        assert "looks like a key" in done.stderr
+        assert key not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize("data_dir", ["", "file", "file/below", "/proc/nope"])
+def test_a_data_directory_that_cannot_be_written_is_named(
+    data_dir: str, installation: Installation
+) -> None:
+    (installation.folder / "file").write_text("")
+    done = installation.run("run", "--data-dir", data_dir, JUMPCLOUD_API_KEY="k")
+    assert done.returncode == 2
+    assert "--data-dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_no_enabled_integration_is_an_error(installation: Installation) -> None:
+    path = installation.folder / "integrations.toml"
+    path.write_text('[[integration]]\nname = "acme"\nenabled = false\n')
+    done = installation.run("run", "--config", str(path))
+    assert done.returncode == 2
+    assert "every integration is disabled" in done.stderr
+
+
+def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    theirs, ours = socket.socketpair()
+    behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)])
+    with theirs, ours:
+
+        def tell(number: int, _: object) -> None:
+            if number == 3:
+                ours.send(b".")
+
+        behavior.on_call = tell
+        server = serve(organization, behavior)
+        installation.set_integrations(acme=server)
+        environment = installation.environment | {"ACME_KEY": organization.api_key}
+        with subprocess.Popen(
+            [COMMAND, "run"], cwd=installation.folder, env=environment, stderr=subprocess.PIPE
+        ) as first:
+            theirs.recv(1)
+            done = installation.run("run", ACME_KEY=organization.api_key)
+            first.kill()
+    assert done.returncode == 1
+    assert "a run of integration 'acme' is under way already" in done.stderr
+    server.behavior.faults.clear()
+    # The kernel has freed the lock of the run that was killed.
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+
+
+def test_runs_of_two_integrations_at_once_publish_both(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organizations = {"one": generate(1, SMALL), "two": generate(2, SMALL)}
+    installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
+    keys = {f"{name.upper()}_KEY": each.api_key for name, each in organizations.items()}
+    done = installation.run("run", **keys)
+    assert done.returncode == 0, done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        counts = "SELECT integration, count(*) FROM systems GROUP BY ALL ORDER BY ALL"
+        assert connection.sql(counts).fetchall() == [(name, 30) for name in organizations]
+    assert len(json.loads((installation.data / "rates.json").read_text())) == 2
+
+
+def test_a_report_that_cannot_be_written_holds_no_publication_up_and_is_told(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization = generate(sizes=SMALL)
+    installation.set_integrations(acme=serve(organization))
+    report = installation.data / "report.html"
+    (report / "in the way").mkdir(parents=True)
+    reason = f"{report}: cannot be written (Is a directory)"
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stderr.split())
+    assert f"published, but without a new report: {reason}" in said
+    assert len(tables_in(installation.file)["systems"]) == SMALL.systems
+    key = dg.AssetCheckKey(dg.AssetKey(["inventory", "inventory_duckdb"]), "report_written")
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+    assert record.status.value == "FAILED"
+    assert record.event
+    evaluation = record.event.get_dagster_event().asset_check_evaluation_data
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+    assert reason in str(evaluation.metadata["failure"].value)
+
+    done = installation.run("rebuild")
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: {reason}; when that is mended")
+    (report / "in the way").rmdir()
+    report.rmdir()
+    assert installation.run("rebuild").returncode == 0
+    assert "acme" in report.read_text()
+
+
+def test_a_run_thins_the_history_as_set(
+    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=SMALL)
+    publisher = Publisher(installation.data)
+    pulled = pull(organization)
+    old = [publisher.publish(on_day(day, pulled)).snapshot_id for day in range(3)]
+    installation.set_integrations(acme=serve(organization))
+    with (installation.folder / "integrations.toml").open("a") as file:
+        file.write('[keep_snapshots]\nall_for_days = 1\nthen = "none"\n')
+        file.write("[findings]\nstale_days = 7\n")
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    kept = {each.snapshot_id: each.has_tables for each in publisher.history.manifests()}
+    newest = max(kept)
+    assert kept == {old[0]: False, old[1]: False, old[2]: True, newest: True}
+    published = tables_in(installation.file)
+    assert len(published["snapshots"]) == 4
+    assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
+    found = publisher.rows("FROM findings.summary ORDER BY ALL")
+    assert installation.run("rebuild").returncode == 0
+    assert tables_in(installation.file) == published
+    # Without the settings: they are those of the snapshot.
+    assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
+    assert publisher.rows("FROM findings.summary ORDER BY ALL") == found
+
+
+def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    organization: Organization = generate(sizes=SMALL)
+    hanging, ours = socket.socketpair()
+    with hanging, ours:
+
+        def tell(number: int, _: object) -> None:
+            if number == 3:
+                ours.send(b".")
+
+        behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)], on_call=tell)
+        installation.set_integrations(acme=serve(organization, behavior))
+        with subprocess.Popen(
+            [COMMAND, "run"],
+            cwd=installation.folder,
+            env=installation.environment | {"ACME_KEY": organization.api_key},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            hanging.recv(1)  # calls are under way
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=25)  # less than a read may take
+    assert process.returncode == 130
+    assert "acme: interrupted" in errors
+    assert "Traceback" not in errors
+    assert not installation.file.exists()

@@ -1,0 +1,131 @@
+"""Failures of runs that a terminal, cron or a timer started: told to the webhook, once each."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pipelines.simulator import Server, Sizes, generate
+from pipelines.storage.locks import is_held
+from tests.support.cli import Installation
+from tests.support.webhook import Webhook, served_webhook
+
+PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
+SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
+WRONG = "jca_not_the_key_of_anybody"
+# Ends the process of a run as the kernel does where memory is short.
+KILLS_ITSELF = """
+import os, signal, sys
+if sys.orig_argv[3:5] == ["run", "killed"]:
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+# Ends it with an error that nobody foresaw.
+SURPRISES = """
+import sys
+if sys.orig_argv[3:5] == ["run", "odd"]:
+    import assets_defs.cli.run
+    def surprise(*given, **named):
+        raise ZeroDivisionError("s3cr3t-of-a-surprise")
+    assets_defs.cli.run.refresh = surprise
+"""
+
+
+@pytest.fixture
+def webhook(installation: Installation) -> Iterator[Webhook]:
+    with served_webhook(PATH) as hook:
+        installation.environment |= {"ALERTS": hook.url, "NO_PROXY": "127.0.0.1"}
+        yield hook
+
+
+def name_the_webhook(installation: Installation) -> None:
+    settings = installation.folder / "integrations.toml"
+    settings.write_text('alert_webhook_env = "ALERTS"\n' + settings.read_text())
+
+
+def test_a_run_that_fails_is_told_and_ends_as_it_would_without(
+    installation: Installation, serve: Callable[..., Server], webhook: Webhook
+) -> None:
+    installation.set_integrations(acme=serve(generate(sizes=SMALL)))
+    silent = installation.run("run", ACME_KEY=WRONG)
+    assert (silent.returncode, "alert" in silent.stderr, webhook.posts) == (1, False, [])
+
+    name_the_webhook(installation)
+    webhook.statuses = [200, 404]
+    done = installation.run("run", ACME_KEY=WRONG)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-2:] == [
+        "acme: nothing was published; what was published before stays",
+        "acme: alert sent",
+    ]
+    (post,) = webhook.posts
+    assert (post["integration"], post["event"]) == ("acme", "failed")
+    assert "refused the API key (401)" in post["cause"]
+    assert "jumpcloud-inventory run acme" in post["remedy"]
+    assert post["run_id"]
+
+    # Before a run begins, its key is looked for.
+    keyless = installation.run("run")
+    assert keyless.returncode == 2
+    assert keyless.stderr.splitlines()[1:] == [
+        "acme: alert not sent: the webhook of ALERTS answered 404"
+    ]
+    assert "environment variable ACME_KEY is not set" in webhook.posts[1]["cause"]
+    assert not is_held(installation.data / "locks" / "acme")
+    for said in (done.stderr, keyless.stderr, str(webhook.posts)):
+        assert WRONG not in said
+        assert "s3cr3t" not in said
+
+
+def test_each_of_many_that_fails_is_told_once_also_one_that_was_killed(
+    installation: Installation, serve: Callable[..., Server], webhook: Webhook
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(good=server, bad=server, killed=server)
+    name_the_webhook(installation)
+    (installation.folder / "sitecustomize.py").write_text(KILLS_ITSELF)
+    done = installation.run(
+        "run",
+        GOOD_KEY=organization.api_key,
+        BAD_KEY=WRONG,
+        KILLED_KEY=organization.api_key,
+        PYTHONPATH=str(installation.folder),
+    )
+    assert done.returncode == 1
+    assert "1 of 3 integrations published" in done.stdout
+    said = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]
+    assert "good: published" in said
+    assert "killed: its process was killed" in said
+    assert sorted(line for line in said if "alert" in line) == [
+        "bad: alert sent",
+        "killed: alert sent",
+    ]
+    causes = {post["integration"]: post["cause"] for post in webhook.posts}
+    assert causes.keys() == {"bad", "killed"}
+    assert len(webhook.posts) == 2
+    assert "(401)" in causes["bad"]
+    assert causes["killed"] == "its process was killed"
+
+
+def test_one_of_many_that_ends_unexpectedly_is_not_said_to_be_killed(
+    installation: Installation, serve: Callable[..., Server], webhook: Webhook
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(good=server, odd=server)
+    name_the_webhook(installation)
+    (installation.folder / "sitecustomize.py").write_text(SURPRISES)
+    done = installation.run(
+        "run",
+        GOOD_KEY=organization.api_key,
+        ODD_KEY=organization.api_key,
+        PYTHONPATH=str(installation.folder),
+    )
+    assert done.returncode == 1
+    assert "1 of 2 integrations published" in done.stdout
+    (post,) = webhook.posts
+    assert post["integration"] == "odd"
+    assert post["cause"].startswith("its process ended unexpectedly")
+    assert post["cause"] in done.stderr
+    for said in (done.stderr, str(webhook.posts)):
+        assert "killed" not in said
+        assert "s3cr3t" not in said

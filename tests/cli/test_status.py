@@ -1,0 +1,110 @@
+"""What `status` says of integrations, from Dagster's instance and the history."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import dagster as dg
+import pytest
+
+from assets_defs.sensors.status_table import report_status
+from pipelines.simulator import Server, Sizes, generate
+from tests.support.cli import Installation
+
+SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
+
+
+def test_status_tells_success_failure_and_what_is_switched_off(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    good, bad = generate(1, SIZES), generate(2, SIZES)
+    installation.set_integrations(good=serve(good), bad=serve(bad), off=serve(generate(3, SIZES)))
+    settings = installation.folder / "integrations.toml"
+    settings.write_text(settings.read_text() + "enabled = false\n")
+    keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
+    assert installation.run("run", **keys).returncode == 1
+
+    told = installation.run("status")
+    assert told.returncode == 0, told.stderr
+    assert "bad: " in told.stdout
+    assert "JumpCloud refused the API key (401)" in told.stdout
+    (off,) = (line for line in told.stdout.splitlines() if re.match(r"\W+off\b", line))
+    assert "disabled" in off
+    assert told.stdout.count("disabled") == 1
+    statuses = {
+        each["name"]: each for each in json.loads(installation.run("status", "--json").stdout)
+    }
+    assert statuses["good"]["last_run"]["result"] == "success"
+    assert statuses["good"]["assets"]["systems"] == SIZES.systems
+    assert statuses["good"]["current_run"] is None
+    last, following = (
+        datetime.fromisoformat(statuses["good"][name])
+        for name in ("last_success_at", "next_run_at")
+    )
+    assert last < following
+    assert (following.hour % 12, following.minute) == (0, 17)
+    assert statuses["bad"]["last_run"]["result"] == "failure"
+    assert "(401)" in statuses["bad"]["last_run"]["words"]
+    assert statuses["bad"]["last_success_at"] is None
+    assert statuses["off"]["enabled"] is False
+    assert statuses["off"]["last_run"] is None
+    assert statuses["off"]["next_run_at"] is None
+
+
+def test_status_of_a_name_that_is_not_there_names_those_that_are(
+    installation: Installation, serve: Callable[..., Server]
+) -> None:
+    installation.set_integrations(good=serve(generate(1, SIZES)))
+    done = installation.run("status", "better")
+    assert done.returncode == 2
+    assert "no integration is named 'better'; there are: good" in done.stderr
+
+
+def test_without_settings_status_says_where_the_demo_is(installation: Installation) -> None:
+    demo = installation.data / "demo"
+    demo.mkdir(parents=True)
+    (demo / "integrations.toml").write_text('[[integration]]\nname = "demo"\n')
+    told = installation.run("status")
+    assert "jumpcloud" in told.stdout
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("no settings file is named, so this is the integration of the env")
+    options = line.partition(": status ")[2].split()
+    told = installation.run("status", "--json", *options)
+    assert [each["name"] for each in json.loads(told.stdout)] == ["demo"]
+    assert told.stderr == ""
+
+
+def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installation) -> None:
+    wide, narrow = (
+        installation.run("status", FORCE_COLOR="1", COLUMNS=columns, TERM="xterm").stdout
+        for columns in ("200", "60")
+    )
+    assert "┃" in wide
+    assert "┃" not in narrow
+    told = dict(re.split(r" *│ ", line) for line in narrow.splitlines() if "│" in line)
+    assert told["integration"] == "jumpcloud"
+    assert told["type"] == "jumpcloud cloud"
+    assert told["last run"] == "never"
+
+
+def test_the_table_of_the_ui_says_why_a_run_failed(
+    installation: Installation, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = generate(1, SIZES), generate(2, SIZES)
+    installation.set_integrations(good=serve(good), bad=serve(bad))
+    keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
+    assert installation.run("run", **keys).returncode == 1
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "integrations.toml"))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(installation.data))
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        look = report_status.evaluate_tick(dg.build_sensor_context(instance=instance))
+    (event,) = look.asset_events
+    assert isinstance(event, dg.AssetMaterialization)
+    table = event.metadata["integrations"]
+    assert isinstance(table, dg.TableMetadataValue)
+    errors = {str(each.data["integration"]): str(each.data["error"]) for each in table.records}
+    assert errors.keys() == {"good", "bad"}
+    assert errors["good"] == ""
+    assert "JumpCloud refused the API key (401)" in errors["bad"]
+    assert "\n" not in errors["bad"]

@@ -1,0 +1,294 @@
+"""What Dagster loads: assets with their meaning, a job, and schedules that run by default."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+
+from pipelines.errors import InventoryError
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
+from pipelines.simulator import Fault, Provider, Server, Sizes, generate
+from pipelines.storage.locks import locked
+from tests.support import ROOT
+
+SETTINGS = """
+[[integration]]
+name = "acme"
+api_key_env = "ACME_KEY"
+[[integration]]
+name = "acme-two"
+enabled = false
+[[integration]]
+name = "acme_two"
+enabled = false
+[[integration]]
+name = "keyless"
+api_key_env = "NOT_SET_KEY"
+[[integration]]
+name = "weekday"
+api_key_env = "ACME_KEY"
+schedule = { cron = "30 6 * * 1-5", timezone = "Europe/Berlin" }
+"""
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    folder = tmp_path_factory.mktemp("definitions")
+    (folder / "integrations.toml").write_text(SETTINGS)
+    return {
+        "JUMPCLOUD_INVENTORY_CONFIG": str(folder / "integrations.toml"),
+        "JUMPCLOUD_INVENTORY_HOME": str(folder / "data"),
+        "ACME_KEY": "jca_key",
+    }
+
+
+@pytest.fixture(scope="module")
+def automation(environment: dict[str, str]) -> Iterator[ModuleType]:
+    """The module as it is loaded with these settings; other tests load none of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        yield import_module("assets_defs.schedules")
+
+
+@pytest.fixture(scope="module")
+def definitions(automation: ModuleType) -> dg.Definitions:
+    defs = import_module(f"{automation.__package__}.definitions").defs
+    assert isinstance(defs, dg.Definitions)
+    return defs
+
+
+def test_every_endpoint_and_every_table_is_an_asset(definitions: dg.Definitions) -> None:
+    keys = {tuple(key.path) for key in definitions.resolve_all_asset_keys()}
+    assert keys == (
+        {("jumpcloud", name) for name in [*ENDPOINTS, "completeness", "pulls"]}
+        | {("inventory", table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)}
+        | {("inventory", "inventory_duckdb"), ("inventory", "status")}
+    )
+
+
+def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
+    for spec in definitions.resolve_all_asset_specs():
+        assert spec.description, spec.key
+        assert spec.group_name in {"jumpcloud", "inventory", "publication"}, spec.key
+        assert spec.kinds, spec.key
+        assert spec.owners, spec.key
+        if spec.key.path[-1] == "status":
+            continue  # of all integrations, and reported by a sensor
+        assert spec.partitions_def, spec.key
+
+
+def test_what_is_published_goes_stale_when_two_ticks_bring_nothing(
+    definitions: dg.Definitions,
+) -> None:
+    policy = dg.FreshnessPolicy.time_window(
+        warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
+    )
+    for spec in definitions.resolve_all_asset_specs():
+        wanted = policy if spec.group_name == "publication" else None
+        assert spec.freshness_policy == wanted, spec.key
+
+
+def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
+    specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+    for table in (*INVENTORY_TABLES, *RUN_TABLES):
+        schema = specs[dg.AssetKey(["inventory", table.name])].metadata["dagster/column_schema"]
+        assert [(c.name, c.type, c.description) for c in schema.columns] == [
+            (c.name, c.type, c.description) for c in table.published_columns
+        ]
+
+
+def test_each_time_has_a_running_schedule(definitions: dg.Definitions) -> None:
+    schedules = definitions.get_repository_def().schedule_defs
+    assert {(each.cron_schedule, each.execution_timezone) for each in schedules} == {
+        ("17 */12 * * *", "UTC"),
+        ("30 6 * * 1-5", "Europe/Berlin"),
+    }
+    assert all(each.default_status.value == "RUNNING" for each in schedules)
+
+
+def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
+        # What lacks its key runs as well: its failure is what `status` and the alerts tell.
+        assert requests == [(name, f"{name}:{tick.isoformat()}") for name in ("acme", "keyless")]
+        assert "acme-two: disabled in the settings" in capfd.readouterr().err
+
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="__ASSET_JOB",  # as started from the asset graph
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+        )
+        later = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert [each.partition_key for each in later.run_requests or []] == ["keyless"]
+        assert "acme: its last run is still under way" in capfd.readouterr().err
+
+
+def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    abandoned, places = (
+        import_module(name) for name in ("assets_defs.runs.stale", "pipelines.workspace")
+    )
+    monkeypatch.setattr(abandoned, "STARTUP_GRACE", timedelta(0))
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="refresh_inventory",
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+        )
+        with locked(places.run_lock("acme")):
+            data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+            assert "acme" not in {each.partition_key for each in data.run_requests or []}
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert "acme" in {each.partition_key for each in data.run_requests or []}
+        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+
+
+def test_a_tick_that_was_broken_off_asks_again_for_the_runs_of_its_own(
+    automation: ModuleType, definitions: dg.Definitions, fast_tmp_path: Path
+) -> None:
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        for name, hour in (("acme", 12), ("keyless", 0)):
+            of_tick = f"{name}:{tick.replace(hour=hour).isoformat()}"
+            tags = {automation.PARTITION_TAG: name, "dagster/run_key": of_tick}
+            instance.add_run(dg.DagsterRun(job_name="refresh_inventory", tags=tags))
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert [each.partition_key for each in data.run_requests or []] == ["acme"]
+
+
+def test_a_tick_ends_no_run_that_may_be_on_another_machine(
+    automation: ModuleType,
+    definitions: dg.Definitions,
+    fast_tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    abandoned = import_module("assets_defs.runs.stale")
+    monkeypatch.setattr(abandoned, "STARTUP_GRACE", timedelta(0))
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    launcher = {
+        "module": "assets_defs.celery.launcher",
+        "class": "WatchingCeleryRunLauncher",
+        "config": {"broker": "redis://127.0.0.1:1/0", "backend": "redis://127.0.0.1:1/1"},
+    }
+    with dg.DagsterInstance.local_temp(
+        str(fast_tmp_path), overrides={"run_launcher": launcher}
+    ) as instance:
+        instance.add_run(
+            dg.DagsterRun(
+                job_name="refresh_inventory",
+                tags={automation.PARTITION_TAG: "acme"},
+                status=dg.DagsterRunStatus.STARTED,
+            )
+        )
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        assert "acme" not in {each.partition_key for each in data.run_requests or []}
+        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+        with pytest.raises(InventoryError, match="a run of integration 'acme' is under way"):
+            abandoned.require_no_remote_run(instance, "acme")
+        abandoned.require_no_remote_run(instance, "keyless")
+
+
+def test_a_tick_finds_the_organisations_of_a_provider(
+    definitions: dg.Definitions, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
+    provider = Provider(generate(1, sizes), generate(2, sizes))
+    settings = fast_tmp_path / "integrations.toml"
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(fast_tmp_path / "data"))
+    monkeypatch.setenv("MSP_KEY", provider.api_key)
+    (fast_tmp_path / "dagster").mkdir()
+
+    def partitions(hour: int) -> set[str | None]:
+        tick = datetime(2026, 1, 1, hour, 17, tzinfo=UTC)
+        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        return {each.partition_key for each in data.run_requests or []}
+
+    with (
+        Server(provider) as server,
+        dg.DagsterInstance.local_temp(str(fast_tmp_path / "dagster")) as instance,
+    ):
+        settings.write_text(
+            '[[integration]]\nname = "msp"\ndiscover_organizations = true\n'
+            f'base_url = "{server.base_url}"\napi_key_env = "MSP_KEY"\n'
+        )
+        server.behavior.faults = [Fault("", "reset")]
+        assert partitions(0) == {"msp"}  # fails, and so tells that they are not known yet
+        server.behavior.faults = []
+        found = {f"msp-{each.id}" for each in provider.organizations}
+        assert partitions(12) == found
+        server.behavior.faults = [Fault("", "reset")]
+        assert partitions(0) == found
+        assert found | {"msp"} == set(instance.get_dynamic_partitions("integrations"))
+
+
+def evaluated(
+    definitions: dg.Definitions, name: str, tick: datetime, instance: dg.DagsterInstance
+) -> ScheduleExecutionData:
+    schedule = definitions.get_repository_def().get_schedule_def(name)
+    context = dg.build_schedule_context(
+        instance=instance,
+        scheduled_execution_time=tick,
+        repository_def=definitions.get_repository_def(),
+    )
+    return schedule.evaluate_tick(context)
+
+
+def test_the_partitions_follow_the_settings(
+    automation: ModuleType, definitions: dg.Definitions
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
+        context = dg.build_sensor_context(
+            instance=instance, repository_def=definitions.get_repository_def()
+        )
+        result = import_module("assets_defs.sensors.partition_sync").integrations_of_settings(
+            context
+        )
+        requests = {
+            type(each).__name__: sorted(each.partition_keys)
+            for each in result.dynamic_partitions_requests
+        }
+    assert requests == {
+        "AddDynamicPartitionsRequest": ["acme-two", "acme_two", "keyless", "weekday"],
+        "DeleteDynamicPartitionsRequest": ["gone"],
+    }
+
+
+def test_dagster_accepts_the_workspace(environment: dict[str, str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
+        cwd=ROOT,
+        env=os.environ | environment | {"DAGSTER_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr

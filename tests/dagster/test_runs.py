@@ -1,0 +1,48 @@
+"""A run that was ended from outside while its process goes on: it publishes nothing."""
+
+import subprocess
+import threading
+from pathlib import Path
+
+import dagster as dg
+
+from pipelines.simulator import Behavior, Server, Sizes, generate
+from tests.support.cli import COMMAND, Installation
+
+TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
+PATIENCE_SECONDS = 120
+
+
+def test_what_was_taken_for_dead_publishes_nothing(installation: Installation) -> None:
+    organization = generate(1, TINY)
+    called, released = threading.Event(), threading.Event()
+
+    def hold(*_: object) -> None:
+        called.set()
+        released.wait(PATIENCE_SECONDS)
+
+    with Server(organization, behavior=Behavior(on_call=hold)) as server:
+        installation.set_integrations(acme=server)
+        environment = installation.environment | {"ACME_KEY": organization.api_key}
+        with subprocess.Popen(
+            [COMMAND, "run"],
+            cwd=installation.folder,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert called.wait(PATIENCE_SECONDS)
+            end_all(installation.data / "dagster")
+            released.set()
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 1
+    assert "acme: this run was ended from outside (failure)" in said
+    assert not installation.file.exists()
+    assert not list((installation.data / "history").rglob("*.*"))
+
+
+def end_all(dagster_home: Path) -> None:
+    """End the runs as Dagster's run monitoring does with those whose worker is gone."""
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        instance.report_run_failed(run)

@@ -1,0 +1,325 @@
+"""Alerts as a webhook receives them, and what becomes of one that does not want them."""
+
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import tenacity
+
+from assets_defs.assets.raw_tables import pull as pull_assets
+from assets_defs.jobs import refresh_inventory
+from assets_defs.resources import ParquetStore
+from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
+from assets_defs.runs.status import read_statuses
+from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
+from pipelines.config.settings import Settings, load_settings
+from pipelines.notifications import SENT, Alert, send_alert
+from pipelines.simulator import Sizes, generate
+from pipelines.storage.locks import release
+from pipelines.workspace import run_lock
+from tests.support.publisher import Publisher, Pulled, on_day
+from tests.support.webhook import Webhook, served_webhook
+
+VARIABLE = "TEST_ALERT_WEBHOOK"
+PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
+ALERT = Alert("acme", "failed", "the key was refused (401).", "Renew it", "run-7")
+SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    with served_webhook(PATH) as hook:
+        monkeypatch.setenv(VARIABLE, hook.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield hook
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tries come at once, and silence is soon taken for none."""
+    monkeypatch.setattr("pipelines.notifications._post.retry.wait", tenacity.wait_none())
+    monkeypatch.setattr("pipelines.notifications.TIMEOUT_SECONDS", (3.0, 0.2))
+
+
+def settings(**given: object) -> Settings:
+    document = {"alert_webhook_env": VARIABLE, "integration": [{"name": "acme"}]}
+    return Settings.model_validate(document | given)
+
+
+def test_the_json_form_has_a_field_for_each_fact(webhook: Webhook) -> None:
+    assert send_alert(ALERT, settings()) == SENT
+    assert webhook.posts == [
+        {
+            "text": (
+                "jumpcloud-inventory: integration 'acme': the last run failed: the key was "
+                "refused (401). Renew it"
+            ),
+            "integration": "acme",
+            "event": "failed",
+            "cause": "the key was refused (401).",
+            "remedy": "Renew it",
+            "run_id": "run-7",
+        }
+    ]
+    assert webhook.paths == [PATH]
+
+
+def test_the_slack_form_is_text_that_commands_nothing(webhook: Webhook) -> None:
+    alert = Alert("acme", "late", "<!channel> & <https://example.net|click>", "None")
+    assert send_alert(alert, settings(alert_format="slack")) == SENT
+    (post,) = webhook.posts
+    assert list(post) == ["text"]
+    assert "&lt;!channel&gt; &amp; &lt;https://example.net|click&gt;" in post["text"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_passing_refusal_is_tried_again(status: int, webhook: Webhook) -> None:
+    webhook.statuses = [status, status]
+    assert send_alert(ALERT, settings()) == SENT
+    assert len(webhook.posts) == 3
+
+
+@pytest.mark.parametrize(
+    ("statuses", "posts"), [([404], 1), ([403], 1), ([302], 1), ([307], 1), ([502] * 9, 3)]
+)
+def test_a_webhook_that_refuses_or_redirects_is_told_by_its_status(
+    statuses: list[int], posts: int, webhook: Webhook, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    webhook.statuses = list(statuses)
+    said = send_alert(ALERT, settings())
+    assert said == f"not sent: the webhook of {VARIABLE} answered {statuses[0]}"
+    assert webhook.paths == [PATH] * posts
+    assert_no_address(said + caplog.text)
+
+
+@pytest.mark.parametrize("answer", [None, b"HTTP/1.1", b"nonsense\r\n\r\n"])
+def test_a_webhook_that_hangs_or_talks_nonsense_is_left_alone(
+    answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with ExitStack() as stack:
+        server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+
+        def serve() -> None:
+            for _ in range(3):
+                try:
+                    connection = stack.enter_context(server.accept()[0])
+                except OSError:
+                    return
+                connection.recv(65536)
+                connection.sendall(answer or b"")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        monkeypatch.setenv(VARIABLE, f"http://127.0.0.1:{server.getsockname()[1]}{PATH}")
+        said = send_alert(ALERT, settings())
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert said.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
+    assert_no_address(said + caplog.text)
+
+
+def free_port() -> int:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"http://127.0.0.1:{{port}}{PATH}",
+        f"ftp://127.0.0.1{PATH}",
+        f"127.0.0.1{PATH}",
+        f"http://[::1{PATH}",
+        f"http://{'x' * 64}.invalid{PATH}",
+        f"http://.{PATH}",
+        f"http://127.0.0.1:99999{PATH}",
+        f"https://user:pass word@\x7f{PATH}",
+    ],
+)
+def test_an_address_that_leads_nowhere_is_not_repeated(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    monkeypatch.setenv(VARIABLE, address.format(port=free_port()))
+    said = send_alert(ALERT, settings())
+    assert said.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
+    assert_no_address(said + caplog.text)
+
+
+def assert_no_address(text: str) -> None:
+    assert "s3cr3t" not in text
+    assert "127.0.0.1" not in text
+
+
+def test_without_a_webhook_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no alert_webhook_env" in send_alert(ALERT, settings(alert_webhook_env=None))
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert send_alert(ALERT, settings()) == (
+        f"not sent: the environment variable {VARIABLE} is not set"
+    )
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A settings file that names the webhook; the sensors read it at each look."""
+    (tmp_path / "integrations.toml").write_text(
+        f'alert_webhook_env = "{VARIABLE}"\n'
+        '[[integration]]\nname = "acme"\napi_key_env = "NOT_SET_KEY"\n'
+        '[[integration]]\nname = "other"\napi_key_env = "NOT_SET_KEY"\n'
+        '[[integration]]\nname = "off"\nenabled = false\n'
+    )
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(tmp_path / "integrations.toml"))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
+
+
+def look(
+    sensor: dg.SensorDefinition,
+    instance: dg.DagsterInstance,
+    cursor: str | None,
+    definitions: dg.Definitions | None = None,
+) -> tuple[str, str | None]:
+    """One evaluation: what its tick says, and where the next goes on."""
+    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=definitions)
+    data = sensor.evaluate_tick(context)
+    return data.skip_message or "", data.cursor
+
+
+def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
+    """The id of a run of `acme`, whose key is not set."""
+    run = definitions.resolve_job_def("refresh_inventory").execute_in_process(
+        instance=instance, partition_key="acme", tags=tags, raise_on_error=False
+    )
+    assert not run.success
+    return run.run_id
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
+    webhook: Webhook, fast_tmp_path: Path
+) -> None:
+    defs = dg.Definitions(
+        assets=[pull_assets],
+        jobs=[refresh_inventory],
+        resources={"parquet": ParquetStore(root=str(fast_tmp_path))},
+    )
+    sensor = alert_on_failure
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        instance.add_dynamic_partitions("integrations", ["acme"])
+        fail = partial(failed_run, defs, instance)
+        fail()
+        _, cursor = look(sensor, instance, None, defs)
+        assert webhook.posts == []  # what failed before the first look is old
+
+        run_id = fail()
+        said, cursor = look(sensor, instance, cursor, defs)
+        assert said == SENT
+        (post,) = webhook.posts
+        assert (post["integration"], post["event"], post["run_id"]) == ("acme", "failed", run_id)
+        assert "environment variable NOT_SET_KEY is not set" in post["cause"]
+        assert "jumpcloud-inventory run acme" in post["remedy"]
+        assert post["cause"] in post["text"]
+
+        _, cursor = look(sensor, instance, cursor, defs)
+        fail(**{"dagster/will_retry": "true"})
+        said, cursor = look(sensor, instance, cursor, defs)
+        assert said == "the run is tried again"
+        assert len(webhook.posts) == 1
+
+        webhook.statuses = [404]
+        fail()
+        said, cursor = look(sensor, instance, cursor, defs)
+        assert said.startswith("not sent")
+        events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
+    release(run_lock("acme"))  # as the end of a run's process does
+    assert_no_address(said + str(cursor) + "".join(events))
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_late_integration_is_told_once(
+    webhook: Webhook,
+    tmp_path: Path,
+    pulled: Pulled,
+) -> None:
+    publisher = Publisher(tmp_path / "data")
+    for name in ("acme", "off"):
+        publisher.publish(pulled, name)  # years ago
+    publish_now(publisher, pulled, "other")
+    sensor = alert_on_late
+    with dg.DagsterInstance.ephemeral() as instance:
+        webhook.statuses = [404]
+        said, cursor = look(sensor, instance, None)
+        assert said.startswith("acme: not sent")
+        said, cursor = look(sensor, instance, cursor)
+        assert said == f"acme: {SENT}"
+        assert [post["integration"] for post in webhook.posts] == ["acme"] * 2
+        assert "its last success was at 2024-01-31" in webhook.posts[1]["cause"]
+        assert "jumpcloud-inventory status" in webhook.posts[1]["text"]
+
+        said, cursor = look(sensor, instance, cursor)
+        assert said == "nothing is late that was not told already"
+        publish_now(publisher, pulled, "acme")
+        said, cursor = look(sensor, instance, cursor)
+        assert len(webhook.posts) == 2
+        assert json.loads(cursor or "") == {}
+
+
+@pytest.fixture
+def pulled(pull: Callable[..., Pulled]) -> Pulled:
+    return on_day(1, pull(generate(sizes=SMALL)))
+
+
+def publish_now(publisher: Publisher, pulled: Pulled, name: str) -> None:
+    now = datetime.now(UTC)
+    object.__setattr__(pulled.pull, "started_at", now - timedelta(minutes=1))
+    object.__setattr__(pulled.pull, "finished_at", now)
+    publisher.publish(pulled, name)
+
+
+def test_late_is_two_ticks_without_success() -> None:
+    acme = settings().named("acme")
+    success = datetime(2024, 1, 31, 8, 1, tzinfo=UTC)  # the ticks are at 17 past 0 and 12
+    late = datetime(2024, 2, 1, 1, 17, tzinfo=UTC)
+    moment = timedelta(seconds=1)
+    assert not is_late(acme, success, LONG_AGO, late)
+    assert is_late(acme, success, LONG_AGO, late + moment)
+    assert not is_late(acme, success, None, late + timedelta(days=1))
+    enabled = success + timedelta(days=7)
+    assert not is_late(acme, success, enabled, late + timedelta(days=7))
+    assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
+
+
+@pytest.mark.usefixtures("installed")
+def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
+    webhook: Webhook, tmp_path: Path, pulled: Pulled
+) -> None:
+    Publisher(tmp_path / "data").publish(pulled, "off")  # years ago
+    file = tmp_path / "integrations.toml"
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def looks_late() -> bool:
+            integrations = load_settings().integration
+            since = enabled_since(instance, integrations)
+            return any(each.late for each in read_statuses(instance, integrations, since))
+
+        _, cursor = look(alert_on_late, instance, None)
+        file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
+        said, cursor = look(alert_on_late, instance, cursor)
+        assert said == "nothing is late that was not told already"
+        assert not looks_late()
+        assert webhook.posts == []
+
+    # The same where nobody saw it disabled: it was due all the time.
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert looks_late()
+        said, _ = look(alert_on_late, instance, None)
+        assert said == f"off: {SENT}"

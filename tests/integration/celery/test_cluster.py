@@ -1,0 +1,77 @@
+"""Several machines' worth of processes, some of which die: all is published, each once."""
+
+import threading
+from collections import Counter
+from pathlib import Path
+
+import dagster as dg
+
+from assets_defs.celery.launcher import LOST
+from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.failures import failure_message
+from benchmarks.cluster.deployment import Deployment, deployment
+from benchmarks.cluster.services import wait_until
+from pipelines.simulator import Behavior, Sizes, generate
+from pipelines.simulator.api.behavior import Call
+from tests.support.needs import NEEDS_SERVICES
+
+TINY = Sizes(systems=4, users=3, system_groups=2, user_groups=1, applications=2)
+NAMES = [f"org-{number:02}" for number in range(9)]
+SEEN = 3
+DONE = 5
+# No limit to how fast it must be: only an end to waiting for what never comes.
+PATIENCE_SECONDS = 240
+
+
+class Gate:
+    """Lets the calls of the first organisations through, and holds the rest until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        self._seen: set[str] = set()
+
+    def __call__(self, _: int, call: Call) -> None:
+        self._seen.add(call.headers.get("x-org-id", ""))
+        if len(self._seen) > SEEN:
+            self.reached.set()
+            self.opened.wait(PATIENCE_SECONDS)
+
+
+def wait_for(number: int, status: dg.DagsterRunStatus, deployed: Deployment, what: str) -> None:
+    """Wait until so many runs are in that state."""
+    wait_until(lambda: len(deployed.runs(status)) >= number, what, PATIENCE_SECONDS)
+
+
+@NEEDS_SERVICES
+def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
+    fast_tmp_path: Path,
+) -> None:
+    gate = Gate()
+    organizations = {name: generate(seed, TINY) for seed, name in enumerate(NAMES)}
+    numbers = {"poll_interval_seconds": 2, "max_concurrent_runs": 4}
+    with deployment(fast_tmp_path, organizations, Behavior(on_call=gate), numbers) as deployed:
+        for name in ("first", "second"):
+            deployed.start_worker(name)
+        deployed.cluster.start_daemon()
+
+        assert gate.reached.wait(PATIENCE_SECONDS)
+        wait_for(2, dg.DagsterRunStatus.STARTED, deployed, "both workers have a run")
+        deployed.cluster.kill_worker("first")
+        gate.opened.set()
+        deployed.start_worker("third")
+        wait_for(DONE, dg.DagsterRunStatus.SUCCESS, deployed, "runs go on without a worker")
+        deployed.postgres.restart()
+        wait_for(len(NAMES), dg.DagsterRunStatus.SUCCESS, deployed, "all runs succeed")
+
+        done = deployed.runs(dg.DagsterRunStatus.SUCCESS)
+        assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
+        failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
+        causes = [failure_message(deployed.instance, run) for run in failed]
+        assert sum(LOST in cause for cause in causes) == 1
+        # Each failure was another try's beginning.
+        assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {
+            run.run_id for run in (*done, *failed)
+        }
+        assert deployed.snapshots() == dict.fromkeys(NAMES, 1)
+        assert deployed.unlike_truth() == []

@@ -1,0 +1,82 @@
+"""When a run is taken for lost: its process ended, or no worker says that it has it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.launcher import WorkerStatus
+from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+
+from assets_defs.celery import launcher as launcher_module
+from assets_defs.celery.launcher import LOST, WatchingCeleryRunLauncher
+from benchmarks.cluster.services import redis_server
+from tests.support.needs import NEEDS_SERVICES
+
+pytestmark = [
+    NEEDS_SERVICES,
+    # Celery's own call.
+    pytest.mark.filterwarnings("ignore:Call to deprecated setex:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def launcher(
+    fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[WatchingCeleryRunLauncher]:
+    """Of a Redis to which no worker listens; every question is a new look."""
+    monkeypatch.setattr(launcher_module, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(launcher_module, "LOOK_SECONDS", 0.0)
+    with redis_server(fast_tmp_path) as address:
+        yield WatchingCeleryRunLauncher("dagster", f"{address}/0", f"{address}/1")
+
+
+def run_of(task_id: str) -> dg.DagsterRun:
+    tags = {DAGSTER_CELERY_TASK_ID_TAG: task_id}
+    return dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED, tags=tags)
+
+
+@pytest.mark.parametrize("said", ["PENDING", "STARTED", "SUCCESS"])
+def test_a_run_is_lost_when_two_looks_in_a_row_find_no_worker_that_has_it(
+    launcher: WatchingCeleryRunLauncher, said: str
+) -> None:
+    if said != "PENDING":  # which is said of tasks that Redis does not know
+        launcher.celery.backend.store_result("task", None, said)
+    first, second = (launcher.check_run_worker_health(run_of("task")) for _ in range(2))
+    assert first.status == WorkerStatus.RUNNING
+    assert (second.status, second.msg) == (WorkerStatus.FAILED, LOST)
+
+
+def test_a_worker_that_answers_late_loses_no_run(
+    launcher: WatchingCeleryRunLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([None, {"w1": [{"id": "task"}]}, {}, {"w1": [], "w2": [{"id": "task"}]}])
+    inspector = type(launcher.celery.control.inspect())
+    monkeypatch.setattr(inspector, "active", lambda _: next(answers))
+    looks = [launcher.check_run_worker_health(run_of("task")).status for _ in range(4)]
+    assert looks == [WorkerStatus.RUNNING] * 4
+
+
+def test_runs_that_are_asked_for_together_cost_one_look(
+    launcher: WatchingCeleryRunLauncher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(launcher_module, "LOOK_SECONDS", 60.0)
+    inspector = type(launcher.celery.control.inspect())
+    answers: Iterator[dict[str, object]] = iter([{}])
+    monkeypatch.setattr(inspector, "active", lambda _: next(answers))
+    for task_id in ("one", "two", "one"):
+        health = launcher.check_run_worker_health(run_of(task_id))
+        assert health.status == WorkerStatus.RUNNING
+
+
+def test_a_run_whose_process_was_killed_is_lost_at_once(
+    launcher: WatchingCeleryRunLauncher,
+) -> None:
+    launcher.celery.backend.store_result("task", RuntimeError("killed"), "FAILURE")
+    assert launcher.check_run_worker_health(run_of("task")).status == WorkerStatus.FAILED
+
+
+def test_a_run_of_the_command_line_is_no_workers(launcher: WatchingCeleryRunLauncher) -> None:
+    run = dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)
+    looks = [launcher.check_run_worker_health(run).status for _ in range(2)]
+    assert looks == [WorkerStatus.RUNNING] * 2

@@ -1,0 +1,140 @@
+"""Whatever is done to an organisation, `changes` is the difference between what was and what is."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from pipelines.simulator import Sizes, generate
+from pipelines.simulator.oracle import expected_tables
+from tests.support.edits import SCRIPTS, Editor
+from tests.support.publisher import Publisher, Pulled, Rows
+
+SMALL = Sizes(
+    systems=12,
+    users=10,
+    system_groups=4,
+    user_groups=3,
+    applications=3,
+    policies=2,
+    policy_groups=1,
+    commands=2,
+)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SEEDS = (1, 2)
+
+# Independent of the contract's own declaration.
+KEYS: dict[str, Sequence[str]] = {
+    "systems": ["system_id"],
+    "users": ["user_id"],
+    "applications": ["application_id"],
+    "ipv4_addresses": ["address"],
+    "system_groups": ["group_id"],
+    "system_group_members": ["group_id", "system_id"],
+    "system_group_users": ["group_id", "user_id"],
+    "system_group_associations": ["group_id", "target_type", "target_id"],
+    "application_users": ["application_id", "user_id"],
+    "system_ipv4_addresses": ["system_id", "interface", "address"],
+}
+Change = tuple[str, str, str, str, str, str]
+
+
+def difference(before: dict[str, Rows], after: dict[str, Rows]) -> set[Change]:
+    """The changes from one truth to the next, worked out row by row."""
+    found: set[Change] = set()
+    for table, key in KEYS.items():
+        old = {tuple(str(row[name]) for name in key): row for row in before[table]}
+        new = {tuple(str(row[name]) for name in key): row for row in after[table]}
+        for each in old.keys() | new.keys():
+            identity = (table, "/".join(each))
+            if each not in new:
+                found.add((*identity, "", "removed", text(old[each]), ""))
+            elif each not in old:
+                found.add((*identity, "", "added", "", text(new[each])))
+            else:
+                found |= {
+                    (*identity, name, "changed", text(value), text(new[each][name]))
+                    for name, value in old[each].items()
+                    if value != new[each][name] and (table, name) != ("systems", "last_contact_at")
+                }
+    return found
+
+
+def text(value: object) -> str:
+    """A value in one spelling: what is absent is not told from what is null."""
+    return json.dumps(without_nulls(value), sort_keys=True)
+
+
+def without_nulls(value: object) -> object:
+    match value:
+        case dict():
+            return {n: without_nulls(v) for n, v in value.items() if v is not None}
+        case list():
+            return [without_nulls(item) for item in value]
+        case datetime():
+            return value.astimezone(UTC).isoformat()
+    return value
+
+
+def told(publisher: Publisher) -> set[Change]:
+    """The published changes in the same spelling."""
+    rows = publisher.rows("FROM changes")
+    found = {
+        (
+            str(row["asset_type"]),
+            str(row["asset_id"]),
+            str(row["column_name"]),
+            str(row["change"]),
+            respelled(row["old_value"], row),
+            respelled(row["new_value"], row),
+        )
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+def respelled(value: object, row: dict[str, object]) -> str:
+    if value is None:
+        return "" if row["column_name"] == "" else "null"
+    parsed = json.loads(str(value))
+    if parsed and str(row["column_name"]).endswith("_at"):
+        parsed = datetime.fromisoformat(parsed)
+    if isinstance(parsed, dict) and row["column_name"] == "":
+        parsed.pop("first_seen_at", None)
+        for name, each in parsed.items():
+            if name.endswith("_at") and each:
+                parsed[name] = datetime.fromisoformat(each)
+    return text(parsed)
+
+
+def test_changes_are_the_difference_between_two_truths(
+    pull: Callable[..., Pulled], fast_tmp_path: Path
+) -> None:
+    bases = {seed: pull(generate(seed, SMALL, NOW)) for seed in SEEDS}
+
+    # A script is short as it is: to make it shorter would take minutes.
+    @settings(
+        max_examples=15,
+        phases=[Phase.generate],
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+    @given(st.sampled_from(SEEDS), SCRIPTS)
+    def check(seed: int, script: list[tuple[str, tuple[int, int]]]) -> None:
+        organization = generate(seed, SMALL, NOW)
+        before = expected_tables(organization, views=False)
+        editor = Editor(organization)
+        for name, draws in script:
+            editor.edit(name, draws)
+        expected = difference(before, expected_tables(organization, views=False))
+        with tempfile.TemporaryDirectory(dir=fast_tmp_path) as folder:
+            publisher = Publisher(Path(folder))
+            publisher.publish(bases[seed])
+            publisher.publish(pull(organization))
+            assert told(publisher) == expected
+
+    check()

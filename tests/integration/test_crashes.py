@@ -1,0 +1,193 @@
+"""Whatever moment a run is killed at, nothing published is lost, and the next run is as if not."""
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count, cycle
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.simulator import Organization, Server, Sizes, generate
+from tests.support.cli import Installation
+from tests.support.killing import Work, children
+from tests.support.mending import Victim
+from tests.support.publisher import Pulled
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+
+
+def spread(items: Sequence[str], number: int) -> list[tuple[int, str]]:
+    """Some of the operations, at equal distances, with their numbers from 1."""
+    step = len(items) / number
+    return [(int(i * step) + 1, items[int(i * step)]) for i in range(number)]
+
+
+@pytest.fixture
+def stages(pull: Callable[..., Pulled], fast_tmp_path: Path) -> list[Path]:
+    """The tables of two pulls, between which the organisation changed."""
+    organization = generate(sizes=SMALL)
+    folders = [fast_tmp_path / "first", fast_tmp_path / "second"]
+    for folder in folders:
+        pulled = pull(organization)
+        folder.mkdir()
+        raw = pulled.pull.tables | {
+            "completeness": pulled.pull.completeness,
+            "pulls": pulled.pull.facts(),
+        }
+        stored: dict[str, pa.Table] = {f"jumpcloud.{name}": raw[name] for name in raw}
+        stored |= {f"inventory.{name}": table for name, table in pulled.tables.items()}
+        for name, table in stored.items():
+            pq.write_table(table, folder / f"{name}.parquet")
+        organization.remove_system(next(iter(organization.systems)))
+        organization.add_user(username="new.person")
+    return folders
+
+
+@pytest.fixture
+def installations(
+    fast_tmp_path: Path, installation: Installation, serve: Callable[..., Server]
+) -> list[tuple[Organization, Installation]]:
+    """Two users' installations, so that both cores have something to do."""
+    made = []
+    for number in (1, 2):
+        organization = generate(number, SMALL)
+        folder = fast_tmp_path / f"user{number}"
+        folder.mkdir()
+        one = replace(installation, folder=folder, environment=dict(installation.environment))
+        one.set_integrations(acme=serve(organization))
+        one.environment |= {
+            "ACME_KEY": organization.api_key,
+            "JUMPCLOUD_INVENTORY_HOME": str(one.data),
+        }
+        # As if it had been pulled before: the way up from four calls a second takes time.
+        SavedRates(one.data / "rates.json").put(organization.api_key, MAX_SAVED_RATE)
+        made.append((organization, one))
+    return made
+
+
+def at_once(task: Callable[..., list[str]], *arguments: Iterable[object]) -> list[str]:
+    """The points that each survived, on both cores."""
+    with ThreadPoolExecutor(2) as pool:
+        return [point for points in pool.map(task, *arguments) for point in points]
+
+
+def tell(survived: list[str], what: str) -> None:
+    """Show, where pytest is asked to, at which points it was tried."""
+    sys.stdout.write(f"{len(survived)} {what}, all survived:\n")
+    sys.stdout.write("\n".join(survived))
+
+
+def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
+    installations: list[tuple[Organization, Installation]], stages: list[Path]
+) -> None:
+    def work_through(part: int, installation: Installation) -> list[str]:
+        turns = cycle(map(str, stages))
+        with children(installation.environment, installation.folder / "said") as process:
+            work = Work(str(installation.data), next(turns))
+            victim = Victim(process, work, installation.data)
+            victim.kill("the first publication", at=(30, 90)[part])
+            # As many operations as each later one has: the first made the folders.
+            victim.work = replace(victim.work, stage=next(turns))
+            operations = victim.run()
+            decisive = [
+                (number, operation)
+                for number, operation in enumerate(operations, 1)
+                if "_manifests/" in operation or ".inventory" in operation
+            ]
+            for number, _ in sorted({*spread(operations, 6), *decisive})[part::2]:
+                victim.work = replace(victim.work, stage=next(turns))
+                victim.kill("a publication", at=number)
+            for size in (100, 10_000, 300_000, 1_000_000)[part::2]:
+                victim.work = replace(victim.work, stage=next(turns))
+                victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
+        return victim.survived
+
+    survived = at_once(work_through, range(2), [one for _, one in installations])
+    tell(survived, "publications killed")
+    assert len(survived) >= 20
+    for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
+        assert any(words in point for point in survived), words
+
+
+def removals(operations: Sequence[str]) -> list[int]:
+    """What removes old tables after a publication: of each kind the first, and one amid them."""
+    published = operations.index("os.rename /.inventory.duckdb.new")
+    after = [each for each in enumerate(operations, 1) if each[0] > published]
+    kinds = ("open /history/_", "os.rename /history/_", "os.remove part", "os.rmdir")
+    return [
+        number
+        for kind in kinds
+        for number in [number for number, each in after if each.startswith(kind)][:6:5]
+    ]
+
+
+def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next(
+    installations: list[tuple[Organization, Installation]], stages: list[Path]
+) -> None:
+    def work_through(part: int, installation: Installation) -> list[str]:
+        settings = Path(installation.environment["JUMPCLOUD_INVENTORY_CONFIG"])
+        policy = '[keep_snapshots]\nall_for_days = 1\nthen = "none"\n'
+        settings.write_text(f"{settings.read_text()}\n{policy}")
+        days, turns = count(), cycle(map(str, stages))
+        with children(installation.environment, installation.folder / "said") as process:
+            work = Work(str(installation.data))
+            victim = Victim(process, work, installation.data)
+
+            def on_the_next_day() -> None:
+                victim.work = replace(work, stage=next(turns), days_later=next(days))
+
+            for _ in range(3):
+                on_the_next_day()
+                operations = victim.run()
+            for number in removals(operations)[part::2]:
+                on_the_next_day()
+                victim.kill("retention", at=number)
+                # Of the day that was told last, and always two.
+                assert sum(each.has_tables for each in victim.history.manifests()) <= 3
+        return victim.survived
+
+    survived = at_once(work_through, range(2), [one for _, one in installations])
+    tell(survived, "removals killed")
+    assert len(survived) == 6
+    manifests = ("open /history/_manifests", "rename /history/_manifests")
+    for words in (*manifests, "os.remove", "os.rmdir"):
+        assert any(words in point for point in survived), words
+
+
+def test_a_run_killed_at_any_moment_is_mended_by_the_next(
+    installations: list[tuple[Organization, Installation]],
+) -> None:
+    def work_through(part: int, organization: Organization, one: Installation) -> list[str]:
+        with children(one.environment, one.folder / "said") as process:
+            victim = Victim(process, Work(str(one.data)), one.data)
+            victim.kill("while Dagster's home was made", at=(12, 55)[part])
+            operations = victim.run()
+            # While lists arrive, are stored, are joined, and when the file would take its place.
+            for words in (".arrow", "/parquet/jumpcloud", "/inventory/users", "rename /.inv")[
+                part::2
+            ]:
+                number = next(i for i, each in enumerate(operations, 1) if words in each)
+                organization.add_user(username=f"new.person.{number}")
+                victim.kill("a run", at=number)
+            organization.add_user(username="new.person")
+            size = (60_000, 300_000)[part]
+            victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
+        assert_no_run_is_left_under_way(one)
+        return victim.survived
+
+    survived = at_once(work_through, range(2), *zip(*installations, strict=True))
+    tell(survived, "runs killed")
+    assert len(survived) == 8
+
+
+def assert_no_run_is_left_under_way(installation: Installation) -> None:
+    """Dagster tells which runs were killed, and waits for none."""
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        states = [run.status for run in instance.get_runs()]
+    assert {*states} == {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}

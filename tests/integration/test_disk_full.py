@@ -1,0 +1,139 @@
+"""A full disk and a folder that may not be written: one clear message, and nothing lost."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets_defs.runs.failures import step_failure_message
+from pipelines.simulator import Organization, Server, Sizes, generate
+from tests.support.cli import Installation
+from tests.support.killing import Work, children
+from tests.support.mending import Victim
+from tests.support.small_disk import filled, on_small_disk, small_disk_of
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+
+
+@dataclass
+class User:
+    """Someone whose runs fail, and what he is told."""
+
+    victim: Victim
+    organization: Organization
+    disk: Path | None
+
+    def fails(self, code: int, work: Work) -> str:
+        """The words of a run that fails."""
+        already = len(self.victim.children.said())
+        self.organization.add_user(username=f"new.person.{already}")
+        self.victim.fail(work, code)
+        words = self.victim.children.said()[already:]
+        assert "Traceback" not in words
+        assert words.count(self.victim.work.home) <= 2
+        return words
+
+    def recovers(self) -> None:
+        """The next run publishes what the organisation has become."""
+        self.victim.run()
+        assert self.victim.published
+        assert len(self.victim.published["users"]) == len(self.organization.users)
+
+
+@pytest.fixture
+def user_of(
+    installation: Installation, serve: Callable[..., Server]
+) -> Iterator[Callable[..., User]]:
+    """A user who has published to a data directory once, which may be on a small disk."""
+    with ExitStack() as stack:
+
+        def start(data: Path, disk_size: str = "") -> User:
+            organization = generate(sizes=SMALL)
+            installation.set_integrations(acme=serve(organization))
+            environment = installation.environment | {
+                "ACME_KEY": organization.api_key,
+                "JUMPCLOUD_INVENTORY_HOME": str(data),
+            }
+            launcher = on_small_disk(data.parent, disk_size) if disk_size else ()
+            process = stack.enter_context(
+                children(environment, installation.folder / "said", launcher)
+            )
+            disk = small_disk_of(process.process_id, data.parent)
+            home = disk / data.name if disk else data
+            victim = Victim(process, Work(str(data)), home)
+            victim.run()
+            return User(victim, organization, disk)
+
+        yield start
+
+
+def assert_no_space(words: str, data: Path) -> None:
+    """The place, the cause, the remedy: once."""
+    message = f"the data directory {data} cannot be written: there is no space left; free some"
+    assert words.count(message) == 1, words
+    assert words.count("--data-dir") == 1
+    # Of the run itself nothing but its progress is told.
+    others = [line for line in words.splitlines() if not line.startswith("  ")]
+    assert len(others) <= 4, words
+
+
+def test_a_full_disk_is_named_and_the_next_run_with_room_succeeds(
+    user_of: Callable[..., User], fast_tmp_path: Path
+) -> None:
+    data = fast_tmp_path / "disk" / "data"
+    data.parent.mkdir()
+    user = user_of(data, "40m")
+    work = user.victim.work
+    # Where no small disk can be had, the system still refuses what makes a file larger. Dagster's
+    # records are the largest files: they fail at the start of a run, and in the midst of its steps.
+    records = max(file.stat().st_size for file in (user.victim.home / "dagster").rglob("*"))
+    for room in (-100_000, 300_000):
+        assert_no_space(user.fails(1, replace(work, refuse_beyond=records + room)), data)
+    if user.disk:
+        for room in (0, 2_500_000):
+            with filled(user.disk, room):
+                assert_no_space(user.fails(1, work), data)
+    user.recovers()
+
+
+def test_a_step_that_dagsters_full_records_end_says_so() -> None:
+    @dg.op
+    def tables() -> None:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    @dg.job
+    def refresh() -> None:
+        tables()
+
+    run = refresh.execute_in_process(raise_on_error=False)
+    (failure,) = (event for event in run.all_events if event.is_step_failure)
+    assert "there is no space left" in step_failure_message(failure)
+
+
+def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(
+    user_of: Callable[..., User], fast_tmp_path: Path
+) -> None:
+    data = fast_tmp_path / "data"
+    user = user_of(data)
+    work = replace(user.victim.work, obeys_modes=True)
+    with read_only(data):
+        told = user.fails(2, work)
+    reason = "(Permission denied); name another one with --data-dir"
+    assert f"the data directory {data} cannot be written {reason}" in told
+    with read_only(data / "parquet" / "inventory" / "users"):
+        told = user.fails(1, work)
+    reason = "this user may not; change its permissions"
+    assert f"the data directory {data} cannot be written: {reason}" in told
+    user.recovers()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    mode = folder.stat().st_mode
+    folder.chmod(0o500)
+    yield
+    folder.chmod(mode)

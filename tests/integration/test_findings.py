@@ -1,0 +1,371 @@
+"""Every finding of the published file is the truth of the organisation, and nothing else is."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from pipelines.config.thresholds import Thresholds
+from pipelines.docgen.findings import document
+from pipelines.findings.catalog import FINDINGS
+from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
+from pipelines.simulator.data.planted_findings import sudo
+from pipelines.simulator.oracle import expected_tables, findings
+from pipelines.simulator.oracle.findings import Findings
+from tests.support import ROOT
+from tests.support.edits import SCRIPTS, Editor
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
+
+SEVERITIES = {each.name: each.severity for each in FINDINGS}
+TINY = Sizes(
+    systems=10,
+    users=8,
+    system_groups=3,
+    user_groups=2,
+    applications=2,
+    policies=1,
+    policy_groups=1,
+    commands=1,
+)
+# The ones whose beginning the history tells exactly; of the next, it tells none that is too early.
+EXACT = {
+    "users_without_systems",
+    "systems_without_users",
+    "systems_in_no_group",
+    "systems_with_failing_policies",
+    "groups_without_members",
+    "applications_without_users",
+    "shared_private_addresses",
+    "systems_appeared",
+    "systems_vanished",
+    "access_gained",
+    "unresolved_ids",
+}
+NEVER_TOO_EARLY = {
+    "suspended_users_with_access",
+    "users_without_mfa_with_sudo",
+    "groups_with_passwordless_sudo",
+    "unencrypted_systems_of_privileged_users",
+    "shared_public_addresses",
+}
+
+
+def day(number: int) -> datetime:
+    return FIRST_DAY + timedelta(days=number)
+
+
+TAKE_TWO = {"systems_appeared", "systems_vanished", "access_gained"}
+
+
+def found(publisher: Publisher) -> Findings:
+    """What the published file finds, by finding."""
+    rows = publisher.rows(
+        " UNION ALL ".join(
+            f"SELECT '{name}' AS name, * FROM findings.{name}" for name in SEVERITIES
+        )
+    )
+    published: Findings = {name: [] for name in SEVERITIES}
+    for row in rows:
+        name = str(row.pop("name"))
+        published[name].append(row | {"evidence": json.loads(str(row["evidence"]))})
+    return published
+
+
+def in_order(rows: Rows) -> list[str]:
+    shown = ("asset_type", "asset_id", "asset_name", "evidence")
+    return sorted(json.dumps({name: row[name] for name in shown}, sort_keys=True) for row in rows)
+
+
+def assert_found(publisher: Publisher, expected: Findings) -> None:
+    assert set(expected) == set(SEVERITIES)
+    published = found(publisher)
+    for name, rows in expected.items():
+        assert in_order(published[name]) == in_order(rows), name
+        assert {row["severity"] for row in published[name]} <= {SEVERITIES[name]}
+        assert {row["integration"] for row in published[name]} <= {"acme"}
+        assert None not in {row["since"] for row in published[name]}, name
+    summary = publisher.rows("FROM findings.summary")
+    assert {row["finding"]: (row["severity"], row["count"]) for row in summary} == {
+        name: (SEVERITIES[name], count) for name, count in counts(publisher, expected).items()
+    }
+
+
+def counts(publisher: Publisher, expected: Findings) -> dict[str, int | None]:
+    """How many there are of each finding; None of those that take a second snapshot."""
+    ((snapshots,),) = [row.values() for row in publisher.rows("SELECT count(*) FROM snapshots")]
+    of_two = TAKE_TWO if snapshots == 1 else set[str]()
+    return {name: None if name in of_two else len(rows) for name, rows in expected.items()}
+
+
+def edit(organization: Organization) -> None:
+    """What a second pull finds to be gone, new, and granted."""
+    systems, users = sorted(organization.systems), sorted(organization.users)
+    first, *_, last = organization.system_groups
+    application = next(iter(organization.applications))
+    for system in systems[:3]:
+        organization.remove_system(system)
+    new = organization.add_system()
+    organization.add_member(first, new)
+    organization.add_member(first, systems[5])
+    organization.add_member(organization.add_group("Of nobody at all"), systems[6])
+    for user, attributes in zip(users, (None, sudo()), strict=False):
+        organization.bind(first, "user", user, attributes)
+    organization.bind(last, "user", users[7], sudo(without_password=True))
+    (office,) = (k for k, group in organization.system_groups.items() if group["name"] == "Office")
+    _, bound = next(iter(organization.bindings[office]))
+    organization.bind(office, "user", bound, sudo(without_password=True))
+    organization.bind(organization.add_group("Without devices"), "user", users[3])
+    for (_, admin), without in zip(organization.bindings[office], (True, False), strict=False):
+        organization.update(admin, sudo=True, passwordless_sudo=without)
+    organization.bind(office, "user", organization.add_user(sudo=True))
+    organization.bind(application, "user", users[4])
+    off = next(k for k, each in organization.applications.items() if each.get("active") is False)
+    organization.update(off, active=True)
+    organization.bind(off, "user", users[4])
+    organization.bind(organization.add_application(active=False), "user", users[4])
+    organization.bind(organization.add_application(displayLabel=None), "user", users[4])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_findings_are_the_truth(
+    seed: int, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = planted_findings(seed, day(1))
+    before = expected_tables(organization, views=False)
+    publisher.publish(on_day(1, pull(organization)))
+    assert_found(publisher, findings(before, None, day(1)))
+
+    edit(organization)
+    publisher.publish(on_day(2, pull(organization)))
+    expected = findings(expected_tables(organization, views=False), before, day(2))
+    assert all(expected.values()), [name for name, rows in expected.items() if not rows]
+    assert_found(publisher, expected)
+
+
+def test_findings_of_every_awkward_case_are_the_truth(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    publisher.publish(on_day(1, pull(organization)))
+    assert_found(publisher, findings(expected_tables(organization, views=False), None, day(1)))
+
+
+def test_findings_began_when_they_were_first_seen_without_a_break(
+    pull: Callable[..., Pulled], fast_tmp_path: Path
+) -> None:
+    @settings(max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
+    @given(st.lists(SCRIPTS, min_size=3, max_size=3))
+    def check(scripts: list[list[tuple[str, tuple[int, int]]]]) -> None:
+        organization = generate(1, TINY, day(0))
+        editor = Editor(organization)
+        began: dict[tuple[str, str], datetime] = {}
+        before = None
+        with tempfile.TemporaryDirectory(dir=fast_tmp_path) as folder:
+            publisher = Publisher(Path(folder))
+            for number, script in enumerate([[], *scripts]):
+                for name, draws in script:
+                    editor.edit(name, draws)
+                pulled = on_day(number, pull(organization))
+                publisher.publish(pulled, thresholds=Thresholds(many_devices=2))
+                now = expected_tables(organization, views=False)
+                found_now = findings(now, before, day(number), many_devices=2)
+                before = now
+                began = {key: began.get(key, day(number)) for key in keys(found_now)}
+            assert_began(publisher, began, day(len(scripts)))
+
+    check()
+
+
+def keys(found: Findings) -> set[tuple[str, str]]:
+    return {(name, str(row["asset_id"])) for name, rows in found.items() for row in rows}
+
+
+def assert_began(
+    publisher: Publisher, began: dict[tuple[str, str], datetime], now: datetime
+) -> None:
+    for name, rows in found(publisher).items():
+        for row in rows:
+            since, first = row["since"], began[name, str(row["asset_id"])]
+            assert isinstance(since, datetime)
+            assert since <= now, (name, row)
+            if name in EXACT:
+                # What the latest snapshot shows for the first time began with it.
+                is_new = name in {"systems_appeared", "systems_vanished", "access_gained"}
+                assert since == (now if is_new else first), (name, row)
+            if name in NEVER_TOO_EARLY:
+                assert first <= since, (name, row)
+            if name == "stale_systems_with_access":
+                assert_stale_since(since, first, row["evidence"])
+
+
+def assert_stale_since(since: datetime, first: datetime, evidence: object) -> None:
+    """Since its last contact grew old; or since it was found, if only then someone reached it."""
+    assert isinstance(evidence, dict)
+    stale = datetime.fromisoformat(evidence["last_contact_at"]) + timedelta(days=30)
+    assert since.replace(microsecond=0) in {stale, max(stale, first)}, evidence
+
+
+def test_what_needs_two_facts_began_with_the_later_of_them(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(1, Sizes.empty())
+    alice = organization.add_user(mfa={"configured": False})
+    contact = day(1) + timedelta(hours=12) - timedelta(days=30)
+    laptop = organization.add_system(fde={"active": True}, lastContact=contact.isoformat())
+    servers = organization.add_group("Servers")
+    organization.bind(servers, "user", alice, sudo())
+    publisher.publish(on_day(0, pull(organization)))
+    organization.add_member(servers, laptop)
+    publisher.publish(on_day(1, pull(organization)))
+    organization.update(alice, suspended=True)
+    organization.update(laptop, fde={"active": False})
+    publisher.publish(on_day(2, pull(organization)))
+    organization.update(alice, account_locked=True)
+    publisher.publish(on_day(3, pull(organization)))
+    assert {
+        name: [row["since"] for row in rows] for name, rows in found(publisher).items() if rows
+    } == {
+        "users_without_mfa_with_sudo": [day(1)],
+        "stale_systems_with_access": [day(1) + timedelta(hours=12)],
+        "suspended_users_with_access": [day(2)],
+        "unencrypted_systems_of_privileged_users": [day(2)],
+    }
+
+
+def test_without_details_nothing_is_found_that_is_not_known(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    publisher.publish(on_day(1, pull(planted_findings(1, day(1)), details=False)))
+    summary = publisher.rows("SELECT finding FROM findings.summary WHERE count > 0")
+    # Groups, and who is bound to them, are known.
+    assert {row["finding"] for row in summary} == {
+        "groups_with_passwordless_sudo",
+        "groups_without_members",
+    }
+    unknown = publisher.rows("SELECT finding FROM findings.summary WHERE count IS NULL")
+    assert {row["finding"] for row in unknown} == SEVERITIES.keys() - {
+        "groups_with_passwordless_sudo",
+        "groups_without_members",
+    }
+
+
+def test_what_is_not_pulled_is_not_unresolved_and_nobodys_device_is_not_known(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = planted_findings(1, day(1))
+    skipped = ["systems", "applications", "applications_users"]
+    publisher.publish(on_day(1, pull(organization, skip_endpoints=skipped)))
+    published = found(publisher)
+    assert {row["asset_type"] for row in published["unresolved_ids"]} == {"users"}
+    assert published["users_without_systems"] == []
+    evidence = [row["evidence"] for row in published["suspended_users_with_access"]]
+    assert {each["application_count"] for each in evidence} == {None}
+
+
+def test_a_finding_is_of_the_snapshot_however_old_and_wherever_the_file_is(
+    pull: Callable[..., Pulled], publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization = planted_findings(1, day(1))
+    publisher.publish(on_day(1, pull(organization)))
+    expected = findings(expected_tables(organization, views=False), None, day(1))
+    moved = Publisher(publisher.home / "elsewhere")
+    moved.home.mkdir()
+    publisher.file.rename(moved.file)
+    monkeypatch.setenv("TZ", "America/New_York")
+    assert_found(moved, expected)
+
+
+def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = planted_findings(1, day(1))
+    pulled = on_day(1, pull(organization))
+    thresholds = {
+        "acme": Thresholds(),
+        "strict": Thresholds(stale_days=1, many_devices=2, few_devices=50),
+        "lax": Thresholds(stale_days=3000, many_devices=500, few_devices=2),
+    }
+    for name, own in thresholds.items():
+        publisher.publish(pulled, name, thresholds=own)
+    known = expected_tables(organization, views=False)
+    summary = publisher.rows("FROM findings.summary")
+    for name, own in thresholds.items():
+        expected = findings(known, None, day(1), **own.model_dump())
+        found = {row["finding"]: row["count"] for row in summary if row["integration"] == name}
+        assert found == {
+            finding: None if finding in TAKE_TWO else len(rows)
+            for finding, rows in expected.items()
+        }
+
+
+def test_the_page_of_the_findings_is_current() -> None:
+    page = ROOT / "docs" / "findings.md"
+    assert page.read_text(encoding="utf-8") == document()
+
+
+def not_known(publisher: Publisher) -> set[str]:
+    rows = publisher.rows("SELECT finding FROM findings.summary WHERE count IS NULL")
+    return {str(row["finding"]) for row in rows}
+
+
+def test_what_is_new_is_not_known_until_two_pulls_asked_for_it(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(1, TINY, day(0))
+    for number, asked in enumerate(({"details": False}, {"details": False}, {})):
+        publisher.publish(on_day(number, pull(organization, **asked)))
+        assert not_known(publisher) >= TAKE_TWO
+    assert not_known(publisher) == TAKE_TWO
+    publisher.publish(on_day(3, pull(organization)))
+    assert not_known(publisher) == set()
+
+
+def test_who_reaches_nothing_is_not_known_without_the_users_of_applications(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    organization.add_user()
+    publisher.publish(on_day(1, pull(organization)))
+    publisher.publish(on_day(2, pull(organization)))
+    assert not_known(publisher) == set()
+    skipped = ["applications", "applications_users"]
+    publisher.publish(on_day(3, pull(organization, skip_endpoints=skipped)))
+    assert not_known(publisher) == {
+        "suspended_users_with_access",
+        "applications_without_users",
+        "access_gained",
+        "unresolved_ids",
+    }
+
+
+@pytest.mark.parametrize(
+    ("targets", "unknown"),
+    [
+        (["policy"], {"groups_with_passwordless_sudo", "unresolved_ids"}),
+        (["user", "policy"], {"groups_with_passwordless_sudo"}),
+        (["user_group"], {"unresolved_ids"}),
+        (["user", "user_group"], set()),
+    ],
+)
+def test_what_an_association_would_tell_is_not_known_unless_it_was_asked_for(
+    targets: list[str], unknown: set[str], pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    publisher.publish(on_day(1, pull(organization, association_targets=targets)))
+    assert not_known(publisher) == TAKE_TWO, "without a group there is no association"
+    servers = organization.add_group("Servers")
+    # Nobody is in it: no list of the group's users names it.
+    operators = organization.add_group("Operators to come", "user_group")
+    organization.bind(servers, "user_group", operators, sudo(without_password=True))
+    before = expected_tables(organization, views=False)
+    publisher.publish(on_day(2, pull(organization, association_targets=targets)))
+    assert not_known(publisher) == unknown
+    if "user_group" in targets:
+        expected = findings(before, before, day(2))["groups_with_passwordless_sudo"]
+        assert in_order(found(publisher)["groups_with_passwordless_sudo"]) == in_order(expected)
+        assert len(expected) == 1

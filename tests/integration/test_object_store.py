@@ -1,0 +1,254 @@
+"""The inventory in an object store, from the command line: one machine publishes, another reads."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from click.testing import CliRunner, Result
+
+from assets_defs.cli.main import main
+from assets_defs.sensors.alerts import alert_on_late
+from assets_defs.sensors.status_table import report_status
+from pipelines import workspace as places
+from pipelines.history.object_store import ObjectSnapshotStore
+from pipelines.publish.database import build_duckdb_file
+from pipelines.simulator import Organization, Server, generate
+from pipelines.storage.object_store import ObjectStore
+from tests.support.cli import Installation
+from tests.support.machines import SMALL, URL
+from tests.support.publisher import tables_in
+from tests.support.s3 import BUCKET, S3Server
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> Callable[..., Result]:
+    """Run a command on another machine."""
+
+    def run(*arguments: str, url: str = URL, machine: str = "elsewhere") -> Result:
+        monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", url)
+        monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / machine))
+        monkeypatch.setenv("DAGSTER_HOME", "")
+        # Each test has a store of its own at the same address.
+        places._opened.cache_clear()
+        return CliRunner().invoke(main, arguments)
+
+    return run
+
+
+def test_what_one_machine_publishes_another_reads(
+    s3: S3Server,
+    serve: Callable[..., Server],
+    installation: Installation,
+    elsewhere: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    organizations = {
+        name: generate(seed, sizes=SMALL) for seed, name in enumerate(["acme", "bolt"])
+    }
+    installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
+    failed_runs_publish_nothing(installation, organizations["acme"].api_key, s3, elsewhere)
+    publish(installation, organizations, s3)
+
+    for integration in ([], ["acme"]):
+        fetched = elsewhere("fetch", *integration)
+        assert fetched.exit_code == 0, fetched.output
+        assert Path(fetched.output.strip()).is_relative_to(installation.folder / "elsewhere")
+    assert answer(elsewhere, "SELECT integration, users FROM integrations ORDER BY 1") == [
+        f"'{name}',{len(organizations[name].users)}" for name in ("acme", "bolt")
+    ]
+    for integration in ([], ["acme"]):
+        sent = len(s3.requests)
+        assert elsewhere("fetch", *integration).exit_code == 0
+        assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
+    unknown_integrations_are_named(elsewhere)
+
+    organizations["acme"].add_user(username="new.person")
+    publish(installation, organizations, s3, "acme")
+    added = "SELECT asset_type FROM changes WHERE change = 'added'"
+    assert answer(elsewhere, added) == ["'users'"]
+    assert "new.person" in elsewhere("diff", "--integration", "acme").output
+    the_same_as_a_rebuilt_one(installation)
+
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
+    text = (installation.folder / "integrations.toml").read_text()
+    (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
+    forget_although_it_is_cut_short(s3, elsewhere)
+    assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
+    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
+
+
+def failed_runs_publish_nothing(
+    installation: Installation, key: str, s3: S3Server, elsewhere: Callable[..., Result]
+) -> None:
+    """Neither with a wrong key nor with a store that refuses."""
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
+    assert failed.returncode == 1
+    assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
+    s3.is_refused = lambda _: True
+    failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY=key, **s3.environment)
+    assert failed.returncode == 1
+    *_, cause, stays = failed.stderr.splitlines()
+    assert cause.startswith(f"acme: {URL}: cannot be ")
+    assert "plan:" not in failed.stderr  # no call to JumpCloud is spent on it
+    assert stays.startswith("acme: whether it was published cannot be asked now")
+    s3.is_refused = lambda _: False
+    for reading in ("combine", "fetch"):
+        nothing = elsewhere(reading)
+        assert nothing.exit_code == 1
+        assert f"{URL}/inventory.duckdb: no inventory has been published here" in nothing.output
+
+
+def unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> None:
+    """Whatever the name, with those that there are."""
+    for unknown in ("nope", "../acme", "a//b", "*"):
+        for command in (["fetch", unknown], ["sql", "SELECT 1", "--integration", unknown]):
+            refused = elsewhere(*command)
+            assert refused.exit_code == 1
+            words = f"no integration {unknown!r} was published; there are: acme, bolt"
+            assert words in refused.output
+
+
+def forget_although_it_is_cut_short(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
+    """Each time the store is out of reach a request later."""
+    for count in (1, 2, 3):
+        is_cut_short_after(s3, count)
+        assert elsewhere("forget", "acme", "--yes").exit_code == 1
+    s3.is_refused = lambda _: False
+    forgotten = elsewhere("forget", "acme", "--yes")
+    assert forgotten.exit_code == 0, forgotten.output
+
+
+def publish(
+    installation: Installation,
+    organizations: dict[str, Organization],
+    s3: S3Server,
+    *names: str,
+) -> None:
+    """Pull and publish on one machine."""
+    keys = {f"{name.upper()}_KEY": each.api_key for name, each in organizations.items()}
+    run = installation.run("run", *names, "--data-dir", URL, **keys, **s3.environment)
+    assert run.returncode == 0, run.stderr
+    for secret in [*keys.values(), s3.environment["AWS_SECRET_ACCESS_KEY"]]:
+        assert secret not in run.stdout + run.stderr
+    written = (installation.folder / "data" / "s3" / BUCKET / "some" / "prefix").rglob("*")
+    for file in written:
+        if file.is_file():
+            content = file.read_bytes()
+            assert s3.environment["AWS_SECRET_ACCESS_KEY"].encode() not in content
+
+
+def is_cut_short_after(s3: S3Server, count: int) -> None:
+    """Refuse all writes but the next few."""
+    sent = len(s3.requests)
+    s3.is_refused = lambda _: sum(each.is_write for each in s3.requests[sent:]) > count
+
+
+def answer(elsewhere: Callable[..., Result], query: str) -> list[str]:
+    """The rows that `sql` prints."""
+    result = elsewhere("sql", query, "--format", "csv")
+    assert result.exit_code == 0, result.output
+    return [line.replace('"', "'") for line in result.stdout.splitlines()[1:]]
+
+
+def the_same_as_a_rebuilt_one(installation: Installation) -> None:
+    """The file over all that was brought here equals one made of the whole history."""
+    rebuilt = installation.folder / "rebuilt.duckdb"
+    history = ObjectSnapshotStore(installation.folder / "rebuilding", ObjectStore(URL))
+    build_duckdb_file(history, rebuilt)
+    assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
+
+
+def test_before_anything_is_combined_it_says_what_to_do(
+    s3: S3Server, elsewhere: Callable[..., Result]
+) -> None:
+    assert s3.address
+    result = elsewhere("sql", "SELECT 1")
+    assert result.exit_code == 1
+    assert f"{URL}/inventory.duckdb: no inventory has been published here yet" in result.output
+
+
+def test_what_is_brought_here_is_for_nobody_else_to_read(
+    s3: S3Server, elsewhere: Callable[..., Result], installation: Installation
+) -> None:
+    ObjectStore(URL).put("inventory.duckdb", b"names and addresses")
+    before = os.umask(0o022)
+    try:
+        fetched = elsewhere("fetch", machine="parent/reader")
+    finally:
+        os.umask(before)
+    assert fetched.exit_code == 0, fetched.output
+    assert s3.requests
+    assert Path(fetched.output.strip()).read_bytes() == b"names and addresses"
+    assert stat.S_IMODE((installation.folder / "parent" / "reader").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("sensor", [alert_on_late, report_status])
+def test_a_sensor_waits_for_a_store_that_cannot_be_asked(
+    s3: S3Server,
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    sensor: dg.SensorDefinition,
+) -> None:
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", URL)
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / "work"))
+    places._opened.cache_clear()
+    s3.is_refused = lambda _: True
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = sensor(dg.build_sensor_context(instance=instance, cursor="{}"))
+    assert isinstance(result, dg.SensorResult)
+    assert result.cursor == "{}"
+    assert f"{URL}: cannot be read (the credentials" in str(result.skip_reason)
+
+
+@pytest.mark.parametrize(
+    "command", [["fetch"], ["combine"], ["sql", "SELECT 1"], ["diff"], ["status"]]
+)
+def test_a_working_directory_that_cannot_be_made_is_named(
+    elsewhere: Callable[..., Result], installation: Installation, command: list[str]
+) -> None:
+    (installation.folder / "file").touch()
+    result = elsewhere(*command, machine="file/work")
+    assert result.exit_code == 2, result.output
+    assert f"{installation.folder}/file/work cannot be written (Not a directory)" in result.output
+    assert "name another one with JUMPCLOUD_INVENTORY_WORK" in result.output
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://host/place",
+        "s3://key:secret-of-someone@bucket/prefix",
+        "s3://bucket/prefix?token=secret-of-someone",
+        "https://bucket.example/prefix",
+    ],
+)
+def test_an_address_of_something_else_is_refused(
+    elsewhere: Callable[..., Result], url: str
+) -> None:
+    result = elsewhere("sql", "SELECT 1", url=url)
+    assert result.exit_code == 2
+    assert f"an address with {url.partition('://')[0]}:// is no place" in result.output
+    assert "secret-of-someone" not in result.output
+
+
+def test_without_the_extra_it_says_what_to_install(
+    elsewhere: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+    monkeypatch.delitem(sys.modules, "pipelines.storage.object_store", raising=False)
+    result = elsewhere("fetch", url="s3://another-bucket/prefix")
+    assert result.exit_code == 1
+    assert "pip install '.[cluster]' in the repository" in result.output
+
+
+def test_a_directory_needs_no_fetching(
+    elsewhere: Callable[..., Result], installation: Installation
+) -> None:
+    result = elsewhere("fetch", url=str(installation.data))
+    assert result.exit_code == 2
+    assert "is in a directory of this machine already" in result.output
+    assert places.object_store() is None

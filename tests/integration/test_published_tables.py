@@ -1,0 +1,121 @@
+"""The published tables are exactly what the simulated organisation is."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import pytest
+
+from pipelines.extract.paginator import IncompleteError
+from pipelines.schema.tables import INVENTORY_TABLES
+from pipelines.schema.views import VIEWS
+from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, generate
+from pipelines.simulator.oracle import expected_tables
+from tests.support.publisher import Publisher, Pulled
+
+NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]
+CommaTargets = Literal["refused", "accepted", "first_only"]
+ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
+    "company of 400": generate,
+    "nothing in it": lambda: generate(sizes=Sizes.empty()),
+    "every awkward case": edge_cases,
+}
+
+
+def assert_equal_to_truth(
+    publisher: Publisher, pulled: Pulled, expected: dict[str, list[dict[str, object]]]
+) -> None:
+    publisher.publish(pulled)
+    for name in NAMES:
+        assert publisher.table(name) == expected[name], name
+
+
+@pytest.mark.parametrize("kind", ORGANIZATIONS)
+def test_tables_and_views_equal_the_truth(
+    kind: str, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = ORGANIZATIONS[kind]()
+    assert_equal_to_truth(publisher, pull(organization), expected_tables(organization))
+
+
+def test_without_details_assets_are_ids_only(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    pulled = pull(organization, details=False)
+    assert_equal_to_truth(publisher, pulled, expected_tables(organization, details=False))
+    asked = {path.split("/")[3] for path in pulled.server.calls_by_path()}
+    assert asked == {"systemgroups"}
+
+
+def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    pulled = pull(organization, skip_endpoints=["applications_users"])
+    assert not [path for path in pulled.server.calls_by_path() if "/applications/" in path]
+    expected = expected_tables(organization)
+    for name in ("application_users", "system_applications", "user_applications"):
+        expected[name] = []
+    for row in expected["systems"] + expected["users"]:
+        row["application_count"] = None
+    for row in expected["applications"]:
+        row["user_count"] = row["system_count"] = None
+    # A user whom only an application names is known by nothing else.
+    named = {row["user_id"] for row in expected_tables(organization, details=False)["users"]}
+    expected["users"] = [
+        row for row in expected["users"] if row["resolved"] or row["user_id"] in named
+    ]
+    assert_equal_to_truth(publisher, pulled, expected)
+
+
+def test_only_the_set_association_targets_are_asked(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    targets = ("user_group", "policy")
+    pulled = pull(organization, association_targets=list(targets))
+    assert_equal_to_truth(publisher, pulled, expected_tables(organization, associations=targets))
+
+
+@pytest.mark.parametrize("comma_targets", ["refused", "accepted", "first_only"])
+@pytest.mark.parametrize("search", [True, False])
+def test_tables_are_the_same_however_few_calls_the_api_allows(
+    comma_targets: CommaTargets, *, search: bool, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    behavior = Behavior(comma_targets=comma_targets, search=search)
+    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
+
+
+@pytest.mark.parametrize("cap", [7, 50])
+def test_a_page_that_is_smaller_than_asked_for_loses_nothing(
+    cap: int, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = edge_cases()
+    behavior = Behavior(page_cap=cap, search_cap=cap)
+    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
+
+
+def test_deleted_members_of_small_groups_cost_no_call_each(pull: Callable[..., Pulled]) -> None:
+    """A page as large as theirs came before, so that none of theirs can have been cut short."""
+    organization = generate(sizes=Sizes(systems=40, system_groups=5))
+    groups = sorted(organization.members, key=lambda each: organization.system_groups[each]["name"])
+    kept, deleted = list(organization.systems)[:39], list(organization.systems)[39]
+    for number, group in enumerate(groups):
+        organization.members[group] = dict.fromkeys(kept if number == 0 else [*kept[:20], deleted])
+    organization.remove_system(deleted)
+    pulled = pull(organization, max_in_flight=1)
+    assert len(pulled.pull.tables["systemgroups_members"]) == 39 + 4 * 20
+    calls = pulled.server.calls_by_path()
+    assert calls["/api/v2/systemgroups/{id}/members"] == len(groups)
+
+
+def test_members_without_a_total_cannot_be_proven(pull: Callable[..., Pulled]) -> None:
+    with pytest.raises(IncompleteError, match=r"systemgroups_members/.* announces no total"):
+        pull(generate(), Behavior(totals=False))
+
+
+def test_a_pull_sends_reads_only(pull: Callable[..., Pulled]) -> None:
+    pulled = pull(generate())
+    assert pulled.server.writes == []
+    assert pulled.server.max_in_flight_seen <= 8

@@ -1,0 +1,147 @@
+"""Does the work that `killing.py` asks for, each in a child that it forks.
+
+It has imported everything before it forks, so that a child costs only its work. It reads a request
+a line, and answers each with how the child ended.
+"""
+
+import ctypes
+import itertools
+import json
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import cast
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import assets_defs.definitions  # noqa: F401 -- before the fork
+from assets_defs.asset_keys import PULLS, raw_key, table_key
+from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.cli.main import main
+from assets_defs.resources import ParquetStore
+from pipelines import workspace as whole
+from pipelines.config.environment import home
+from pipelines.config.settings import load_settings
+from pipelines.extract.pull import make_checkpoint
+from tests.support.killing import Work
+
+OPERATIONS = frozenset(
+    {"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "sqlite3.connect"}
+)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def _serve() -> None:
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    answers.write("ready\n")
+    answers.flush()
+    for line in sys.stdin:
+        work = Work(**json.loads(line))
+        child = os.fork()
+        if child == 0:
+            _work(work)
+        _, status = os.waitpid(child, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.flush()
+
+
+def _work(work: Work) -> None:
+    try:
+        os.environ["JUMPCLOUD_INVENTORY_HOME"] = work.home
+        stage = _read(Path(work.stage)) if work.stage else {}
+        _suffer(work)
+        if stage:
+            _publish(stage, datetime.now(UTC) + timedelta(days=work.days_later))
+        else:
+            main(["run"])
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    except BaseException:  # noqa: BLE001 -- a child must never go on as its parent
+        sys.excepthook(*sys.exc_info())
+        code = 70
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _suffer(work: Work) -> None:
+    if work.obeys_modes and os.geteuid() == 0:
+        _give_up_the_right_to_write_anything()
+    limit = work.refuse_beyond or work.kill_beyond
+    if limit:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    if work.kill_beyond:
+        # Python ignores it, and then a write is refused.
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    numbers = itertools.count(1)
+    log = os.open(work.log, os.O_WRONLY | os.O_CREAT) if work.log else -1
+
+    def on_event(event: str, arguments: tuple[object, ...]) -> None:
+        if event not in OPERATIONS or not _is_below(work.home, arguments):
+            return
+        if event == "open" and not cast("int", arguments[2]) & WRITING:
+            return
+        number = next(numbers)
+        if log >= 0:
+            os.write(log, f"{event} {arguments[0]}\n".encode())
+        if number == work.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(on_event)
+
+
+def _give_up_the_right_to_write_anything() -> None:
+    """Take CAP_DAC_OVERRIDE from this process: root then obeys the files' modes, as others do."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(0x20080522, 0)
+    data = (ctypes.c_uint32 * 6)()
+    assert libc.capget(header, data) == 0
+    data[0] &= ~(1 << 1)
+    assert libc.capset(header, data) == 0
+
+
+def _is_below(home: str, arguments: tuple[object, ...]) -> bool:
+    """Whether the operation is on a file there: by its path, or relative to an open folder."""
+    path = arguments[0]
+    if not isinstance(path, str | bytes | os.PathLike):
+        return False
+    name = os.fsdecode(path)
+    return name.startswith(f"{home}/") or (bool(name) and "/" not in name)
+
+
+def _read(stage: Path) -> dict[str, pa.Table]:
+    return {path.stem: pq.read_table(path, partitioning=None) for path in stage.glob("*.parquet")}
+
+
+def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
+    """What a run does after its pull: store every table, commit the snapshot, build the file."""
+    settings = load_settings()
+    make_checkpoint(settings.named("acme"), home()).open()
+    store = ParquetStore(root=str(home() / "parquet"))
+    whole.begin(whole.PULL, "acme")
+    for name, table in tables.items():
+        schema, _, short = name.partition(".")
+        key = raw_key(short) if schema == "jumpcloud" else table_key(short)
+        store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
+    whole.finish(whole.TABLES, "acme")
+    context = dg.build_asset_context(partition_key="acme")
+    list(cast("Iterator[object]", commit(context, parquet=store)))
+    list(cast("Iterator[object]", inventory_duckdb(context)))
+
+
+def _as_of(pulled_at: datetime, facts: pa.Table) -> pa.Table:
+    row = facts.to_pylist()[0] | {"started_at": pulled_at}
+    return pa.Table.from_pylist([row], facts.schema)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,51 @@
+"""The UI with its daemon, as `jumpcloud-inventory ui` starts them."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import requests
+import tenacity
+
+from tests.support.cli import COMMAND
+
+# No limit to how fast it must be: only an end to waiting for what never comes.
+PATIENCE_SECONDS = 120
+
+
+@contextmanager
+def served_ui(environment: Mapping[str, str]) -> Iterator[str]:
+    """The address of the UI of an installation, for as long as the context is open."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with subprocess.Popen(
+        [COMMAND, "ui", "--port", str(port)],
+        env={"PATH": os.environ["PATH"], "TZ": "UTC", **environment},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            # Another port is taken where something came in between.
+            address = re.search(r"http://\S+", process.stdout.readline())
+            assert address
+            _wait_for(address[0])
+            yield address[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_type(requests.RequestException),
+    stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
+    wait=tenacity.wait_fixed(0.2),
+    reraise=True,
+)
+def _wait_for(address: str) -> None:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.get(f"{address}/server_info", timeout=PATIENCE_SECONDS).raise_for_status()

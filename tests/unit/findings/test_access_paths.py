@@ -1,0 +1,150 @@
+"""Why someone reaches something: the macros give every path, and no other."""
+
+from collections.abc import Callable, Iterable
+
+import duckdb
+import pytest
+
+from pipelines.schema.macros import MACROS
+from pipelines.simulator import Organization, Sizes, edge_cases, generate
+from pipelines.simulator.data.planted_findings import sudo
+from pipelines.simulator.oracle import application_paths, system_paths
+from tests.support.publisher import Publisher, Pulled, Rows
+
+SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications=5)
+ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
+    "company 1": lambda: generate(1, SMALL),
+    "company 2": lambda: generate(2, SMALL),
+    "every awkward case": edge_cases,
+}
+BINDING = ("binding_sudo", "binding_sudo_without_password")
+COLUMNS = {each.name: each.columns for each in MACROS}
+
+
+def in_order(rows: Iterable[dict[str, object]]) -> list[str]:
+    return sorted(str(sorted(row.items())) for row in rows)
+
+
+def assert_equal(rows: Rows, expected: Rows) -> None:
+    without = [{name: row[name] for name in row if name != "integration"} for row in rows]
+    assert in_order(without) == in_order(expected)
+
+
+@pytest.mark.parametrize("kind", ORGANIZATIONS)
+def test_every_path_is_the_truth(
+    kind: str, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = ORGANIZATIONS[kind]()
+    publisher.publish(pull(organization))
+    for table, key, access, paths, expected in (
+        ("systems", "system_id", "system_access", "access_paths", system_paths(organization)),
+        (
+            "applications",
+            "application_id",
+            "application_access",
+            "application_access_paths",
+            application_paths(organization),
+        ),
+    ):
+        # For all at once, so that a column is given where usually a text is.
+        rows = publisher.rows(f"SELECT p.* FROM {table} s, {access}(s.{key}) p")
+        assert_equal(rows, expected)
+        assert list(rows[0]) == list(COLUMNS[access]) == list(COLUMNS[paths])
+        for row in expected[::97]:
+            both = [p for p in expected if (p["user_id"], p[key]) == (row["user_id"], row[key])]
+            found = publisher.rows(f"FROM {paths}('{row['user_id']}', '{row[key]}')")
+            assert_equal(found, both)
+
+
+@pytest.fixture
+def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publisher:
+    """One organisation, published as two integrations: the same ids and names in both."""
+    organization = generate(1, Sizes.empty())
+    alice = organization.add_user(username="alice", id="1" * 24)
+    organization.add_user(username="1" * 24)
+    organization.update(alice, sudo=True, passwordless_sudo=True)
+    for number in range(2):
+        organization.add_system(hostname="db", id=f"{number}" * 24)
+    both, idle = organization.add_group("Databases"), organization.add_group("Idle")
+    staff = organization.add_group("Staff", "user_group")
+    ops = organization.add_group("Ops", "user_group")
+    for group in (staff, ops):
+        organization.add_member(group, alice)
+    organization.add_member(both, "0" * 24)
+    organization.bind(both, "user", alice, sudo(enabled=False))
+    organization.bind(both, "user_group", staff)
+    organization.bind(both, "user_group", ops, sudo(without_password=True))
+    organization.bind(idle, "user", alice, sudo())
+    wiki = organization.add_application(displayLabel="Wiki")
+    organization.bind(wiki, "user_group", ops)
+    pulled = pull(organization)
+    publisher.publish(pulled, "acme")
+    publisher.publish(pulled, "zeta")
+    return publisher
+
+
+def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -> None:
+    rows = two_companies.rows(
+        "SELECT integration, username, user_group_id IS NULL AS direct, group_name, system_id[1] "
+        "AS system, binding_sudo, binding_sudo_without_password, sudo, sudo_without_password, "
+        "global_admin_without_password "
+        "FROM access_paths('alice', 'db') ORDER BY ALL"
+    )
+    paths = [
+        (False, True, True),
+        (False, None, None),
+        (True, False, False),
+    ]
+    assert rows == [
+        {
+            "integration": integration,
+            "username": "alice",
+            "direct": direct,
+            "group_name": "Databases",
+            "system": "0",
+            "binding_sudo": binding,
+            "binding_sudo_without_password": without,
+            "sudo": True,
+            "sudo_without_password": True,
+            "global_admin_without_password": True,
+        }
+        for integration in ("acme", "zeta")
+        for direct, binding, without in paths
+    ]
+    held = two_companies.rows("SELECT integration FROM application_access_paths('alice', 'Wiki')")
+    assert sorted(str(row["integration"]) for row in held) == ["acme", "zeta"]
+    for query in (
+        "access_paths('alice', 'DB')",
+        "access_paths('bob', 'db')",
+        "access_paths(NULL, 'db')",
+        "system_access('1111')",
+        f"system_access('{'1' * 24}')",
+        "application_access('wiki')",
+    ):
+        assert two_companies.rows(f"FROM {query}") == [], query
+
+
+def test_the_binding_is_unknown_where_it_is_not_pulled(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(1, SMALL)
+    publisher.publish(pull(organization, association_targets=["user"]))
+    expected = [
+        path | ({} if path["user_group_id"] is None else dict.fromkeys(BINDING))
+        for path in system_paths(organization)
+    ]
+    assert_equal(
+        publisher.rows("SELECT p.* FROM systems s, system_access(s.system_id) p"), expected
+    )
+
+
+def test_a_path_is_found_in_a_file_of_any_name(two_companies: Publisher) -> None:
+    copy = two_companies.file.with_name("copy of monday.db")
+    two_companies.file.rename(copy)
+    with duckdb.connect(copy, read_only=True) as connection:
+        assert len(connection.sql("FROM system_access('db')").fetchall()) == 6
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{copy}' AS other (READ_ONLY)")
+        assert connection.sql("FROM other.findings.groups_without_members").fetchall()
+        connection.execute("USE other")
+        assert len(connection.sql("FROM system_access('db')").fetchall()) == 6

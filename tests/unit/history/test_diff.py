@@ -1,0 +1,132 @@
+"""The net difference between two snapshots, with names, and never of what was not pulled."""
+
+from collections.abc import Callable
+
+import pytest
+
+from assets_defs.cli.diff_text import describe
+from pipelines.errors import InventoryError
+from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
+from pipelines.simulator import Organization, Sizes, generate
+from tests.support.publisher import Publisher, Pulled, Rows, on_day
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+
+
+@pytest.fixture
+def organization() -> Organization:
+    return generate(sizes=SMALL)
+
+
+def as_rows(found: SnapshotDiff) -> Rows:
+    rows: Rows = found.changes.to_pylist()
+    return rows
+
+
+def test_between_consecutive_snapshots_it_is_what_was_published(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    before = publisher.publish(pull(organization))
+    gone, changed = list(organization.systems)[:2]
+    organization.remove_system(gone)
+    organization.update(changed, displayName="renamed")
+    organization.add_user(username="new.person")
+    after = publisher.publish(pull(organization))
+    found = difference(publisher.history, before, after)
+    published = publisher.rows("FROM changes ORDER BY ALL")
+    assert published
+    assert sorted(map(str, as_rows(found))) == sorted(map(str, published))
+
+
+def test_over_several_snapshots_only_the_outcome_counts(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    first = publisher.publish(pull(organization))
+    visitor = organization.add_user(username="visitor")
+    publisher.publish(pull(organization))
+    organization.remove_user(visitor)
+    stays = organization.add_user(username="stays")
+    last = publisher.publish(pull(organization))
+    found = difference(publisher.history, first, last)
+    assert [(row["asset_id"], row["change"]) for row in as_rows(found)] == [(stays, "added")]
+    back = difference(publisher.history, last, first)
+    assert [(row["asset_id"], row["change"]) for row in as_rows(back)] == [(stays, "removed")]
+
+
+def test_what_was_not_pulled_is_not_compared(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    before = publisher.publish(pull(organization))
+    after = publisher.publish(pull(organization, details=False))
+    found = difference(publisher.history, before, after)
+    assert as_rows(found) == []
+    assert {"systems", "users", "applications", "application_users"} <= {*found.not_compared}
+
+
+def test_an_access_is_told_in_names(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    system_id, user_id = next(iter(organization.systems)), next(iter(organization.users))
+    organization.update(system_id, hostname="web-01")
+    before = publisher.publish(pull(organization))
+    group_id = organization.add_group("Servers")
+    organization.add_member(group_id, system_id)
+    organization.bind(
+        group_id, "user", user_id, {"sudo": {"enabled": True, "withoutPassword": False}}
+    )
+    organization.update(system_id, displayName="New name")
+    after = publisher.publish(pull(organization))
+    found = difference(publisher.history, before, after)
+    username = organization.users[user_id]["username"]
+    lines = list(describe(found))
+    assert lines[0] == f"acme: {before.snapshot_id} -> {after.snapshot_id}"
+    assert "  system_groups: 1 added" in lines
+    assert f"    + Servers ({group_id})" in lines
+    assert f"    + system web-01 ({system_id}) in group Servers ({group_id})" in lines
+    access = f"user {username} ({user_id}) on the systems of group Servers ({group_id})"
+    assert f"    + {access}, with sudo" in lines
+    (renamed,) = [line for line in lines if " display_name: " in line]
+    assert renamed.startswith(f"    ~ web-01 ({system_id}) display_name: ")
+    assert renamed.endswith('-> "New name"')
+    names = {row["asset_id"]: row["name"] for row in found.to_table().to_pylist()}
+    assert names[f"{group_id}/{system_id}"] == "Servers/web-01"
+
+
+def test_a_name_cannot_give_orders_to_the_terminal(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    before = publisher.publish(pull(organization))
+    hostile = "\x1b[2Jzoë\n+ root\u202e"
+    organization.add_user(username=hostile, department="\x9b31m")
+    organization.update(next(iter(organization.users)), department=hostile)
+    text = list(
+        describe(difference(publisher.history, before, publisher.publish(pull(organization))))
+    )
+    assert all(line.isprintable() for line in text)
+    assert any("\\u001b[2Jzoë\\u000a+ root\\u202e (" in line for line in text)
+
+
+def test_nothing_changed(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    only = publisher.publish(pull(organization))
+    lines = list(describe(difference(publisher.history, only, only)))
+    assert lines == [f"acme: {only.snapshot_id} -> {only.snapshot_id}", "  no changes"]
+
+
+def test_what_is_compared(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    pulled = pull(organization)
+    first = publisher.publish(on_day(0, pulled))
+    with pytest.raises(InventoryError, match="only one snapshot"):
+        select_snapshots([first], [])
+    second, third = (publisher.publish(on_day(day, pulled)) for day in (1, 2))
+    other = publisher.publish(on_day(3, pulled), "other")
+    manifests = publisher.history.manifests()
+    assert select_snapshots(manifests, []) == [(second, third)]
+    assert select_snapshots(manifests, [first.snapshot_id]) == [(first, third)]
+    ids = [second.snapshot_id, first.snapshot_id]
+    assert select_snapshots(manifests, ids) == [(second, first)]
+    with pytest.raises(InventoryError, match="only snapshots of one integration"):
+        select_snapshots(manifests, [first.snapshot_id, other.snapshot_id])

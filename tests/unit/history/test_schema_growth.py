@@ -1,0 +1,235 @@
+"""Files of the first version stay readable, and a column that a later one adds is NULL in them."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.history import commit as snapshot
+from pipelines.history.commit import PulledTables, commit_snapshot
+from pipelines.history.manifest import Manifest
+from pipelines.history.store import SnapshotStore
+from pipelines.publish import database as duckdb_file
+from pipelines.publish import incremental as fold
+from pipelines.publish.database import build_duckdb_file
+from pipelines.schema.model import SEEN, Column, Table
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
+from tests.support import DATA
+from tests.support.publisher import Publisher, Rows
+
+# How it came to be: tests/data/write_first_version.py
+FIRST_VERSION = DATA / "first_version" / "history"
+SITE = Column("site", "TEXT", "Where it stands", is_added=True)
+GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, SITE))
+
+
+@pytest.fixture
+def publisher(fast_tmp_path: Path) -> Publisher:
+    """A data directory that the first version wrote."""
+    shutil.copytree(FIRST_VERSION, fast_tmp_path / "history")
+    return Publisher(fast_tmp_path)
+
+
+@pytest.fixture
+def grown_contract(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A later version's contract."""
+    tables = tuple(GROWN if table is SYSTEMS else table for table in INVENTORY_TABLES)
+    for module in (fold, snapshot):
+        monkeypatch.setattr(module, "INVENTORY_TABLES", tables)
+    monkeypatch.setattr(duckdb_file, "TABLES", TABLES | {GROWN.name: GROWN})
+
+
+def first(history: SnapshotStore) -> Manifest:
+    (manifest,) = history.manifests()
+    return manifest
+
+
+def publish_again(
+    publisher: Publisher, edit: Callable[[Table, pa.Table], pa.Table] = lambda _, rows: rows
+) -> Manifest:
+    """Publish what the latest snapshot holds, edited, as the pull of half a day later."""
+    history = publisher.history
+    latest = history.manifests()[-1]
+
+    def pulled(name: str) -> pa.Table:
+        rows = history.read(TABLES[name], "acme", latest.snapshot_id)
+        names = [n for n in rows.column_names if n not in {"first_seen_at", "last_seen_at"}]
+        # As a pull gives them: with every column of this version's contract.
+        columns = TABLES[name].arrow_schema.empty_table()
+        rows = pa.concat_tables([columns, rows.select(names)], promote_options="default")
+        return edit(TABLES[name], rows)
+
+    pull = latest.pull.model_copy(
+        update={"started_at": latest.pull.started_at + timedelta(hours=12)}
+    )
+    proofs = pa.table({name: pa.array([], pa.string()) for name in ("endpoint", "proof")})
+    tables = PulledTables(pull, proofs, pulled)
+    manifest = commit_snapshot(history, latest.integration, tables, "run-2")
+    build_duckdb_file(history, publisher.file)
+    return manifest
+
+
+def with_site(sites: list[str | None]) -> Callable[[Table, pa.Table], pa.Table]:
+    def edit(table: Table, rows: pa.Table) -> pa.Table:
+        if table.name != GROWN.name:
+            return rows
+        known = [name for name in rows.column_names if name != "site"]
+        return rows.select(known).append_column("site", pa.array(sites, pa.string()))
+
+    return edit
+
+
+def without_site(table: Table, rows: pa.Table) -> pa.Table:
+    return rows.drop_columns("site") if table.name == GROWN.name else rows
+
+
+def changes(publisher: Publisher) -> Rows:
+    return publisher.rows("SELECT asset_type, column_name, change, new_value FROM changes")
+
+
+def test_the_first_version_is_folded(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    manifest = first(publisher.history)
+    for table in INVENTORY_TABLES:
+        (count,) = publisher.rows(f"SELECT count(*) AS n FROM {table.name}")
+        assert count["n"] == manifest.rows[table.name] > 0
+    (row,) = publisher.rows("FROM snapshots")
+    assert (row["snapshot_id"], row["api_calls"]) == (manifest.snapshot_id, 29)
+
+
+def test_the_file_has_a_format_that_duckdb_1_2_opens(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    with publisher.file.open("rb") as file:
+        header = file.read(20)
+    assert header[8:12] == b"DUCK"
+    assert int.from_bytes(header[12:], "little") <= 65
+
+
+def test_a_new_snapshot_is_compared_with_the_first_version(publisher: Publisher) -> None:
+    def rename(table: Table, rows: pa.Table) -> pa.Table:
+        if table is not SYSTEMS:
+            return rows
+        names = pa.array(["renamed", *rows["hostname"].to_pylist()[1:]])
+        return rows.set_column(rows.schema.get_field_index("hostname"), "hostname", names)
+
+    publish_again(publisher)
+    assert changes(publisher) == []
+    publish_again(publisher, rename)
+    assert changes(publisher) == [
+        {
+            "asset_type": "systems",
+            "column_name": "hostname",
+            "change": "changed",
+            "new_value": '"renamed"',
+        }
+    ]
+    seen = publisher.rows("SELECT DISTINCT first_seen_at FROM systems")
+    assert seen == [{"first_seen_at": publisher.history.manifests()[0].pull.started_at}]
+
+
+def test_what_the_first_version_did_not_pull_is_null_and_no_finding(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("SELECT DISTINCT policies_failed, policies_total FROM systems") == [
+        {"policies_failed": None, "policies_total": None}
+    ]
+    assert publisher.rows("FROM findings.systems_with_failing_policies") == []
+    # Its manifest knows no thresholds: those of the settings' defaults count.
+    assert publisher.rows("FROM findings.thresholds") == [
+        {"integration": "acme", "stale_days": 30, "many_devices": 10, "few_devices": 5}
+    ]
+
+
+def test_added_columns_stand_behind_all_that_were_there_before(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    part = publisher.history.part("systems", "acme", first(publisher.history).snapshot_id)
+    before = ["integration", *pq.read_schema(part).names]
+    names = [
+        str(row["column_name"])
+        for row in publisher.rows("SELECT column_name FROM (DESCRIBE systems)")
+    ]
+    assert names[: len(before)] == before
+    assert names[len(before) :] == ["policies_total", "policies_failed"]
+
+
+@pytest.mark.usefixtures("grown_contract")
+def test_an_added_column_is_null_in_old_snapshots(publisher: Publisher) -> None:
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("SELECT DISTINCT site FROM systems") == [{"site": None}]
+
+
+@pytest.mark.usefixtures("grown_contract")
+def test_the_appearance_of_a_column_is_no_change_of_every_asset(publisher: Publisher) -> None:
+    count = first(publisher.history).rows["systems"]
+    publish_again(publisher, with_site(["Berlin"] * count))
+    assert changes(publisher) == []
+    assert publisher.rows("SELECT DISTINCT site FROM systems") == [{"site": "Berlin"}]
+    publish_again(publisher, with_site(["Kyoto", *["Berlin"] * (count - 1)]))
+    assert changes(publisher) == [
+        {
+            "asset_type": "systems",
+            "column_name": "site",
+            "change": "changed",
+            "new_value": '"Kyoto"',
+        }
+    ]
+
+
+@pytest.mark.usefixtures("grown_contract")
+def test_an_older_version_reads_what_a_later_one_wrote(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = first(publisher.history).rows["systems"]
+    publish_again(publisher, with_site(["Berlin"] * count))
+    monkeypatch.undo()
+    build_duckdb_file(publisher.history, publisher.file)
+    assert publisher.rows("FROM systems LIMIT 1")[0].keys() == {
+        column.name for column in SYSTEMS.published_columns
+    }
+    publish_again(publisher, without_site)
+    assert changes(publisher) == []
+
+
+@pytest.mark.parametrize("table", [*INVENTORY_TABLES, SNAPSHOTS, CHANGES], ids=lambda t: t.name)
+def test_columns_of_the_first_version_keep_name_and_type_and_come_first(table: Table) -> None:
+    (part,) = FIRST_VERSION.glob(f"{table.name}/*/*/*.parquet")
+    written = pq.read_schema(part)
+    for column in written:
+        assert table.published_schema.field(column.name) == column
+    pulled = [column for column in written if column.name not in {each.name for each in SEEN}]
+    assert [*table.arrow_schema][1 : len(pulled) + 1] == pulled
+
+
+@pytest.mark.usefixtures("grown_contract")
+def test_the_history_of_several_versions_is_one_dataset(publisher: Publisher) -> None:
+    old = first(publisher.history)
+    count = old.rows["systems"]
+    new = publish_again(publisher, with_site(["Berlin"] * count))
+    for table in (*INVENTORY_TABLES, CHANGES, SNAPSHOTS):
+        folder = publisher.history.root / table.name
+        by_duckdb = duckdb.execute(
+            f"SELECT snapshot, count(*) FROM read_parquet('{folder}/**/*.parquet', "
+            "hive_partitioning = true, union_by_name = true) GROUP BY ALL"
+        ).fetchall()
+        rows = {snapshot_id: n for snapshot_id, n in by_duckdb if n}
+        by_arrow = ds.dataset(folder, partitioning="hive").to_table().group_by("snapshot")
+        counts = by_arrow.aggregate([([], "count_all")]).to_pylist()
+        assert {row["snapshot"]: row["count_all"] for row in counts} == rows
+        if table in INVENTORY_TABLES:
+            assert set(rows.values()) == {old.rows[table.name]}
+    folder = publisher.history.root / "systems"
+    sites = duckdb.execute(
+        f"SELECT snapshot, site, count(*) FROM read_parquet('{folder}/**/*.parquet', "
+        "hive_partitioning = true, union_by_name = true) GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    assert sites == [(old.snapshot_id, None, count), (new.snapshot_id, "Berlin", count)]
+    # A dataset of Arrow has the columns of its first file, unless it is told others.
+    parts = ds.dataset(folder, partitioning="hive").get_fragments()
+    schema = pa.unify_schemas([each.physical_schema for each in parts])
+    assert ds.dataset(folder, schema).to_table()["site"].null_count == count

@@ -1,0 +1,91 @@
+"""Every answer has the shape that JumpCloud's own Swagger files promise."""
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+
+from pipelines.simulator import Organization, edge_cases, generate
+from tests.support import DATA
+from tests.support.simulator_client import serving
+
+SWAGGER = json.loads((DATA / "swagger_responses.json").read_text())
+
+
+def _nullable(schema: Any, *, name: str = "") -> Any:  # noqa: ANN401
+    """Allow null for everything but ids, types, edges and paths, as real answers have it."""
+    if isinstance(schema, list):
+        return [_nullable(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    changed = {
+        key: {n: _nullable(s, name=n) for n, s in value.items()}
+        if key == "properties"
+        else _nullable(value)
+        for key, value in schema.items()
+    }
+    required = not name or name in {"id", "_id", "type", "to", "paths", "results", "totalCount"}
+    if required and not schema.get("x-nullable"):
+        return changed
+    return {"anyOf": [changed, {"type": "null"}]}
+
+
+DEFINITIONS = {name: _nullable(schema) for name, schema in SWAGGER["definitions"].items()}
+
+
+def _check(endpoint: str, answer: Any) -> None:  # noqa: ANN401
+    assert answer.status_code == 200, answer.text
+    schema = {"definitions": DEFINITIONS} | _nullable(SWAGGER["paths"][endpoint])
+    jsonschema.Draft4Validator(schema).validate(answer.json())
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/organizations",
+        "/api/systems",
+        "/api/systemusers",
+        "/api/applications",
+        "/api/commands",
+        "/api/v2/systemgroups",
+        "/api/v2/usergroups",
+        "/api/v2/policies",
+        "/api/v2/policygroups",
+    ],
+)
+def test_lists_keep_to_the_swagger_files(path: str) -> None:
+    with serving(generate()) as api:
+        for skip in (0, 100, 10_000):
+            _check(f"GET {path}", api.get(path, limit=100, skip=skip))
+
+
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
+def test_the_graph_keeps_to_the_swagger_files(org: Organization) -> None:
+    with serving(org) as api:
+        for group_id in org.system_groups.keys() - org.vanished:
+            group, path = "GET /api/v2/systemgroups/{id}", f"/api/v2/systemgroups/{group_id}"
+            _check(group, api.get(path))
+            for part in ("members", "membership", "users"):
+                _check(f"{group}/{part}", api.get(f"{path}/{part}", limit=100))
+            for target in ("user", "user_group", "policy", "policy_group", "command"):
+                answer = api.get(f"{path}/associations", targets=target, limit=100)
+                _check(f"{group}/associations", answer)
+        for application_id in org.applications.keys() - org.vanished:
+            answer = api.get(f"/api/v2/applications/{application_id}/users", limit=100)
+            _check("GET /api/v2/applications/{id}/users", answer)
+
+
+def test_searches_keep_to_the_swagger_files() -> None:
+    with serving(generate()) as api:
+        for name in ("systems", "systemusers"):
+            path = f"/api/search/{name}"
+            _check(f"POST {path}", api.send("POST", path, {}, limit=1000))
+
+
+def test_recorded_bodies_are_json_in_utf_8() -> None:
+    with serving(edge_cases()) as api:
+        answer = api.get("/api/systems", limit=100, sort="_id", fields="displayName")
+        assert answer.headers["content-type"] == "application/json; charset=utf-8"
+        assert "شركة" not in answer.text
+        assert "محمد العلي" in answer.content.decode("utf-8")
