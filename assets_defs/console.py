@@ -24,7 +24,7 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Callable[[Progress], None] | No
     Yields:
         None where there is no terminal to draw on, or no bar is wanted.
     """
-    # A variable may make rich colour a pipe; a bar belongs on nothing but a terminal.
+    # A variable may make rich color a pipe; a bar belongs on nothing but a terminal.
     if not (is_wanted and CONSOLE.is_interactive and CONSOLE.file.isatty()):
         yield None
         return

@@ -9,7 +9,7 @@ REFRESH_JOB = "refresh_inventory"
 refresh_inventory = dg.define_asset_job(
     REFRESH_JOB,
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(COMBINED),
-    description="Pull one organisation, join its tables and publish them",
+    description="Pull one organization, join its tables and publish them",
     # The assets of one integration form a chain: a process per step would only add start-up.
     executor_def=dg.in_process_executor,
 )

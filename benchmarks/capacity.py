@@ -33,7 +33,7 @@ MEMORY_BYTES_PER_SYSTEM = 20 * 1024
 
 @dataclass(frozen=True)
 class Size:
-    """How large an organisation is.
+    """How large an organization is.
 
     Attributes:
         systems: its devices.
@@ -53,7 +53,7 @@ class Size:
 
     @classmethod
     def of(cls, systems: int) -> "Size":
-        """An organisation of so many systems, in the proportions of the simulator's."""
+        """An organization of so many systems, in the proportions of the simulator's."""
         return cls(
             systems=systems,
             users=6 * systems // 10,

@@ -1,4 +1,4 @@
-"""Runs of many organisations on workers that may be lost: a discrete-event simulation."""
+"""Runs of many organizations on workers that may be lost: a discrete-event simulation."""
 
 import heapq
 import random
@@ -16,7 +16,7 @@ Wait = Generator[simpy.Event, "Run", None]  # what the queue gives; of other eve
 
 @dataclass(frozen=True)
 class Run:
-    """One organisation's run: the key that it uses, and its calls."""
+    """One organization's run: the key that it uses, and its calls."""
 
     key: int
     calls: int

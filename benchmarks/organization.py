@@ -1,6 +1,6 @@
-"""Serves the simulated organisation of one measurement, in a process of its own.
+"""Serves the simulated organization of one measurement, in a process of its own.
 
-`python -m pipelines.simulator` does so for a plain organisation. A measurement also needs members
+`python -m pipelines.simulator` does so for a plain organization. A measurement also needs members
 that were deleted, failing calls, and what a complete pull must find.
 """
 
@@ -21,7 +21,7 @@ from pipelines.simulator.api.behavior import FaultKind
 
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")
 BAD_GATEWAY = 502
-# Dates of records lie before it, so that two processes serve equal organisations.
+# Dates of records lie before it, so that two processes serve equal organizations.
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -62,7 +62,7 @@ class Spec:
 
 
 def build(spec: Spec) -> Organization:
-    """An organisation of these sizes; equal specifications give equal ones, but for the key."""
+    """An organization of these sizes; equal specifications give equal ones, but for the key."""
     organization = generate(
         sizes=Sizes(
             systems=spec.systems + spec.deleted_systems,

@@ -1,4 +1,4 @@
-"""Runs our own command against a served organisation, and reads what it published."""
+"""Runs our own command against a served organization, and reads what it published."""
 
 import sys
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ def run_ours(
     """Pull and publish once; a later run in the same `data_dir` remembers the earlier one.
 
     Args:
-        served: the organisation.
+        served: the organization.
         data_dir: where to.
         targets: types of targets of associations.
         skipped: endpoints left out.

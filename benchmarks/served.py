@@ -1,4 +1,4 @@
-"""A simulated organisation, served by a process of its own while a measurement lasts."""
+"""A simulated organization, served by a process of its own while a measurement lasts."""
 
 import json
 import subprocess
@@ -32,7 +32,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Served:
-    """A simulated organisation while it is served.
+    """A simulated organization while it is served.
 
     Attributes:
         base_url: where.
@@ -84,7 +84,7 @@ class MembershipCounts:
 
 @contextmanager
 def serve(spec: Spec, folder: Path) -> Iterator[Served]:
-    """Serve an organisation; `folder` takes the truth about it."""
+    """Serve an organization; `folder` takes the truth about it."""
     memberships = folder / "memberships.parquet"
     command = [sys.executable, "-m", "benchmarks.organization", spec.to_json(), str(memberships)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -1,4 +1,4 @@
-"""The tables of a large organisation, made by DuckDB: no API is asked.
+"""The tables of a large organization, made by DuckDB: no API is asked.
 
 State `n` differs from state `n - 1` as twelve hours make it: of the devices and of the users one in
 400 left and one in 400 came, with all that binds them; one in 200 has another version or title, and

@@ -1,4 +1,4 @@
-"""Pulls, joins and publishes one organisation without Dagster, by `pipelines` alone.
+"""Pulls, joins and publishes one organization without Dagster, by `pipelines` alone.
 
 The other tools of the comparison run without an orchestrator too. Run by our own Python, with two
 arguments: the settings file and the data directory.

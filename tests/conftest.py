@@ -1,4 +1,4 @@
-"""What most tests need: a simulated organisation, a pull of it, and a published file."""
+"""What most tests need: a simulated organization, a pull of it, and a published file."""
 
 import shutil
 import tempfile
@@ -33,7 +33,7 @@ settings.load_profile("project")
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Serve an organisation, with its keys in the environment, until the test ends."""
+    """Serve an organization, with its keys in the environment, until the test ends."""
     with ExitStack() as stack:
 
         def start(holder: Organization | Provider, behavior: Behavior | None = None) -> Server:
@@ -47,7 +47,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def integration() -> Callable[..., Integration]:
-    """The settings of an integration with a simulated organisation."""
+    """The settings of an integration with a simulated organization."""
 
     def make(server: Server, **settings: object) -> Integration:
         given = {"name": "acme", "base_url": server.base_url} | settings
@@ -83,7 +83,7 @@ def state(fast_tmp_path: Path) -> Path:
 def pull(
     serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
 ) -> Callable[..., Pulled]:
-    """Pull an organisation over HTTP and make the tables of the contract of it."""
+    """Pull an organization over HTTP and make the tables of the contract of it."""
 
     def run(
         holder: Organization | Provider, behavior: Behavior | None = None, **settings: object

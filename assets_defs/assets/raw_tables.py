@@ -55,7 +55,7 @@ def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
     specs=[
         *map(_endpoint_spec, ENDPOINTS.values()),
         _spec(COMPLETENESS, "How each list was proven to be read to its end", COMPLETENESS_SCHEMA),
-        _spec(PULLS, "When the organisation was pulled, and the calls sent", PULL_SCHEMA),
+        _spec(PULLS, "When the organization was pulled, and the calls sent", PULL_SCHEMA),
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -70,7 +70,7 @@ def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
 def pull(
     context: dg.AssetExecutionContext, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Read all lists of the organisation at the same time, under one throttle."""
+    """Read all lists of the organization at the same time, under one throttle."""
     reporter = _Reporter(context)
     with step(context) as integration:
         fail_other_runs(context.instance, integration.name, context.run.run_id)

@@ -133,7 +133,7 @@ def _count(reach: EndpointAccess) -> str:
 
 def _lines(test: ConnectionCheck) -> Iterator[str]:
     for org_id, name in test.organizations:
-        yield f"organisation: {name or 'without a name'} ({org_id})"
+        yield f"organization: {name or 'without a name'} ({org_id})"
     if test.plan:
         yield f"plan: {test.plan}"
     for reach in test.reaches:
@@ -148,7 +148,7 @@ def _lines(test: ConnectionCheck) -> Iterator[str]:
     if test.problem:
         yield test.problem
     elif len(test.organizations) > 1:
-        yield f"warning: the key reads {len(test.organizations)} organisations, not only this one"
+        yield f"warning: the key reads {len(test.organizations)} organizations, not only this one"
     if any(reach.state == "readable" for reach in test.reaches):
         yield f"note: {ADVICE}"
 

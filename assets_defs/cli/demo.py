@@ -1,4 +1,4 @@
-"""A simulated organisation to try everything on, without a key."""
+"""A simulated organization to try everything on, without a key."""
 
 import os
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 
 _SETTINGS = """\
-# The simulated organisation of `jumpcloud-inventory demo`; written anew by each start.
+# The simulated organization of `jumpcloud-inventory demo`; written anew by each start.
 [[integration]]
 name = "{name}"
-description = "Simulated organisation"
+description = "Simulated organization"
 base_url = "{url}"
 api_key_env = "{variable}"
 """
@@ -26,7 +26,7 @@ api_key_env = "{variable}"
 
 @contextmanager
 def simulated_organization(data_dir: Path) -> Iterator[None]:
-    """Serve the organisation on a free loopback port, and set it as the only integration."""
+    """Serve the organization on a free loopback port, and set it as the only integration."""
     # A web server that no other command needs.
     from pipelines.simulator import Server, generate  # noqa: PLC0415
 

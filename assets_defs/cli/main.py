@@ -41,7 +41,7 @@ UI_PORT = 3000
 
 @click.group()
 def main() -> None:
-    """A complete, read-only inventory of JumpCloud organisations, as one DuckDB file."""
+    """A complete, read-only inventory of JumpCloud organizations, as one DuckDB file."""
 
 
 for command in (
@@ -64,7 +64,7 @@ for command in (
 @main.command()
 @data_dir_option
 def demo(data_dir: str | None) -> None:
-    """Pull a simulated organisation; needs no key."""
+    """Pull a simulated organization; needs no key."""
     with errors_in_words():
         set_data_dir(data_dir)
         set_environment(None, str(home() / DEMO_HOME))

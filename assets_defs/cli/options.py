@@ -68,7 +68,7 @@ def set_environment(config: Path | None, data_dir: str | None) -> None:
 def chosen_integrations(settings: Settings, names: Sequence[str]) -> list[Integration]:
     """The integrations of these names, or without one all that are enabled.
 
-    Organisations of a service provider's key are looked up, if none of them is named itself; the
+    Organizations of a service provider's key are looked up, if none of them is named itself; the
     name of their entry means all of them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How many workers many organisations take, by simulation: nothing is pulled."""
+"""How many workers many organizations take, by simulation: nothing is pulled."""
 
 import random
 from bisect import bisect_left
@@ -25,14 +25,14 @@ FEWEST_SYSTEMS, MAX_SYSTEMS = 5, 5_000
 BETWEEN_LOSSES = DAY  # of one machine; on average
 BAD_DAY_WORKERS = 6
 COSTS = Costs()
-# What `cluster` runs: small organisations, an API that answers at once, all on one machine.
+# What `cluster` runs: small organizations, an API that answers at once, all on one machine.
 SMALL_CALLS = 51
 SMALL_NUMBER = 100
 SMALL_COSTS = Costs(storage=0.5, latency=0.002, rate=200.0)
 SMALL_SERVICES_CPU = 1.0
 MAX_WORKERS = 8
 COLUMNS = (
-    "organisations",
+    "organizations",
     "keys",
     "calls",
     "busiest key",
@@ -55,13 +55,13 @@ def measure(_scratch: Path) -> Report:
             rows.append([f"{number:,}", words, *_cells(runs, enough, soon)])
             if words == OWN:
                 workers = enough[0] if enough else len(runs)
-                goals.append(Goal(f"{number:,} organisations: workers", workers, MAX_WORKERS))
+                goals.append(Goal(f"{number:,} organizations: workers", workers, MAX_WORKERS))
     title = f"Capacity: simulated ticks, {COSTS.rate:g} calls a second for each key"
     return Report(title, COLUMNS, rows, goals, _notes())
 
 
 def population(number: int) -> list[Size]:
-    """Organisations of mixed sizes, most of them small; the same at each call."""
+    """Organizations of mixed sizes, most of them small; the same at each call."""
     chance = random.Random(number)  # noqa: S311 -- no secret
     factors = [chance.lognormvariate(0.0, SPREAD) for _ in range(number)]
     sizes = [round(MEDIAN_SYSTEMS * each) for each in factors]
@@ -139,7 +139,7 @@ def _storage(number: int) -> str:
     events = number * RUNS_KEPT_BY_DAGSTER * EVENT_BYTES / GIB
     memory = max(each.memory_bytes for each in sizes) / MIB
     return (
-        f"- {number:,} organisations have {systems:,} systems: {history:,.0f} GiB of history a "
+        f"- {number:,} organizations have {systems:,} systems: {history:,.0f} GiB of history a "
         f"year, {events:,.0f} GiB of Dagster's records; a worker takes at most {memory:,.0f} MiB"
     )
 
@@ -149,7 +149,7 @@ def _bad_day() -> str:
     fleet = Fleet(BAD_DAY_WORKERS, between_losses=HOUR)
     outcome = simulate(runs, fleet, COSTS)
     return (
-        f"- {len(runs):,} organisations with keys of their own, {fleet.workers} workers, each "
+        f"- {len(runs):,} organizations with keys of their own, {fleet.workers} workers, each "
         f"machine lost once an hour for {fleet.back / MINUTE:g} minutes: {outcome.lost} runs "
         f"lost and begun again, the last published after {_duration(outcome.last)}"
     )
@@ -161,5 +161,5 @@ def _prediction() -> str:
         simulate(runs, Fleet(workers, services_cpu=SMALL_SERVICES_CPU), SMALL_COSTS).last
         for workers in (1, 2)
     )
-    words = f"{SMALL_NUMBER} small organisations on one machine of two cores"
+    words = f"{SMALL_NUMBER} small organizations on one machine of two cores"
     return f"- {words}: {one:.0f} s with one worker, {two:.0f} s with two ({one / two:.2f} x)"

@@ -1,4 +1,4 @@
-"""A hundred organisations on workers that share a queue: how fast, and each published once."""
+"""A hundred organizations on workers that share a queue: how fast, and each published once."""
 
 import time
 from pathlib import Path
@@ -18,7 +18,7 @@ LATENCY_SECONDS = 0.1
 TIMEOUT_SECONDS = 1800
 COLUMNS = (
     "workers",
-    "organisations",
+    "organizations",
     "published once",
     "equal to the truth",
     "seconds",
@@ -41,10 +41,10 @@ def measure(scratch: Path) -> Report:
         seconds.append(took)
         wrong += bad
     goals = [
-        Goal("organisations lost, published twice or wrong", wrong, 0),
+        Goal("organizations lost, published twice or wrong", wrong, 0),
         Goal("one worker's time / that of two", seconds[0] / seconds[1], MIN_RATIO, at_least=True),
     ]
-    return Report(f"{ORGANIZATIONS} organisations on several workers", COLUMNS, rows, goals)
+    return Report(f"{ORGANIZATIONS} organizations on several workers", COLUMNS, rows, goals)
 
 
 def _measure(

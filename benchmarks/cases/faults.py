@@ -19,7 +19,7 @@ COLUMNS = ("server", "calls", "seconds of the pull", "rows that differ")
 
 
 def measure(scratch: Path) -> Report:
-    """Pull equal organisations, once without and once with failing calls."""
+    """Pull equal organizations, once without and once with failing calls."""
     runs: dict[str, OurRun] = {}
     for name, failing in (("sound", 0.0), ("failing", FAILING)):
         folder = scratch / name

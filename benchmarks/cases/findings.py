@@ -1,4 +1,4 @@
-"""How long the findings and the paths of access take, on a large organisation with a history."""
+"""How long the findings and the paths of access take, on a large organization with a history."""
 
 import json
 import sys
@@ -20,7 +20,7 @@ SLOWEST_BOUND = 1.0
 TIMEOUT_SECONDS = 300
 COLUMNS = ("question", "rows", "seconds", "CPU seconds")
 
-# What the plain organisation of `benchmarks.tables` has none of.
+# What the plain organization of `benchmarks.tables` has none of.
 _VIOLATIONS = {
     "system_group_users": "hash(user_id, group_id) % 900 = 0 AS sudo_without_password",
     "users": """

@@ -9,7 +9,7 @@ from benchmarks.report import Report
 from benchmarks.served import serve
 
 THROTTLED_BOUND = 2
-# Organisations of a size that keeps each rate busy for about 75 seconds.
+# Organizations of a size that keeps each rate busy for about 75 seconds.
 SPECS = {
     8: Spec(systems=1_500, users=1_000, system_groups=68, applications=30),
     25: Spec(systems=3_000, users=2_000, system_groups=215, applications=70),

@@ -1,4 +1,4 @@
-"""Ours beside what else reads a REST API into DuckDB: the same server, organisation and scope.
+"""Ours beside what else reads a REST API into DuckDB: the same server, organization and scope.
 
 The scope is what all can do: the four endpoints of system groups with one target, and the lists of
 systems, users and applications. Each peer is declared as its documentation recommends, and once
@@ -36,7 +36,7 @@ COLUMNS = ("reader", "seconds", "CPU seconds", "peak memory", "calls", "membersh
 
 @dataclass(frozen=True)
 class Peer:
-    """One way to read the organisation with another tool.
+    """One way to read the organization with another tool.
 
     Attributes:
         name: row of the table.
@@ -116,7 +116,7 @@ FIGURES: dict[str, Callable[[Result], float]] = {
 
 
 def measure(scratch: Path) -> Report:
-    """Let everyone read the same organisation, one after the other."""
+    """Let everyone read the same organization, one after the other."""
     # Nobody is measured with its program still to be read from disk.
     for tool, module in MODULES.items():
         run(

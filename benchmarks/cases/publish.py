@@ -24,7 +24,7 @@ from pipelines.storage.atomic import write_parquet
 # Published by a process of its own; those between have files of the same kind, copied.
 MEASURED = (1, 2, 3, 10, 30, 59, 60)
 # Of CPU seconds: other work on the machine doubles the others. Some it adds to these too, so of two
-# neighbours the lesser counts, and the same publication varies by a few percent all the same.
+# neighbors the lesser counts, and the same publication varies by a few percent all the same.
 GROWTH_BOUND = 1.05
 PEAK_BOUND = 1.25
 TIMEOUT_SECONDS = 300

@@ -23,7 +23,7 @@ PLAIN = Spec(
 SPECS = {
     "one target a call": PLAIN,
     "targets joined": replace(PLAIN, comma_targets=True),
-    # As real organisations are: the groups' pages have holes.
+    # As real organizations are: the groups' pages have holes.
     "deleted members": replace(PLAIN, deleted_systems=250),
 }
 COLUMNS = (
@@ -39,7 +39,7 @@ COLUMNS = (
 
 
 def measure(scratch: Path) -> Report:
-    """Pull each organisation twice: with nothing remembered, and with what the first run learnt."""
+    """Pull each organization twice: with nothing remembered, and with what the first run learnt."""
     rows, goals = [], []
     for words, spec in SPECS.items():
         folder = scratch / words.replace(" ", "-")

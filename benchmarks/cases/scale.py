@@ -1,4 +1,4 @@
-"""How time and memory grow with the organisation, where the server answers at once."""
+"""How time and memory grow with the organization, where the server answers at once."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ COLUMNS = (
 
 
 def measure(scratch: Path) -> Report:
-    """Pull organisations, each ten times the size of the one before."""
+    """Pull organizations, each ten times the size of the one before."""
     rows, goals, notes = [], [], []
     before: OurRun | None = None
     for systems in STEPS:

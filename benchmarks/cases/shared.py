@@ -24,7 +24,7 @@ PROCESSES = 2
 # A cold start takes about as many refusals however long it lasts: of 20 seconds that is more than
 # of the 75 of `limits`.
 THROTTLED_BOUND = 6
-# Organisations of a size that keeps each rate busy for about 20 seconds, by two pulls.
+# Organizations of a size that keeps each rate busy for about 20 seconds, by two pulls.
 SPECS = {
     8: Spec(systems=200, users=200, system_groups=7, applications=10),
     25: Spec(systems=500, users=500, system_groups=30, applications=20),
@@ -34,7 +34,7 @@ WINDOW = "SELECT {}(epoch({})) FROM snapshots"
 
 
 def measure(scratch: Path) -> Report:
-    """Pull the same organisation by two processes at once, cold, at each rate."""
+    """Pull the same organization by two processes at once, cold, at each rate."""
     rows, goals = [], []
     for rate, spec in SPECS.items():
         folder = scratch / str(rate)

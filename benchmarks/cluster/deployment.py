@@ -1,4 +1,4 @@
-"""A whole deployment on this machine: services, simulated organisations, and what is published."""
+"""A whole deployment on this machine: services, simulated organizations, and what is published."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def deployment(
     behavior: Behavior,
     settings: dict[str, int],
 ) -> Iterator[Deployment]:
-    """Serve the organisations of one provider, PostgreSQL, Redis and an object store.
+    """Serve the organizations of one provider, PostgreSQL, Redis and an object store.
 
     An integration of each is due as soon as a daemon starts. Sets variables of this process, until
     the context is closed.

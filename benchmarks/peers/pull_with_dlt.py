@@ -1,4 +1,4 @@
-"""Pulls an organisation with dlt: its `rest_api` source into DuckDB.
+"""Pulls an organization with dlt: its `rest_api` source into DuckDB.
 
 Run by the Python of dlt's own environment, with one argument: the job as JSON (see
 `benchmarks/cases/peers.py`).

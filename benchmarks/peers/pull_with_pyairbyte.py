@@ -1,4 +1,4 @@
-"""Pulls an organisation with PyAirbyte: a declarative manifest into DuckDB.
+"""Pulls an organization with PyAirbyte: a declarative manifest into DuckDB.
 
 Run by the Python of PyAirbyte's own environment, with one argument: the job as JSON (see
 `benchmarks/cases/peers.py`).

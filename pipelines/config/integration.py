@@ -1,4 +1,4 @@
-"""What is set of one integration: which organisation is pulled, with which key, how and when."""
+"""What is set of one integration: which organization is pulled, with which key, how and when."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -28,7 +28,7 @@ TOKEN_URLS = {
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
 NAME = r"^[a-z0-9_-]{1,64}$"
-MAX_PROVIDER_NAME = 39  # with a hyphen and an organisation's id it is 64 letters long
+MAX_PROVIDER_NAME = 39  # with a hyphen and an organization's id it is 64 letters long
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
@@ -60,7 +60,7 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 
 
 class Integration(BaseModel):
-    """One JumpCloud organisation to pull: an `[[integration]]` of the settings file.
+    """One JumpCloud organization to pull: an `[[integration]]` of the settings file.
 
     Attributes:
         name: the key in every table and the Dagster partition.
@@ -77,8 +77,8 @@ class Integration(BaseModel):
         api_key_file: or a file that holds the key, which its owner alone may read.
         client_id_env: or, of a service account, the names of the variables
         client_secret_env: that hold its client id and secret.
-        org_id: 24-hex organisation id, sent as `x-org-id` where the API takes it.
-        discover_organizations: whether the entry stands for every organisation of the key, each
+        org_id: 24-hex organization id, sent as `x-org-id` where the API takes it.
+        discover_organizations: whether the entry stands for every organization of the key, each
             as an integration of its own (`pipelines.extract.discovery`).
         association_targets: target types asked of each group's associations.
         details: False calls nothing but the four system group endpoints.
@@ -188,7 +188,7 @@ class Integration(BaseModel):
         if self.discover_organizations and len(self.name) > MAX_PROVIDER_NAME:
             raise ValueError(
                 f"the name takes at most {MAX_PROVIDER_NAME} letters with "
-                "discover_organizations, since organisations' ids are added to it"
+                "discover_organizations, since organizations' ids are added to it"
             )
         return self
 

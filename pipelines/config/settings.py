@@ -165,7 +165,7 @@ def find_problem(field: str, value: str) -> str:
 def _settings_of_environment(environment: Mapping[str, str]) -> Settings:
     entry = {
         "name": "jumpcloud",
-        "description": f"The organisation of {KEY_VARIABLE}",
+        "description": f"The organization of {KEY_VARIABLE}",
         "region": environment.get("JUMPCLOUD_REGION") or "us",
         "org_id": environment.get("JUMPCLOUD_ORG_ID") or "",
     }

@@ -32,7 +32,7 @@ SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 
 
 Names and types are for ever; columns may be added after the last one ([upgrading](upgrading.md)).
 
-- `integration` is the first column and part of every key, so organisations never mix. Join on it.
+- `integration` is the first column and part of every key, so organizations never mix. Join on it.
 - Ids are JumpCloud's, 24 hexadecimal digits as text.
 - Times are UTC. JumpCloud's "never" (`0001-01-01...`), an empty text and what is no time are NULL.
 - An empty text of the API is NULL. A boolean that the API does not send is NULL, never FALSE.

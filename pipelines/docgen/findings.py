@@ -1,4 +1,4 @@
-"""`docs/findings.md`, made of the catalogue: what each finding means, what to do, and its SQL."""
+"""`docs/findings.md`, made of the catalog: what each finding means, what to do, and its SQL."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from pipelines.schema.model import Macro
 _HEAD = f"""\
 # Findings, and access explained
 
-Made by `make docs` from the catalogue in `pipelines/findings/`, and a test compares it.
+Made by `make docs` from the catalog in `pipelines/findings/`, and a test compares it.
 
 `inventory.duckdb` answers {len(FINDINGS)} questions of security by itself: each is a view in schema
 `{SCHEMA}`, over the tables of the same file, so they work wherever it is copied.

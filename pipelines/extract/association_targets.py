@@ -1,6 +1,6 @@
 """Which lists of associations a group needs: one per target, or one for several.
 
-The API takes `targets`; whether a comma-separated list of them is honoured is not established
+The API takes `targets`; whether a comma-separated list of them is honored is not established
 (fact sheet, sections 5 and 15). So it is found out in each pull: of the first groups, the one that
 has bindings of most target types is read one target at a time and once with those targets joined.
 Only if both give the same bindings are these targets joined for the other groups.
@@ -21,7 +21,7 @@ class AssociationLists:
     """Says, as groups and finished lists come in, which lists to read next.
 
     Attributes:
-        joined: the targets that are read with one list; empty where the API does not honour that.
+        joined: the targets that are read with one list; empty where the API does not honor that.
         is_decided: whether it is known which are joined, so that `finished` need not be told more.
     """
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipelines.extract.completeness import Completeness
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ListId
 
-# Older lists are read again: a resumed pull should still be one moment in the organisation's life.
+# Older lists are read again: a resumed pull should still be one moment in the organization's life.
 MAX_AGE = timedelta(hours=1)
 _COMPLETENESS = b"completeness"
 _START = "started_at"

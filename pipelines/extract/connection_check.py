@@ -68,7 +68,7 @@ class ConnectionCheck:
 
     Attributes:
         reaches: each endpoint, in the order of `ENDPOINTS`.
-        organizations: id and name of each organisation that the key sees.
+        organizations: id and name of each organization that the key sees.
         plan: what a run would read; None where not every list says how long it is.
         problem: why a run would be refused although everything is readable; else empty.
     """
@@ -185,7 +185,7 @@ class _Probe:
     def _read(self, endpoint: Endpoint, parent_id: str) -> int | None:
         """Read a record; how many there are."""
         if endpoint is ORGANIZATIONS:
-            # All of them: which organisation is meant must be among them.
+            # All of them: which organization is meant must be among them.
             table = read_organizations(self._client)
             self._keep(endpoint, table)
             return table.num_rows

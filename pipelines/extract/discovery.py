@@ -1,4 +1,4 @@
-"""Entries of the settings that stand for every organisation of a service provider's key.
+"""Entries of the settings that stand for every organization of a service provider's key.
 
 Reading the settings needs no network: what was found last is remembered in the data directory, and
 looked up anew by those who have time for it.
@@ -27,7 +27,7 @@ _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
 def resolved_settings() -> Settings:
-    """The settings, with an integration for each organisation that is known.
+    """The settings, with an integration for each organization that is known.
 
     Raises:
         SettingsError: the file cannot be read or says something wrong.
@@ -57,7 +57,7 @@ def resolve_integration(name: str) -> Integration:
 
 
 def expand_settings(settings: Settings, state: Path) -> Settings:
-    """The settings with each entry replaced by the organisations that it stands for.
+    """The settings with each entry replaced by the organizations that it stands for.
 
     An entry that is written out under the name of one of them takes its place.
 
@@ -74,10 +74,10 @@ def expand_settings(settings: Settings, state: Path) -> Settings:
 
 
 def expand_integration(entry: Integration, state: Path) -> list[Integration]:
-    """The integrations that an entry stands for: itself, or one for each organisation known.
+    """The integrations that an entry stands for: itself, or one for each organization known.
 
-    Their names hold the organisation's id, so that they stay when organisations are renamed, come
-    or go. An entry of which no organisation is known yet stands for itself; a pull refuses it.
+    Their names hold the organization's id, so that they stay when organizations are renamed, come
+    or go. An entry of which no organization is known yet stands for itself; a pull refuses it.
     """
     if not entry.discover_organizations:
         return [entry]
@@ -95,10 +95,10 @@ def expand_integration(entry: Integration, state: Path) -> list[Integration]:
 
 
 def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[str]:
-    """Look up the organisations of these entries now, and remember them.
+    """Look up the organizations of these entries now, and remember them.
 
     Args:
-        entries: those that do not stand for several organisations are passed over.
+        entries: those that do not stand for several organizations are passed over.
         state: the data directory.
 
     Returns:
@@ -121,11 +121,11 @@ def _refresh(entry: Integration, state: Path) -> str:
         reason = f"{_path(entry, state)}: cannot be written ({error.strerror})"
     else:
         return ""
-    return f"the organisations of integration {entry.name!r} could not be looked up: {reason}"
+    return f"the organizations of integration {entry.name!r} could not be looked up: {reason}"
 
 
 def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
-    """Id and name of each organisation of the entry's key."""
+    """Id and name of each organization of the entry's key."""
     credentials = load_credentials(entry)
     throttle = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
     with open_session(entry, credentials) as session:

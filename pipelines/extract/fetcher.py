@@ -29,7 +29,7 @@ from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
 
 class Fetcher:
-    """Reads all lists of an organisation, each as soon as it is known. Used once, by `pull`.
+    """Reads all lists of an organization, each as soon as it is known. Used once, by `pull`.
 
     Attributes:
         plan: what is to be read; None until the first pages have said how much there is.
@@ -194,7 +194,7 @@ class Fetcher:
     def _keep(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
         if list_id.endpoint == ORGANIZATIONS.name:
-            # Which organisation answers is asked anew by every attempt.
+            # Which organization answers is asked anew by every attempt.
             self._unspooled[list_id] = finished
         elif not self._associations.is_probe(list_id):
             self._spool.save(finished)

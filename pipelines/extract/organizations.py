@@ -1,4 +1,4 @@
-"""The organisations that a key reads."""
+"""The organizations that a key reads."""
 
 import re
 from collections.abc import Mapping
@@ -14,13 +14,13 @@ from pipelines.jumpcloud.errors import WrongOrganizationError
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.jumpcloud.requests import PAGE_SIZE, page_request
 
-# Where the records of an endpoint say which organisation owns them; old ones do not.
+# Where the records of an endpoint say which organization owns them; old ones do not.
 OWNERS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}
 _OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 
 
 def check_organization_visible(integration: Integration, organizations: pa.Table) -> None:
-    """A key of several organisations may be answered for another one than meant.
+    """A key of several organizations may be answered for another one than meant.
 
     Args:
         integration: whose settings say which is meant.
@@ -32,12 +32,12 @@ def check_organization_visible(integration: Integration, organizations: pa.Table
     ids = [str(each) for each in organizations.column("_id").to_pylist()]
     if integration.org_id and integration.org_id not in ids:
         raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key cannot see the organisation of org_id "
+            f"integration {integration.name!r}: the key cannot see the organization of org_id "
             f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
         )
     if not integration.org_id and len(ids) > 1:
         raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key sees {len(ids)} organisations; "
+            f"integration {integration.name!r}: the key sees {len(ids)} organizations; "
             f"set org_id to one of: {', '.join(ids)}"
         )
 
@@ -46,11 +46,11 @@ def check_record_organizations(integration: Integration, tables: Mapping[str, pa
     """Look at whose records came.
 
     Args:
-        integration: whose settings say which organisation is meant.
+        integration: whose settings say which organization is meant.
         tables: raw tables, by endpoint.
 
     Raises:
-        WrongOrganizationError: records of another organisation are among them.
+        WrongOrganizationError: records of another organization are among them.
     """
     if not integration.org_id:
         return
@@ -60,7 +60,7 @@ def check_record_organizations(integration: Integration, tables: Mapping[str, pa
         others = sorted(ids - {integration.org_id})
         if others:
             raise WrongOrganizationError(
-                f"integration {integration.name!r}: {endpoint} of the organisation "
+                f"integration {integration.name!r}: {endpoint} of the organization "
                 f"{', '.join(others)} came instead of org_id {integration.org_id}; refused"
             )
 

@@ -41,7 +41,7 @@ class _NoPandas(MetaPathFinder):
 def _keep_pandas_out() -> None:
     """Let pyarrow's first conversion not import pandas, which costs 56 MiB and 0.4 s of CPU.
 
-    It would only be there to recognise pandas objects in what is converted, and there are none.
+    It would only be there to recognize pandas objects in what is converted, and there are none.
     pyarrow imports it all the same when asked to give pandas objects.
     """
     finder = _NoPandas()

@@ -1,4 +1,4 @@
-"""Reads a whole organisation: all lists at the same time, groups fanned out as they arrive."""
+"""Reads a whole organization: all lists at the same time, groups fanned out as they arrive."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +101,7 @@ def pull_organization(
     on_progress: Callable[[Progress], None] = lambda _: None,
     on_retry: Callable[[str], None] = lambda _: None,
 ) -> Pull:
-    """Read every list of an integration's organisation and prove each complete.
+    """Read every list of an integration's organization and prove each complete.
 
     Lists that an attempt within the last hour finished are not read again; they stay on disk
     until the caller removes the spool.
@@ -115,7 +115,7 @@ def pull_organization(
     Raises:
         SettingsError: there is no usable key.
         ExtractError: a list could not be read to its end.
-        WrongOrganizationError: it is not the organisation set, or stands for several.
+        WrongOrganizationError: it is not the organization set, or stands for several.
     """
     _refuse_undiscovered(integration)
     spare_memory()
@@ -138,7 +138,7 @@ def pull_organization(
                 result = _pull(client, integration, spool, on_progress)
             _check_organization(integration, result.tables)
         except (ForbiddenError, WrongOrganizationError):
-            # What was read under another role, or of another organisation, is not taken up again.
+            # What was read under another role, or of another organization, is not taken up again.
             spool.remove()
             raise
     rates.put(key, throttle.stats.good_rate)
@@ -148,7 +148,7 @@ def pull_organization(
 def _refuse_undiscovered(integration: Integration) -> None:
     if integration.discover_organizations:
         raise WrongOrganizationError(
-            f"integration {integration.name!r}: its organisations are not known yet; `run`, "
+            f"integration {integration.name!r}: its organizations are not known yet; `run`, "
             "`check` and its schedule look them up, and say why they cannot"
         )
 

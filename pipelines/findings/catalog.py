@@ -32,8 +32,8 @@ THRESHOLDS = Table(
 )
 
 _ANSWERABLE = """
-WITH catalogue(finding, severity, needs, targets, compares) AS (VALUES
-    {catalogue}
+WITH catalog(finding, severity, needs, targets, compares) AS (VALUES
+    {catalog}
 ),
 -- Of the latest and the one before. Without an application there is no list of its users.
 pulls AS (
@@ -63,7 +63,7 @@ FROM main.integrations i
 JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
 LEFT JOIN associations a ON a.integration = i.integration
 LEFT JOIN pulls before ON before.integration = i.integration AND before.age = 2
-CROSS JOIN catalogue c
+CROSS JOIN catalog c
 """
 
 
@@ -83,7 +83,7 @@ def _questions() -> View:
             "answerable": "Whether its latest pull asked for the lists and associations that it "
             "takes, and, where it takes two snapshots, the one before did, too",
         },
-        sql=_ANSWERABLE.format(catalogue=listed),
+        sql=_ANSWERABLE.format(catalog=listed),
         schema=SCHEMA,
     )
 

@@ -172,7 +172,7 @@ USERS_WITHOUT_SYSTEMS = Finding(
     severity="low",
     asset_type="users",
     why="An account that nobody uses on a device is often one that was forgotten: it costs a "
-    "licence, and nobody notices when someone else uses it.",
+    "license, and nobody notices when someone else uses it.",
     remedy="Ask whether the person still works here. If so, bind a device or leave a note; if not, "
     "suspend the account. Service accounts belong in a group of their own.",
     evidence={

@@ -30,7 +30,7 @@ class PulledTables:
     """What one pull brings to the history.
 
     Attributes:
-        pull: when and how the organisation was pulled.
+        pull: when and how the organization was pulled.
         completeness: how each list was proven complete, one row per list.
         table: gives a table of the inventory by its name, as the transform made it; asked once for
             each, so that one at a time is in memory.

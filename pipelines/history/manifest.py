@@ -13,7 +13,7 @@ LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})
 
 
 class PullFacts(BaseModel):
-    """When and how an organisation was pulled.
+    """When and how an organization was pulled.
 
     Attributes:
         started_at: before the first call.
@@ -21,7 +21,7 @@ class PullFacts(BaseModel):
         api_calls: calls sent, retries included.
         api_retries: calls that were sent again.
         throttled: answers 429.
-        organization_id: JumpCloud's id of the organisation; None when it was not asked.
+        organization_id: JumpCloud's id of the organization; None when it was not asked.
         organization_name: its name.
         endpoints: the endpoints that were asked for.
         association_targets: the types of targets of which associations were asked for.

@@ -46,7 +46,7 @@ class CallCounts:
 
 
 class JumpCloudClient:
-    """Reads from one organisation; thread-safe; every wait ends when the pull is aborted.
+    """Reads from one organization; thread-safe; every wait ends when the pull is aborted.
 
     Attributes:
         throttle: says when the next call may go out.

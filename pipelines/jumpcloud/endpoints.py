@@ -104,7 +104,7 @@ def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]
 
 ORGANIZATIONS = _v1(
     "organizations",
-    "Organisation that the key reads",
+    "Organization that the key reads",
     "organizations.readonly",
     {"displayName": TEXT},
 )

@@ -4,7 +4,7 @@ from pipelines.errors import InventoryError
 
 
 class ExtractError(InventoryError):
-    """The organisation could not be read whole; nothing may be published from it."""
+    """The organization could not be read whole; nothing may be published from it."""
 
 
 class UnauthorizedError(ExtractError):
@@ -16,7 +16,7 @@ class TokenError(ExtractError):
 
 
 class WrongOrganizationError(ExtractError):
-    """Another organisation answers than the one that is set."""
+    """Another organization answers than the one that is set."""
 
 
 class ForbiddenError(ExtractError):
@@ -24,7 +24,7 @@ class ForbiddenError(ExtractError):
 
 
 class NotFoundError(ExtractError):
-    """JumpCloud does not know the id in the path, or the organisation (404)."""
+    """JumpCloud does not know the id in the path, or the organization (404)."""
 
 
 class ParentGoneError(ExtractError):

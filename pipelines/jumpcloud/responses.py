@@ -157,7 +157,7 @@ def _error_of_status(
 def _unauthorized(response: requests.Response, body: bytes) -> str:
     if "no organization selected" in _quoted(response, body):
         return (
-            "the key reads several organisations and none is selected (401); set org_id to the "
+            "the key reads several organizations and none is selected (401); set org_id to the "
             "one that is meant"
         )
     if "Authorization" in response.request.headers:
@@ -173,7 +173,7 @@ def _unauthorized(response: requests.Response, body: bytes) -> str:
 
 def _organization_hint(response: requests.Response) -> str:
     org_id = response.request.headers.get("x-org-id")
-    return f"; is org_id {org_id} an organisation of this key?" if org_id else ""
+    return f"; is org_id {org_id} an organization of this key?" if org_id else ""
 
 
 def _quoted(response: requests.Response, body: bytes) -> str:

@@ -1,6 +1,6 @@
 """Notices fields that nobody knew when this was written: names only, never values.
 
-Where a list honours `fields`, as v1's and that of the groups do, nothing new can appear in it.
+Where a list honors `fields`, as v1's and that of the groups do, nothing new can appear in it.
 """
 
 import re

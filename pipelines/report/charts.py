@@ -1,4 +1,4 @@
-"""Charts as SVG inside a page: pygal places the shapes, the page's style sheet colours them."""
+"""Charts as SVG inside a page: pygal places the shapes, the page's style sheet colors them."""
 
 import re
 from collections.abc import Sequence

@@ -56,7 +56,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Finding:
-    """One question of the catalogue, and what answers it.
+    """One question of the catalog, and what answers it.
 
     Attributes:
         name: the view.
@@ -131,7 +131,7 @@ class Facts:
     Attributes:
         name: the integration.
         description: from the settings.
-        organization: name of the organisation, or its id; empty where neither is known.
+        organization: name of the organization, or its id; empty where neither is known.
         pull: its latest published pull.
         snapshots: number of its published pulls.
         counts: of each asset table.

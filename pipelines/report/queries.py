@@ -241,7 +241,7 @@ FROM {SCHEMA}.{finding.name} GROUP BY integration
 
 
 def _findings(connection: duckdb.DuckDBPyConnection) -> Callable[[str], list[Finding]]:
-    """What gives all findings of an integration, in the order of the catalogue."""
+    """What gives all findings of an integration, in the order of the catalog."""
     answers = {
         each.name: _by_integration(connection, _answers_sql(each), _Answers) for each in FINDINGS
     }

@@ -19,7 +19,7 @@ PATHS = (
 
 SYSTEMS = Table(
     "systems",
-    "Devices of the organisation, as of its latest complete pull",
+    "Devices of the organization, as of its latest complete pull",
     key=("system_id",),
     endpoints=("systems",),
     is_asset=True,
@@ -90,7 +90,7 @@ SYSTEMS = Table(
 
 USERS = Table(
     "users",
-    "Users of the organisation, as of its latest complete pull",
+    "Users of the organization, as of its latest complete pull",
     key=("user_id",),
     endpoints=("systemusers",),
     is_asset=True,
@@ -160,7 +160,7 @@ USERS = Table(
 
 APPLICATIONS = Table(
     "applications",
-    "SSO applications of the organisation, as of its latest complete pull",
+    "SSO applications of the organization, as of its latest complete pull",
     key=("application_id",),
     endpoints=("applications",),
     is_asset=True,
@@ -210,7 +210,7 @@ IPV4_ADDRESSES = Table(
 
 SYSTEM_GROUPS = Table(
     "system_groups",
-    "System groups of the organisation",
+    "System groups of the organization",
     key=("group_id",),
     endpoints=("systemgroups",),
     is_asset=True,
@@ -316,10 +316,10 @@ INTEGRATIONS = Table(
         Column("region", "TEXT", "us, eu or in"),
         Column("enabled", "BOOLEAN", "Whether the schedule ran it at the latest published pull"),
         Column(
-            "organization_id", "TEXT", "JumpCloud's id of the organisation", "organizations._id"
+            "organization_id", "TEXT", "JumpCloud's id of the organization", "organizations._id"
         ),
         Column(
-            "organization_name", "TEXT", "Name of the organisation", "organizations.displayName"
+            "organization_name", "TEXT", "Name of the organization", "organizations.displayName"
         ),
         Column("last_snapshot_id", "TEXT", "Latest published snapshot"),
         Column("last_success_at", "TIMESTAMPTZ", "End of the latest published pull"),

@@ -1,4 +1,4 @@
-"""Serves a simulated organisation in a process of its own, until it is told to stop.
+"""Serves a simulated organization in a process of its own, until it is told to stop.
 
 Prints one line of JSON when it is ready: `base_url`, and the keys that it takes.
 """
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--awkward", action="store_true", help="the organisation of quirks")
+    parser.add_argument("--awkward", action="store_true", help="the organization of quirks")
     for field in fields(Sizes):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=int, default=field.default)
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _organization(options: argparse.Namespace) -> Organization:
-    if options.edge_cases:
+    if options.awkward:
         return edge_cases(options.seed)
     counts = {field.name: getattr(options, field.name) for field in fields(Sizes)}
     return generate(options.seed, Sizes(**counts))

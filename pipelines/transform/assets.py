@@ -1,4 +1,4 @@
-"""Assets of the organisation: systems, users, applications, addresses, system groups.
+"""Assets of the organization: systems, users, applications, addresses, system groups.
 
 An id that the graph names but no list knows keeps a row of its own, with `resolved` FALSE.
 """

@@ -1,4 +1,4 @@
-"""The model of many organisations: what must hold whatever its figures are."""
+"""The model of many organizations: what must hold whatever its figures are."""
 
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ def own_keys(calls: list[int]) -> list[Run]:
 @pytest.mark.parametrize(
     "shape", [Shape(40, 20, 6, 3), Shape(400, 240, 25, 14), Shape(2_000, 1_200, 60, 40)]
 )
-def test_the_calls_are_those_that_an_organisation_takes(shape: Shape) -> None:
+def test_the_calls_are_those_that_an_organization_takes(shape: Shape) -> None:
     organization = generate(
         sizes=Sizes(
             systems=shape.systems,

@@ -55,7 +55,7 @@ def test_the_brake_holds_until_someone_releases_it(
         assert connection.sql(removed).fetchall() == [(30,)]
 
 
-def test_after_the_brake_only_a_new_look_at_the_organisation_counts(
+def test_after_the_brake_only_a_new_look_at_the_organization_counts(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))

@@ -69,7 +69,7 @@ def test_a_sound_connection_is_described_with_one_read_of_each_kind_of_list(
     done = check(entry(server))
     assert done.exit_code == 0, done.output
     said = words(done)
-    assert f"organisation: {organization.name} ({organization.id})" in said
+    assert f"organization: {organization.name} ({organization.id})" in said
     assert server.base_url in said
     assert "plan: 6 groups: about 50 calls" in said
     assert "│ systems │ readable │ 30 │" in said
@@ -249,21 +249,21 @@ def test_a_group_that_was_deleted_meanwhile_is_no_failure(
     assert test.works
 
 
-def test_a_key_of_several_organisations_needs_to_be_told_which(
+def test_a_key_of_several_organizations_needs_to_be_told_which(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     organizations = [generate(seed, SMALL) for seed in (1, 2)]
     server = serve(Provider(*organizations))
     done = check(entry(server))
     assert done.exit_code == 1
-    assert "the key sees 2 organisations; set org_id to one of: " in words(done)
+    assert "the key sees 2 organizations; set org_id to one of: " in words(done)
     done = check(entry(server, more=f'org_id = "{organizations[1].id}"'))
     assert done.exit_code == 0
-    assert "warning: the key reads 2 organisations, not only this one" in words(done)
+    assert "warning: the key reads 2 organizations, not only this one" in words(done)
     server.behavior.default_organization = True
     done = check(entry(server, more=f'org_id = "{organizations[1].id}"'))
     assert done.exit_code == 1
-    assert f"of the organisation {organizations[0].id} came instead of org_id" in words(done)
+    assert f"of the organization {organizations[0].id} came instead of org_id" in words(done)
 
 
 def test_a_key_that_is_not_set_stops_no_other_check(

@@ -1,4 +1,4 @@
-"""The simulated organisation that needs no key, by the command."""
+"""The simulated organization that needs no key, by the command."""
 
 import duckdb
 

@@ -34,7 +34,7 @@ PROGRESS = r"\d+ of \d+ lists, \d+ calls, \d+ calls/s, 0 throttled, about \d:\d\
 def environment(
     fast_tmp_path: Path, serve: Callable[..., Server], integration: Callable[..., Integration]
 ) -> dict[str, str]:
-    """The simulated organisation's; one of its calls fails once."""
+    """The simulated organization's; one of its calls fails once."""
     server = serve(generate(sizes=SMALL), Behavior(faults=[Fault("/members", "reset", times=1)]))
     settings = fast_tmp_path / "integrations.toml"
     settings.write_text(

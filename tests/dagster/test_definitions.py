@@ -214,7 +214,7 @@ def test_a_tick_ends_no_run_that_may_be_on_another_machine(
         abandoned.require_no_remote_run(instance, "keyless")
 
 
-def test_a_tick_finds_the_organisations_of_a_provider(
+def test_a_tick_finds_the_organizations_of_a_provider(
     definitions: dg.Definitions, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
@@ -260,9 +260,7 @@ def evaluated(
     return schedule.evaluate_tick(context)
 
 
-def test_the_partitions_follow_the_settings(
-    automation: ModuleType, definitions: dg.Definitions
-) -> None:
+def test_the_partitions_follow_the_settings(definitions: dg.Definitions) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("integrations", ["acme", "gone"])
         context = dg.build_sensor_context(

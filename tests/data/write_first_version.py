@@ -31,7 +31,7 @@ COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
 
 
 def main() -> None:
-    """Run the pipeline against a small organisation, and keep the history."""
+    """Run the pipeline against a small organization, and keep the history."""
     organization = generate(1, SIZES, datetime(2026, 1, 1, tzinfo=UTC))
     with tempfile.TemporaryDirectory() as folder, Server(organization) as server:
         settings = Path(folder) / "integrations.toml"

@@ -24,7 +24,7 @@ EXAMPLES = [each.groupdict() for each in EXAMPLE.finditer(PAGE.read_text())]
 
 
 def company(seed: int) -> Organization:
-    """An organisation with the names of the page."""
+    """An organization with the names of the page."""
     organization = generate(seed, SIZES)
     servers = organization.add_group("Servers")
     address = {"name": "eth0", "family": "IPv4", "address": "10.20.30.40", "internal": False}
@@ -58,7 +58,7 @@ def a_day_later(organization: Organization) -> None:
 def published(
     pull: Callable[..., Pulled], fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Publisher:
-    """Two organisations, one of them pulled twice, in the directory `data` here."""
+    """Two organizations, one of them pulled twice, in the directory `data` here."""
     publisher = Publisher(fast_tmp_path / "data")
     monkeypatch.chdir(fast_tmp_path)
     acme = company(1)

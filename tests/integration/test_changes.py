@@ -1,4 +1,4 @@
-"""Whatever is done to an organisation, `changes` is the difference between what was and what is."""
+"""Whatever is done to an organization, `changes` is the difference between what was and what is."""
 
 import json
 import tempfile

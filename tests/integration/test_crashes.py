@@ -30,7 +30,7 @@ def spread(items: Sequence[str], number: int) -> list[tuple[int, str]]:
 
 @pytest.fixture
 def stages(pull: Callable[..., Pulled], fast_tmp_path: Path) -> list[Path]:
-    """The tables of two pulls, between which the organisation changed."""
+    """The tables of two pulls, between which the organization changed."""
     organization = generate(sizes=SMALL)
     folders = [fast_tmp_path / "first", fast_tmp_path / "second"]
     for folder in folders:

@@ -39,7 +39,7 @@ NODES = "{ assetNodes { assetKey { path } isMaterializable } }"
 
 @dataclass
 class Ui:
-    """An installation whose UI runs, and whose organisations answer once they are released."""
+    """An installation whose UI runs, and whose organizations answer once they are released."""
 
     installation: Installation
     instance: dg.DagsterInstance

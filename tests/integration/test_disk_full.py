@@ -38,7 +38,7 @@ class User:
         return words
 
     def recovers(self) -> None:
-        """The next run publishes what the organisation has become."""
+        """The next run publishes what the organization has become."""
         self.victim.run()
         assert self.victim.published
         assert len(self.victim.published["users"]) == len(self.organization.users)

@@ -1,4 +1,4 @@
-"""Every finding of the published file is the truth of the organisation, and nothing else is."""
+"""Every finding of the published file is the truth of the organization, and nothing else is."""
 
 import json
 import tempfile

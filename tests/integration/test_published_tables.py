@@ -1,4 +1,4 @@
-"""The published tables are exactly what the simulated organisation is."""
+"""The published tables are exactly what the simulated organization is."""
 
 from collections.abc import Callable
 from typing import Literal

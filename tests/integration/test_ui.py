@@ -27,7 +27,7 @@ pytestmark = NEEDS_CHROMIUM
 def ui(
     fast_tmp_path: Path, serve: Callable[..., Server], integration: Callable[..., Integration]
 ) -> Iterator[str]:
-    """The address of `jumpcloud-inventory ui`, of two simulated organisations."""
+    """The address of `jumpcloud-inventory ui`, of two simulated organizations."""
     server = serve(generate(sizes=SMALL))
     settings, data = fast_tmp_path / "integrations.toml", fast_tmp_path / "data"
     settings.write_text(

@@ -1,4 +1,4 @@
-"""Edits that a person might do to an organisation, named and drawn at random."""
+"""Edits that a person might do to an organization, named and drawn at random."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from pipelines.simulator.data.records import Attributes
 
 
 class Editor:
-    """Does one named edit to an organisation; draws say to which of its things."""
+    """Does one named edit to an organization; draws say to which of its things."""
 
     def __init__(self, organization: Organization) -> None:
         self._org = organization

@@ -23,18 +23,19 @@ FIRST_DAY = datetime(2024, 1, 30, 8, tzinfo=UTC)
 BASE_TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
 # The columns of an EXCLUDE come in any order.
 VIEW_WORDS = r"""
-MACROS = """
-Rows = list[dict[str, object]]
-
+SELECT schema_name, view_name, list_sort(regexp_extract_all(sql, '\w+|[^\w\s]'))::TEXT AS words
+FROM duckdb_views() WHERE NOT internal ORDER BY ALL
+"""
 MACROS = """
 SELECT schema_name, function_name, parameters, macro_definition
 FROM duckdb_functions() WHERE NOT internal ORDER BY ALL
 """
+Rows = list[dict[str, object]]
 
 
 @dataclass
 class Pulled:
-    """A pull of a simulated organisation, and the tables made of it."""
+    """A pull of a simulated organization, and the tables made of it."""
 
     server: Server
     pull: Pull

@@ -1,4 +1,4 @@
-"""Pulls one organisation in a process of its own, as a run on another machine would.
+"""Pulls one organization in a process of its own, as a run on another machine would.
 
 Arguments: the integration as JSON, and the folder for what outlives the run. Prints what it read.
 """

@@ -1,4 +1,4 @@
-"""A plain reader of a simulated organisation, as naive as the tests that use it."""
+"""A plain reader of a simulated organization, as naive as the tests that use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,7 +61,7 @@ def serving(holder: Organization | Provider, behavior: Behavior | None = None) -
 
 
 def tiny() -> tuple[Organization, dict[str, str]]:
-    """An organisation small enough to know by heart, and its ids by name."""
+    """An organization small enough to know by heart, and its ids by name."""
     org = generate(7, Sizes.empty())
     ids = {
         "laptop": org.add_system(

@@ -36,10 +36,10 @@ class Answerer(Protocol):
 
 
 class Application:
-    """One API host serving several organisations, told apart by their keys.
+    """One API host serving several organizations, told apart by their keys.
 
     Args:
-        holders: The organisations, and providers that hold several.
+        holders: The organizations, and providers that hold several.
         behavior: Switches, read anew at every call.
 
     Attributes:

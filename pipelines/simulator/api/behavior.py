@@ -111,7 +111,7 @@ class Behavior:
         search: Whether `POST /api/search/...` is there; else it answers `search_status`.
         comma_targets: What `targets=a,b` does.
         on_call: Called with the call's number before each answer is computed, on the server's
-            thread; may edit organisations.
+            thread; may edit organizations.
         page_cap: Most rows of a page of a GET list; larger limits are cut to it.
         search_cap: The same for searches.
         totals: Whether v2 lists send `x-total-count`.
@@ -120,7 +120,7 @@ class Behavior:
         whole_records: Whether lists send every field, whatever `fields` says.
         token_seconds: How long a bearer token holds, and is said to.
         tokens_end_at: Numbers of the calls at which every token that is out ends early.
-        default_organization: Whether a provider's key is answered for its first organisation,
+        default_organization: Whether a provider's key is answered for its first organization,
             whatever `x-org-id` says.
         clock: Seconds, ever growing, by which tokens end.
     """

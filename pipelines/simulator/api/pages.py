@@ -1,6 +1,6 @@
-"""The pages of an organisation's lists, as ready-made JSON.
+"""The pages of an organization's lists, as ready-made JSON.
 
-Rows are encoded once and kept until the organisation changes, so that a page costs a join.
+Rows are encoded once and kept until the organization changes, so that a page costs a join.
 """
 
 import json
@@ -35,10 +35,10 @@ class _Reached:
 
 
 class Pages:
-    """Answers list requests of one organisation.
+    """Answers list requests of one organization.
 
     Args:
-        org: The organisation; who asks for a page holds its lock.
+        org: The organization; who asks for a page holds its lock.
     """
 
     def __init__(self, org: Organization) -> None:
@@ -55,7 +55,7 @@ class Pages:
         """Return a page of a bulk list.
 
         Args:
-            name: The collection's attribute of the organisation.
+            name: The collection's attribute of the organization.
             query: What is asked for.
             turn: Any number; without a sort, another turn begins the list elsewhere.
             unstable_ties: Whether records that sort equal change places with every turn.

@@ -1,4 +1,4 @@
-"""A service provider, whose one key reads several organisations."""
+"""A service provider, whose one key reads several organizations."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -35,11 +35,11 @@ class Provider(KeyHolder):
 
 
 class ProviderRoutes:
-    """Answers requests with a provider's key: `x-org-id` says for which organisation.
+    """Answers requests with a provider's key: `x-org-id` says for which organization.
 
     Args:
         provider: Whose key it is.
-        behavior: As for a single organisation.
+        behavior: As for a single organization.
     """
 
     def __init__(self, provider: Provider, behavior: Behavior) -> None:
@@ -58,7 +58,7 @@ class ProviderRoutes:
         return routes.answer(replace(request, headers=dict(request.headers) | {"x-org-id": ""}))
 
     def _selected(self, org_id: str) -> Organization | Answer:
-        """Return the organisation that a request means, or its refusal."""
+        """Return the organization that a request means, or its refusal."""
         for org in tuple(self._provider.organizations):
             if org.id == org_id or self._behavior.default_organization:
                 return org

@@ -81,7 +81,7 @@ def is_denied(path: str, behavior: Behavior) -> bool:
 
 
 def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
-    """Return a page of the organisations that a key reads.
+    """Return a page of the organizations that a key reads.
 
     Raises:
         BadRequestError: The request's parameters make no sense.
@@ -96,7 +96,7 @@ def list_organizations(orgs: Sequence[Organization], request: Request, cap: int)
 
 
 class Routes:
-    """Answers authenticated requests for one organisation.
+    """Answers authenticated requests for one organization.
 
     Args:
         org: Whose data.

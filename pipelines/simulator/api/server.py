@@ -25,7 +25,7 @@ class Server:
     """A simulated JumpCloud at `base_url`, for as long as the context is open.
 
     Args:
-        *holders: The organisations it serves, told apart by their keys; a provider holds several.
+        *holders: The organizations it serves, told apart by their keys; a provider holds several.
         behavior: Switches, which may be changed while it serves.
         port: Port on 127.0.0.1; 0 picks a free one.
     """

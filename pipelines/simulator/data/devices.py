@@ -18,10 +18,10 @@ from pipelines.simulator.data.records import Record, secret, timestamp
 
 
 class Devices:
-    """Makes the systems of one organisation.
+    """Makes the systems of one organization.
 
     Args:
-        org: Gives ids and the organisation's own id.
+        org: Gives ids and the organization's own id.
         now: The moment that "recently" refers to.
     """
 

@@ -1,4 +1,4 @@
-"""A small organisation made of every awkward thing the API is known to deliver."""
+"""A small organization made of every awkward thing the API is known to deliver."""
 
 from itertools import cycle
 from typing import Final
@@ -92,7 +92,7 @@ BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
 
 
 def edge_cases(seed: int = 1) -> Organization:
-    """Return a small organisation with every quirk at once; equal seeds give equal ones."""
+    """Return a small organization with every quirk at once; equal seeds give equal ones."""
     builder = _EdgeCases(Organization(None, Rng(seed)))
     return builder.build()
 

@@ -1,4 +1,4 @@
-"""Generates an organisation that looks like a real company of any size."""
+"""Generates an organization that looks like a real company of any size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -20,7 +20,7 @@ IT_GROUP: Final = 1 + list(names.DEPARTMENTS).index("IT")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many of each thing an organisation has.
+    """How many of each thing an organization has.
 
     Attributes:
         memberships: Number of memberships of system groups to aim at; None leaves it to chance.
@@ -38,7 +38,7 @@ class Sizes:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return sizes of an organisation with nothing in it."""
+        """Return sizes of an organization with nothing in it."""
         none = dict.fromkeys((field.name for field in fields(cls)), 0)
         return replace(cls(), **none)
 
@@ -48,7 +48,7 @@ def generate(
     sizes: Sizes = Sizes(),
     now: datetime | None = None,
 ) -> Organization:
-    """Return an organisation; equal arguments give equal ones, but for the API key.
+    """Return an organization; equal arguments give equal ones, but for the API key.
 
     Args:
         seed: Another seed is another company.
@@ -61,7 +61,7 @@ def generate(
 
 
 class _Company:
-    """Fills an organisation, from people to the edges between everything."""
+    """Fills an organization, from people to the edges between everything."""
 
     def __init__(self, org: Organization, sizes: Sizes, now: datetime) -> None:
         self._org = org

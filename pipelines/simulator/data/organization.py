@@ -1,4 +1,4 @@
-"""An organisation held as plain data: records, edges, and the edits that change them."""
+"""An organization held as plain data: records, edges, and the edits that change them."""
 
 import json
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Ids, Re
 
 
 class Organization(KeyHolder):
-    """A JumpCloud organisation that can be edited while it is served.
+    """A JumpCloud organization that can be edited while it is served.
 
     Records are kept as the API delivers them, secrets included. The bulk lists and the graph are
     separate: an edge may name an id that no list knows.
 
     Args:
-        name: The organisation's display name.
+        name: The organization's display name.
         rng: Source of ids; keys never come from it.
 
     Attributes:
@@ -68,7 +68,7 @@ class Organization(KeyHolder):
             self.version += 1
 
     def record(self) -> Record:
-        """Return the organisation's own record."""
+        """Return the organization's own record."""
         return {
             "_id": self.id,
             "id": self.id,

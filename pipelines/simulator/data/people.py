@@ -12,7 +12,7 @@ STATE_WEIGHTS: Final = (91, 4, 5)
 
 
 class People:
-    """Makes the users of one organisation.
+    """Makes the users of one organization.
 
     Args:
         org: Gives ids, and the users there are already, from whom managers are chosen.

@@ -1,4 +1,4 @@
-"""An organisation with known violations of security, and near misses beside each."""
+"""An organization with known violations of security, and near misses beside each."""
 
 from datetime import datetime, timedelta
 from typing import Final

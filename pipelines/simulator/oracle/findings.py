@@ -1,4 +1,4 @@
-"""What an inventory of an organisation must find, worked out row by row from its tables."""
+"""What an inventory of an organization must find, worked out row by row from its tables."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -22,7 +22,7 @@ def findings(
     """Return by finding its rows: type, id and name of the asset, and the evidence.
 
     Args:
-        now: The organisation's truth, all of it pulled.
+        now: The organization's truth, all of it pulled.
         before: The same of the pull before; None where there was none.
         at: Start of the pull.
         stale_days: Days without contact after which a device is stale.

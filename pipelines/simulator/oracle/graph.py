@@ -1,4 +1,4 @@
-"""The graph that an organisation's tables tell of, and the rows of what is found in it."""
+"""The graph that an organization's tables tell of, and the rows of what is found in it."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ class Graph:
     """Who reaches what, by the relationship tables.
 
     Args:
-        tables: The organisation's truth.
+        tables: The organization's truth.
     """
 
     def __init__(self, tables: dict[str, Rows]) -> None:

@@ -1,4 +1,4 @@
-"""What a pull of an organisation must find that the one before did not."""
+"""What a pull of an organization must find that the one before did not."""
 
 from collections.abc import Iterator
 
@@ -12,7 +12,7 @@ class Movements:
     """Compares two pulls.
 
     Args:
-        now: The organisation's truth at the later.
+        now: The organization's truth at the later.
         before: The same at the earlier.
     """
 

@@ -1,4 +1,4 @@
-"""Who reaches what in an organisation's graph, worked out from its edges alone."""
+"""Who reaches what in an organization's graph, worked out from its edges alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,10 +26,10 @@ class Grant:
 
 
 class Reach:
-    """Reads an organisation's edges; holds what it found, so make a new one after edits.
+    """Reads an organization's edges; holds what it found, so make a new one after edits.
 
     Args:
-        org: The organisation, locked by the caller.
+        org: The organization, locked by the caller.
 
     Attributes:
         systems_of: Systems by system group; deleted ones are left out.

@@ -1,4 +1,4 @@
-"""The tables that a correct pull of an organisation must publish."""
+"""The tables that a correct pull of an organization must publish."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
@@ -35,7 +35,7 @@ def expected_tables(
     sorted by key. Times are aware and in UTC.
 
     Args:
-        org: The organisation as it is now.
+        org: The organization as it is now.
         associations: Target types that are asked for.
         details: Whether the bulk lists of systems, users and applications are read; without them
             assets carry ids only.
@@ -47,7 +47,7 @@ def expected_tables(
 
 
 class _Tables:
-    """The tables of one organisation, and the indexes that several of them need."""
+    """The tables of one organization, and the indexes that several of them need."""
 
     def __init__(self, org: Organization, associations: Collection[str], *, details: bool) -> None:
         self._org = org

@@ -24,7 +24,7 @@ PATIENCE_SECONDS = 240
 
 
 class Gate:
-    """Lets the calls of the first organisations through, and holds the rest until it is opened."""
+    """Lets the calls of the first organizations through, and holds the rest until it is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()

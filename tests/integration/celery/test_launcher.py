@@ -26,7 +26,7 @@ def launcher(
 ) -> Iterator[WatchingCeleryRunLauncher]:
     """Of a Redis to which no worker listens; every question is a new look."""
     monkeypatch.setattr(launcher_module, "ANSWER_SECONDS", 0.1)
-    monkeypatch.setattr(launcher_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(launcher_module, "INTERVAL_SECONDS", 0.0)
     with redis_server(fast_tmp_path) as address:
         yield WatchingCeleryRunLauncher("dagster", f"{address}/0", f"{address}/1")
 
@@ -60,7 +60,7 @@ def test_a_worker_that_answers_late_loses_no_run(
 def test_runs_that_are_asked_for_together_cost_one_look(
     launcher: WatchingCeleryRunLauncher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher_module, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(launcher_module, "INTERVAL_SECONDS", 60.0)
     inspector = type(launcher.celery.control.inspect())
     answers: Iterator[dict[str, object]] = iter([{}])
     monkeypatch.setattr(inspector, "active", lambda _: next(answers))

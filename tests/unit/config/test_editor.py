@@ -207,7 +207,7 @@ def test_add_proposes_a_variable_and_asks_how_a_network_is_left(
     assert (acme.scope, acme.proxy, acme.enabled) == ("on_premise", answers[-1], False)
 
 
-def test_add_takes_a_service_account_a_schedule_and_all_its_organisations(
+def test_add_takes_a_service_account_a_schedule_and_all_its_organizations(
     path: Path, command: Callable[..., Result]
 ) -> None:
     named = ("--client-id-env", "ACME_ID", "--client-secret-env", "ACME_SECRET")
@@ -254,7 +254,7 @@ def test_add_refuses_two_ways_to_the_key_half_a_service_account_and_no_time(
     assert not path.exists()
 
 
-def test_add_tries_each_organisation_of_a_provider(
+def test_add_tries_each_organization_of_a_provider(
     path: Path,
     command: Callable[..., Result],
     serve: Callable[..., Server],

@@ -109,8 +109,8 @@ def test_every_event_is_what_the_schema_defines(events: list[Event], published: 
 
 
 WRONG: dict[str, Callable[[Event], object]] = {
-    "unknown attribute": lambda event: event.update(colour="red"),
-    "unknown attribute below": lambda event: event["metadata"].update(colour="red"),
+    "unknown attribute": lambda event: event.update(color="red"),
+    "unknown attribute below": lambda event: event["metadata"].update(color="red"),
     "missing attribute": lambda event: event["metadata"].pop("product"),
     "number that is none": lambda event: event.update(severity_id="1"),
     "number outside the enumeration": lambda event: event.update(activity_id=7),

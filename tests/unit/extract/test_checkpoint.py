@@ -77,7 +77,7 @@ def test_a_second_resume_sends_nothing(cut_off: tuple[Server, Integration], stat
     first = pull_organization(acme, state)
     server.reset_calls()
     second = pull_organization(acme, state)
-    # Only which organisation answers, and whether targets may be joined, is asked anew.
+    # Only which organization answers, and whether targets may be joined, is asked anew.
     asked = {call.path.rsplit("/")[-1] for call in server.calls}
     assert asked <= {"associations", "organizations"}
     assert rows(second) == rows(first)

@@ -1,4 +1,4 @@
-"""One entry for all organisations of a service provider: found, named for good, remembered."""
+"""One entry for all organizations of a service provider: found, named for good, remembered."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def names(entry: Integration, state: Path, *others: Integration) -> dict[str, st
     return {each.name: each.description for each in expand_settings(settings, state).integration}
 
 
-def test_names_stay_when_organisations_are_renamed_come_or_go(
+def test_names_stay_when_organizations_are_renamed_come_or_go(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     server, msp = entry(description="Our customers")
@@ -90,11 +90,11 @@ def test_a_machine_looks_up_what_another_one_has_found(
     with pytest.raises(SettingsError, match="msp-gone"):
         resolve_integration("msp-gone")
     server.behavior.faults = [Fault("", "reset")]
-    with pytest.raises(InventoryError, match="organisations of integration 'msp' could not be"):
+    with pytest.raises(InventoryError, match="organizations of integration 'msp' could not be"):
         resolve_integration("msp-gone")
 
 
-def test_each_organisation_has_the_settings_of_its_entry(
+def test_each_organization_has_the_settings_of_its_entry(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     _, msp = entry(details=False, enabled=False)
@@ -107,7 +107,7 @@ def test_each_organisation_has_the_settings_of_its_entry(
     assert set(pulled["id"].to_pylist()) == set(two.system_groups)
 
 
-def test_many_organisations_are_read_page_by_page(
+def test_many_organizations_are_read_page_by_page(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     empty = Sizes(systems=0, users=0, system_groups=0, user_groups=0, applications=0)
@@ -127,7 +127,7 @@ def test_what_was_found_last_serves_while_the_api_is_down(
     for fault in ("reset", "forbidden", "html200"):
         server.behavior.faults = [Fault("", fault)]
         (failure,) = refresh_organizations([msp], state)
-        assert "the organisations of integration 'msp' could not be looked up: " in failure
+        assert "the organizations of integration 'msp' could not be looked up: " in failure
         assert names(msp, state) == before
     server.behavior.faults = []
     provider.organizations.clear()
@@ -148,7 +148,7 @@ def test_one_provider_that_fails_takes_no_other_with_it(
         "keyless",
         *(f"msp-{each.id}" for each in provider.organizations),
     }
-    with pytest.raises(WrongOrganizationError, match="organisations are not known yet"):
+    with pytest.raises(WrongOrganizationError, match="organizations are not known yet"):
         pull_organization(msp, state)
 
 
@@ -173,7 +173,7 @@ def test_what_is_remembered_may_be_broken(
         assert set(names(msp, state)) == {"msp"}
 
 
-def test_an_entry_for_all_names_no_single_organisation(tmp_path: Path) -> None:
+def test_an_entry_for_all_names_no_single_organization(tmp_path: Path) -> None:
     path = tmp_path / "integrations.toml"
     for more, words in (
         (f'name = "msp"\norg_id = "{"a" * 24}"', "exclude each other"),
@@ -184,7 +184,7 @@ def test_an_entry_for_all_names_no_single_organisation(tmp_path: Path) -> None:
             load_settings(path)
 
 
-def test_run_and_check_look_the_organisations_up(
+def test_run_and_check_look_the_organizations_up(
     provider: Provider, serve: Callable[..., Server], installation: Installation
 ) -> None:
     server = serve(provider)

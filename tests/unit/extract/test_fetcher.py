@@ -1,4 +1,4 @@
-"""The organisation changes while it is read, between any two calls."""
+"""The organization changes while it is read, between any two calls."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pipelines.simulator import Behavior, Organization, Sizes, generate
 from tests.support.publisher import Pulled
 
 SIZES = Sizes(systems=350, users=230, system_groups=3, user_groups=2, applications=2)
-CALLS = 40  # a pull of such an organisation sends fewer
+CALLS = 40  # a pull of such an organization sends fewer
 
 
 def mutated_at(organization: Organization, calls: range) -> Behavior:

@@ -58,7 +58,7 @@ def test_every_path_is_the_truth(
 
 @pytest.fixture
 def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publisher:
-    """One organisation, published as two integrations: the same ids and names in both."""
+    """One organization, published as two integrations: the same ids and names in both."""
     organization = generate(1, Sizes.empty())
     alice = organization.add_user(username="alice", id="1" * 24)
     organization.add_user(username="1" * 24)

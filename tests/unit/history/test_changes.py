@@ -1,4 +1,4 @@
-"""`changes` says what happened to the organisation, and only that."""
+"""`changes` says what happened to the organization, and only that."""
 
 import json
 from collections.abc import Callable

@@ -104,7 +104,7 @@ def test_who_loses_an_id_does_not_take_its_own_files_for_those_that_count(
     one.publish(won)
     with monkeypatch.context() as patched:
         # It asked before the other machine wrote.
-        patched.setattr(late, "taken_ids", lambda _: [])
+        patched.setattr(late, "reserved_ids", lambda _: [])
         patched.setattr(Machine, "history", late)
         with pytest.raises(ConflictError):
             other.publish(lost)

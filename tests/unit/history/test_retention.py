@@ -79,7 +79,7 @@ PublishAll = Callable[[Organization, int], list[Manifest]]
 
 @pytest.fixture
 def publish_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> PublishAll:
-    """Publish an organisation on so many consecutive days; it changes on the third."""
+    """Publish an organization on so many consecutive days; it changes on the third."""
 
     def publish(organization: Organization, count: int) -> list[Manifest]:
         manifests = []

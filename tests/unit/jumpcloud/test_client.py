@@ -157,12 +157,12 @@ def test_a_key_that_the_host_does_not_know(
     assert key not in str(caught.value).replace("/api/v2", "").replace("expired", "")
 
 
-def test_an_organisation_that_the_key_does_not_see(pull: Callable[..., Pulled]) -> None:
+def test_an_organization_that_the_key_does_not_see(pull: Callable[..., Pulled]) -> None:
     with pytest.raises(NotFoundError, match="is org_id 64b0c0de00000000000000ff"):
         pull(generate(sizes=SMALL), org_id="64b0c0de00000000000000ff")
 
 
-def test_the_right_organisation_is_accepted(pull: Callable[..., Pulled]) -> None:
+def test_the_right_organization_is_accepted(pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
     pulled = pull(organization, org_id=organization.id)
     assert pulled.rows("systems") == expected_tables(organization)["systems"]

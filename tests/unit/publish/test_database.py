@@ -32,7 +32,7 @@ EDIT = "UPDATE systems SET hostname = 'edited'; DELETE FROM changes; DROP VIEW u
 
 @dataclass
 class Office:
-    """Publishes an organisation in several states, as of a day later each time."""
+    """Publishes an organization in several states, as of a day later each time."""
 
     publisher: Publisher
     states: list[Pulled]
@@ -150,7 +150,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.parametrize(
     ("module", "name", "value"),
-    [(seal, "version", lambda _: "0.0.1"), (duckdb_file, "FOLD_VERSION", 0)],
+    [(seal, "version", lambda _: "0.0.1"), (duckdb_file, "BUILD_VERSION", 0)],
 )
 def test_a_file_of_another_version_is_made_anew(
     office: Office, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object

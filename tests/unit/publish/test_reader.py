@@ -49,7 +49,7 @@ def reading(how: str, publisher: Publisher) -> Iterator[Reader]:
 
 
 def pulled_states(pull: Callable[..., Pulled]) -> list[Pulled]:
-    """Pulls of an organisation that changed in between, to be published in turn."""
+    """Pulls of an organization that changed in between, to be published in turn."""
     organization = generate(sizes=SMALL)
     states = []
     for number in range(3):

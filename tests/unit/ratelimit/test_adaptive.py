@@ -12,7 +12,7 @@ from pipelines.ratelimit.local import LocalRateLimiter
 from tests.support.limited_api import LATENCY, Api
 
 PLACES = 10  # calls in flight at most
-CALLS = 1700  # of a small organisation's pull
+CALLS = 1700  # of a small organization's pull
 MAX_REFUSED = 0.015
 MIN_USED = 0.92  # of the rate that the API allows
 

@@ -358,7 +358,8 @@ def test_a_pull_and_the_command_say_which_redis_is_away(
 
 def test_without_the_variable_redis_is_not_even_loaded() -> None:
     code = (
-        "import sys, pipelines.extract.pull; from pipelines.ratelimit.limiter import get_rate_limiter\n"
+        "import sys, pipelines.extract.pull\n"
+        "from pipelines.ratelimit.limiter import get_rate_limiter\n"
         "get_rate_limiter('key', None, None, {}).acquire(print); sys.exit('redis' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -10,7 +10,7 @@ import pytest
 from pipelines.findings.catalog import FINDINGS
 from pipelines.report.queries import FIRST_NAMES
 from pipelines.simulator import Organization, Sizes, generate
-from tests.support.html import Element, numbers, report_of
+from tests.support.parsed_html import Element, numbers, report_of
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=60, users=40, system_groups=6, user_groups=3, applications=3)
@@ -172,7 +172,7 @@ FROM completeness GROUP BY ALL ORDER BY ALL"""
     assert f"in 1 min 0 s, with {pull['api_calls']:,} calls" in facts
 
 
-def test_an_empty_organisation_and_a_first_snapshot_have_a_page(
+def test_an_empty_organization_and_a_first_snapshot_have_a_page(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(on_day(0, pull(generate(sizes=Sizes.empty()))))

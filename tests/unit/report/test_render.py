@@ -17,7 +17,7 @@ from pipelines.report.queries import MAX_POINTS, MAX_SHARES
 from pipelines.report.render import write_report
 from tests.support import DATA
 from tests.support.browser import NEEDS_CHROMIUM, chromium
-from tests.support.html import numbers, parsed, report_of, text_of
+from tests.support.parsed_html import numbers, parsed, report_of, text_of
 
 STORED = DATA / "first_version" / "history"
 CHARTS = 8
@@ -230,8 +230,8 @@ def test_the_page_of_very_many_integrations_stays_small(
         double(connection, "three")
         connection.execute("UPDATE users SET suspended = TRUE WHERE integration = 'two'")
     whole = len(text_of(file))
-    monkeypatch.setattr(report_page, "MOST_BYTES", whole // 2)
-    monkeypatch.setattr(report_page, "MOST_LISTED", 2)
+    monkeypatch.setattr(report_page, "MAX_BYTES", whole // 2)
+    monkeypatch.setattr(report_page, "MAX_LISTED", 2)
     page = report_of(file)
     assert [row[0] for row in page.one("section").one("table").rows()] == ["two", "acme"]
     assert len(page.all("details", **{"class": "integration"})) == 1

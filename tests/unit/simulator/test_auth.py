@@ -1,4 +1,4 @@
-"""Keys and organisations are checked before anything else."""
+"""Keys and organizations are checked before anything else."""
 
 import requests
 
@@ -28,7 +28,7 @@ def test_an_unknown_key_is_refused_even_where_nothing_is() -> None:
             }
 
 
-def test_each_key_sees_its_own_organisation() -> None:
+def test_each_key_sees_its_own_organization() -> None:
     one, other = generate(1, Sizes.empty()), generate(2, Sizes.empty())
     with Server(one, other) as server:
         for org in (one, other):
@@ -37,7 +37,7 @@ def test_each_key_sees_its_own_organisation() -> None:
             assert answer.json() == {"totalCount": 1, "results": [org.record()]}
 
 
-def test_the_organisation_header_must_name_the_keys_organisation() -> None:
+def test_the_organization_header_must_name_the_keys_organization() -> None:
     org, other = generate(1, Sizes.empty()), generate(2, Sizes.empty())
     with serving(org) as api:
         status = {

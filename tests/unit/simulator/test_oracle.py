@@ -1,4 +1,4 @@
-"""The truth of a hand-made organisation, row by row, and its agreement with what is served."""
+"""The truth of a hand-made organization, row by row, and its agreement with what is served."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,7 @@ def _by_key(*rows: Row) -> list[Row]:
     return sorted(rows, key=lambda row: [str(value) for value in list(row.values())[:2]])
 
 
-def test_systems_of_the_tiny_organisation() -> None:
+def test_systems_of_the_tiny_organization() -> None:
     org, ids = tiny()
     systems = expected_tables(org)["systems"]
     laptop = NO_SYSTEM | {
@@ -83,7 +83,7 @@ def test_systems_of_the_tiny_organisation() -> None:
     assert [list(row) for row in systems] == [list(row) for row in expected]
 
 
-def test_users_of_the_tiny_organisation() -> None:
+def test_users_of_the_tiny_organization() -> None:
     org, ids = tiny()
     found = expected_tables(org)["users"]
     account = {"activated": True, "suspended": False, "account_locked": False}
@@ -109,7 +109,7 @@ def test_users_of_the_tiny_organisation() -> None:
     assert [list(row) for row in found] == [list(row) for row in expected]
 
 
-def test_applications_and_addresses_of_the_tiny_organisation() -> None:
+def test_applications_and_addresses_of_the_tiny_organization() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     assert tables["applications"] == [
@@ -149,7 +149,7 @@ def _address(address: str, scope: str, systems: list[str], interfaces: list[str]
     }
 
 
-def test_groups_of_the_tiny_organisation() -> None:
+def test_groups_of_the_tiny_organization() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
@@ -166,7 +166,7 @@ def test_groups_of_the_tiny_organisation() -> None:
     assert tables["system_group_members"] == [office | {"system_id": ids["laptop"]}]
 
 
-def test_bindings_of_the_tiny_organisation() -> None:
+def test_bindings_of_the_tiny_organization() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
@@ -193,7 +193,7 @@ def test_bindings_of_the_tiny_organisation() -> None:
     )
 
 
-def test_views_of_the_tiny_organisation() -> None:
+def test_views_of_the_tiny_organization() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     laptop = {"system_id": ids["laptop"]}

@@ -1,4 +1,4 @@
-"""Organisations can be made again, hold their secrets, and change while they are read."""
+"""Organizations can be made again, hold their secrets, and change while they are read."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,7 @@ def _content(org: Organization) -> str:
     return json.dumps([org.collections(), org.members, org.user_group_members, edges], default=str)
 
 
-def test_equal_seeds_give_equal_organisations() -> None:
+def test_equal_seeds_give_equal_organizations() -> None:
     assert _content(generate(3, now=NOW)) == _content(generate(3, now=NOW))
     assert _content(generate(3, now=NOW)) != _content(generate(4, now=NOW))
     assert _content(edge_cases(3)) == _content(edge_cases(3))
@@ -146,7 +146,7 @@ def test_other_edits() -> None:
         org.update("0" * 24, name="nobody")
 
 
-def test_the_organisation_can_change_between_any_two_calls() -> None:
+def test_the_organization_can_change_between_any_two_calls() -> None:
     org, ids = tiny()
 
     def edit(number: int, call: Call) -> None:

@@ -118,7 +118,7 @@ def provided(*, behavior: Behavior | None = None, number: int = 3) -> Any:  # no
     return provider, serving(provider, behavior)
 
 
-def test_a_providers_key_lists_its_organisations_by_pages() -> None:
+def test_a_providers_key_lists_its_organizations_by_pages() -> None:
     provider, served = provided(number=13)
     with served as api:
         wanted = sorted(org.id for org in provider.organizations)
@@ -136,7 +136,7 @@ def test_a_providers_key_lists_its_organisations_by_pages() -> None:
         assert api.get("/api/systems", {"x-org-id": gone.id}).status_code == 404
 
 
-def test_a_providers_key_reads_the_organisation_that_it_names() -> None:
+def test_a_providers_key_reads_the_organization_that_it_names() -> None:
     provider, served = provided()
     with served as api:
         for org in provider.organizations:
@@ -156,7 +156,7 @@ def test_a_providers_key_reads_the_organisation_that_it_names() -> None:
         assert requests.get(url, headers=headers, timeout=10).json()["totalCount"] == 2
 
 
-def test_a_default_organisation_answers_for_all() -> None:
+def test_a_default_organization_answers_for_all() -> None:
     provider, served = provided(behavior=Behavior(default_organization=True))
     with served as api:
         first, second, _ = provider.organizations
@@ -165,7 +165,7 @@ def test_a_default_organisation_answers_for_all() -> None:
             assert {row["organization"] for row in rows} == {first.id}
 
 
-def test_a_role_that_may_not_list_organisations() -> None:
+def test_a_role_that_may_not_list_organizations() -> None:
     _, served = provided(behavior=Behavior(denied={"organizations"}))
     with served as api:
         assert api.get("/api/organizations").status_code == 403
