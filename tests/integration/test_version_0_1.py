@@ -1,0 +1,85 @@
+"""A data directory and a settings file written by version 0.1 are read, extended and rebuilt.
+
+`tests/data/version_0_1.tar.xz` holds both after two runs of version 0.1 against the organization of
+`_organization`, below `/srv/inventory`, with Dagster's own records.
+"""
+
+import re
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from pipelines.simulator import Organization, Server, Sizes, generate
+from tests.support import DATA
+from tests.support.cli import Installation
+from tests.support.publisher import tables_in
+
+SIZES = Sizes(systems=12, users=9, system_groups=4, user_groups=2, applications=3)
+VIEWS = "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
+
+
+def _organization() -> Organization:
+    organization = generate(now=datetime(2026, 11, 20, 8, tzinfo=UTC), sizes=SIZES)
+    organization.remove_user(next(iter(organization.users)))
+    organization.add_user(username="new.person")
+    organization.update(next(iter(organization.systems)), hostname="renamed-host")
+    return organization
+
+
+@pytest.fixture
+def kept(installation: Installation) -> Installation:
+    """Unpack the kept data directory."""
+    with tarfile.open(DATA / "version_0_1.tar.xz") as archive:
+        archive.extractall(installation.folder, filter="data")
+    settings = installation.folder / "integrations.toml"
+    installation.environment["JUMPCLOUD_INVENTORY_CONFIG"] = str(settings)
+    return installation
+
+
+def _rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
+    """Read all rows of every table and view; the SQL of a view may change."""
+    tables = {n: rows for n, rows in tables_in(file).items() if n not in {"views", "macros"}}
+    with duckdb.connect(file, read_only=True) as connection:
+        for schema, view in connection.sql(VIEWS).fetchall():
+            name = f"{schema}.{view}"
+            tables[name] = connection.sql(f"FROM {name} ORDER BY ALL").fetchall()
+    return tables
+
+
+def _columns(file: Path) -> list[tuple[object, ...]]:
+    query = """
+        SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+        WHERE NOT internal ORDER BY schema_name, table_name, column_index"""
+    with duckdb.connect(file, read_only=True) as connection:
+        return connection.sql(query).fetchall()
+
+
+def test_rebuilt_file_equals_the_old_one(kept: Installation) -> None:
+    before, columns = _rows(kept.file), _columns(kept.file)
+    assert before["snapshots"]
+    kept.file.unlink()
+    done = kept.run("rebuild")
+    assert done.returncode == 0, done.stderr
+    assert _rows(kept.file) == before
+    assert _columns(kept.file) == columns
+
+
+def test_old_directory_is_run_on(kept: Installation, serve: Callable[..., Server]) -> None:
+    organization = _organization()
+    settings = kept.folder / "integrations.toml"
+    address = serve(organization).base_url
+    settings.write_text(re.sub(r"http://127\.0\.0\.1:\d+", address, settings.read_text()))
+    before = tables_in(kept.file)
+    done = kept.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    after = tables_in(kept.file)
+    assert len(after["snapshots"]) == len(before["snapshots"]) + 1
+    # The same pull gives the same rows: nothing is added, removed or changed.
+    assert after["changes"] == before["changes"]
+    status = kept.run("status")
+    assert "success" in status.stdout
+    assert kept.run("sql", "--format", "csv", "FROM integrations").returncode == 0
