@@ -1,9 +1,10 @@
-"""First and last sight of assets; the first survives an absence."""
+"""First-seen and last-seen times of assets. An asset that was absent keeps its first-seen time."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -11,7 +12,7 @@ from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import ASSET_TABLES, INTEGRATION
 from pipelines.sql import in_memory, parquet
 
-# Beside the tables of the contract: by it a first sight survives an absence of any length.
+# Not part of the data contract: it keeps first-seen times through an absence of any length.
 ABSENT = Table(
     "absent_assets",
     "Assets that an earlier pull found and this one did not",
@@ -28,8 +29,8 @@ FIRST_SEEN_SCHEMA = pa.schema(
 )
 
 
-def last_removals(changes: Sequence[Path]) -> pa.Table:
-    """The assets that were ever removed, from files of `changes`.
+def read_removed_assets(changes: Sequence[Path]) -> pa.Table:
+    """Read the assets that were ever removed from files of `changes`.
 
     Returns:
         Rows of `ABSENT`, without the integration.
@@ -47,25 +48,30 @@ GROUP BY ALL
 
 
 def add_first_last_seen(
-    table: Table, rows: pa.Table, known: Sequence[pa.Table], now: datetime
+    table: Table,
+    rows: pa.Table,
+    known: Sequence[pa.Table],
+    now: datetime,
+    outer: duckdb.DuckDBPyConnection,
 ) -> tuple[pa.Table, pa.Table]:
-    """The rows of an asset table with their first and last sight, and the assets that it lacks.
+    """Add `first_seen_at` and `last_seen_at` to the rows of an asset table.
 
     Args:
-        table: which.
-        rows: its rows as the transform gave them.
-        known: the assets seen before, as rows of `FIRST_SEEN_SCHEMA`; the earliest counts.
+        table: the asset table.
+        rows: its rows, as the transform returned them.
+        known: assets seen before, as rows of `FIRST_SEEN_SCHEMA`; the earliest time counts.
         now: start of the pull that found the rows.
+        outer: a connection from `in_memory`, to share its memory.
 
     Returns:
-        The rows to be published, and the known assets that are not among them, as rows of `ABSENT`,
+        The rows to publish, and the known assets that are not among them, as rows of `ABSENT`
         without the integration.
     """
     key = table.key[0]
-    first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM sights GROUP BY asset_id"
-    with in_memory() as connection:
+    first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM known GROUP BY asset_id"
+    with in_memory(outer) as connection:
         connection.register("rows", rows)
-        connection.register("sights", pa.concat_tables([FIRST_SEEN_SCHEMA.empty_table(), *known]))
+        connection.register("known", pa.concat_tables([FIRST_SEEN_SCHEMA.empty_table(), *known]))
         present: pa.Table = connection.sql(
             f"""
 SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
@@ -82,11 +88,11 @@ WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
     return present.select(table.published_schema.names).cast(table.published_schema), absent
 
 
-def read_first_seen(table: Table, rows: pa.Table) -> pa.Table:
-    """The assets of published rows of a table, as `FIRST_SEEN_SCHEMA`."""
+def select_first_seen(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the first-seen times of published rows of an asset table, as `FIRST_SEEN_SCHEMA`."""
     return rows.select([table.key[0], "first_seen_at"]).rename_columns(FIRST_SEEN_SCHEMA.names)
 
 
-def build_first_seen(table: Table, absent: pa.Table) -> pa.Table:
-    """The assets of one table among the absent ones, as `FIRST_SEEN_SCHEMA`."""
+def select_absent(table: Table, absent: pa.Table) -> pa.Table:
+    """Return the first-seen times of a table's absent assets, as `FIRST_SEEN_SCHEMA`."""
     return absent.filter(pc.field("asset_type") == table.name).select(FIRST_SEEN_SCHEMA.names)

@@ -1,4 +1,4 @@
-"""The statements that make an empty file of the data contract, with the meaning of everything."""
+"""SQL that creates an empty file of the data contract, with comments on everything."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -6,17 +6,18 @@ from pipelines.schema.model import Column, Macro, Table, View
 from pipelines.sql import quoted
 
 
-def statements(
+def ddl_statements(
     tables: Sequence[Table], views: Sequence[View], macros: Iterable[Macro]
 ) -> Iterator[str]:
-    """SQL, in order: schemas, tables, views with comments on them and their columns, macros."""
-    for schema in dict.fromkeys([each.schema for each in tables] + [each.schema for each in views]):
+    """Yield SQL, in order: schemas, tables, views, macros, each with its comments."""
+    schemas = [*(table.schema for table in tables), *(view.schema for view in views)]
+    for schema in dict.fromkeys(schemas):
         yield f'CREATE SCHEMA IF NOT EXISTS "{schema}"'
     for table in tables:
         columns = ", ".join(map(_definition, table.published_columns))
         yield f"CREATE TABLE {table.qualified_name} ({columns})"
-        meanings = {each.name: each.description for each in table.published_columns}
-        yield from _comments("TABLE", table.qualified_name, table.description, meanings)
+        descriptions = {column.name: column.description for column in table.published_columns}
+        yield from _comments("TABLE", table.qualified_name, table.description, descriptions)
     for view in views:
         yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
         yield from _comments("VIEW", view.qualified_name, view.description, view.columns)
@@ -27,7 +28,7 @@ def statements(
 
 
 def _definition(column: Column) -> str:
-    # Changes grow with the history: of all compressions this one makes them smallest, and soonest.
+    # `changes` grows with the history: zstd compresses these columns best and fastest.
     is_long = column.type == "JSON" or column.name == "asset_id"
     compression = " USING COMPRESSION zstd" if is_long else ""
     return f'"{column.name}" {column.type}{compression}'

@@ -6,7 +6,7 @@ import pytest
 
 from assets_defs.cli.diff_text import describe
 from pipelines.errors import InventoryError
-from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
+from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support.publisher import Publisher, Pulled, Rows, on_day
 
@@ -32,7 +32,7 @@ def test_between_consecutive_snapshots_it_is_what_was_published(
     organization.update(changed, displayName="renamed")
     organization.add_user(username="new.person")
     after = publisher.publish(pull(organization))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     published = publisher.rows("FROM changes ORDER BY ALL")
     assert published
     assert sorted(map(str, as_rows(found))) == sorted(map(str, published))
@@ -47,9 +47,9 @@ def test_over_several_snapshots_only_the_outcome_counts(
     organization.remove_user(visitor)
     stays = organization.add_user(username="stays")
     last = publisher.publish(pull(organization))
-    found = difference(publisher.history, first, last)
+    found = diff_snapshots(publisher.history, first, last)
     assert [(row["asset_id"], row["change"]) for row in as_rows(found)] == [(stays, "added")]
-    back = difference(publisher.history, last, first)
+    back = diff_snapshots(publisher.history, last, first)
     assert [(row["asset_id"], row["change"]) for row in as_rows(back)] == [(stays, "removed")]
 
 
@@ -58,7 +58,7 @@ def test_what_was_not_pulled_is_not_compared(
 ) -> None:
     before = publisher.publish(pull(organization))
     after = publisher.publish(pull(organization, details=False))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     assert as_rows(found) == []
     assert {"systems", "users", "applications", "application_users"} <= {*found.not_compared}
 
@@ -76,7 +76,7 @@ def test_an_access_is_told_in_names(
     )
     organization.update(system_id, displayName="New name")
     after = publisher.publish(pull(organization))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     username = organization.users[user_id]["username"]
     lines = list(describe(found))
     assert lines[0] == f"acme: {before.snapshot_id} -> {after.snapshot_id}"
@@ -100,7 +100,7 @@ def test_a_name_cannot_give_orders_to_the_terminal(
     organization.add_user(username=hostile, department="\x9b31m")
     organization.update(next(iter(organization.users)), department=hostile)
     text = list(
-        describe(difference(publisher.history, before, publisher.publish(pull(organization))))
+        describe(diff_snapshots(publisher.history, before, publisher.publish(pull(organization))))
     )
     assert all(line.isprintable() for line in text)
     assert any("\\u001b[2Jzoë\\u000a+ root\\u202e (" in line for line in text)
@@ -110,7 +110,7 @@ def test_nothing_changed(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     only = publisher.publish(pull(organization))
-    lines = list(describe(difference(publisher.history, only, only)))
+    lines = list(describe(diff_snapshots(publisher.history, only, only)))
     assert lines == [f"acme: {only.snapshot_id} -> {only.snapshot_id}", "  no changes"]
 
 

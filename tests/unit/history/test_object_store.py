@@ -70,7 +70,7 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_starts_anew(
     won = one.publish(on_day(1, pulled))
     with monkeypatch.context() as patched:
         patched.setattr(Machine, "history", late)
-        with pytest.raises(ConflictError, match="another machine wrote it meanwhile; run again"):
+        with pytest.raises(ConflictError, match="another machine has written it in the meantime"):
             other.publish(on_day(2, pulled))
     assert ids_seen_by(other)[-1] == won.snapshot_id
     again = other.publish(on_day(3, pulled))

@@ -152,7 +152,7 @@ def test_first_sight_survives_the_step_from_a_version_that_kept_no_table_of_abse
     for manifest in history.manifests("acme"):
         digests = {name: each for name, each in manifest.sha256.items() if name != ABSENT.name}
         history.commit(manifest.model_copy(update={"sha256": digests}))
-    history.sweep("acme")
+    history.remove_orphan_files("acme")
     assert not list((history.root / ABSENT.name).rglob("*.parquet"))
     for _ in range(2):
         publisher.publish(pull(organization))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import InventoryError
-from pipelines.history.diff import difference
+from pipelines.history.diff import diff_snapshots
 from pipelines.history.lookup import find_snapshot
 from pipelines.history.manifest import Manifest
 from pipelines.publish.time_travel import build_file_at
@@ -37,7 +37,7 @@ class Published:
 
     def remove_tables(self, manifest: Manifest) -> None:
         self.publisher.history.commit(manifest.without_tables())
-        self.publisher.history.sweep(manifest.integration.name)
+        self.publisher.history.remove_orphan_files(manifest.integration.name)
 
 
 def state(publisher: Publisher) -> dict[str, Rows]:
@@ -110,7 +110,7 @@ def test_an_id_of_several_integrations_must_be_told_apart(
     pulled = pull(generate(sizes=SMALL))
     first = publisher.publish(pulled, "one")
     publisher.publish(pulled, "two")
-    with pytest.raises(InventoryError, match=r"have a snapshot .*: one, two; name one with"):
+    with pytest.raises(InventoryError, match=r"have a snapshot .*: one, two; choose one with"):
         find_snapshot(publisher.history.manifests(), first.snapshot_id)
     assert find_snapshot(publisher.history.manifests("one"), first.snapshot_id) == first
 
@@ -120,8 +120,8 @@ def test_a_missing_file_of_the_history_is_named(
 ) -> None:
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
-    with pytest.raises(InventoryError, match=f"{part}: is missing or damaged.*try again"):
+    with pytest.raises(InventoryError, match=f"{part}: missing or damaged.*try again"):
         build_file_at(publisher.history, manifests[0], tmp_path / "file.duckdb")
-    with pytest.raises(InventoryError, match=f"cannot be read, try again: .*{part}"):
-        difference(publisher.history, manifests[0], manifests[2])
+    with pytest.raises(InventoryError, match=f"cannot read snapshot .*{part}"):
+        diff_snapshots(publisher.history, manifests[0], manifests[2])
     assert not list(tmp_path.iterdir())
