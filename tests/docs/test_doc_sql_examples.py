@@ -71,9 +71,7 @@ def published(
 
 def ago(days: int, pulled: Pulled) -> Pulled:
     """As if it had been pulled that many days ago."""
-    for name in ("started_at", "finished_at"):
-        object.__setattr__(pulled.pull, name, datetime.now(UTC) - timedelta(days=days))
-    return pulled
+    return pulled.moved_to(datetime.now(UTC) - timedelta(days=days))
 
 
 def number_of_rows(query: str, file: Path) -> int:

@@ -1,4 +1,4 @@
-"""The net difference between two snapshots, with names, and never of what was not pulled."""
+"""The net difference between two snapshots, its text, and the choice of snapshots."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ def as_rows(found: SnapshotDiff) -> Rows:
     return rows
 
 
-def test_between_consecutive_snapshots_it_is_what_was_published(
+def test_diff_of_consecutive_snapshots_equals_changes(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
@@ -38,7 +38,7 @@ def test_between_consecutive_snapshots_it_is_what_was_published(
     assert sorted(map(str, as_rows(found))) == sorted(map(str, published))
 
 
-def test_over_several_snapshots_only_the_outcome_counts(
+def test_diff_over_several_snapshots_is_the_net_difference(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     first = publisher.publish(pull(organization))
@@ -53,7 +53,7 @@ def test_over_several_snapshots_only_the_outcome_counts(
     assert [(row["asset_id"], row["change"]) for row in as_rows(back)] == [(stays, "removed")]
 
 
-def test_what_was_not_pulled_is_not_compared(
+def test_table_that_was_not_pulled_is_not_compared(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
@@ -63,7 +63,7 @@ def test_what_was_not_pulled_is_not_compared(
     assert {"systems", "users", "applications", "application_users"} <= {*found.not_compared}
 
 
-def test_an_access_is_told_in_names(
+def test_diff_text_shows_names_of_an_access(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     system_id, user_id = next(iter(organization.systems)), next(iter(organization.users))
@@ -92,7 +92,7 @@ def test_an_access_is_told_in_names(
     assert names[f"{group_id}/{system_id}"] == "Servers/web-01"
 
 
-def test_a_name_cannot_give_orders_to_the_terminal(
+def test_diff_text_escapes_control_characters(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
@@ -106,7 +106,7 @@ def test_a_name_cannot_give_orders_to_the_terminal(
     assert any("\\u001b[2Jzoë\\u000a+ root\\u202e (" in line for line in text)
 
 
-def test_nothing_changed(
+def test_diff_of_equal_snapshots_is_empty(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     only = publisher.publish(pull(organization))
@@ -114,7 +114,7 @@ def test_nothing_changed(
     assert lines == [f"acme: {only.snapshot_id} -> {only.snapshot_id}", "  no changes"]
 
 
-def test_what_is_compared(
+def test_select_snapshots_returns_pairs(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(organization)

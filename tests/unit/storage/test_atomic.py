@@ -1,4 +1,4 @@
-"""What is published outlives a power cut: nothing counts before the disk has what it needs."""
+"""Files are replaced atomically, and survive a power cut in the right order."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=
 
 
 class Disk:
-    """What of a folder outlives a power cut at the worst moment: what was flushed, and no more.
+    """The content of a folder after a power cut at the worst moment: only flushed data.
 
     The entries of a folder as they were when it was flushed last, the content of a file likewise.
     """
@@ -31,22 +31,22 @@ class Disk:
         self.renamed: Callable[[Path, Path], None] = lambda *_: None
 
     def flush(self, descriptor: int) -> None:
-        """Flush as the system does, and remember what the disk has now."""
+        """Flush a file or a folder, and record its content."""
         self._flush(descriptor)
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             with os.scandir(descriptor) as entries:
-                self._entries[status.st_ino] = {each.name: each.inode() for each in entries}
+                self._entries[status.st_ino] = {entry.name: entry.inode() for entry in entries}
         else:
             content = os.pread(descriptor, status.st_size, 0)
             self._contents[status.st_ino] = hashlib.sha256(content).hexdigest()
 
     def finds(self, path: Path) -> bool:
-        """Whether the path is there after the power cut."""
+        """Return True if the path exists after the power cut."""
         return self._inode(path) is not None
 
     def content(self, path: Path) -> str | None:
-        """The digest of the file that is there after the power cut."""
+        """Return the digest of the file after the power cut."""
         inode = self._inode(path)
         return self._contents.get(inode) if inode else None
 
@@ -61,7 +61,7 @@ _disks: list[Disk] = []
 
 
 def _on_event(event: str, arguments: tuple[object, ...]) -> None:
-    # A hook of the interpreter stays for ever.
+    # An audit hook cannot be removed.
     for disk in _disks:
         if event == "os.rename":
             disk.renamed(Path(str(arguments[0])), Path(str(arguments[1])))
@@ -72,7 +72,7 @@ sys.addaudithook(_on_event)
 
 @pytest.fixture
 def disk(fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """What is flushed below the test's folder."""
+    """Record what is flushed below the test's folder."""
     disk = Disk(fast_tmp_path)
     monkeypatch.setattr(os, "fsync", disk.flush)
     _disks.append(disk)
@@ -85,7 +85,7 @@ def digest(path: Path) -> str:
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "after a killed run"])
-def test_a_manifest_takes_its_place_when_the_disk_has_all_that_it_names(
+def test_manifest_is_renamed_after_its_files_are_flushed(
     pull: Callable[..., Pulled],
     publisher: Publisher,
     disk: Disk,
@@ -99,11 +99,11 @@ def test_a_manifest_takes_its_place_when_the_disk_has_all_that_it_names(
     history = publisher.history
     committed = []
 
-    def check(aside: Path, path: Path) -> None:
-        """It may outlive the power cut from here on."""
+    def check(tmp_path: Path, path: Path) -> None:
+        """Check that all files are flushed before the manifest is renamed."""
         if path.parent.parent.name != "_manifests":
             return
-        manifest = json.loads(aside.read_text())
+        manifest = json.loads(tmp_path.read_text())
         committed.append(manifest["snapshot_id"])
         for table, sha256 in manifest["sha256"].items():
             part = history.part(table, "acme", manifest["snapshot_id"])
@@ -124,7 +124,7 @@ def test_a_manifest_takes_its_place_when_the_disk_has_all_that_it_names(
     assert len(committed) == 2
 
 
-def test_the_folders_above_the_data_directory_are_there_too(
+def test_parents_of_the_data_directory_are_flushed(
     fast_tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = fast_tmp_path / "new" / "data"

@@ -1,4 +1,4 @@
-"""What an object store holds or answers that it should not: each is named, and harms nothing."""
+"""Unexpected objects and responses of an object store are reported, and do no harm."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.support.publisher import Pulled, on_day, tables_in
 from tests.support.s3 import S3Request, S3Server
 
 
-def test_a_damaged_object_is_named(
+def test_damaged_or_missing_object_is_named(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
     one, other = machine("one"), machine("other")
@@ -31,7 +31,7 @@ def test_a_damaged_object_is_named(
 
 
 @pytest.mark.parametrize("place", [b'"snapshots"', b'"snapshot_id"'])
-def test_what_a_later_version_added_to_an_index_is_not_lost(
+def test_index_of_a_later_version_is_not_overwritten(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], place: bytes
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -49,7 +49,7 @@ def test_what_a_later_version_added_to_an_index_is_not_lost(
     assert left[0] == later
 
 
-def test_a_snapshot_of_the_future_is_left_out_by_its_row(
+def test_snapshot_of_the_future_is_removed_from_the_index(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -64,19 +64,19 @@ def test_a_snapshot_of_the_future_is_left_out_by_its_row(
     assert tables_in(one.file)["snapshots"][0][0:2] == ("acme", latest.snapshot_id)
 
 
-def test_what_is_no_integration_is_not_taken_for_one(
+def test_other_objects_are_not_integrations(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
     one = machine("one")
     one.publish(on_day(0, pull(generate(sizes=SMALL))))
-    # What the look whether the store keeps conditions leaves when it is cut short, and others do.
+    # Left by an interrupted `check_conditions`, and by other programs.
     for key in ("history/_manifests/.probe-1", "history/.DS_Store", "history/users/.keep"):
         one.store.put(key, b"1")
     assert one.history.integrations() == ["acme"]
     assert one.history.snapshots().keys() == {"acme"}
 
 
-def test_a_forgotten_integration_leaves_no_object(
+def test_dropped_integration_leaves_no_object(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -89,9 +89,7 @@ def test_a_forgotten_integration_leaves_no_object(
     assert one.history.manifests()
 
 
-def test_many_integrations_are_asked_about_at_once(
-    machine: Callable[[str], Machine], s3: S3Server
-) -> None:
+def test_indexes_are_read_concurrently(machine: Callable[[str], Machine], s3: S3Server) -> None:
     names = ["acme", "bolt", "cord", "dock"]
     all_asked = Barrier(len(names), timeout=60)
 
@@ -104,8 +102,8 @@ def test_many_integrations_are_asked_about_at_once(
     assert machine("one").history.latest_by_integration(names) == dict.fromkeys(names)
 
 
-def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_path: Path) -> None:
-    # As in Google Cloud Storage and Azure, the answer for what is not there is an error.
+def test_missing_object_does_not_stop_a_removal(fast_tmp_path: Path) -> None:
+    # Like Google Cloud Storage and Azure, a local store fails to remove a missing object.
     store = ObjectStore(fast_tmp_path.as_uri())
     store.put("folder/left", b"")
     store.delete(["folder/gone", "folder/left"])
@@ -114,7 +112,7 @@ def test_what_is_gone_already_keeps_nothing_else_from_being_removed(fast_tmp_pat
     assert store.objects("folder") == []
 
 
-def test_a_store_that_ignores_conditions_is_refused(
+def test_store_without_conditional_writes_is_rejected(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
 ) -> None:
     one = machine("one")
@@ -124,9 +122,7 @@ def test_a_store_that_ignores_conditions_is_refused(
     assert list(one.store.objects("history")) == []
 
 
-def test_what_the_store_refuses_is_told_without_a_secret(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_store_errors_contain_no_secret(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
         ObjectStore("s3://no-such/prefix").get("index.json")
     with pytest.raises(ObjectStoreError, match=r"s3://no-such/prefix: .*there is no such bucket"):
@@ -141,23 +137,19 @@ def test_what_the_store_refuses_is_told_without_a_secret(
     with pytest.raises(ObjectStoreError, match="no response") as silent:
         ObjectStore(URL).get("index.json")
     for error in (refused, silent):
-        told = "".join(map(str, error.traceback)) + repr(error.value) + str(error.value)
-        assert "test-secret-access-key" not in told
+        shown = "".join(map(str, error.traceback)) + repr(error.value) + str(error.value)
+        assert "test-secret-access-key" not in shown
         assert error.value.__cause__ is error.value.__context__ is None
 
 
 @pytest.mark.parametrize("address", ["localhost:9000", "minio", "http://", "s3://bucket"])
-def test_an_endpoint_that_is_no_address_is_named(
-    monkeypatch: pytest.MonkeyPatch, address: str
-) -> None:
+def test_invalid_endpoint_url_is_rejected(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", address)
     with pytest.raises(ObjectStoreError, match="AWS_ENDPOINT_URL is not a URL; use https://"):
         ObjectStore(URL).get("index.json")
 
 
-def test_an_endpoint_without_tls_wants_that_said(
-    s3: S3Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endpoint_without_tls_is_rejected(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert s3.address.startswith("http://")
     monkeypatch.delenv("AWS_ALLOW_HTTP")
     with pytest.raises(ObjectStoreError, match="use https://, or set AWS_ALLOW_HTTP=true"):
@@ -165,12 +157,12 @@ def test_an_endpoint_without_tls_wants_that_said(
 
 
 @pytest.mark.parametrize("forgotten", [1, 2])
-def test_no_credentials_are_not_wrong_ones(
+def test_missing_credentials_are_reported(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch, forgotten: int
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID")[:forgotten]:
         monkeypatch.delenv(name)
-    # Of a machine that has no role.
+    # This machine has no role.
     monkeypatch.setattr("pipelines.storage.object_store._RETRIES", {"max_retries": 0})
     monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:1")
     with pytest.raises(ObjectStoreError, match="no credentials found"):
