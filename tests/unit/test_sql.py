@@ -17,5 +17,8 @@ def test_nested_database_is_isolated() -> None:
                 assert inner.execute(settings).fetchall() == bounds
         assert outer.execute(names).fetchall() == [("ours",)]
         assert outer.execute("FROM duckdb_databases() WHERE NOT internal").fetchall()[1:] == []
+        with in_memory(outer) as inner, in_memory(inner) as innermost:
+            inner.execute("CREATE TABLE theirs (b INTEGER)")
+            assert innermost.execute(names).fetchall() == []
     with in_memory() as later:
         assert later.execute(names).fetchall() == []

@@ -2,11 +2,18 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 
+from pipelines.history.changes import TableState, compute_changes
+from pipelines.history.manifest import PullFacts
+from pipelines.schema.tables import CHANGES
 from pipelines.simulator import Organization, Sizes, generate
-from tests.support.publisher import Publisher, Pulled, Rows
+from pipelines.sql import in_memory
+from tests.support.manifests import BADGES, make_pull, publish_badges
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 IDS_ONLY = {"details": False}
@@ -15,6 +22,75 @@ IDS_ONLY = {"details": False}
 @pytest.fixture
 def organization() -> Organization:
     return generate(sizes=SMALL)
+
+
+def compute(before: pa.Table, after: pa.Table, *ignored: str, pull: PullFacts) -> Rows:
+    """Return the changes of badges from a full pull to another pull a day later."""
+    states = TableState(make_pull(0), before), TableState(pull, after)
+    with in_memory() as connection:
+        rows = compute_changes(BADGES, *states, "later", ignored, connection)
+    assert rows.schema == CHANGES.arrow_schema
+    values: Rows = rows.to_pylist()
+    return values
+
+
+def badge_change(
+    asset_id: str, column: str, change: str, old: object, new: object
+) -> dict[str, object]:
+    return {
+        "integration": "acme",
+        "snapshot_id": "later",
+        "asset_type": "badges",
+        "asset_id": asset_id,
+        "column_name": column,
+        "observed_at": FIRST_DAY + timedelta(days=1),
+        "change": change,
+        "old_value": None if old is None else json.dumps(old, separators=(",", ":")),
+        "new_value": None if new is None else json.dumps(new, separators=(",", ":")),
+    }
+
+
+BEFORE = publish_badges(0, ("1", "Ann", 1), ("2", "Bo", 2), ("3", None, 3), ("4", "Di", 4))
+AFTER = publish_badges(1, ("1", "Ann", 1), ("3", "Cy", 9), ("4", None, 4), ("5", "Ed", 5))
+REMOVED = badge_change(
+    "2",
+    "",
+    "removed",
+    # DuckDB's text of a time; the first-seen time is kept for an asset that comes back.
+    {"badge_id": "2", "owner": "Bo", "door_count": 2, "first_seen_at": "2024-01-30 08:00:00+00"},
+    None,
+)
+ADDED = badge_change("5", "", "added", None, {"badge_id": "5", "owner": "Ed", "door_count": 5})
+OWNER = badge_change("3", "owner", "changed", None, "Cy")
+NO_OWNER = badge_change("4", "owner", "changed", "Di", None)
+DOORS = badge_change("3", "door_count", "changed", 3, 9)
+
+
+@pytest.mark.parametrize(
+    ("ignored", "endpoints", "expected"),
+    [
+        ((), ("badges", "doors"), [REMOVED, DOORS, OWNER, NO_OWNER, ADDED]),
+        (("owner",), ("badges", "doors"), [REMOVED, DOORS, ADDED]),
+        ((), ("badges",), [REMOVED, OWNER, NO_OWNER, ADDED]),
+        (("owner", "door_count", "badge_id"), ("badges",), [REMOVED, ADDED]),
+    ],
+)
+def test_changes_are_rows_of_added_removed_and_changed(
+    ignored: tuple[str, ...], endpoints: tuple[str, ...], expected: Rows
+) -> None:
+    pull = make_pull(1, endpoints)
+    assert compute(BEFORE, AFTER, *ignored, pull=pull) == expected
+
+
+def test_column_missing_in_one_snapshot_has_no_changes() -> None:
+    before = BEFORE.drop_columns(["owner"])
+    removed = REMOVED | {"old_value": str(REMOVED["old_value"]).replace('"owner":"Bo",', "")}
+    assert compute(before, AFTER, pull=make_pull(1)) == [removed, DOORS, ADDED]
+
+
+def test_seen_times_are_not_changes() -> None:
+    later = publish_badges(1, ("1", "Ann", 1), ("2", "Bo", 2), ("3", None, 3), ("4", "Di", 4))
+    assert compute(BEFORE, later, pull=make_pull(1)) == []
 
 
 def changes(publisher: Publisher, where: str = "true") -> Rows:

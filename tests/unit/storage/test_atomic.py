@@ -8,10 +8,19 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets_defs.runs.instance import prepare_home
 from pipelines.simulator import Sizes, generate
+from pipelines.storage.atomic import (
+    flush_folders,
+    replace_atomically,
+    replace_durably,
+    write_parquet,
+    write_text,
+)
 from tests.support.publisher import Publisher, Pulled
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -50,6 +59,10 @@ class Disk:
         inode = self._inode(path)
         return self._contents.get(inode) if inode else None
 
+    def has_flushed(self, path: Path) -> bool:
+        """Return True if the content of the file was flushed as it is now."""
+        return self._contents.get(path.stat().st_ino) == digest(path)
+
     def _inode(self, path: Path) -> int | None:
         inode: int | None = self._top.stat().st_ino
         for name in path.relative_to(self._top).parts:
@@ -82,6 +95,75 @@ def disk(fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]
 
 def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_text_replaces_a_file_durably(fast_tmp_path: Path, disk: Disk) -> None:
+    path = fast_tmp_path / "folder" / "file.txt"
+    for text in ("first é", "second"):
+        write_text(text, path)
+        assert path.read_text(encoding="utf-8") == text
+        flush_folders([path], fast_tmp_path)
+        assert disk.content(path) == digest(path)
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_table_replaces_a_file(fast_tmp_path: Path, disk: Disk) -> None:
+    path = fast_tmp_path / "table.parquet"
+    for values in ([1, 2], [3]):
+        table = pa.table({"a": values})
+        write_parquet(table, path)
+        assert pq.read_table(path) == table
+        flush_folders([path], fast_tmp_path)
+        assert disk.content(path) == digest(path)
+    assert [*path.parent.iterdir()] == [path]
+
+
+def test_rename_follows_the_flush_of_the_content(fast_tmp_path: Path, disk: Disk) -> None:
+    path, tmp_path = fast_tmp_path / "file", fast_tmp_path / "new"
+    path.write_bytes(b"old")
+    tmp_path.write_bytes(b"new")
+    expected = digest(tmp_path)
+    flushed = []
+    disk.renamed = lambda source, _: flushed.append(disk.has_flushed(source))
+    replace_durably(tmp_path, path)
+    assert flushed == [True]
+    assert disk.content(path) == expected
+
+
+def test_failed_write_leaves_the_old_file(fast_tmp_path: Path) -> None:
+    path = fast_tmp_path / "file"
+    path.write_text("old")
+
+    def write() -> None:
+        with replace_atomically(path) as tmp_path:
+            tmp_path.write_text("half")
+            raise ValueError(tmp_path)
+
+    with pytest.raises(ValueError, match="new"):
+        write()
+    assert path.read_text() == "old"
+    assert [*fast_tmp_path.iterdir()] == [path]
+
+
+def test_leftover_of_a_crash_is_overwritten(fast_tmp_path: Path) -> None:
+    path = fast_tmp_path / "file"
+    with replace_atomically(path) as tmp_path:
+        tmp_path.write_text("done")
+    tmp_path.write_text("a leftover that is longer")
+    write_text("again", path)
+    assert path.read_text() == "again"
+    assert [*fast_tmp_path.iterdir()] == [path]
+
+
+def test_folders_are_flushed_up_to_the_top(fast_tmp_path: Path, disk: Disk) -> None:
+    top = fast_tmp_path / "top"
+    paths = [top / "a" / "b" / "file", top / "c" / "file"]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+    flush_folders(paths, top)
+    assert not disk.finds(top)
+    flush_folders([top], fast_tmp_path)
+    assert all(disk.finds(path.parent) for path in paths)
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["first run", "after a killed run"])
