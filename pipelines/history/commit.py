@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import duckdb
@@ -12,13 +12,7 @@ from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
 from pipelines.history.comparability import was_pulled
-from pipelines.history.first_seen import (
-    ABSENT,
-    add_first_last_seen,
-    read_removed_assets,
-    select_absent,
-    select_first_seen,
-)
+from pipelines.history.first_seen import ABSENT, add_first_last_seen, read_removed_assets
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
@@ -103,25 +97,18 @@ def _unique_id(pull: PullFacts, reserved: Collection[str]) -> str:
     return next(candidate for candidate in candidates if candidate not in reserved)
 
 
+@dataclass
 class _SnapshotWriter:
     """Writes the files of one snapshot, and collects their rows and digests."""
 
-    def __init__(
-        self,
-        store: SnapshotStore,
-        integration: str,
-        snapshot_id: str,
-        last: Manifest | None,
-        connection: duckdb.DuckDBPyConnection,
-    ) -> None:
-        self._store = store
-        self._integration = integration
-        self._snapshot_id = snapshot_id
-        self._last = last
-        self._connection = connection
-        self._absent: list[pa.Table] = []
-        self.rows: dict[str, int] = {}
-        self.sha256: dict[str, str] = {}
+    store: SnapshotStore
+    integration: str
+    snapshot_id: str
+    last: Manifest | None
+    connection: duckdb.DuckDBPyConnection
+    absent: list[pa.Table] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    sha256: dict[str, str] = field(default_factory=dict)
 
     def write_all(self, pulled: PulledTables, volatile_columns: Collection[str]) -> None:
         """Write all tables, their changes, the absent assets, and the completeness proofs."""
@@ -134,46 +121,49 @@ class _SnapshotWriter:
             for table in INVENTORY_TABLES
         ]
         self.write_part(CHANGES.name, pa.concat_tables(changes))
-        self.write_part(ABSENT.name, pa.concat_tables(self._absent))
+        self.write_part(ABSENT.name, pa.concat_tables(self.absent))
         self.write_part(COMPLETENESS.name, pulled.completeness)
 
     def _write(self, table: Table, state: TableState, volatile: Collection[str]) -> pa.Table:
         """Write a table of the inventory. Return its changes since the pull that last read it."""
-        name = self._integration
-        base = self._store.latest_with_table(table, name)
+        name = self.integration
+        base = self.store.latest_with_table(table, name)
         earlier = {
-            manifest.snapshot_id: self._store.read(table, name, manifest.snapshot_id)
-            for manifest in (self._last, base)
+            manifest.snapshot_id: self.store.read(table, name, manifest.snapshot_id)
+            for manifest in (self.last, base)
             if manifest
         }
         if table.is_asset:
-            known = [select_first_seen(table, rows) for rows in earlier.values()]
-            known.append(select_absent(table, self._last_absent))
             rows, absent = add_first_last_seen(
-                table, state.rows, known, state.pull.started_at, self._connection
+                table,
+                state.rows,
+                list(earlier.values()),
+                self._last_absent,
+                state.pull.started_at,
+                self.connection,
             )
             state = TableState(state.pull, rows)
-            self._absent.append(absent)
+            self.absent.append(absent)
         self.write_part(table.name, state.rows)
         if base is None or not was_pulled(table, state.pull):
             return CHANGES.arrow_schema.empty_table()
         before = TableState(base.pull, earlier[base.snapshot_id])
-        return compute_changes(table, before, state, self._snapshot_id, volatile, self._connection)
+        return compute_changes(table, before, state, self.snapshot_id, volatile, self.connection)
 
     def write_part(self, table: str, rows: pa.Table) -> None:
         """Write one file, and remember its number of rows and its digest."""
         self.rows[table] = rows.num_rows
-        self.sha256[table] = self._store.write(table, self._integration, self._snapshot_id, rows)
+        self.sha256[table] = self.store.write(table, self.integration, self.snapshot_id, rows)
 
     @cached_property
     def _last_absent(self) -> pa.Table:
-        if self._last is None:
+        if self.last is None:
             return ABSENT.arrow_schema.empty_table()
-        if ABSENT.name in self._last.sha256:
-            return self._store.read(ABSENT, self._integration, self._last.snapshot_id)
+        if ABSENT.name in self.last.sha256:
+            return self.store.read(ABSENT, self.integration, self.last.snapshot_id)
         # An earlier version, which had no such table, wrote the last snapshot.
-        snapshot_ids = self._store.snapshot_ids(self._integration)
-        return read_removed_assets(self._store.parts(CHANGES.name, self._integration, snapshot_ids))
+        snapshot_ids = self.store.snapshot_ids(self.integration)
+        return read_removed_assets(self.store.parts(CHANGES.name, self.integration, snapshot_ids))
 
 
 def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import ASSET_TABLES, INTEGRATION
@@ -23,9 +22,6 @@ ABSENT = Table(
         Column("asset_id", "TEXT", "Its key there"),
         Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found it"),
     ),
-)
-FIRST_SEEN_SCHEMA = pa.schema(
-    [ABSENT.arrow_schema.field(name) for name in ("asset_id", "first_seen_at")]
 )
 
 
@@ -50,7 +46,8 @@ GROUP BY ALL
 def add_first_last_seen(
     table: Table,
     rows: pa.Table,
-    known: Sequence[pa.Table],
+    earlier: Sequence[pa.Table],
+    absent: pa.Table,
     now: datetime,
     outer: duckdb.DuckDBPyConnection,
 ) -> tuple[pa.Table, pa.Table]:
@@ -59,40 +56,38 @@ def add_first_last_seen(
     Args:
         table: the asset table.
         rows: its rows, as the transform returned them.
-        known: assets seen before, as rows of `FIRST_SEEN_SCHEMA`; the earliest time counts.
+        earlier: its published rows in earlier snapshots; the earliest first-seen time counts.
+        absent: the absent assets of the last snapshot, as rows of `ABSENT`.
         now: start of the pull that found the rows.
         outer: a connection from `in_memory`, to share its memory.
 
     Returns:
-        The rows to publish, and the known assets that are not among them, as rows of `ABSENT`
-        without the integration.
+        The rows to publish, and the assets that are absent now, as rows of `ABSENT` without the
+        integration.
     """
     key = table.key[0]
-    first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM known GROUP BY asset_id"
+    known = [f"SELECT asset_id, first_seen_at FROM absent WHERE asset_type = '{table.name}'"]
     with in_memory(outer) as connection:
         connection.register("rows", rows)
-        connection.register("known", pa.concat_tables([FIRST_SEEN_SCHEMA.empty_table(), *known]))
+        connection.register("absent", absent)
+        for number, published in enumerate(earlier):
+            connection.register(f"earlier_{number}", published)
+            known.append(f"SELECT {key}, first_seen_at FROM earlier_{number}")
+        connection.execute(
+            "CREATE VIEW known AS SELECT asset_id, min(first_seen_at) AS first_seen_at "
+            f"FROM ({' UNION ALL '.join(known)}) GROUP BY asset_id"
+        )
         present: pa.Table = connection.sql(
             f"""
 SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
     $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN ({first}) AS first ON first.asset_id = rows.{key}
+FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
 ORDER BY {key}
 """,
             params={"now": now.isoformat()},
         ).to_arrow_table()
-        absent: pa.Table = connection.sql(f"""
-SELECT '{table.name}' AS asset_type, * FROM ({first})
+        absent_now: pa.Table = connection.sql(f"""
+SELECT '{table.name}' AS asset_type, * FROM known
 WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
 """).to_arrow_table()
-    return present.select(table.published_schema.names).cast(table.published_schema), absent
-
-
-def select_first_seen(table: Table, rows: pa.Table) -> pa.Table:
-    """Return the first-seen times of published rows of an asset table, as `FIRST_SEEN_SCHEMA`."""
-    return rows.select([table.key[0], "first_seen_at"]).rename_columns(FIRST_SEEN_SCHEMA.names)
-
-
-def select_absent(table: Table, absent: pa.Table) -> pa.Table:
-    """Return the first-seen times of a table's absent assets, as `FIRST_SEEN_SCHEMA`."""
-    return absent.filter(pc.field("asset_type") == table.name).select(FIRST_SEEN_SCHEMA.names)
+    return present.select(table.published_schema.names).cast(table.published_schema), absent_now

@@ -25,7 +25,7 @@ from pipelines.history.store import (
     SnapshotStore,
     file_sha256,
     integration_names,
-    sort_snapshots,
+    order_of_time,
 )
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
@@ -116,6 +116,14 @@ class ObjectSnapshotStore(SnapshotStore):
             self._download(f"{_manifest_folder(integration)}/{name}", path, None)
         return super().manifest(integration, snapshot_id)
 
+    def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
+        """Return snapshot ids by integration, of one or of all, oldest first."""
+        names = [integration]
+        if integration == EVERY:
+            names = integration_names(self._store.names(MANIFESTS))
+        ids = self._map(lambda name: sorted(self._index(name).manifests, key=order_of_time), names)
+        return {name: own for name, own in zip(names, ids, strict=True) if own}
+
     def reserved_ids(self, integration: str) -> list[str]:
         """Return the ids that a new snapshot must not take, including those of killed runs."""
         folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")
@@ -183,13 +191,6 @@ class ObjectSnapshotStore(SnapshotStore):
             with suppress(FileNotFoundError):
                 if path.stat().st_mtime < oldest:
                     shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _list_committed(self, integration: str) -> list[tuple[str, str]]:
-        names = [integration]
-        if integration == EVERY:
-            names = integration_names(self._store.names(MANIFESTS))
-        indexes = zip(names, self._map(self._index, names), strict=True)
-        return sort_snapshots((name, each_id) for name, index in indexes for each_id in index[0])
 
     def _index(self, integration: str) -> _LoadedIndex:
         """Return the index of an integration. Read it if it was not read before."""

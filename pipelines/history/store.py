@@ -29,8 +29,8 @@ class SnapshotStore:
     manifest is `_manifests/integration=<name>/<id>.json`. Files without a manifest do not count.
 
     A subclass for another place copies files into the folder when they are read. It overrides
-    `part`, `manifest` and `_list_committed`, which all other reading methods use; the methods
-    that write or remove; `location` and `removal_hint`; and `_map` if reading is slow.
+    `part`, `manifest` and `snapshots`, which all other reading methods use; the methods that
+    write or remove; `location` and `removal_hint`; and `_map` if reading is slow.
 
     Args:
         root: the folder.
@@ -99,12 +99,14 @@ class SnapshotStore:
 
     def manifests(self, integration: str = EVERY) -> list[Manifest]:
         """Return the manifests of one integration or of all, oldest first."""
-        return self._map(lambda key: self.manifest(*key), self._list_committed(integration))
+        snapshots = self.snapshots(integration).items()
+        keys = [(name, snapshot_id) for name, ids in snapshots for snapshot_id in ids]
+        return self._map(lambda key: self.manifest(*key), keys)
 
     def latest(self, integration: str) -> Manifest | None:
         """Return the newest snapshot of an integration."""
-        committed = self._list_committed(integration)
-        return self.manifest(*committed[-1]) if committed else None
+        ids = self.snapshot_ids(integration)
+        return self.manifest(integration, ids[-1]) if ids else None
 
     def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
         """Return the newest snapshot of each integration."""
@@ -112,8 +114,8 @@ class SnapshotStore:
 
     def latest_with_table(self, table: Table, integration: str) -> Manifest | None:
         """Return the newest snapshot that has the table and pulled the records for it."""
-        for key in reversed(self._list_committed(integration)):
-            manifest = self.manifest(*key)
+        for snapshot_id in reversed(self.snapshot_ids(integration)):
+            manifest = self.manifest(integration, snapshot_id)
             if was_pulled(table, manifest.pull) and table.name in manifest.sha256:
                 return manifest
         return None
@@ -121,13 +123,13 @@ class SnapshotStore:
     def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
         """Return snapshot ids by integration, of one or of all, oldest first."""
         snapshots: dict[str, list[str]] = {}
-        for name, snapshot_id in self._list_committed(integration):
-            snapshots.setdefault(name, []).append(snapshot_id)
-        return snapshots
+        for path in sorted(self.root.glob(f"_manifests/{_PREFIX}{integration}/*.json")):
+            snapshots.setdefault(path.parent.name.removeprefix(_PREFIX), []).append(path.stem)
+        return {name: sorted(ids, key=order_of_time) for name, ids in snapshots.items()}
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """Return the snapshot ids of an integration, oldest first."""
-        return [snapshot_id for _, snapshot_id in self._list_committed(integration)]
+        return self.snapshots(integration).get(integration, [])
 
     def reserved_ids(self, integration: str) -> list[str]:
         """Return the ids that a new snapshot of the integration must not take."""
@@ -166,25 +168,15 @@ class SnapshotStore:
         folder = self.root / table / f"{_PREFIX}{integration}" / f"snapshot={snapshot_id}"
         return folder / "part-0.parquet"
 
-    def _list_committed(self, integration: str) -> list[tuple[str, str]]:
-        """Return integration and id of each snapshot, by integration, oldest first."""
-        paths = self.root.glob(f"_manifests/{_PREFIX}{integration}/*.json")
-        return sort_snapshots((path.parent.name.removeprefix(_PREFIX), path.stem) for path in paths)
-
     def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the function's results for all items, in order."""
         return [function(item) for item in items]
 
 
-def sort_snapshots(snapshots: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Sort pairs of integration and snapshot id by integration, oldest first."""
-
-    def sort_key(snapshot: tuple[str, str]) -> tuple[str, str, int]:
-        integration, snapshot_id = snapshot
-        start, _, number = snapshot_id.partition("-")
-        return integration, start, int(number or 1)
-
-    return sorted(snapshots, key=sort_key)
+def order_of_time(snapshot_id: str) -> tuple[str, int]:
+    """Return the sort key of a snapshot id: start of the pull, and the number behind it."""
+    start, _, number = snapshot_id.partition("-")
+    return start, int(number or 1)
 
 
 def integration_names(folders: Iterable[str]) -> list[str]:

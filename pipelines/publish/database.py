@@ -13,10 +13,10 @@ import duckdb
 
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.history.store import EVERY, SnapshotStore
-from pipelines.publish.ddl import ddl_statements
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.incremental import BUILD_VERSION, applied_snapshots, apply_snapshots
 from pipelines.schema.macros import MACROS
+from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.sql import in_memory, quoted
@@ -96,10 +96,6 @@ def _build_inputs() -> list[str]:
     return [STORAGE_VERSION, str(BUILD_VERSION), *_statements()]
 
 
-def _statements() -> Iterator[str]:
-    return ddl_statements((*TABLES.values(), THRESHOLDS), (*VIEWS, *FINDING_VIEWS), MACROS)
-
-
 def _build(path: Path, store: SnapshotStore, snapshots: Snapshots) -> None:
     with _attached(path) as connection:
         for statement in _statements():
@@ -136,3 +132,36 @@ def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
         connection.execute("USE memory")
         connection.execute("DETACH inventory")
+
+
+def _statements() -> Iterator[str]:
+    """Yield SQL that creates an empty file of the data contract, with comments on everything."""
+    tables, views = (*TABLES.values(), THRESHOLDS), (*VIEWS, *FINDING_VIEWS)
+    schemas = [*(table.schema for table in tables), *(view.schema for view in views)]
+    for schema in dict.fromkeys(schemas):
+        yield f'CREATE SCHEMA IF NOT EXISTS "{schema}"'
+    for table in tables:
+        columns = ", ".join(map(_definition, table.published_columns))
+        yield f"CREATE TABLE {table.qualified_name} ({columns})"
+        descriptions = {column.name: column.description for column in table.published_columns}
+        yield from _comments("TABLE", table.qualified_name, table.description, descriptions)
+    for view in views:
+        yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
+        yield from _comments("VIEW", view.qualified_name, view.description, view.columns)
+    for macro in MACROS:
+        parameters = ", ".join(macro.parameters)
+        yield f'CREATE MACRO "{macro.name}"({parameters}) AS TABLE {macro.sql}'
+        yield f'COMMENT ON MACRO TABLE "{macro.name}" IS {quoted(macro.description)}'
+
+
+def _definition(column: Column) -> str:
+    # `changes` grows with the history: zstd compresses these columns best and fastest.
+    is_long = column.type == "JSON" or column.name == "asset_id"
+    compression = " USING COMPRESSION zstd" if is_long else ""
+    return f'"{column.name}" {column.type}{compression}'
+
+
+def _comments(kind: str, name: str, description: str, columns: Mapping[str, str]) -> Iterator[str]:
+    yield f"COMMENT ON {kind} {name} IS {quoted(description)}"
+    for column, meaning in columns.items():
+        yield f'COMMENT ON COLUMN {name}."{column}" IS {quoted(meaning)}'

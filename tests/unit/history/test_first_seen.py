@@ -1,20 +1,13 @@
 """First-seen times are carried from snapshot to snapshot, also through an absence."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.history.first_seen import (
-    ABSENT,
-    FIRST_SEEN_SCHEMA,
-    add_first_last_seen,
-    read_removed_assets,
-    select_absent,
-    select_first_seen,
-)
+from pipelines.history.first_seen import ABSENT, add_first_last_seen, read_removed_assets
 from pipelines.sql import in_memory
 from tests.support.manifests import BADGES, make_badges, publish_badges
 from tests.support.publisher import FIRST_DAY, Rows
@@ -22,26 +15,26 @@ from tests.support.publisher import FIRST_DAY, Rows
 SECOND_DAY, THIRD_DAY = (FIRST_DAY + timedelta(days=day) for day in (1, 2))
 
 
-def first_seen_table(*rows: tuple[str, object]) -> pa.Table:
-    values = [dict(zip(FIRST_SEEN_SCHEMA.names, row, strict=True)) for row in rows]
-    return pa.Table.from_pylist(values, schema=FIRST_SEEN_SCHEMA)
+def make_absent(*rows: tuple[str, str, datetime]) -> pa.Table:
+    """Return absent assets: table, id and first-seen time."""
+    names = ABSENT.arrow_schema.names
+    values: Rows = [dict(zip(names, ("acme", *row), strict=True)) for row in rows]
+    return pa.Table.from_pylist(values, schema=ABSENT.arrow_schema)
 
 
-def add(rows: pa.Table, *known: pa.Table) -> tuple[Rows, Rows]:
+def add(rows: pa.Table, *earlier: pa.Table, absent: pa.Table) -> tuple[Rows, Rows]:
     with in_memory() as connection:
-        present, absent = add_first_last_seen(BADGES, rows, known, THIRD_DAY, connection)
+        present, absent = add_first_last_seen(BADGES, rows, earlier, absent, THIRD_DAY, connection)
     assert present.schema == BADGES.published_schema
     return present.to_pylist(), absent.to_pylist()
 
 
 def test_first_seen_is_the_earliest_known_time() -> None:
     rows = make_badges(("3", "Cy", 3), ("1", "Ann", 1), ("2", "Bo", 2))
-    known = (
-        first_seen_table(("1", FIRST_DAY), ("2", SECOND_DAY)),
-        first_seen_table(("1", SECOND_DAY), ("gone", SECOND_DAY)),
-        first_seen_table(("gone", FIRST_DAY)),
-    )
-    present, absent = add(rows, *known)
+    first, second = publish_badges(0, ("1", "Ann", 1)), publish_badges(1, ("2", "Bo", 2))
+    again = publish_badges(1, ("1", "Ann", 1), ("gone", "Di", 1))
+    before = make_absent(("badges", "gone", FIRST_DAY), ("users", "3", FIRST_DAY))
+    present, absent = add(rows, again, pa.concat_tables([first, second]), absent=before)
     assert present == [
         {
             "integration": "acme",
@@ -61,7 +54,7 @@ def test_first_seen_is_the_earliest_known_time() -> None:
 
 
 def test_first_pull_sees_all_assets_now() -> None:
-    present, absent = add(make_badges(("1", "Ann", 1)))
+    present, absent = add(make_badges(("1", "Ann", 1)), absent=make_absent())
     assert [(row["first_seen_at"], row["last_seen_at"]) for row in present] == [
         (THIRD_DAY, THIRD_DAY)
     ]
@@ -69,8 +62,8 @@ def test_first_pull_sees_all_assets_now() -> None:
 
 
 def test_empty_pull_makes_all_assets_absent() -> None:
-    known = first_seen_table(("2", SECOND_DAY), ("1", FIRST_DAY))
-    present, absent = add(make_badges(), known)
+    last = publish_badges(1, ("2", "Bo", 2))
+    present, absent = add(make_badges(), last, absent=make_absent(("badges", "1", FIRST_DAY)))
     assert present == []
     assert absent == [
         {"asset_type": "badges", "asset_id": "1", "first_seen_at": FIRST_DAY},
@@ -78,19 +71,14 @@ def test_empty_pull_makes_all_assets_absent() -> None:
     ]
 
 
-def test_first_seen_is_selected_from_published_rows() -> None:
-    published = publish_badges(1, ("1", "Ann", 1), ("2", None, 2))
-    expected = first_seen_table(("1", SECOND_DAY), ("2", SECOND_DAY))
-    assert select_first_seen(BADGES, published) == expected
-
-
-def test_absent_assets_are_selected_by_table() -> None:
-    values: Rows = [
-        {"asset_type": asset_type, "asset_id": "1", "first_seen_at": first_seen_at}
-        for asset_type, first_seen_at in (("badges", FIRST_DAY), ("users", SECOND_DAY))
+def test_absent_asset_keeps_its_first_seen_time_when_it_returns() -> None:
+    present, absent = add(
+        make_badges(("1", "Ann", 1)), absent=make_absent(("badges", "1", FIRST_DAY))
+    )
+    assert [(row["first_seen_at"], row["last_seen_at"]) for row in present] == [
+        (FIRST_DAY, THIRD_DAY)
     ]
-    absent = pa.Table.from_pylist(values, schema=ABSENT.arrow_schema)
-    assert select_absent(BADGES, absent) == first_seen_table(("1", FIRST_DAY))
+    assert absent == []
 
 
 def test_removed_assets_are_read_from_changes(tmp_path: Path) -> None:
