@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -42,26 +42,17 @@ def in_memory(
             1 ms, a new DuckDB instance in 40 ms. Functions created in a nested database exist in
             all of them until they are removed.
     """
-    with _attach_database(outer) if outer else _start_duckdb() as connection:
+    with ExitStack() as stack:
+        if outer:
+            connection = stack.enter_context(outer.cursor())
+            name = f"nested_{id(connection)}"  # unique among the connections that are open
+            connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
+            stack.callback(connection.execute, f"USE memory; DETACH {name}")
+        else:
+            folder = tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-")
+            spill = stack.enter_context(folder)
+            connection = stack.enter_context(
+                duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY})
+            )
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
-
-
-@contextmanager
-def _start_duckdb() -> Iterator[duckdb.DuckDBPyConnection]:
-    with (
-        tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
-        duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY}) as connection,
-    ):
-        yield connection
-
-
-@contextmanager
-def _attach_database(outer: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
-    with outer.cursor() as connection:
-        name = f"nested_{id(connection)}"  # unique among the connections that are open
-        connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
-        try:
-            yield connection
-        finally:
-            connection.execute(f"USE memory; DETACH {name}")

@@ -95,13 +95,15 @@ class ObjectSnapshotStore(SnapshotStore):
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
         """Return the file of one table of a snapshot, downloaded if needed."""
         path = self._path(table, integration, snapshot_id)
+        digest = None
         if snapshot_id in self._index(integration).manifests:
             digest = self.manifest(integration, snapshot_id).sha256.get(table)
-            if digest:
-                if not self._is_valid_copy(path, digest):
-                    self._download(self._key(path), path, digest)
-                    self._verified.add(path)
-                os.utime(path.parent)
+        if digest:
+            # A file may be of a run of this machine that lost its snapshot's id to another one.
+            if not path.exists() or (path not in self._verified and file_sha256(path) != digest):
+                self._download(self._key(path), path, digest)
+            self._verified.add(path)
+            os.utime(path.parent)
         return path
 
     def removal_hint(self, integration: str, snapshot_id: str) -> str:
@@ -225,15 +227,6 @@ class ObjectSnapshotStore(SnapshotStore):
         claim = paths.pop(SNAPSHOTS.name)
         self._store.put_if(self._key(claim), claim, None)
         self._map(lambda path: self._store.put(self._key(path), path), paths.values())
-
-    def _is_valid_copy(self, path: Path, sha256: str) -> bool:
-        """Return True if the local file has this digest. It is computed once.
-
-        The file may be of a run of this machine that lost its snapshot's id to another machine.
-        """
-        if path.exists() and path not in self._verified and file_sha256(path) == sha256:
-            self._verified.add(path)
-        return path.exists() and path in self._verified
 
     def _download(self, key: str, path: Path, sha256: str | None) -> None:
         """Copy an object to a local file, atomically."""

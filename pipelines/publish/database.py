@@ -20,7 +20,7 @@ from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.sql import in_memory, quoted
-from pipelines.storage.atomic import replace_durably
+from pipelines.storage.atomic import replace_atomically
 
 # DuckDB 1.2 and later open this format; 1.x cannot open the default format of 2.0.
 STORAGE_VERSION = "v1.2.0"
@@ -69,21 +69,18 @@ def update_duckdb_file(store: SnapshotStore, path: Path, integration: str = EVER
 @contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path. Its file then replaces `path`, and the fingerprint is written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    tmp_path = path.with_name(f".{path.name}.new")
-    leftovers = (tmp_path, _wal_path(tmp_path))
-    for leftover in leftovers:
-        leftover.unlink(missing_ok=True)
-    try:
-        yield tmp_path
+    with replace_atomically(path) as tmp_path:
+        wal_path = _wal_path(tmp_path)
+        for leftover in (tmp_path, wal_path):
+            leftover.unlink(missing_ok=True)
+        try:
+            yield tmp_path
+        finally:
+            wal_path.unlink(missing_ok=True)
         fingerprint = compute_fingerprint(tmp_path, _build_inputs())
         # Someone who wrote to the published file was killed: the log belongs to that file only.
         _wal_path(path).unlink(missing_ok=True)
-        replace_durably(tmp_path, path)
-        fingerprint_path(path).write_text(fingerprint, encoding="utf-8")
-    finally:
-        for leftover in leftovers:
-            leftover.unlink(missing_ok=True)
+    fingerprint_path(path).write_text(fingerprint, encoding="utf-8")
 
 
 def _wal_path(path: Path) -> Path:

@@ -4,17 +4,20 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
+def write_parquet(table: "pa.Table", path: Path) -> None:
     """Write a table to a temporary file next to `path` and rename it to `path`.
 
     A reader sees the old or the new file. A power cut may undo the rename until the folder is
     flushed.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 -- it takes longer than commands that only read
+
     with _temporary_sibling(path) as tmp_path:
         pq.write_table(table, tmp_path, compression="zstd")
         flush(tmp_path)
