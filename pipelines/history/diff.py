@@ -39,9 +39,9 @@ class SnapshotDiff:
         columns = TABLES[asset_type].key
         if len(columns) == 1:
             return {columns[0]: asset_id}
-        first, *middle, last = asset_id.split("/")
         # An interface, the middle one of three values, may contain a slash.
-        values = (first, "/".join(middle), last) if middle else (first, last)
+        first, rest = asset_id.split("/", 1)
+        values = (first, *rest.rsplit("/", len(columns) - 2))
         return dict(zip(columns, values, strict=True))
 
     def label(self, table: str, asset_id: str) -> str:

@@ -7,7 +7,9 @@ import pytest
 from assets_defs.cli.diff_text import describe
 from pipelines.errors import InventoryError
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
+from pipelines.schema.tables import CHANGES
 from pipelines.simulator import Organization, Sizes, generate
+from tests.support.manifests import make_manifest
 from tests.support.publisher import Publisher, Pulled, Rows, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -130,3 +132,28 @@ def test_select_snapshots_returns_pairs(
     assert select_snapshots(manifests, ids) == [(second, first)]
     with pytest.raises(InventoryError, match="only snapshots of one integration"):
         select_snapshots(manifests, [first.snapshot_id, other.snapshot_id])
+
+
+@pytest.mark.parametrize(
+    ("table", "row_id", "expected"),
+    [
+        ("systems", "s", {"system_id": "s"}),
+        ("system_group_members", "g/s", {"group_id": "g", "system_id": "s"}),
+        (
+            "system_ipv4_addresses",
+            "s/Ethernet 1/2/10.0.0.1",
+            {"system_id": "s", "interface": "Ethernet 1/2", "address": "10.0.0.1"},
+        ),
+        (
+            "system_ipv4_addresses",
+            "s//10.0.0.1",
+            {"system_id": "s", "interface": "", "address": "10.0.0.1"},
+        ),
+    ],
+)
+def test_row_id_is_split_into_key_columns(
+    table: str, row_id: str, expected: dict[str, str]
+) -> None:
+    one = make_manifest("acme", 0)
+    diff = SnapshotDiff(one, one, CHANGES.arrow_schema.empty_table(), {}, ())
+    assert diff.parse_key(table, row_id) == expected
