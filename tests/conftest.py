@@ -97,9 +97,9 @@ def pull(
         make_checkpoint(acme, state).remove()
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
         frames["jumpcloud.completeness"] = result.completeness
-        with in_memory():
+        with in_memory() as connection:
             for name, transform in TRANSFORMS.items():
-                frames[name] = transform.run("acme", frames)
+                frames[name] = transform.run("acme", frames, connection)
         return Pulled(server, result, {name: frames[name] for name in TRANSFORMS})
 
     return run

@@ -84,7 +84,7 @@ def tables(
     context: dg.AssetExecutionContext, config: TablesConfig, parquet: ParquetStore
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
-    with step(context) as integration, in_memory():
+    with step(context) as integration, in_memory() as connection:
         whole.require(whole.PULL, integration.name)
         whole.begin(whole.TABLES, integration.name)
         is_stopped = False
@@ -100,12 +100,12 @@ def tables(
             for each in transform.inputs:
                 if each not in frames:
                     frames[each] = parquet.read(_input_key(each), integration.name)
-            rows = frames[name] = transform.run(integration.name, frames)
+            rows = frames[name] = transform.run(integration.name, frames, connection)
             # A raw table is large, and no check looks at it.
             needed = {*TRANSFORMS}.union(*(each.inputs for each in later))
             frames = {each: frame for each, frame in frames.items() if each in needed}
             checks = [
-                *integrity_results(transform.table, rows, frames),
+                *integrity_results(transform.table, rows, frames, connection),
                 *brake.results(transform.table, rows),
             ]
             is_stopped = is_stopped or any(map(is_stopping, checks))

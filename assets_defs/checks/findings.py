@@ -9,7 +9,7 @@ from assets_defs.partitions import PARTITION_TAG
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import SCHEMA, Finding
-from pipelines.publish.finding_counts import Found, count_findings
+from pipelines.publish.finding_counts import FindingCount, count_findings
 from pipelines.workspace import published_file
 
 # Every run stores them, and prints a line of them: of hundreds the file has the rest.
@@ -43,8 +43,8 @@ def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckRe
                 yield _result(finding, f"not known: {error}", {}, passed=False)
 
 
-def _told(found: Found) -> dg.AssetCheckResult:
-    count, unknown = sum(found.counts.values()), _listed(found.unknown_of)
+def _told(found: FindingCount) -> dg.AssetCheckResult:
+    count, unknown = sum(found.counts.values()), _listed(found.unanswerable)
     most = sorted(found.counts.items(), key=lambda one: -one[1])
     counts = _listed([f"{name} {number}" for name, number in most])
     metadata: dict[str, str | int] = {"count": count}

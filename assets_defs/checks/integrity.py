@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 
 from assets_defs.asset_keys import table_key
@@ -39,11 +40,14 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
 
 
 def integrity_results(
-    table: Table, rows: pa.Table, frames: Mapping[str, pa.Table]
+    table: Table,
+    rows: pa.Table,
+    frames: Mapping[str, pa.Table],
+    outer: duckdb.DuckDBPyConnection,
 ) -> Iterator[dg.AssetCheckResult]:
     """Whether the keys are unique and the references find their rows."""
     key = table_key(table.name)
-    repeated = count_repeated_keys(table, rows)
+    repeated = count_repeated_keys(table, rows, outer)
     yield dg.AssetCheckResult(
         check_name=UNIQUE_KEY,
         asset_key=key,

@@ -8,7 +8,7 @@ import pyarrow as pa
 from assets_defs.asset_keys import table_key
 from assets_defs.checks.integrity import REMOVALS_WITHIN_LIMIT
 from pipelines.config.integration import Integration
-from pipelines.history.removal_guard import Removals, removals
+from pipelines.history.removal_guard import Removals, find_removals
 from pipelines.schema.model import Table
 from pipelines.workspace import history
 
@@ -35,7 +35,7 @@ class RemovalGuard:
             return
         gone = self._removals(table, rows)
         share, minimum = self._integration.removal_share, self._integration.removal_minimum
-        is_stopped = gone.are_too_many(share, minimum) and not self._is_released
+        is_stopped = gone.exceed_limit(share, minimum) and not self._is_released
         words = (
             f"{gone.missing} of {gone.before} {table.name} vanished since the last snapshot "
             f"({gone.after} now), among them: {', '.join(gone.names)}. If that is right, "
@@ -50,8 +50,8 @@ class RemovalGuard:
         )
 
     def _removals(self, table: Table, rows: pa.Table) -> Removals:
-        last = history().latest_having(table, self._integration.name)
+        last = history().latest_with_table(table, self._integration.name)
         if last is None or not self._pulled.issuperset(table.endpoints):
             return Removals(before=0, after=rows.num_rows, missing=0, names=())
         before = history().read(table, last.integration.name, last.snapshot_id)
-        return removals(table, before, rows)
+        return find_removals(table, before, rows)

@@ -52,7 +52,7 @@ def _counts(rows: Sequence[Row]) -> str:
 
 def _line(difference: SnapshotDiff, table: Table, row: Row) -> str:
     """Sign, what it is about, and what of it."""
-    key = difference.key_text(table.name, str(row["asset_id"]))
+    key = difference.parse_key(table.name, str(row["asset_id"]))
     references = {table.key[0]: table.name} if table.is_asset else table.references
     names = {}
     for column, value in key.items():

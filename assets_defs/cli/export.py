@@ -13,7 +13,7 @@ from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation
 from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
 from pipelines.publish.publisher import inventory_file, list_manifests
-from pipelines.publish.reader import bounded
+from pipelines.publish.reader import open_bounded
 
 XLSX = "xlsx"
 OCSF = "ocsf"
@@ -51,7 +51,7 @@ def export(
         set_data_dir(data_dir)
         if integration is not None:
             list_manifests(integration)
-        with inventory_file(at, integration) as file, bounded(file) as connection:
+        with inventory_file(at, integration) as file, open_bounded(file) as connection:
             if form == OCSF:
                 written = [output or EVENTS]
                 with output_file(written[0]) as aside:

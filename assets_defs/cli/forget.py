@@ -37,7 +37,7 @@ def forget(name: str, config: Path | None, data_dir: str | None, *, yes: bool) -
         _check(name)
         count = len(history().snapshot_ids(name))
         if not yes:
-            _ask(f"Remove {name!r} with {count} snapshots from {history().place}?")
+            _ask(f"Remove {name!r} with {count} snapshots from {history().location}?")
         hold(run_lock(name), f"a run of integration {name!r}")
         with open_instance() as instance:
             require_no_remote_run(instance, name)
@@ -77,7 +77,7 @@ def _remove(name: str) -> None:
     with locked(publication_lock(name)):
         # By what is left of its history it is known also on a machine that never ran it.
         remove_own_file(name)
-        history().forget(name)
+        history().drop_integration(name)
     rebuild_file()
     for path in staged_files().get(name, []):
         path.unlink()

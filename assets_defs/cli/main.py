@@ -82,7 +82,7 @@ def rebuild(data_dir: str | None) -> None:
     with errors_in_words():
         set_environment(None, data_dir)
         if not history().snapshots():
-            raise InventoryError(f"{history().place}: there is no snapshot to rebuild from")
+            raise InventoryError(f"{history().location}: there is no snapshot to rebuild from")
         rebuild_file()
         click.echo(f"DuckDB file: {published_file()}\nReport: {report_file()}")
 

@@ -22,9 +22,9 @@ from pipelines.errors import InventoryError
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation, as_text, write_result
 from pipelines.export.xlsx import without_formula
-from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
+from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.publish.publisher import inventory_file, list_manifests
-from pipelines.publish.reader import locked_down
+from pipelines.publish.reader import open_sandboxed
 from pipelines.workspace import history
 
 TABLE = "table"
@@ -68,7 +68,7 @@ def sql(
         query = sys.stdin.read()
     with errors_in_words():
         set_data_dir(data_dir)
-        with inventory_file(at, integration) as path, locked_down(path) as connection:
+        with inventory_file(at, integration) as path, open_sandboxed(path) as connection:
             relation = connection.sql(query)
             if relation is None:
                 raise InventoryError("there is no query; give a SELECT")
@@ -98,7 +98,9 @@ def diff(
         set_data_dir(data_dir)
         left_out = load_settings(config).volatile_columns
         pairs = select_snapshots(list_manifests(integration), snapshots)
-        differences = [difference(history(), before, after, left_out) for before, after in pairs]
+        differences = [
+            diff_snapshots(history(), before, after, left_out) for before, after in pairs
+        ]
         for each in differences:
             if each.not_compared:
                 names, tables = each.after.integration.name, ", ".join(each.not_compared)

@@ -14,7 +14,7 @@ from benchmarks.processes import Usage, run
 from benchmarks.report import GIB, MIB, Goal, Report, times
 from benchmarks.tables import Counts, completeness, tables
 from pipelines.history.commit import snapshots_table
-from pipelines.history.first_seen import ABSENT, last_removals
+from pipelines.history.first_seen import ABSENT, read_removed_assets
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
@@ -147,7 +147,7 @@ def lengthen(history: SnapshotStore, until: int, proofs: pa.Table) -> None:
         others = changes.set_column(changes.schema.get_field_index("asset_id"), "asset_id", ids)
         history.write(CHANGES.name, "acme", manifest.snapshot_id, others)
         part = history.part(CHANGES.name, "acme", manifest.snapshot_id)
-        absent = pa.concat_tables([absent, last_removals([part])])
+        absent = pa.concat_tables([absent, read_removed_assets([part])])
         history.write(ABSENT.name, "acme", manifest.snapshot_id, absent)
         row = snapshots_table(manifest, proofs)
         history.write(SNAPSHOTS.name, "acme", manifest.snapshot_id, row)

@@ -1,59 +1,73 @@
-"""What changed between two snapshots of an integration, row by row and column by column."""
+"""Compute the changes between two snapshots of an integration, row by row and column by column."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
+import duckdb
 import pyarrow as pa
 
+from pipelines.history.comparability import comparable_rows, incomparable_columns
+from pipelines.history.manifest import PullFacts
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import CHANGES
 from pipelines.sql import in_memory
 
 
+@dataclass(frozen=True)
+class TableState:
+    """The published rows of a table in one snapshot, and the pull that found them."""
+
+    pull: PullFacts
+    rows: pa.Table
+
+
 def compute_changes(
     table: Table,
-    before: pa.Table,
-    after: pa.Table,
+    before: TableState,
+    after: TableState,
     snapshot_id: str,
-    observed_at: str,
-    left_out: Collection[str] = (),
+    ignored_columns: Collection[str],
+    outer: duckdb.DuckDBPyConnection,
 ) -> pa.Table:
-    """The rows of `changes` that lead from one state of a table to the next.
+    """Return the rows of `changes` between two states of a table.
 
-    A column that one of the states does not have, because a version before it wrote no such
-    column, has not changed.
+    Only what both pulls asked for is compared. A column that is missing in one of the states has
+    not changed: an earlier version wrote that state.
 
     Args:
-        table: which table; it is the rows' `asset_type`.
-        before: its published rows in the snapshot before.
-        after: its published rows in this snapshot.
-        snapshot_id: this snapshot.
-        observed_at: start of its pull, ISO 8601 with zone.
-        left_out: columns of the table that are no change when they change.
+        table: the table; its name is the `asset_type` of the rows.
+        before: its state in the earlier snapshot.
+        after: its state in the later snapshot.
+        snapshot_id: id of the later snapshot.
+        ignored_columns: columns of the table in which a new value is not a change.
+        outer: a connection from `in_memory`, to share its memory.
     """
-    known = [[c for c in table.columns if c.name in rows.column_names] for rows in (before, after)]
-    untold = {*left_out} - {*table.full_key}
-    told = [c.name for c in known[0] if c in known[1] and c.name not in untold]
-    # Most tables of most pulls, and this takes no time and no memory.
-    if before.select(told).equals(after.select(told)):
+    pulls = before.pull, after.pull
+    old, new = (comparable_rows(table, state.rows, *pulls) for state in (before, after))
+    ignored = {*ignored_columns, *incomparable_columns(table, *pulls)} - {*table.full_key}
+    before_columns, after_columns = (
+        [c for c in table.columns if c.name in rows.column_names] for rows in (old, new)
+    )
+    compared = [c.name for c in after_columns if c in before_columns and c.name not in ignored]
+    # True of most tables of most pulls, and takes no time and no memory.
+    if old.select(compared).equals(new.select(compared)):
         return CHANGES.arrow_schema.empty_table()
-    with in_memory() as connection:
-        connection.register("before_rows", before)
-        connection.register("after_rows", after)
-        parameters = {"snapshot_id": snapshot_id, "observed_at": observed_at}
-        query = _query(table, known[0], known[1], left_out)
+    with in_memory(outer) as connection:
+        connection.register("before_rows", old)
+        connection.register("after_rows", new)
+        parameters = {"snapshot_id": snapshot_id, "observed_at": after.pull.started_at.isoformat()}
+        query = _query(table, before_columns, after_columns, compared)
         rows: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
         return rows.cast(CHANGES.arrow_schema)
 
 
-def _query(
-    table: Table, before: list[Column], after: list[Column], left_out: Collection[str]
-) -> str:
+def _query(table: Table, before: list[Column], after: list[Column], compared: list[str]) -> str:
     same_key = " AND ".join(f"b.{name} = a.{name}" for name in table.key)
     asset_id = " || '/' || ".join(f"coalesce(a.{name}, b.{name})" for name in table.key)
-    compared = [c.name for c in after if c in before and c.name not in {*table.full_key, *left_out}]
-    differ = [f"a.{name} IS DISTINCT FROM b.{name}" for name in compared]
-    deltas = ", ".join(map(_delta, compared)) or _NO_DELTA
-    # With its first sight, so that an asset that comes back is not taken for a new one.
+    values = [name for name in compared if name not in table.full_key]
+    differ = [f"a.{name} IS DISTINCT FROM b.{name}" for name in values]
+    deltas = ", ".join(map(_delta, values)) or _NO_DELTA
+    # Includes first_seen_at: an asset that comes back keeps it.
     removed = "to_json(old)"
     if table.is_asset:
         removed = f"json_merge_patch({removed}, json_object('first_seen_at', first_seen_at))"
@@ -85,12 +99,12 @@ ORDER BY ALL
 """
 
 
-# The shape of a change, where a table has no column beside its key.
+# Gives UNION ALL its columns for a table that has only a key.
 _NO_DELTA = "{'column_name': '', 'old_value': NULL::JSON, 'new_value': NULL::JSON}"
 
 
 def _row(alias: str, columns: list[Column]) -> str:
-    """The whole row but for the integration, as a struct."""
+    """Return a struct of all columns except the integration."""
     values = (
         f"{c.name} := {alias}.{c.name}{'::JSON' if c.type == 'JSON' else ''}"
         for c in columns
@@ -100,6 +114,7 @@ def _row(alias: str, columns: list[Column]) -> str:
 
 
 def _delta(name: str) -> str:
+    """Return a struct of a column's name, its old and its new value."""
     old, new = (
         f"CASE WHEN {v}.{name} IS NOT NULL THEN to_json({v}.{name}) END" for v in ("old", "new")
     )

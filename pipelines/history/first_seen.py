@@ -1,17 +1,17 @@
-"""First and last sight of assets; the first survives an absence."""
+"""First-seen and last-seen times of assets. An asset that was absent keeps its first-seen time."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import ASSET_TABLES, INTEGRATION
 from pipelines.sql import in_memory, parquet
 
-# Beside the tables of the contract: by it a first sight survives an absence of any length.
+# Not part of the data contract: it keeps first-seen times through an absence of any length.
 ABSENT = Table(
     "absent_assets",
     "Assets that an earlier pull found and this one did not",
@@ -23,13 +23,10 @@ ABSENT = Table(
         Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found it"),
     ),
 )
-FIRST_SEEN_SCHEMA = pa.schema(
-    [ABSENT.arrow_schema.field(name) for name in ("asset_id", "first_seen_at")]
-)
 
 
-def last_removals(changes: Sequence[Path]) -> pa.Table:
-    """The assets that were ever removed, from files of `changes`.
+def read_removed_assets(changes: Sequence[Path]) -> pa.Table:
+    """Read the assets that were ever removed from files of `changes`.
 
     Returns:
         Rows of `ABSENT`, without the integration.
@@ -47,46 +44,50 @@ GROUP BY ALL
 
 
 def add_first_last_seen(
-    table: Table, rows: pa.Table, known: Sequence[pa.Table], now: datetime
+    table: Table,
+    rows: pa.Table,
+    earlier: Sequence[pa.Table],
+    absent: pa.Table,
+    now: datetime,
+    outer: duckdb.DuckDBPyConnection,
 ) -> tuple[pa.Table, pa.Table]:
-    """The rows of an asset table with their first and last sight, and the assets that it lacks.
+    """Add `first_seen_at` and `last_seen_at` to the rows of an asset table.
 
     Args:
-        table: which.
-        rows: its rows as the transform gave them.
-        known: the assets seen before, as rows of `FIRST_SEEN_SCHEMA`; the earliest counts.
+        table: the asset table.
+        rows: its rows, as the transform returned them.
+        earlier: its published rows in earlier snapshots; the earliest first-seen time counts.
+        absent: the absent assets of the last snapshot, as rows of `ABSENT`.
         now: start of the pull that found the rows.
+        outer: a connection from `in_memory`, to share its memory.
 
     Returns:
-        The rows to be published, and the known assets that are not among them, as rows of `ABSENT`,
-        without the integration.
+        The rows to publish, and the assets that are absent now, as rows of `ABSENT` without the
+        integration.
     """
     key = table.key[0]
-    first = "SELECT asset_id, min(first_seen_at) AS first_seen_at FROM sights GROUP BY asset_id"
-    with in_memory() as connection:
+    known = [f"SELECT asset_id, first_seen_at FROM absent WHERE asset_type = '{table.name}'"]
+    with in_memory(outer) as connection:
         connection.register("rows", rows)
-        connection.register("sights", pa.concat_tables([FIRST_SEEN_SCHEMA.empty_table(), *known]))
+        connection.register("absent", absent)
+        for number, published in enumerate(earlier):
+            connection.register(f"earlier_{number}", published)
+            known.append(f"SELECT {key}, first_seen_at FROM earlier_{number}")
+        connection.execute(
+            "CREATE VIEW known AS SELECT asset_id, min(first_seen_at) AS first_seen_at "
+            f"FROM ({' UNION ALL '.join(known)}) GROUP BY asset_id"
+        )
         present: pa.Table = connection.sql(
             f"""
 SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
     $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN ({first}) AS first ON first.asset_id = rows.{key}
+FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
 ORDER BY {key}
 """,
             params={"now": now.isoformat()},
         ).to_arrow_table()
-        absent: pa.Table = connection.sql(f"""
-SELECT '{table.name}' AS asset_type, * FROM ({first})
+        absent_now: pa.Table = connection.sql(f"""
+SELECT '{table.name}' AS asset_type, * FROM known
 WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
 """).to_arrow_table()
-    return present.select(table.published_schema.names).cast(table.published_schema), absent
-
-
-def read_first_seen(table: Table, rows: pa.Table) -> pa.Table:
-    """The assets of published rows of a table, as `FIRST_SEEN_SCHEMA`."""
-    return rows.select([table.key[0], "first_seen_at"]).rename_columns(FIRST_SEEN_SCHEMA.names)
-
-
-def build_first_seen(table: Table, absent: pa.Table) -> pa.Table:
-    """The assets of one table among the absent ones, as `FIRST_SEEN_SCHEMA`."""
-    return absent.filter(pc.field("asset_type") == table.name).select(FIRST_SEEN_SCHEMA.names)
+    return present.select(table.published_schema.names).cast(table.published_schema), absent_now

@@ -6,43 +6,41 @@ from collections.abc import Sequence
 from pipelines.errors import InventoryError
 from pipelines.history.manifest import Manifest
 
-NEAREST = 2  # on either side
+MAX_SUGGESTIONS = 2  # before and after the id
 
 
 def find_snapshot(manifests: Sequence[Manifest], snapshot_id: str) -> Manifest:
-    """The snapshot of that id, with its tables.
+    """Return the snapshot with this id. It has its tables.
 
     Args:
-        manifests: where to look, oldest first.
-        snapshot_id: its id.
+        manifests: the snapshots to search, oldest first.
+        snapshot_id: id of the snapshot.
 
     Raises:
-        InventoryError: there is none, several integrations have one, or retention has removed its
-            tables; the message names the nearest that have theirs.
+        InventoryError: the id is unknown or not unique, or the tables were removed. The message
+            lists the nearest snapshots that have their tables.
     """
-    found = [each for each in manifests if each.snapshot_id == snapshot_id]
+    found = [manifest for manifest in manifests if manifest.snapshot_id == snapshot_id]
     if not found:
-        near = _nearest(manifests, snapshot_id)
-        raise InventoryError(f"there is no snapshot {snapshot_id!r}; the nearest: {near}")
+        nearest = _nearest(manifests, snapshot_id)
+        raise InventoryError(f"there is no snapshot {snapshot_id!r}; the nearest: {nearest}")
+    names = [manifest.integration.name for manifest in found]
     if len(found) > 1:
-        names = ", ".join(each.integration.name for each in found)
         raise InventoryError(
-            f"several integrations have a snapshot {snapshot_id}: {names}; "
-            "name one with --integration"
+            f"several integrations have a snapshot {snapshot_id}: {', '.join(names)}; "
+            "choose one with --integration"
         )
-    (snapshot,) = found
-    if not snapshot.has_tables:
-        name = snapshot.integration.name
-        own = [each for each in manifests if each.integration.name == name]
+    if not found[0].has_tables:
+        own = [manifest for manifest in manifests if manifest.integration.name == names[0]]
         raise InventoryError(
-            f"the tables of snapshot {snapshot_id} of {name} were removed, as keep_snapshots says; "
-            f"the nearest that are kept: {_nearest(own, snapshot_id)}"
+            f"the tables of snapshot {snapshot_id} of {names[0]} were removed, because of "
+            f"keep_snapshots; the nearest that are kept: {_nearest(own, snapshot_id)}"
         )
-    return snapshot
+    return found[0]
 
 
 def _nearest(manifests: Sequence[Manifest], snapshot_id: str) -> str:
-    """The ids before and after it, in the order of time, which is that of the text."""
-    ids = sorted({each.snapshot_id for each in manifests if each.has_tables})
-    place = bisect_left(ids, snapshot_id)
-    return ", ".join(ids[max(place - NEAREST, 0) : place + NEAREST]) or "none"
+    """Return the ids before and after the given one; the order of ids is the order of time."""
+    ids = sorted({manifest.snapshot_id for manifest in manifests if manifest.has_tables})
+    index = bisect_left(ids, snapshot_id)
+    return ", ".join(ids[max(index - MAX_SUGGESTIONS, 0) : index + MAX_SUGGESTIONS]) or "none"

@@ -1,4 +1,4 @@
-"""A snapshot's manifest: what was pulled, and which files hold it. Its presence is the commit."""
+"""The manifest of a snapshot: how it was pulled, and its files. Writing it is the commit."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, field_serializer
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.schema.tables import CHANGES, COMPLETENESS, SNAPSHOTS
 
-# What stays of every snapshot: these tables tell of all pulls, however old.
+# Kept of every snapshot, however old: they describe all pulls.
 LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})
 
 
@@ -16,15 +16,15 @@ class PullFacts(BaseModel):
     """When and how an organization was pulled.
 
     Attributes:
-        started_at: before the first call.
-        finished_at: after the last answer.
-        api_calls: calls sent, retries included.
-        api_retries: calls that were sent again.
-        throttled: answers 429.
-        organization_id: JumpCloud's id of the organization; None when it was not asked.
-        organization_name: its name.
-        endpoints: the endpoints that were asked for.
-        association_targets: the types of targets of which associations were asked for.
+        started_at: time before the first call.
+        finished_at: time after the last response.
+        api_calls: number of calls, including retries.
+        api_retries: number of calls that were sent again.
+        throttled: number of responses with status 429.
+        organization_id: JumpCloud's id of the organization; None if it was not read.
+        organization_name: name of the organization.
+        endpoints: endpoints that were read.
+        association_targets: target types that associations were read for.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,12 +40,12 @@ class PullFacts(BaseModel):
     association_targets: frozenset[str]
 
     @field_serializer("endpoints", "association_targets")
-    def _in_order(self, names: Iterable[str]) -> list[str]:
+    def _sort(self, names: Iterable[str]) -> list[str]:
         return sorted(names)
 
 
 class IntegrationFacts(BaseModel):
-    """What the settings said of the integration when it was pulled."""
+    """Settings of an integration when it was pulled."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -61,13 +61,13 @@ class Manifest(BaseModel):
     """One committed snapshot.
 
     Attributes:
-        snapshot_id: UTC start of the pull, made unique.
-        run_id: the Dagster run that published it.
-        integration: the integration it belongs to.
+        snapshot_id: UTC start of the pull, made unique by a number if needed.
+        run_id: id of the Dagster run that published it.
+        integration: settings of its integration.
         pull: when and how it was pulled.
-        rows: number of rows of each table.
-        sha256: digest of the file of each table that is there still.
-        thresholds: from where on something was a finding.
+        rows: number of rows by table.
+        sha256: digest of the file by table, for the tables that are kept.
+        thresholds: thresholds of the findings.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -82,10 +82,10 @@ class Manifest(BaseModel):
 
     @property
     def has_tables(self) -> bool:
-        """Whether the tables of the inventory are there still; retention removes them."""
+        """Return True unless retention has removed the tables of the inventory."""
         return not self.sha256.keys() <= LASTING_TABLES
 
     def without_tables(self) -> "Manifest":
-        """The same snapshot when nothing but its lasting tables is left."""
-        lasting = {name: self.sha256[name] for name in self.sha256.keys() & LASTING_TABLES}
+        """Return the manifest of the same snapshot with only its lasting tables."""
+        lasting = {name: sha for name, sha in self.sha256.items() if name in LASTING_TABLES}
         return self.model_copy(update={"sha256": lasting})

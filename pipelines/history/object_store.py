@@ -1,46 +1,51 @@
-"""A history in an object store, with a copy here of the files that this machine needs.
+"""Store snapshots in an object store, with local copies of the files that are read.
 
-A snapshot counts when its row is in the index object of its integration. The index is replaced only
-if it still is what was read, so of two machines that publish one integration, one fails and has to
-start anew from what the other left. All other objects are written once, and never changed.
+A snapshot counts once the index object of its integration lists it. The index is replaced only if
+it has not changed since it was read: of two machines that publish one integration, one fails and
+has to run again. All other objects are written once and never changed.
 """
 
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import InventoryError
 from pipelines.history.manifest import Manifest
-from pipelines.history.store import EVERY, SnapshotStore, file_sha256, sort_snapshots
+from pipelines.history.store import (
+    EVERY,
+    SnapshotStore,
+    file_sha256,
+    integration_names,
+    order_of_time,
+)
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
 from pipelines.storage.object_store import ObjectStore, Version
 
 FOLDER = "history"
 MANIFESTS = f"{FOLDER}/_manifests"
-INDEX = "index.json"
-# A store answers slowly, and many at a time.
-REQUESTS_AT_ONCE = 16
-# What no index names may be of a publication that is under way; a run ends within hours.
+# Each request takes long, but a store answers many at once.
+MAX_CONCURRENT_REQUESTS = 16
+# A younger object may belong to a publication in progress; a run ends within hours.
 ORPHAN_AGE = timedelta(days=1)
-# Copies that were used since may be open in another command of this machine.
+# A copy used since then may be open in another command on this machine.
 UNUSED_AGE = timedelta(hours=1)
 
-_Asked = TypeVar("_Asked")
-_Answered = TypeVar("_Answered")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class Row(BaseModel):
-    """A snapshot that counts, and the object that holds its manifest."""
+    """A snapshot that counts, and the name of its manifest's object."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,7 +56,7 @@ class Row(BaseModel):
 class Index(BaseModel):
     """All snapshots of an integration that count, oldest first.
 
-    What a later version adds to it is refused: it would be lost when this one replaces it.
+    Unknown fields are rejected. A later version added them, and this one would lose them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,242 +64,211 @@ class Index(BaseModel):
     snapshots: tuple[Row, ...] = ()
 
 
-class ObjectSnapshotStore(SnapshotStore):
-    """The history below `history/` of an object store.
+class _LoadedIndex(NamedTuple):
+    """The manifest names of an integration by snapshot id, and the version of the index object."""
 
-    What it says of an integration is what the store held when it was first asked about it; a
-    commit fails if that is so no more.
+    manifests: dict[str, str]
+    version: Version | None
+
+
+class ObjectSnapshotStore(SnapshotStore):
+    """The snapshots of all integrations, below `history/` of an object store.
+
+    The index of an integration is read once. A commit fails if it has changed since.
 
     Args:
-        root: the folder for the copies, of this machine alone.
-        store: where the history is.
+        root: the folder for copies. Other machines must not use it.
+        store: the object store.
     """
 
     def __init__(self, root: Path, store: ObjectStore) -> None:
         super().__init__(root)
         self._store = store
-        self._versions: dict[str, Version | None] = {}
-        self._rows: dict[str, dict[str, str]] = {}
-        self._copies: set[Path] = set()
+        self._indexes: dict[str, _LoadedIndex] = {}
+        self._verified: set[Path] = set()
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def location(self) -> str:
+        """Return the address of the store, for messages."""
         return f"{self._store.url}/{FOLDER}"
 
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        """The file of one table of one snapshot, brought here if need be."""
-        path = self._part(table, integration, snapshot_id)
-        if snapshot_id in self._load_index(integration):
+        """Return the file of one table of a snapshot, downloaded if needed."""
+        path = self._path(table, integration, snapshot_id)
+        digest = None
+        if snapshot_id in self._index(integration).manifests:
             digest = self.manifest(integration, snapshot_id).sha256.get(table)
-            if digest and not self._is_copy(path, digest):
-                self._bring(self._key(path), path, digest)
-                self._copies.add(path)
-            if digest:
-                os.utime(path.parent)
+        if digest:
+            # A file may be of a run of this machine that lost its snapshot's id to another one.
+            if not path.exists() or (path not in self._verified and file_sha256(path) != digest):
+                self._download(self._key(path), path, digest)
+            self._verified.add(path)
+            os.utime(path.parent)
         return path
 
-    def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
-        """The files of one table of several snapshots, brought here if need be."""
-        return _map_concurrently(lambda each: self.part(table, integration, each), snapshot_ids)
-
     def removal_hint(self, integration: str, snapshot_id: str) -> str:
-        """What a person does to leave a snapshot out, for messages."""
-        index = f"{self._store.url}/{_manifest_folder(integration)}/{INDEX}"
-        return f"remove {snapshot_id} from {index}"
+        """Return the instruction that removes a snapshot, for messages."""
+        return f"remove {snapshot_id} from {self._store.url}/{_index_key(integration)}"
 
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
-        """A committed snapshot's manifest, brought here if need be."""
+        """Return the manifest of a committed snapshot, downloaded if needed."""
         path = self.manifest_path(integration, snapshot_id)
-        name = self._load_index(integration)[snapshot_id]
+        name = self._index(integration).manifests[snapshot_id]
         if not path.exists() or _manifest_name(snapshot_id, path.read_bytes()) != name:
-            self._bring(f"{_manifest_folder(integration)}/{name}", path, None)
+            self._download(f"{_manifest_folder(integration)}/{name}", path, None)
         return super().manifest(integration, snapshot_id)
 
-    def manifests(self, integration: str = EVERY) -> list[Manifest]:
-        """The committed snapshots, of one integration or of all, oldest first."""
-        return _map_concurrently(lambda each: self.manifest(*each), self._committed(integration))
-
-    def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
-        """By integration its newest committed snapshot."""
-        return dict(zip(integrations, _map_concurrently(self.latest, integrations), strict=True))
+    def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
+        """Return snapshot ids by integration, of one or of all, oldest first."""
+        names = [integration]
+        if integration == EVERY:
+            names = integration_names(self._store.names(MANIFESTS))
+        ids = self._map(lambda name: sorted(self._index(name).manifests, key=order_of_time), names)
+        return {name: own for name, own in zip(names, ids, strict=True) if own}
 
     def reserved_ids(self, integration: str) -> list[str]:
-        """The ids that no new snapshot may have: also those that a killed run began to write."""
+        """Return the ids that a new snapshot must not take, including those of killed runs."""
         folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")
-        begun = {each.removeprefix("snapshot=") for each in folders}
-        return sorted(begun.union(self.snapshot_ids(integration)))
+        started = {name.removeprefix("snapshot=") for name in folders}
+        return sorted(started.union(self.snapshot_ids(integration)))
 
     def commit(self, manifest: Manifest) -> None:
-        """Upload the files that are new, then make the snapshot count.
+        """Upload the new files, then add the snapshot to the index.
 
         Raises:
-            ConflictError: another machine has published the integration since the first question
-                about it here.
+            ConflictError: another machine has published the integration since its index was read.
         """
         name, snapshot_id = manifest.integration.name, manifest.snapshot_id
-        rows = self._load_index(name)
-        if not rows:
+        index = self._index(name)
+        if not index.manifests:
             self._store.check_conditions(MANIFESTS)
-        if snapshot_id not in rows:
+        if snapshot_id not in index.manifests:
             self._upload(manifest)
         content = manifest.model_dump_json(indent=1).encode()
         object_name = _manifest_name(snapshot_id, content)
         self._store.put(f"{_manifest_folder(name)}/{object_name}", content)
-        self._replace_index(name, rows | {snapshot_id: object_name})
-        # A copy: should a power cut take it back, it is brought again.
+        self._replace_index(name, index.manifests | {snapshot_id: object_name}, index.version)
+        # Only a copy: if a power cut loses it, it is downloaded again.
         write_text(content.decode(), self.manifest_path(name, snapshot_id))
 
-    def sweep(self, integration: str) -> None:
-        """Remove from the store what no manifest names, and copies from here, if old enough."""
-        self._sweep_copies(integration)
-        named = {f"{_manifest_folder(integration)}/{INDEX}"}
+    def integrations(self) -> list[str]:
+        """Return the names of all integrations that have objects or local copies, sorted."""
+        tables = [f"{FOLDER}/{name}" for name in self._store.names(FOLDER)]
+        found = {name for names in self._map(self._store.names, tables) for name in names}
+        return sorted({*integration_names(found), *super().integrations()})
+
+    def remove_orphan_files(self, integration: str) -> None:
+        """Remove objects that no manifest names and copies that are unused, if old enough."""
+        self._remove_unused_copies(integration)
+        named = {_index_key(integration)}
         for manifest in self.manifests(integration):
-            at = (integration, manifest.snapshot_id)
-            named |= {self._key(self._part(table, *at)) for table in manifest.sha256}
-            named.add(f"{_manifest_folder(integration)}/{self._load_index(integration)[at[1]]}")
+            key = (integration, manifest.snapshot_id)
+            named |= {self._key(self._path(table, *key)) for table in manifest.sha256}
+            object_name = self._index(integration).manifests[manifest.snapshot_id]
+            named.add(f"{_manifest_folder(integration)}/{object_name}")
         oldest = datetime.now(UTC) - ORPHAN_AGE
+        objects = self._list_objects(integration)
         self._store.delete(
-            [
-                key
-                for key, written in self._list_objects(integration)
-                if key not in named and written < oldest
-            ]
+            [key for key, written_at in objects if key not in named and written_at < oldest]
         )
 
-    def integrations(self) -> list[str]:
-        """The integrations of which there is anything, here or in the store, in order."""
-        folders = [f"{FOLDER}/{each}" for each in self._store.names(FOLDER)]
-        found = {each for some in _map_concurrently(self._store.names, folders) for each in some}
-        return sorted({*_integration_names(found), *super().integrations()})
-
-    def forget(self, integration: str) -> None:
-        """Remove all snapshots of the integration; called again, what a crash left of them."""
-        self._store.delete([f"{_manifest_folder(integration)}/{INDEX}"])
+    def drop_integration(self, integration: str) -> None:
+        """Remove all snapshots of an integration. After a crash, call it again."""
+        self._store.delete([_index_key(integration)])
         self._store.delete([key for key, _ in self._list_objects(integration)])
-        self._versions.pop(integration, None)
-        self._rows.pop(integration, None)
-        super().forget(integration)
+        self._indexes.pop(integration, None)
+        super().drop_integration(integration)
 
-    def _sweep_copies(self, integration: str) -> None:
-        """Remove the copies that are not in use, and what crashes left among them.
+    def _remove_unused_copies(self, integration: str) -> None:
+        """Remove old copies and temporary files of killed runs.
 
-        Those of the latest snapshot stay: the next publication compares with it.
+        Copies of the latest snapshot are kept: the next publication compares with them.
         """
-        latest = self.snapshot_ids(integration)[-1:]
-        copies = [
-            each
-            for each in self.root.glob(f"*/integration={integration}/snapshot=*")
-            if each.name.removeprefix("snapshot=") not in latest
-        ]
-        asides = self.root.glob(f"_manifests/integration={integration}/.*")
+        latest = {f"snapshot={snapshot_id}" for snapshot_id in self.snapshot_ids(integration)[-1:]}
+        copies = self.root.glob(f"*/integration={integration}/snapshot=*")
+        tmp_paths = self.root.glob(f"_manifests/integration={integration}/.*")
         oldest = (datetime.now(UTC) - UNUSED_AGE).timestamp()
-        for each in (*copies, *asides):
-            # What is brought meanwhile is renamed.
+        for path in (*(path for path in copies if path.name not in latest), *tmp_paths):
+            # Another command may just rename its download.
             with suppress(FileNotFoundError):
-                if each.stat().st_mtime < oldest:
-                    shutil.rmtree(each) if each.is_dir() else each.unlink()
+                if path.stat().st_mtime < oldest:
+                    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def _committed(self, integration: str) -> list[tuple[str, str]]:
-        names = [integration]
-        if integration == EVERY:
-            names = _integration_names(self._store.names(MANIFESTS))
-        indexes = zip(names, _map_concurrently(self._load_index, names), strict=True)
-        return sort_snapshots((name, each) for name, index in indexes for each in index)
-
-    def _load_index(self, integration: str) -> dict[str, str]:
-        """By snapshot that counts, the name of the object of its manifest."""
-        if integration not in self._rows:
-            key = f"{_manifest_folder(integration)}/{INDEX}"
-            found = self._store.get(key)
-            content, version = found or (b"{}", None)
+    def _index(self, integration: str) -> _LoadedIndex:
+        """Return the index of an integration. Read it if it was not read before."""
+        if integration not in self._indexes:
+            key = _index_key(integration)
+            content, version = self._store.get(key) or (b"{}", None)
             try:
                 index = Index.model_validate_json(content)
             except ValidationError:
                 raise InventoryError(
-                    f"{self._store.url}/{key}: is no index that this version can read; was it "
-                    "written by another one?"
+                    f"{self._store.url}/{key}: not an index that this version can read. Was it "
+                    "written by a later one?"
                 ) from None
-            self._versions[integration] = version
-            self._rows[integration] = {row.snapshot_id: row.manifest for row in index.snapshots}
-        return self._rows[integration]
+            manifests = {row.snapshot_id: row.manifest for row in index.snapshots}
+            self._indexes[integration] = _LoadedIndex(manifests, version)
+        return self._indexes[integration]
 
-    def _replace_index(self, integration: str, rows: dict[str, str]) -> None:
-        listed = (Row(snapshot_id=each, manifest=name) for each, name in rows.items())
-        index = Index(snapshots=tuple(listed))
-        content = index.model_dump_json(indent=1).encode()
-        key = f"{_manifest_folder(integration)}/{INDEX}"
-        self._versions[integration] = self._store.put_if(key, content, self._versions[integration])
-        self._rows[integration] = rows
+    def _replace_index(
+        self, integration: str, manifests: dict[str, str], before: Version | None
+    ) -> None:
+        rows = (Row(snapshot_id=each_id, manifest=name) for each_id, name in manifests.items())
+        content = Index(snapshots=tuple(rows)).model_dump_json(indent=1).encode()
+        version = self._store.put_if(_index_key(integration), content, before)
+        self._indexes[integration] = _LoadedIndex(manifests, version)
 
     def _upload(self, manifest: Manifest) -> None:
-        """Write the files of a new snapshot; the one that comes first claims its id."""
-        at = (manifest.integration.name, manifest.snapshot_id)
-        claim = self._part(SNAPSHOTS.name, *at)
+        """Upload the files of a new snapshot. The first file claims its id."""
+        paths = {
+            table: self._path(table, manifest.integration.name, manifest.snapshot_id)
+            for table in (SNAPSHOTS.name, *manifest.sha256)
+        }
+        claim = paths.pop(SNAPSHOTS.name)
         self._store.put_if(self._key(claim), claim, None)
-        others = [self._part(table, *at) for table in manifest.sha256 if table != SNAPSHOTS.name]
-        _map_concurrently(lambda path: self._store.put(self._key(path), path), others)
+        self._map(lambda path: self._store.put(self._key(path), path), paths.values())
 
-    def _is_copy(self, path: Path, sha256: str) -> bool:
-        """Whether the file here is the one that counts.
-
-        It may be of a run of this machine whose snapshot would have had the same id, had another
-        machine not been first.
-        """
-        if not path.exists():
-            return False
-        if path not in self._copies and file_sha256(path) == sha256:
-            self._copies.add(path)
-        return path in self._copies
-
-    def _bring(self, key: str, path: Path, sha256: str | None) -> None:
-        """Copy an object here: whole, or not at all."""
+    def _download(self, key: str, path: Path, sha256: str | None) -> None:
+        """Copy an object to a local file, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
         os.close(descriptor)
-        aside = Path(name)
+        tmp_path = Path(name)
         try:
-            if self._store.download(key, aside) is None:
+            if self._store.download(key, tmp_path) is None:
                 raise InventoryError(
-                    f"{self._store.url}/{key}: is gone; if another machine was just publishing, or "
-                    "thinning the history, try again; else restore it from a backup"
+                    f"{self._store.url}/{key}: not found. If another machine was publishing or "
+                    "expiring snapshots, try again; otherwise restore it from a backup"
                 )
-            if sha256 and file_sha256(aside) != sha256:
-                raise InventoryError(
-                    f"{self._store.url}/{key}: is damaged; restore it from a backup"
-                )
-            aside.replace(path)
+            if sha256 and file_sha256(tmp_path) != sha256:
+                raise InventoryError(f"{self._store.url}/{key}: damaged. Restore it from a backup")
+            tmp_path.replace(path)
         finally:
-            aside.unlink(missing_ok=True)
+            tmp_path.unlink(missing_ok=True)
 
     def _list_objects(self, integration: str) -> list[tuple[str, datetime]]:
-        """The keys of all objects of the integration, and when each was written."""
-        tables = self._store.names(FOLDER)
-        folders = [f"{FOLDER}/{each}/integration={integration}" for each in tables]
-        found = _map_concurrently(lambda each: list(self._store.objects(each)), folders)
-        return [each for some in found for each in some]
+        """Return key and time of writing of all objects of an integration."""
+        names = self._store.names(FOLDER)
+        folders = [f"{FOLDER}/{name}/integration={integration}" for name in names]
+        found = self._map(lambda folder: list(self._store.objects(folder)), folders)
+        return [entry for entries in found for entry in entries]
 
     def _key(self, path: Path) -> str:
         return f"{FOLDER}/{path.relative_to(self.root).as_posix()}"
+
+    def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
+            return list(pool.map(function, items))
 
 
 def _manifest_folder(integration: str) -> str:
     return f"{MANIFESTS}/integration={integration}"
 
 
-def _integration_names(names: Iterable[str]) -> list[str]:
-    """Those that have a folder of one of these names; beside them may be what stores put there."""
-    prefix = "integration="
-    return [each.removeprefix(prefix) for each in names if each.startswith(prefix)]
+def _index_key(integration: str) -> str:
+    return f"{_manifest_folder(integration)}/index.json"
 
 
 def _manifest_name(snapshot_id: str, content: bytes) -> str:
-    """Another content is another object, so that none is ever changed."""
+    """Return the object's name. It depends on the content, so that no object is ever changed."""
     return f"{snapshot_id}-{hashlib.sha256(content).hexdigest()[:16]}.json"
-
-
-def _map_concurrently(
-    ask: Callable[[_Asked], _Answered], questions: Iterable[_Asked]
-) -> list[_Answered]:
-    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        return list(pool.map(ask, questions))

@@ -1,4 +1,4 @@
-"""Notices when so many assets vanished at once that a changed permission is the likelier cause."""
+"""Count removed assets. Many at once more likely mean a changed permission than real removals."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ import pyarrow.compute as pc
 
 from pipelines.schema.model import Table
 
-FIRST_MISSING = 10
+MAX_NAMES = 10
 
 
 @dataclass(frozen=True)
 class Removals:
-    """Assets that the snapshot before had and this pull lacks.
+    """Assets of the last snapshot that are missing in this pull.
 
     Attributes:
-        before: assets in the snapshot before.
-        after: assets in this pull.
-        missing: assets of the snapshot before that are gone.
-        names: names of the first of them.
+        before: number of assets in the last snapshot.
+        after: number of assets in this pull.
+        missing: number of assets that are only in the last snapshot.
+        names: names of the first ten of them.
     """
 
     before: int
@@ -26,14 +26,14 @@ class Removals:
     missing: int
     names: tuple[str, ...]
 
-    def are_too_many(self, share: float, minimum: int) -> bool:
-        """Whether more than this share, and at least this many, are missing."""
+    def exceed_limit(self, share: float, minimum: int) -> bool:
+        """Return True if at least `minimum` assets and more than this share of all are missing."""
         return self.missing >= minimum and self.missing > share * self.before
 
 
-def removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
-    """Compare an asset table with the snapshot before, by its key."""
+def find_removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
+    """Compare the rows of an asset table with those of the last snapshot, by key."""
     key = table.key[0]
     gone = before.filter(pc.invert(pc.is_in(before[key], after[key])))
     names = sorted(map(str, pc.coalesce(gone[table.label], gone[key]).to_pylist()))
-    return Removals(before.num_rows, after.num_rows, len(names), tuple(names[:FIRST_MISSING]))
+    return Removals(before.num_rows, after.num_rows, len(names), tuple(names[:MAX_NAMES]))

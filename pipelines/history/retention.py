@@ -1,4 +1,4 @@
-"""Which past snapshots keep their tables, and the removal of the others'."""
+"""Expire old snapshots: choose those that keep their tables, and remove the tables of the rest."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,40 +6,41 @@ from datetime import UTC, datetime
 from pipelines.config.settings import KeepSnapshots
 from pipelines.history.store import SnapshotStore
 
-# What `diff` compares is never removed.
-NEWEST = 2
+# `diff` compares the newest two by default.
+MIN_KEPT = 2
 
 
 def snapshots_to_keep(starts: Mapping[str, datetime], keep: KeepSnapshots) -> frozenset[str]:
-    """The ids of the snapshots that keep their tables, always the newest two among them.
+    """Return the ids of the snapshots that keep their tables; always includes the newest two.
 
-    Days without a snapshot do not count: were age measured by the clock, the first pull after a
-    long outage would remove what was there before it.
+    Only days with a snapshot count. If age were measured by the clock, the first pull after a
+    long outage would remove all older snapshots.
 
     Args:
-        starts: when the pull of each snapshot started, oldest first.
-        keep: what the settings say.
+        starts: start of the pull by snapshot id, oldest first.
+        keep: the retention settings.
     """
-    days = {each: start.astimezone(UTC).date() for each, start in starts.items()}
+    days = {snapshot_id: start.astimezone(UTC).date() for snapshot_id, start in starts.items()}
     recent_days = {*sorted({*days.values()})[-keep.all_for_days :]}
-    kept = {*list(starts)[-NEWEST:]} | {each for each in starts if days[each] in recent_days}
+    kept = {snapshot_id for snapshot_id, day in days.items() if day in recent_days}
+    kept |= {*list(starts)[-MIN_KEPT:]}
     if keep.then == "monthly":
-        # Of equal keys a dict keeps the last: from the newest to the oldest, that is the first.
-        firsts = {days[each].replace(day=1): each for each in reversed(days)}
+        # A dict keeps the last of equal keys: in reverse order, the first snapshot of each month.
+        firsts = {days[snapshot_id].replace(day=1): snapshot_id for snapshot_id in reversed(days)}
         kept |= {*firsts.values()}
     return frozenset(kept)
 
 
-def expire_snapshots(history: SnapshotStore, integration: str, keep: KeepSnapshots) -> None:
-    """Remove the tables of the integration's snapshots that need not be kept.
+def expire_snapshots(store: SnapshotStore, integration: str, keep: KeepSnapshots) -> None:
+    """Remove the tables of an integration's old snapshots.
 
-    What tells of all pulls stays: `changes`, and with it first sight, `completeness` and
-    `snapshots`. The manifest is written first: after a crash, the files that it names no more are
-    swept. The caller holds the publication lock.
+    `changes`, `completeness` and `snapshots` of every pull are kept, and first-seen times with
+    them. The manifest is written before files are removed: after a crash, the next call removes
+    them as orphans. The caller holds the publication lock.
     """
-    whole = [each for each in history.manifests(integration) if each.has_tables]
-    kept = snapshots_to_keep({each.snapshot_id: each.pull.started_at for each in whole}, keep)
-    for manifest in whole:
+    manifests = [manifest for manifest in store.manifests(integration) if manifest.has_tables]
+    kept = snapshots_to_keep({m.snapshot_id: m.pull.started_at for m in manifests}, keep)
+    for manifest in manifests:
         if manifest.snapshot_id not in kept:
-            history.commit(manifest.without_tables())
-    history.sweep(integration)
+            store.commit(manifest.without_tables())
+    store.remove_orphan_files(integration)

@@ -1,187 +1,190 @@
-"""The folder of past snapshots: immutable Parquet, committed by a manifest."""
+"""Store snapshots in a folder of immutable Parquet files, each committed by a manifest."""
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
+from pipelines.history.comparability import was_pulled
 from pipelines.history.manifest import Manifest
-from pipelines.history.scope import was_read
 from pipelines.schema.model import Table
 from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
 
 EVERY = "*"
+_PREFIX = "integration="
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 class SnapshotStore:
-    """The folder of past snapshots.
+    """The snapshots of all integrations, in a local folder.
 
-    `<table>/integration=<name>/snapshot=<id>/part-0.parquet`, and for each snapshot a manifest
-    `_manifests/integration=<name>/<id>.json`. A snapshot without a manifest does not exist.
+    A table of a snapshot is `<table>/integration=<name>/snapshot=<id>/part-0.parquet`, and its
+    manifest is `_manifests/integration=<name>/<id>.json`. Files without a manifest do not count.
+
+    A subclass for another place copies files into the folder when they are read. It overrides
+    `part`, `manifest` and `snapshots`, which all other reading methods use; the methods that
+    write or remove; `location` and `removal_hint`; and `_map` if reading is slow.
+
+    Args:
+        root: the folder.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     @property
-    def place(self) -> str:
-        """Where it is, for messages."""
+    def location(self) -> str:
+        """Return the address of the store, for messages."""
         return str(self.root)
 
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        """The file of one table of one snapshot, to be read."""
-        return self._part(table, integration, snapshot_id)
+        """Return the file of one table of a snapshot, for reading."""
+        return self._path(table, integration, snapshot_id)
 
     def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
-        """The files of one table of several snapshots, to be read."""
-        return [self.part(table, integration, each) for each in snapshot_ids]
+        """Return the files of one table of several snapshots, for reading."""
+        return self._map(lambda item: self.part(table, integration, item), snapshot_ids)
 
     def read(self, table: Table, integration: str, snapshot_id: str) -> pa.Table:
-        """One table of one snapshot; its folder names the integration, so the file does not."""
+        """Read one table of a snapshot, and add the integration, which only the path names."""
         rows = pq.read_table(self.part(table.name, integration, snapshot_id), partitioning=None)
-        name = pa.repeat(integration, rows.num_rows)
-        return rows.add_column(0, "integration", name)
+        return rows.add_column(0, "integration", pa.repeat(integration, rows.num_rows))
 
     def write(self, table: str, integration: str, snapshot_id: str, rows: pa.Table) -> str:
-        """Write one table of a snapshot that is not committed yet; the SHA-256 of its file."""
-        path = self._part(table, integration, snapshot_id)
+        """Write one table of a snapshot that is not committed yet. Return the file's SHA-256."""
+        path = self._path(table, integration, snapshot_id)
         write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
         return file_sha256(path)
 
-    def is_whole(self, table: str, integration: str, snapshot_id: str) -> bool:
-        """Whether the file of one table of a committed snapshot is there, as it was written."""
+    def checksum_matches(self, table: str, integration: str, snapshot_id: str) -> bool:
+        """Return True if the file of a committed snapshot's table exists as it was written."""
         path = self.part(table, integration, snapshot_id)
         written = self.manifest(integration, snapshot_id).sha256.get(table)
         return path.exists() and file_sha256(path) == written
 
     def commit(self, manifest: Manifest) -> None:
-        """Make the snapshot exist: its files must be there, also after a power cut."""
-        at = (manifest.integration.name, manifest.snapshot_id)
-        path = self.manifest_path(*at)
+        """Write the manifest, after the disk has the files that it names."""
+        key = (manifest.integration.name, manifest.snapshot_id)
+        path = self.manifest_path(*key)
         path.parent.mkdir(parents=True, exist_ok=True)
-        # All, not the new ones: one that a killed run made need not be on the disk either.
-        parts = [self._part(table, *at) for table in manifest.sha256]
+        # Not only new folders: the disk may also miss one that a killed run created.
+        parts = [self._path(table, *key) for table in manifest.sha256]
         flush_folders([path, *parts], self.root.parent)
         write_text(manifest.model_dump_json(indent=1), path)
 
     def manifest_path(self, integration: str, snapshot_id: str) -> Path:
-        """The file whose presence makes the snapshot exist."""
-        return self.root / "_manifests" / f"integration={integration}" / f"{snapshot_id}.json"
+        """Return the path of a snapshot's manifest."""
+        return self.root / "_manifests" / f"{_PREFIX}{integration}" / f"{snapshot_id}.json"
 
     def removal_hint(self, integration: str, snapshot_id: str) -> str:
-        """What a person does to leave a snapshot out, for messages."""
+        """Return the instruction that removes a snapshot, for messages."""
         return f"remove {self.manifest_path(integration, snapshot_id)}"
 
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
-        """A committed snapshot's manifest."""
-        return _read_manifest(self.manifest_path(integration, snapshot_id))
+        """Return the manifest of a committed snapshot."""
+        path = self.manifest_path(integration, snapshot_id)
+        try:
+            return Manifest.model_validate_json(path.read_bytes())
+        except ValidationError:
+            raise InventoryError(
+                f"{path}: not a manifest that this version can read. Was it written by a later one?"
+            ) from None
 
     def manifests(self, integration: str = EVERY) -> list[Manifest]:
-        """The committed snapshots, of one integration or of all, oldest first."""
-        return [self.manifest(*each) for each in self._committed(integration)]
+        """Return the manifests of one integration or of all, oldest first."""
+        snapshots = self.snapshots(integration).items()
+        keys = [(name, snapshot_id) for name, ids in snapshots for snapshot_id in ids]
+        return self._map(lambda key: self.manifest(*key), keys)
 
     def latest(self, integration: str) -> Manifest | None:
-        """The integration's newest committed snapshot."""
-        committed = self._committed(integration)
-        return self.manifest(*committed[-1]) if committed else None
+        """Return the newest snapshot of an integration."""
+        ids = self.snapshot_ids(integration)
+        return self.manifest(integration, ids[-1]) if ids else None
 
     def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
-        """By integration its newest committed snapshot."""
-        return {each: self.latest(each) for each in integrations}
+        """Return the newest snapshot of each integration."""
+        return dict(zip(integrations, self._map(self.latest, integrations), strict=True))
 
-    def latest_having(self, table: Table, integration: str) -> Manifest | None:
-        """The integration's newest snapshot whose pull asked for the records of the table."""
-        for each in reversed(self._committed(integration)):
-            manifest = self.manifest(*each)
-            if was_read(table, manifest.pull) and table.name in manifest.sha256:
+    def latest_with_table(self, table: Table, integration: str) -> Manifest | None:
+        """Return the newest snapshot that has the table and pulled the records for it."""
+        for snapshot_id in reversed(self.snapshot_ids(integration)):
+            manifest = self.manifest(integration, snapshot_id)
+            if was_pulled(table, manifest.pull) and table.name in manifest.sha256:
                 return manifest
         return None
 
     def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
-        """By integration, of one or of all, the ids of its committed snapshots, oldest first."""
+        """Return snapshot ids by integration, of one or of all, oldest first."""
         snapshots: dict[str, list[str]] = {}
-        for name, snapshot_id in self._committed(integration):
-            snapshots.setdefault(name, []).append(snapshot_id)
-        return snapshots
+        for path in sorted(self.root.glob(f"_manifests/{_PREFIX}{integration}/*.json")):
+            snapshots.setdefault(path.parent.name.removeprefix(_PREFIX), []).append(path.stem)
+        return {name: sorted(ids, key=order_of_time) for name, ids in snapshots.items()}
 
     def snapshot_ids(self, integration: str) -> list[str]:
-        """The ids of the integration's committed snapshots, oldest first."""
-        return [snapshot_id for _, snapshot_id in self._committed(integration)]
+        """Return the snapshot ids of an integration, oldest first."""
+        return self.snapshots(integration).get(integration, [])
 
     def reserved_ids(self, integration: str) -> list[str]:
-        """The ids that no new snapshot of the integration may have."""
+        """Return the ids that a new snapshot of the integration must not take."""
         return self.snapshot_ids(integration)
 
-    def sweep(self, integration: str) -> None:
-        """Remove what no manifest names: files of a snapshot cut short, or of one made smaller."""
+    def integrations(self) -> list[str]:
+        """Return the names of all integrations that have files, sorted."""
+        return integration_names(folder.name for folder in self.root.glob(f"*/{_PREFIX}*"))
+
+    def remove_orphan_files(self, integration: str) -> None:
+        """Remove files that no manifest names: of unfinished or of expired snapshots."""
         named = {
-            self._part(table, integration, manifest.snapshot_id).parent
+            self._path(table, integration, manifest.snapshot_id).parent
             for manifest in self.manifests(integration)
             for table in manifest.sha256
         }
-        for folder in self.root.glob(f"*/integration={integration}/snapshot=*"):
+        for folder in self.root.glob(f"*/{_PREFIX}{integration}/snapshot=*"):
             if folder not in named:
                 shutil.rmtree(folder)
-        for aside in self.root.glob(f"_manifests/integration={integration}/.*"):
-            aside.unlink()
+        for tmp_path in self.root.glob(f"_manifests/{_PREFIX}{integration}/.*"):
+            tmp_path.unlink()
 
-    def integrations(self) -> list[str]:
-        """The integrations of which there is anything, in order of their names."""
-        folders = self.root.glob("*/integration=*")
-        return sorted({*map(_integration_name, folders)})
-
-    def forget(self, integration: str) -> None:
-        """Remove all snapshots of the integration; called again, what a crash left of them."""
-        manifests = self.root / "_manifests" / f"integration={integration}"
-        gone = manifests.with_name(f".{manifests.name}")
-        if gone.exists():
-            shutil.rmtree(gone)
-        # Not one by one: of half the manifests, the last would pass for the latest.
+    def drop_integration(self, integration: str) -> None:
+        """Remove all snapshots of an integration. After a crash, call it again."""
+        manifests = self.root / "_manifests" / f"{_PREFIX}{integration}"
+        dropped = manifests.with_name(f".{manifests.name}")
+        if dropped.exists():
+            shutil.rmtree(dropped)
+        # All at once: if only the newer manifests were gone, an old snapshot would be the latest.
         if manifests.exists():
-            replace_durably(manifests, gone)
-        for folder in [*self.root.glob(f"*/{manifests.name}"), *gone.parent.glob(gone.name)]:
+            replace_durably(manifests, dropped)
+        for folder in [*self.root.glob(f"*/{manifests.name}"), *dropped.parent.glob(dropped.name)]:
             shutil.rmtree(folder)
 
-    def _part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        folder = self.root / table / f"integration={integration}" / f"snapshot={snapshot_id}"
+    def _path(self, table: str, integration: str, snapshot_id: str) -> Path:
+        folder = self.root / table / f"{_PREFIX}{integration}" / f"snapshot={snapshot_id}"
         return folder / "part-0.parquet"
 
-    def _committed(self, integration: str) -> list[tuple[str, str]]:
-        """Integration and id of each snapshot, by integration, oldest first."""
-        paths = self.root.glob(f"_manifests/integration={integration}/*.json")
-        return sort_snapshots((_integration_name(path.parent), path.stem) for path in paths)
+    def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """Return the function's results for all items, in order."""
+        return [function(item) for item in items]
 
 
-def sort_snapshots(committed: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Integrations and ids of snapshots, by integration, oldest first."""
-    return sorted(committed, key=lambda each: (each[0], *_order(each[1])))
-
-
-def _integration_name(folder: Path) -> str:
-    return folder.name.removeprefix("integration=")
-
-
-def _order(snapshot_id: str) -> tuple[str, int]:
-    """Start of the pull, and the number that makes it unique."""
+def order_of_time(snapshot_id: str) -> tuple[str, int]:
+    """Return the sort key of a snapshot id: start of the pull, and the number behind it."""
     start, _, number = snapshot_id.partition("-")
     return start, int(number or 1)
 
 
+def integration_names(folders: Iterable[str]) -> list[str]:
+    """Return the names of the integrations among names of folders, sorted, each once."""
+    return sorted({name.removeprefix(_PREFIX) for name in folders if name.startswith(_PREFIX)})
+
+
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _read_manifest(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate_json(path.read_bytes())
-    except ValidationError:
-        raise InventoryError(
-            f"{path}: is no manifest that this version can read; was it written by another one?"
-        ) from None

@@ -1,1 +1,1 @@
-"""The published DuckDB file: build, extend, read, travel in time."""
+"""The published DuckDB file: build it, extend it, read it, and rebuild it as of a past time."""

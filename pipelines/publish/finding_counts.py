@@ -1,4 +1,4 @@
-"""What the published file found, in short."""
+"""Count the findings of the published file."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,36 +6,36 @@ from pathlib import Path
 
 from pipelines.findings.catalog import FINDINGS, QUESTIONS
 from pipelines.findings.model import SCHEMA, Finding
-from pipelines.publish.reader import bounded
+from pipelines.publish.reader import open_bounded
 
 MAX_NAMES = 10
 
 
 @dataclass(frozen=True)
-class Found:
-    """How much there is of one finding.
+class FindingCount:
+    """The number of rows of one finding.
 
     Attributes:
-        finding: which.
-        counts: its rows, by integration; none of an integration that has none.
-        names: of the first ten assets, each after its integration and a slash, in that order.
-        unknown_of: the integrations that have none, of which nothing can be said.
+        finding: the finding.
+        counts: number of rows by integration, for integrations that have any.
+        names: the first ten assets, as `integration/asset name`, sorted.
+        unanswerable: integrations without rows for which the finding cannot be computed.
     """
 
     finding: Finding
     counts: dict[str, int]
     names: tuple[str, ...]
-    unknown_of: tuple[str, ...]
+    unanswerable: tuple[str, ...]
 
 
-def count_findings(path: Path) -> Iterator[Found]:
-    """Each finding of the published file, also where there is none of it.
+def count_findings(path: Path) -> Iterator[FindingCount]:
+    """Yield the count of each finding of the published file, including zero.
 
     Raises:
-        InventoryError: the file cannot be read, or a question takes too much.
+        InventoryError: the file cannot be read, or a query needs too much memory.
     """
-    with bounded(path) as connection:
-        questions = connection.sql(
+    with open_bounded(path) as connection:
+        unanswerable = connection.sql(
             f"SELECT finding, integration FROM {SCHEMA}.{QUESTIONS.name} "
             "WHERE NOT answerable ORDER BY integration"
         ).fetchall()
@@ -46,6 +46,10 @@ def count_findings(path: Path) -> Iterator[Found]:
                 params={"most": MAX_NAMES},
             ).fetchall()
             counts = {integration: count for integration, count, _ in rows}
-            names = [f"{owner}/{name}" for owner, _, first in rows for name in first]
-            unknown = [o for name, o in questions if name == finding.name and o not in counts]
-            yield Found(finding, counts, tuple(names[:MAX_NAMES]), tuple(unknown))
+            names = [f"{integration}/{name}" for integration, _, first in rows for name in first]
+            unknown = [
+                integration
+                for name, integration in unanswerable
+                if name == finding.name and integration not in counts
+            ]
+            yield FindingCount(finding, counts, tuple(names[:MAX_NAMES]), tuple(unknown))

@@ -1,7 +1,7 @@
-"""A note beside the published file by which the next publication knows it for its own work.
+"""Fingerprint file: proves that the published file is exactly what this version last wrote.
 
-It is written after the file took its place and need not outlive a power cut: a seal that does not
-fit only means that the file is built anew.
+It is written after the published file and may be lost in a power cut. If it does not match, the
+published file is rebuilt.
 """
 
 import hashlib
@@ -11,22 +11,22 @@ from pathlib import Path
 
 import duckdb
 
+from pipelines.history.store import file_sha256
+
 PROGRAM = "jumpcloud-inventory"
 
 
 def fingerprint_path(path: Path) -> Path:
-    """Where the seal of a file is."""
+    """Return the path of a published file's fingerprint file."""
     return path.with_name(f".{path.name}.seal")
 
 
-def compute_fingerprint(path: Path, made_by: Iterable[str]) -> str:
-    """What its seal says: the SHA-256 of the file's bytes, and of what it was made by.
+def compute_fingerprint(path: Path, build_inputs: Iterable[str]) -> str:
+    """Return the SHA-256 of the file and of what determines its form.
 
     Args:
-        path: the file.
-        made_by: what its form follows from, beside this version of the program and of DuckDB.
+        path: the published file.
+        build_inputs: what determines its form, besides the versions of the program and of DuckDB.
     """
-    with path.open("rb") as file:
-        content = hashlib.file_digest(file, "sha256").hexdigest()
-    maker = "\n".join([version(PROGRAM), duckdb.__version__, *made_by])
-    return f"{content} {hashlib.sha256(maker.encode()).hexdigest()}\n"
+    inputs = "\n".join([version(PROGRAM), duckdb.__version__, *build_inputs])
+    return f"{file_sha256(path)} {hashlib.sha256(inputs.encode()).hexdigest()}\n"

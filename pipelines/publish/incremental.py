@@ -1,7 +1,6 @@
-"""Brings the tables of a DuckDB file up to the snapshots of the history.
+"""Add snapshots to a DuckDB file.
 
-A fold over the snapshots: what it costs follows from those that the file does not hold yet, and
-from the integrations whose latest snapshot is another one, not from the length of the history.
+The cost depends on the snapshots that the file does not have yet, not on the length of the history.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,55 +15,55 @@ from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, COMPLETENESS, INTEGRATIONS, INVENTORY_TABLES, SNAPSHOTS
 from pipelines.sql import parquet, quoted
 
-# Raise it with every change after which the same snapshots give other rows: a file that was folded
-# otherwise is then made anew, and not gone on with.
+# Increment it with every change after which the same snapshots give other rows: a file of another
+# build version is rebuilt instead of extended.
 BUILD_VERSION = 1
 
 
 def applied_snapshots(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """The snapshots of each integration of which the file tells already."""
+    """Return the ids of the snapshots in the file, by integration."""
     query = f'SELECT integration, list(snapshot_id) FROM "{SNAPSHOTS.name}" GROUP BY ALL'
     return dict(connection.execute(query).fetchall())
 
 
-def fold(
+def apply_snapshots(
     connection: duckdb.DuckDBPyConnection,
-    history: SnapshotStore,
+    store: SnapshotStore,
     snapshots: Mapping[str, Sequence[str]],
 ) -> None:
-    """Add the snapshots that the file lacks.
+    """Add the snapshots that are missing in the file.
 
     Args:
-        connection: to a file with all tables, empty or with some of the snapshots.
-        history: where the snapshots are.
-        snapshots: by integration the ids, oldest first; none that the file holds is missing.
+        connection: a connection to a file with all tables, empty or with some of the snapshots.
+        store: the store that holds the snapshots.
+        snapshots: ids by integration, oldest first, including all that the file has.
 
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
     """
-    already = applied_snapshots(connection)
+    applied = applied_snapshots(connection)
     for name, ids in snapshots.items():
-        known = {*already.get(name, ())}
-        new = [each for each in ids if each not in known]
+        known = {*applied.get(name, ())}
+        new = [snapshot_id for snapshot_id in ids if snapshot_id not in known]
         for table in (CHANGES, SNAPSHOTS):
-            _insert_parts(connection, history, table, name, new)
-    _replace_latest(connection, history, {name: ids[-1] for name, ids in snapshots.items()})
+            _insert(connection, store, table, name, new)
+    _replace_latest(connection, store, {name: ids[-1] for name, ids in snapshots.items()})
 
 
 def _replace_latest(
-    connection: duckdb.DuckDBPyConnection, history: SnapshotStore, latest: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection, store: SnapshotStore, latest: Mapping[str, str]
 ) -> None:
-    """Let the tables of the latest snapshots hold these, where the file has others or none."""
+    """Fill the inventory tables from the latest snapshots, where the file has another one."""
     query = f'SELECT integration, last_snapshot_id FROM "{INTEGRATIONS.name}"'
-    shown = dict(connection.execute(query).fetchall())
-    moved = {name: each for name, each in latest.items() if shown.get(name) != each}
-    replaced = moved.keys() & shown.keys()
+    current = dict(connection.execute(query).fetchall())
+    outdated = {name: each_id for name, each_id in latest.items() if current.get(name) != each_id}
+    replaced = outdated.keys() & current.keys()
     if replaced:
-        _remove(connection, replaced)
-    for name, snapshot_id in moved.items():
+        _delete(connection, replaced)
+    for name, snapshot_id in outdated.items():
         for table in (*INVENTORY_TABLES, COMPLETENESS):
-            _insert_parts(connection, history, table, name, [snapshot_id])
-    manifests = [history.manifest(name, snapshot_id) for name, snapshot_id in moved.items()]
+            _insert(connection, store, table, name, [snapshot_id])
+    manifests = [store.manifest(name, snapshot_id) for name, snapshot_id in outdated.items()]
     for table, rows in (
         (INTEGRATIONS, integrations_table(manifests)),
         (THRESHOLDS, thresholds_table(manifests)),
@@ -74,26 +73,27 @@ def _replace_latest(
         connection.unregister("new_rows")
 
 
-def _remove(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) -> None:
+def _delete(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) -> None:
+    """Delete the latest snapshots of integrations."""
     names = ", ".join(map(quoted, integrations))
     for table in (*INVENTORY_TABLES, COMPLETENESS, INTEGRATIONS, THRESHOLDS):
         connection.execute(f"DELETE FROM {table.qualified_name} WHERE integration IN ({names})")
-    # Before anything is inserted, so that it takes the room of what was deleted.
+    # Frees the space of the deleted rows before new rows are inserted.
     connection.execute("CHECKPOINT")
 
 
-def _insert_parts(
+def _insert(
     connection: duckdb.DuckDBPyConnection,
-    history: SnapshotStore,
+    store: SnapshotStore,
     table: Table,
     integration: str,
     snapshot_ids: Sequence[str],
 ) -> None:
-    """Fill a table with snapshots of an integration, whose name only the folder tells."""
+    """Insert the rows of a table from snapshots of an integration, which only the path names."""
     if not snapshot_ids:
         return
-    parts = history.parts(table.name, integration, snapshot_ids)
-    # A later version that was tried may have written more columns.
+    parts = store.parts(table.name, integration, snapshot_ids)
+    # A later version may have written more columns.
     known = ", ".join(quoted(column.name) for column in table.published_columns)
     try:
         connection.execute(
@@ -102,18 +102,12 @@ def _insert_parts(
             f"FROM {parquet(parts)}"
         )
     except duckdb.Error:
-        # DuckDB does not always name the file, and fails for want of room or memory too.
-        for each in snapshot_ids:
-            if not history.is_whole(table.name, integration, each):
-                raise _damaged(history, table, integration, each) from None
+        # DuckDB does not always name the file, and may also have run out of space or memory.
+        for snapshot_id, part in zip(snapshot_ids, parts, strict=True):
+            if not store.checksum_matches(table.name, integration, snapshot_id):
+                raise InventoryError(
+                    f"{part}: missing or damaged. If a run was in progress, try again; otherwise "
+                    f"restore it from a backup, or give this snapshot up: "
+                    f"{store.removal_hint(integration, snapshot_id)}, and rebuild"
+                ) from None
         raise
-
-
-def _damaged(
-    history: SnapshotStore, table: Table, integration: str, snapshot_id: str
-) -> InventoryError:
-    return InventoryError(
-        f"{history.part(table.name, integration, snapshot_id)}: is missing or damaged. If a run "
-        "was under way, try again; else restore it from a backup, or "
-        f"{history.removal_hint(integration, snapshot_id)} to give that snapshot up, and rebuild"
-    )

@@ -45,7 +45,7 @@ def list_manifests(integration: str | None) -> list[Manifest]:
     past = history()
     known = past.snapshots()
     if not known:
-        raise InventoryError(f"{past.place}: no inventory has been published here yet")
+        raise InventoryError(f"{past.location}: no inventory has been published here yet")
     if integration and integration not in known:
         raise unpublished(integration, known)
     return past.manifests(integration or EVERY)

@@ -1,8 +1,8 @@
-"""Reads the published file, without ever writing to it."""
+"""Open the published file for reading."""
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -12,10 +12,10 @@ from pipelines.sql import MEMORY, quoted
 
 
 def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
-    """A read-only connection to the published file, for queries, Arrow tables and pandas frames.
+    """Open the published file read-only, for queries, Arrow tables and pandas frames.
 
-    It blocks no run, and keeps the inventory that it opened: close it and open another to see a
-    newer one. Times are in UTC.
+    The connection blocks no run. It keeps the inventory that it opened: open another one to see a
+    newer inventory. Times are in UTC.
 
         from pipelines import open_inventory
 
@@ -27,7 +27,7 @@ def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
         path: the file, `inventory.duckdb` in the data directory.
 
     Raises:
-        InventoryError: nothing has been published there, or the file is damaged.
+        InventoryError: the file does not exist or is damaged.
     """
     if not Path(path).exists():
         raise InventoryError(f"{path}: no inventory has been published here yet")
@@ -35,51 +35,43 @@ def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
         raise InventoryError(
-            f"{path}: cannot be opened; `jumpcloud-inventory rebuild` makes it anew: {error}"
+            f"{path}: cannot be opened: {error}. Run `jumpcloud-inventory rebuild`"
         ) from None
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
 
-@contextmanager
-def spilling(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection that spills to a directory of its own, which goes afterwards.
+def open_bounded(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open the published file with a bounded memory, beyond which DuckDB spills to disk.
 
     Raises:
-        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
+        InventoryError: the file cannot be opened, or a query failed.
     """
+    return _open_spilling(path, f"SET memory_limit = '{MEMORY}'")
+
+
+def open_sandboxed(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open the published file for untrusted queries, which can neither read nor write other files.
+
+    Raises:
+        InventoryError: the file cannot be opened, or a query failed.
+    """
+    # Python variables of this program must not be readable as tables.
+    return _open_spilling(
+        path,
+        "SET python_enable_replacements = false; SET enable_external_access = false; "
+        "SET lock_configuration = true",
+    )
+
+
+@contextmanager
+def _open_spilling(path: Path, settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with (
         tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
         open_inventory(path) as connection,
     ):
-        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        connection.execute(f"SET temp_directory = {quoted(spill)}; {settings}")
         try:
             yield connection
         except duckdb.Error as error:
             raise InventoryError(str(error)) from None
-
-
-@contextmanager
-def bounded(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection whose memory is bounded: what it takes beyond is spilled.
-
-    Raises:
-        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
-    """
-    with spilling(path) as connection:
-        connection.execute(f"SET memory_limit = '{MEMORY}'")
-        yield connection
-
-
-@contextmanager
-def locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection for queries of others: it reads no other file, and writes none.
-
-    Raises:
-        InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
-    """
-    with spilling(path) as connection:
-        # Variables of this program are no tables.
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute("SET enable_external_access = false; SET lock_configuration = true")
-        yield connection

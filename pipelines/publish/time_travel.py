@@ -1,7 +1,6 @@
-"""Finds past snapshots, and makes the file anew as it was published with one of them."""
+"""Rebuild the published file as of a past snapshot."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 
@@ -10,42 +9,40 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 
 
-def build_file_at(history: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
-    """Make the file as it was when the snapshot was published; the latest snapshots in it.
+def build_file_at(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
+    """Build the file as it was when a snapshot was published.
 
-    Of another integration it holds what was published by then. Where retention has removed the
-    tables of that snapshot, the one nearest in time takes its place.
+    Other integrations appear as they were published at that time. If retention has removed the
+    tables of such a snapshot, the nearest in time that has its tables is used.
 
     Args:
-        history: where the snapshots are.
-        snapshot: one that has its tables.
+        store: the store that holds the snapshots.
+        snapshot: a snapshot that has its tables.
         path: the new file.
 
+    Returns:
+        The latest snapshot of each integration in the file.
+
     Raises:
-        InventoryError: files of the history are missing or damaged.
+        InventoryError: files of a snapshot are missing or damaged.
     """
-    past: dict[str, list[str]] = {}
+    snapshots: dict[str, list[str]] = {}
     latest = []
-    for name, group in groupby(history.manifests(), key=lambda each: each.integration.name):
+    for name, group in groupby(store.manifests(), key=lambda manifest: manifest.integration.name):
         own = list(group)
-        last = _latest_published(snapshot, own)
+        last = snapshot if name == snapshot.integration.name else _latest_at(snapshot, own)
         if last:
-            past[name] = [each.snapshot_id for each in own[: own.index(last) + 1]]
+            snapshots[name] = [manifest.snapshot_id for manifest in own[: own.index(last) + 1]]
             latest.append(last)
-    build_duckdb_file(history, path, past)
+    build_duckdb_file(store, path, snapshots)
     return latest
 
 
-def _latest_published(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
-    """Which of an integration's snapshots was the latest when that snapshot was published."""
-    if own[0].integration.name == snapshot.integration.name:
-        return snapshot
-    moment = snapshot.pull.finished_at
-    published = [each for each in own if each.pull.finished_at <= moment]
+def _latest_at(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
+    """Return an integration's latest snapshot when another integration published its own."""
+    time = snapshot.pull.finished_at
+    published = [manifest for manifest in own if manifest.pull.finished_at <= time]
     if not published or published[-1].has_tables:
         return published[-1] if published else None
-
-    def distance(each: Manifest) -> timedelta:
-        return abs(each.pull.finished_at - moment)
-
-    return min((each for each in own if each.has_tables), key=distance)
+    with_tables = [manifest for manifest in own if manifest.has_tables]
+    return min(with_tables, key=lambda manifest: abs(manifest.pull.finished_at - time))

@@ -1,13 +1,14 @@
-"""Objects below an address in S3, Google Cloud Storage or Azure, and writes that only one wins.
+"""Objects below a URL in S3, Google Cloud Storage or Azure, with conditional writes.
 
-obstore, because its one package writes on a condition in all three: no rename and no lock is
-needed. Credentials are those of the environment, under the names that each cloud's own tools use.
+obstore is used because it supports conditional writes in all three, so that neither renames nor
+locks are needed. Credentials come from the environment variables of each cloud's own tools.
 """
 
 import os
 import re
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,36 +36,36 @@ if TYPE_CHECKING:
 
 _STATUS = re.compile(r"status code: (\d{3}[ \w]*)")
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", re.IGNORECASE)
-# A store that is away for longer fails the run, which is then tried again.
+# After a longer outage the run fails, and is retried.
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
-_REFUSED = "the credentials of the environment are refused"
-_NO_CREDENTIALS = "there are no credentials: docs/object-storage.md names the variables for them"
-# Without credentials the library asks the machine for those of its role.
+_REFUSED = "the credentials of the environment were rejected"
+_NO_CREDENTIALS = "no credentials found; docs/object-storage.md lists their variables"
+# Without credentials, the library requests those of the machine's role.
 _ASKED_FOR_ROLE = re.compile(r"/latest/(api/token|meta-data)|Missing(SecretAccessKey|AccessKeyId)")
-_YES = frozenset({"1", "true", "on", "yes", "y"})
-_CONFLICT = "another machine wrote it meanwhile; run again"
-_Answer = TypeVar("_Answer")
+_TRUE = frozenset({"1", "true", "on", "yes", "y"})
+_CONFLICT = "another machine has written it in the meantime; run again"
+_Result = TypeVar("_Result")
 
 
 class ObjectStoreError(InventoryError):
-    """The object store cannot be reached, or refuses; the message says which."""
+    """The object store cannot be reached, or rejects a request."""
 
 
 class ConflictError(InventoryError):
-    """Another machine wrote the object meanwhile."""
+    """Another machine has written the object since it was read."""
 
 
 @dataclass(frozen=True)
 class Version:
-    """Which content an object has: its ETag, and where the store numbers them, its number."""
+    """The version of an object: its ETag, and its version number where the store has one."""
 
     e_tag: str | None
     number: str | None
 
     @property
     def condition(self) -> "UpdateVersion":
-        """That it is this one, as obstore takes it: what is unknown is left out."""
+        """Return the condition that the object has this version, without unknown values."""
         condition: UpdateVersion = {}
         if self.e_tag is not None:
             condition["e_tag"] = self.e_tag
@@ -74,12 +75,12 @@ class Version:
 
 
 class ObjectStore:
-    """Reads and writes objects by their keys below an address.
+    """Reads and writes objects below a URL, by key.
 
-    Every method raises ObjectStoreError where the store cannot be reached or refuses.
+    Every method raises ObjectStoreError if the store cannot be reached or rejects the request.
 
     Args:
-        url: for example `s3://bucket/prefix`; holds no credentials.
+        url: for example `s3://bucket/prefix`; without credentials.
     """
 
     def __init__(self, url: str) -> None:
@@ -89,45 +90,45 @@ class ObjectStore:
         self._store = self._translate_errors("opened", lambda: from_url(url, retry_config=_RETRIES))
 
     def get(self, key: str) -> tuple[bytes, Version] | None:
-        """An object's content, and which it is; None where there is none."""
+        """Return an object's content and version, or None if it does not exist."""
 
         def read() -> tuple[bytes, Version]:
-            answer = obstore.get(self._store, key)
-            return bytes(answer.bytes()), _version(answer.meta)
+            response = obstore.get(self._store, key)
+            return bytes(response.bytes()), _version(response.meta)
 
-        return self._found(read)
+        return self._none_if_missing(read)
 
     def version(self, key: str) -> Version | None:
-        """Which content an object has; None where there is none."""
-        return self._found(lambda: _version(obstore.head(self._store, key)))
+        """Return an object's version, or None if it does not exist."""
+        return self._none_if_missing(lambda: _version(obstore.head(self._store, key)))
 
     def download(self, key: str, path: Path) -> Version | None:
-        """Write an object's content to a file, piece by piece; None where there is none."""
+        """Stream an object to a file. Return its version, or None if it does not exist."""
 
         def read() -> Version:
-            answer = obstore.get(self._store, key)
+            response = obstore.get(self._store, key)
             with path.open("wb") as file:
-                for piece in answer.stream():
-                    file.write(piece)
+                for chunk in response.stream():
+                    file.write(chunk)
             flush(path)
-            return _version(answer.meta)
+            return _version(response.meta)
 
-        return self._found(read)
+        return self._none_if_missing(read)
 
     def put(self, key: str, content: bytes | Path) -> None:
-        """Write an object, over what was there."""
+        """Write an object, or replace it."""
         self._translate_errors("written", lambda: obstore.put(self._store, key, content))
 
     def put_if(self, key: str, content: bytes | Path, before: Version | None) -> Version:
-        """Write an object only if it is still what it was; which it is now.
+        """Write an object if its version has not changed. Return the new version.
 
         Args:
-            key: the object.
-            content: held in memory whole, since it goes out as one request: 5 GB at most in S3.
-            before: what it was; None where there was none.
+            key: key of the object.
+            content: bytes, or a file. It is sent in one request from memory: at most 5 GB in S3.
+            before: expected version; None if the object must not exist.
 
         Raises:
-            ConflictError: it is another one by now.
+            ConflictError: the object has another version.
         """
         mode: UpdateVersion | Literal["create"] = before.condition if before else "create"
         try:
@@ -138,113 +139,106 @@ class ObjectStore:
                 ),
             )
         except ConflictError:
-            return self._version_if_ours(key, content)
-
-    def _version_if_ours(self, key: str, content: bytes | Path) -> Version:
-        """Which it is, where our own write came through and only its answer was lost."""
-        now = self.get(key)
-        ours = content.read_bytes() if isinstance(content, Path) else content
-        if now is None or now[0] != ours:
-            raise ConflictError(f"{self.url}/{key}: {_CONFLICT}")
-        return now[1]
+            # The request may be a retry of our own write, after its response was lost.
+            current = self.get(key)
+            ours = content.read_bytes() if isinstance(content, Path) else content
+            if current is None or current[0] != ours:
+                raise ConflictError(f"{self.url}/{key}: {_CONFLICT}") from None
+            return current[1]
 
     def names(self, folder: str) -> list[str]:
-        """The names of what is in a folder: of objects, and of folders."""
+        """Return the names of the objects and folders in a folder."""
         found = self._translate_errors(
             "listed", lambda: obstore.list_with_delimiter(self._store, folder)
         )
-        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        paths = [*found["common_prefixes"], *(meta["path"] for meta in found["objects"])]
         return [path.rpartition("/")[2] for path in paths]
 
     def objects(self, folder: str) -> list[tuple[str, datetime]]:
-        """The keys of all objects below a folder, and when each was written."""
+        """Return key and time of writing of all objects below a folder."""
         found = self._translate_errors("listed", lambda: list(obstore.list(self._store, folder)))
-        return [(each["path"], each["last_modified"]) for some in found for each in some]
+        return [(meta["path"], meta["last_modified"]) for page in found for meta in page]
 
     def delete(self, keys: list[str]) -> None:
-        """Remove objects; one that is gone already is no error."""
+        """Remove objects. Missing objects are ignored."""
 
-        def removed(which: str | list[str]) -> bool:
-            obstore.delete(self._store, which)
+        def remove(target: str | list[str]) -> bool:
+            obstore.delete(self._store, target)
             return True
 
-        if not self._found(lambda: removed(keys), "written"):
-            # To S3 alone it is none; elsewhere the first that is gone ends the request.
+        if not self._none_if_missing(lambda: remove(keys), "written"):
+            # Except in S3, the first missing object ends the request.
             for key in keys:
-                self._found(partial(removed, key), "written")
+                self._none_if_missing(partial(remove, key), "written")
 
     def check_conditions(self, folder: str) -> None:
-        """Try whether the store keeps what `put_if` promises: not every imitation of S3 does.
+        """Check that the store supports conditional writes; some S3 imitations ignore conditions.
 
         Raises:
-            ObjectStoreError: it does not.
+            ObjectStoreError: the store ignores conditions.
         """
         key = f"{folder}/.probe-{uuid.uuid4()}"
         try:
             first = self.put_if(key, b"1", None)
             self.put_if(key, b"2", first)
-            refused = [self._is_refused(key, before) for before in (None, first)]
+            for before in (None, first):
+                with suppress(ConflictError):
+                    self.put_if(key, b"3", before)
+                    raise ObjectStoreError(
+                        f"{self.url}: this store ignores the condition of a write, so that two "
+                        "machines could overwrite each other's inventory. Use a store that "
+                        "supports If-Match and If-None-Match"
+                    )
         finally:
             self.delete([key])
-        if not all(refused):
-            raise ObjectStoreError(
-                f"{self.url}: this store takes a write whose condition does not hold, so that two "
-                "machines could publish over each other; use one that keeps If-Match and "
-                "If-None-Match"
-            )
 
-    def _is_refused(self, key: str, before: Version | None) -> bool:
-        try:
-            self.put_if(key, b"3", before)
-        except ConflictError:
-            return True
-        return False
+    def _none_if_missing(
+        self, request: Callable[[], _Result], done: str = "read"
+    ) -> _Result | None:
+        """Return the result of a request, or None if the object does not exist."""
 
-    def _found(self, read: Callable[[], _Answer], done: str = "read") -> _Answer | None:
-        """What is read; None where there is no such object."""
-
-        def look() -> _Answer | None:
+        def send() -> _Result | None:
             try:
-                return read()
+                return request()
             except FileNotFoundError as error:
-                # Nothing is there, unless it is the whole bucket that is not.
+                # A missing local file or a missing bucket is an error.
                 if error.filename or _NO_BUCKET.search(str(error)):
                     raise
             return None
 
-        return self._translate_errors(done, look)
+        return self._translate_errors(done, send)
 
-    def _translate_errors(self, done: str, work: Callable[[], _Answer]) -> _Answer:
-        """What obstore answers; its errors in words.
+    def _translate_errors(self, done: str, request: Callable[[], _Result]) -> _Result:
+        """Return the result of a request. Translate obstore's errors to ours.
 
-        Not a context manager: the library's error would travel along as the context, and may hold
-        an address with a signature.
+        This is not a context manager: obstore's error would become the context of ours, and may
+        contain a signed URL.
         """
         try:
-            return work()
+            return request()
         except (AlreadyExistsError, PreconditionError):
             failure: InventoryError = ConflictError(f"{self.url}: {_CONFLICT}")
         except (BaseError, OSError) as error:
             if isinstance(error, OSError) and error.errno:
-                raise  # a file of this machine
+                raise  # an error of a local file
             failure = ObjectStoreError(f"{self.url}: cannot be {done} ({_reason(error)})")
         raise failure
 
 
 def _check_endpoint() -> None:
-    """Refuse what the library ends the whole program at."""
+    """Reject endpoint URLs that make the library abort the process."""
     for name in _ENDPOINTS:
         parts = urlsplit(os.environ.get(name) or "https://none")
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ObjectStoreError(f"{name} is no address; it is https://host, or http://host:port")
-        if parts.scheme == "http" and os.environ.get("AWS_ALLOW_HTTP", "").lower() not in _YES:
+            raise ObjectStoreError(f"{name} is not a URL; use https://host or http://host:port")
+        if parts.scheme == "http" and os.environ.get("AWS_ALLOW_HTTP", "").lower() not in _TRUE:
             raise ObjectStoreError(
-                f"{name} is an address without TLS: use https://, or set AWS_ALLOW_HTTP=true"
+                f"{name} is a URL without TLS: use https://, or set AWS_ALLOW_HTTP=true"
             )
 
 
-def _version(of: "ObjectMeta | PutResult") -> Version:
-    return Version(of["e_tag"], of["version"])
+def _version(meta: "ObjectMeta | PutResult") -> Version:
+    return Version(meta["e_tag"], meta["version"])
 
 
 def _reason(error: BaseException) -> str:
@@ -253,11 +247,11 @@ def _reason(error: BaseException) -> str:
     if _ASKED_FOR_ROLE.search(str(error)):
         return _NO_CREDENTIALS
     status = _STATUS.search(str(error))
-    is_refusal = status and status[1].startswith(("401", "403"))
-    if is_refusal or isinstance(error, PermissionDeniedError | UnauthenticatedError):
+    is_rejected = status and status[1].startswith(("401", "403"))
+    if is_rejected or isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return _REFUSED
     if status:
         return status[1].strip()
     if isinstance(error, GenericError):
-        return "it does not answer; is its address right, and are there credentials?"
+        return "no response; check its URL and credentials"
     return type(error).__name__

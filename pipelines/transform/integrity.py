@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -10,12 +11,14 @@ from pipelines.schema.tables import TABLES
 from pipelines.sql import in_memory
 
 
-def count_repeated_keys(table: Table, rows: pa.Table) -> int:
+def count_repeated_keys(
+    table: Table, rows: pa.Table, outer: duckdb.DuckDBPyConnection | None = None
+) -> int:
     """Keys that more than one row has."""
     key = ", ".join(table.full_key)
     query = f"SELECT count(*) FROM (SELECT {key} FROM rows GROUP BY ALL HAVING count(*) > 1)"
     # Of many rows it takes less time and memory than Arrow's groups.
-    with in_memory() as connection:
+    with in_memory(outer) as connection:
         connection.register("rows", rows)
         found = connection.execute(query).fetchone()
         return int(found[0]) if found else 0

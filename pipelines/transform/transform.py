@@ -7,6 +7,7 @@ their number: it works in parallel, spills to disk, and its types are those of t
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import duckdb
 import pyarrow as pa
 from duckdb.func import FunctionNullHandling
 
@@ -38,14 +39,20 @@ class Transform:
     inputs: tuple[str, ...]
     sql: str
 
-    def run(self, integration: str, frames: Mapping[str, pa.Table]) -> pa.Table:
+    def run(
+        self,
+        integration: str,
+        frames: Mapping[str, pa.Table],
+        outer: duckdb.DuckDBPyConnection | None = None,
+    ) -> pa.Table:
         """The table, its rows in the order of its key.
 
         Args:
             integration: name of the integration, the first column.
             frames: the inputs by name.
+            outer: a connection from `in_memory`, to share its memory.
         """
-        with in_memory() as connection:
+        with in_memory(outer) as connection:
             connection.execute(f"CREATE SCHEMA jumpcloud; {_MACROS}")
             connection.create_function(
                 "ipv4_scope", ipv4_scope, null_handling=FunctionNullHandling.SPECIAL

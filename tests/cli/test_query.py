@@ -248,7 +248,7 @@ def test_what_cannot_be_compared_is_said(
     publisher.history.commit(published.without_tables())
     done = ask("diff", published.snapshot_id)
     assert done.exit_code == 1
-    assert "were removed, as keep_snapshots says; the nearest that are kept: " in done.stderr
+    assert "were removed, because of keep_snapshots; the nearest that are kept: " in done.stderr
 
 
 def test_an_integration_is_forgotten_wherever_it_was(
@@ -337,8 +337,8 @@ def test_a_damaged_file_of_the_history_is_named_with_what_can_be_done(
     ):
         done = ask(*command)
         assert done.exit_code == 1
-        assert f"Error: {part}: is missing or damaged." in done.stderr
-        assert f"remove {manifest} to give that snapshot up" in done.stderr
+        assert f"Error: {part}: missing or damaged." in done.stderr
+        assert f"give this snapshot up: remove {manifest}, and rebuild" in done.stderr
         assert publisher.file.read_bytes() == before
     manifest.unlink()
     assert ask("rebuild").exit_code == 0

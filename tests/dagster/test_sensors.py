@@ -279,10 +279,7 @@ def pulled(pull: Callable[..., Pulled]) -> Pulled:
 
 
 def publish_now(publisher: Publisher, pulled: Pulled, name: str) -> None:
-    now = datetime.now(UTC)
-    object.__setattr__(pulled.pull, "started_at", now - timedelta(minutes=1))
-    object.__setattr__(pulled.pull, "finished_at", now)
-    publisher.publish(pulled, name)
+    publisher.publish(pulled.moved_to(datetime.now(UTC) - timedelta(minutes=1)), name)
 
 
 def test_late_is_two_ticks_without_success() -> None:

@@ -1,4 +1,4 @@
-"""Edits that a person might do to an organization, named and drawn at random."""
+"""Named random edits of an organization, as a person might make them."""
 
 from collections.abc import Iterable
 
@@ -9,22 +9,22 @@ from pipelines.simulator.data.records import Attributes
 
 
 class Editor:
-    """Does one named edit to an organization; draws say to which of its things."""
+    """Makes one named edit of an organization; two drawn numbers choose the objects."""
 
     def __init__(self, organization: Organization) -> None:
         self._org = organization
 
     def edit(self, name: str, draws: tuple[int, int]) -> None:
-        """Do it, unless there is nothing that it could be done to."""
+        """Make the edit, unless there is nothing to edit."""
         self._first, self._second = draws
         getattr(self, name)()
 
-    def _pick(self, things: Iterable[str], draw: int) -> str | None:
-        things = sorted(things)
-        return things[draw % len(things)] if things else None
+    def _pick(self, ids: Iterable[str], draw: int) -> str | None:
+        ids = sorted(ids)
+        return ids[draw % len(ids)] if ids else None
 
-    def _update(self, things: Iterable[str], **fields: object) -> None:
-        if record_id := self._pick(things, self._first):
+    def _update(self, ids: Iterable[str], **fields: object) -> None:
+        if record_id := self._pick(ids, self._first):
             self._org.update(record_id, **fields)
 
     def add_system(self) -> None:
@@ -72,7 +72,7 @@ class Editor:
         self._toggle(self._org.user_group_members, self._org.users)
 
     def _toggle(self, groups: Iterable[str], members: Iterable[str]) -> None:
-        """Put a member into a group, or take it out."""
+        """Add a member to a group, or remove it."""
         group, member = self._pick(groups, self._first), self._pick(members, self._second)
         if group and member:
             if member in self._org._group_members(group):
@@ -165,8 +165,8 @@ class Editor:
 
 EDITS = sorted(
     name
-    for name, each in vars(Editor).items()
-    if callable(each) and not name.startswith("_") and name != "edit"
+    for name, method in vars(Editor).items()
+    if callable(method) and not name.startswith("_") and name != "edit"
 )
 DRAWS = st.integers(0, 999)
 SCRIPTS = st.lists(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,9 +21,9 @@ from pipelines.simulator import Server
 
 FIRST_DAY = datetime(2024, 1, 30, 8, tzinfo=UTC)
 BASE_TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
-# The columns of an EXCLUDE come in any order.
-VIEW_WORDS = r"""
-SELECT schema_name, view_name, list_sort(regexp_extract_all(sql, '\w+|[^\w\s]'))::TEXT AS words
+# Sorted: DuckDB stores the columns of an EXCLUDE in any order.
+VIEW_TOKENS = r"""
+SELECT schema_name, view_name, list_sort(regexp_extract_all(sql, '\w+|[^\w\s]'))::TEXT AS tokens
 FROM duckdb_views() WHERE NOT internal ORDER BY ALL
 """
 MACROS = """
@@ -35,26 +35,30 @@ Rows = list[dict[str, object]]
 
 @dataclass
 class Pulled:
-    """A pull of a simulated organization, and the tables made of it."""
+    """A pull of a simulated organization, and the tables transformed from it."""
 
     server: Server
     pull: Pull
     tables: dict[str, pa.Table]
 
     def rows(self, table: str) -> Rows:
-        """The rows of a table as the simulator's truth has them."""
+        """Return the rows of a table in the form of the simulator's oracle."""
         return as_truth(self.tables[table].to_pylist())
+
+    def moved_to(self, started_at: datetime) -> "Pulled":
+        """Return the same tables as a pull that started at another time and took a minute."""
+        finished_at = started_at + timedelta(minutes=1)
+        pull = replace(self.pull, started_at=started_at, finished_at=finished_at)
+        return replace(self, pull=pull)
 
 
 def on_day(number: int, pulled: Pulled) -> Pulled:
-    """As if it had been pulled that many days after `FIRST_DAY`."""
-    object.__setattr__(pulled.pull, "started_at", FIRST_DAY + timedelta(days=number))
-    object.__setattr__(pulled.pull, "finished_at", FIRST_DAY + timedelta(days=number, minutes=1))
-    return pulled
+    """Return the same tables as a pull that many days after `FIRST_DAY`."""
+    return pulled.moved_to(FIRST_DAY + timedelta(days=number))
 
 
 def as_truth(rows: Rows) -> Rows:
-    """Rows without what the simulator cannot know; JSON parsed."""
+    """Return rows without the columns that the simulator cannot know, and with parsed JSON."""
     unknown = {"integration", "first_seen_at", "last_seen_at"}
     rows = [{name: row[name] for name in row if name not in unknown} for row in rows]
     for row in rows:
@@ -71,12 +75,12 @@ class Publisher:
 
     @property
     def history(self) -> SnapshotStore:
-        """The history below the folder."""
+        """Return the snapshot store below the folder."""
         return SnapshotStore(self.home / "history")
 
     @property
     def file(self) -> Path:
-        """The published file."""
+        """Return the path of the published file."""
         return self.home / "inventory.duckdb"
 
     def publish(
@@ -86,34 +90,29 @@ class Publisher:
         volatile_columns: Collection[str] = VOLATILE_COLUMNS,
         thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ) -> Manifest:
-        """Commit a snapshot and build the file."""
+        """Commit a snapshot and update the file."""
         facts = IntegrationFacts(
             name=name, type="jumpcloud", scope="cloud", description="", region="us", enabled=True
         )
         tables = {t.name: _renamed(pulled.tables[t.name], name) for t in INVENTORY_TABLES}
-        pull_facts = PullFacts.model_validate(
-            pulled.pull.facts().to_pylist()[0]
-            | {
-                "organization_id": None,
-                "organization_name": None,
-            }
-        )
-        given = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
+        organization = {"organization_id": None, "organization_name": None}
+        pull_facts = PullFacts.model_validate(pulled.pull.facts().to_pylist()[0] | organization)
+        pulled_tables = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
         manifest = commit_snapshot(
-            self.history, facts, given, "run-1", volatile_columns, thresholds
+            self.history, facts, pulled_tables, "run-1", volatile_columns, thresholds
         )
         update_duckdb_file(self.history, self.file)
         return manifest
 
     def rows(self, query: str) -> Rows:
-        """The answer of the published file."""
+        """Return the result of a query on the published file."""
         with duckdb.connect(self.file, read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             rows: Rows = connection.sql(query).to_arrow_table().to_pylist()
             return rows
 
     def table(self, name: str) -> Rows:
-        """A table or view as the simulator's truth has it."""
+        """Return a table or view in the form of the simulator's oracle."""
         order = ", ".join(TABLES[name].key) if name in TABLES else "ALL"
         return as_truth(self.rows(f"FROM {name} ORDER BY {order}"))
 
@@ -123,19 +122,19 @@ def _renamed(table: pa.Table, integration: str) -> pa.Table:
 
 
 def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Everything that the file holds: tables of all schemas, and the SQL of views and macros.
+    """Return the rows of all tables of a file, and the SQL of its views and macros.
 
-    Of equal tables, equal views and macros give equal answers: none is asked here.
+    Views and macros are not queried: on equal tables, equal SQL gives equal rows.
     """
     with duckdb.connect(file, read_only=True) as connection:
         found = connection.sql(BASE_TABLES).fetchall()
         names = [name if schema == "main" else f"{schema}.{name}" for schema, name in found]
-        held = {name: f"FROM {name} ORDER BY ALL" for name in names}
-        held |= {"views": VIEW_WORDS, "macros": MACROS}
-        return {name: connection.sql(query).fetchall() for name, query in held.items()}
+        queries = {name: f"FROM {name} ORDER BY ALL" for name in names}
+        queries |= {"views": VIEW_TOKENS, "macros": MACROS}
+        return {name: connection.sql(query).fetchall() for name, query in queries.items()}
 
 
 def published_content(folder: Path) -> dict[str, bytes]:
-    """What is published: the file and the history."""
+    """Return the bytes of the published file and of all files of the history, by path."""
     files = [folder / "inventory.duckdb", *sorted((folder / "history").rglob("*.*"))]
     return {str(path): path.read_bytes() for path in files if path.is_file()}

@@ -1,4 +1,4 @@
-"""An S3 server on loopback, moto's, whose requests a test may look at, refuse or spoil."""
+"""A moto S3 server on loopback. A test can inspect, reject or disturb its requests."""
 
 import logging
 import threading
@@ -24,27 +24,27 @@ CONDITIONS = ("HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH")
 
 @dataclass(frozen=True)
 class S3Request:
-    """A request: its method, and the path below the bucket."""
+    """The method and the path below the bucket of a request."""
 
     method: str
     path: str
 
     @property
     def is_write(self) -> bool:
-        """Whether it changes an object."""
+        """Return True if the request changes an object."""
         return self.method in {"PUT", "POST", "DELETE"}
 
 
 @dataclass
 class S3Server:
-    """What clients are told, and what the test may change in it.
+    """The state of the server, and its faults.
 
     Attributes:
-        address: of the server.
-        requests: all that came, in order.
-        is_refused: whether a request is answered 403, and not served.
-        loses_answer: whether a request is served, and answered 502.
-        has_conditions: whether `If-Match` and `If-None-Match` are heeded.
+        address: URL of the server.
+        requests: all requests, in order.
+        is_refused: returns True for a request that is rejected with status 403.
+        loses_answer: returns True for a request that is executed but answered with status 502.
+        has_conditions: False to ignore `If-Match` and `If-None-Match`.
     """
 
     address: str = ""
@@ -55,7 +55,7 @@ class S3Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs to reach it."""
+        """Return the environment variables for a client of this server."""
         return {
             "AWS_ENDPOINT_URL": self.address,
             "AWS_ACCESS_KEY_ID": "test-access-key",
@@ -80,13 +80,13 @@ class S3Server:
             list(moto(environ, lambda *_: lambda _: None))
             start("502 Bad Gateway", [("Content-Length", "0")])
             return []
-        answer: Iterable[bytes] = moto(environ, start)
-        return answer
+        response: Iterable[bytes] = moto(environ, start)
+        return response
 
 
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
-    """A server with an empty bucket, until the end of the block."""
+    """Serve an empty bucket until the end of the block."""
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     moto = DomainDispatcherApplication(create_backend_app)
     server = S3Server()

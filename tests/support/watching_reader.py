@@ -1,9 +1,9 @@
-"""A reader as an analyst's: watches the published file and tells whether its answers agree.
+"""Query the published file like an analyst, and check that the results are consistent.
 
-Arguments: `stay` to hold one connection open or `anew` to open one each time (a process of its own
-for each, because DuckDB gives a process that has the file open the same file again); the file; the
-folder of the history. It writes the id of each snapshot that it sees, one a line, and after a line
-on its input the counts of what it saw, as JSON.
+Arguments: `stay` to keep one connection, or `reopen` to open one per answer; the file; the folder
+of the history. Each mode runs in its own process, because DuckDB reuses a file that the process
+has open. The script prints the id of each snapshot that it sees, one per line. After a line on its
+input it prints its counts as JSON.
 """
 
 import hashlib
@@ -32,29 +32,29 @@ JOIN snapshots s ON s.snapshot_id = i.last_snapshot_id
 
 @dataclass
 class Seen:
-    """What the reader saw.
+    """The counts of a reader.
 
     Attributes:
-        openings: connections opened; one that fails ends the reader.
-        answers: sets of queries on one connection, compared with each other.
-        mixed: those that did not all tell of one snapshot.
-        changed_under_a_connection: times that one told something else than at first.
-        manifests: committed snapshots whose files were compared with their digests.
-        broken: those of which a file was missing or another.
-        snapshots: ids seen, in order.
+        openings: number of connections; one that fails ends the reader.
+        answers: number of answers; each is several queries on one connection.
+        mixed: answers that mixed several snapshots.
+        changed_answers: number of answers of one connection that differ from its first.
+        manifests: number of manifests that were compared with the files that they name.
+        broken: files that were missing or had another digest.
+        snapshots: ids of the snapshots seen, in order.
     """
 
     openings: int = 0
     answers: int = 0
     mixed: list[str] = field(default_factory=list)
-    changed_under_a_connection: int = 0
+    changed_answers: int = 0
     manifests: int = 0
     broken: list[str] = field(default_factory=list)
     snapshots: list[str] = field(default_factory=list)
 
 
 class Reader:
-    """Reads until it is told to stop."""
+    """Reads until it is stopped."""
 
     def __init__(self, file: Path, history: Path) -> None:
         self._file = file
@@ -63,30 +63,30 @@ class Reader:
         self.seen = Seen()
 
     def stay(self, stop: threading.Event) -> None:
-        """Ask one connection again and again."""
-        with self._opened() as connection:
+        """Query one connection repeatedly."""
+        with self._open() as connection:
             first = self._answer(connection)
-            self._tell(first)
-            # An answer that is read to its end only when everything else is over.
+            self._report(first)
+            # A result that is fetched completely only at the end.
             unread = connection.cursor().execute("FROM system_users ORDER BY ALL")
             rows = [unread.fetchone()]
-            whole = connection.cursor().execute("FROM system_users ORDER BY ALL").fetchall()
+            all_rows = connection.cursor().execute("FROM system_users ORDER BY ALL").fetchall()
             while not stop.is_set():
-                self.seen.changed_under_a_connection += self._answer(connection) != first
-            self.seen.changed_under_a_connection += [*rows, *unread.fetchall()] != whole
+                self.seen.changed_answers += self._answer(connection) != first
+            self.seen.changed_answers += [*rows, *unread.fetchall()] != all_rows
 
-    def anew(self, stop: threading.Event) -> None:
+    def reopen(self, stop: threading.Event) -> None:
         """Open a connection for each answer."""
         while not stop.is_set():
             self._check_history()
-            with self._opened() as connection:
-                self._tell(self._answer(connection))
+            with self._open() as connection:
+                self._report(self._answer(connection))
 
-    def _opened(self) -> duckdb.DuckDBPyConnection:
+    def _open(self) -> duckdb.DuckDBPyConnection:
         self.seen.openings += 1
         return duckdb.connect(self._file, read_only=True)
 
-    def _tell(self, answer: tuple[object, ...]) -> None:
+    def _report(self, answer: tuple[object, ...]) -> None:
         snapshot_id = str(answer[0])
         if snapshot_id not in self.seen.snapshots:
             self.seen.snapshots.append(snapshot_id)
@@ -94,28 +94,28 @@ class Reader:
             sys.stdout.flush()
 
     def _answer(self, connection: duckdb.DuckDBPyConnection) -> tuple[object, ...]:
-        """Several queries, one after the other; all must tell of the same snapshot."""
+        """Run several queries in sequence, and check that all see the same snapshot."""
         (snapshot_id, rows, started_at, systems) = connection.execute(LATEST).fetchall()[0]
-        told = json.loads(rows)
+        expected = json.loads(rows)
         counted = {
             table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
             for table in (*ASSETS, *RELATIONSHIPS)
         }
         changes = "SELECT count(*) FROM changes WHERE snapshot_id = ?"
         counted["changes"] = connection.execute(changes, [snapshot_id]).fetchall()[0][0]
-        sights = {
+        last_seen = {
             connection.execute(f"SELECT max(last_seen_at) FROM {table}").fetchall()[0][0]
             for table in ASSETS
         }
         newest = connection.execute("SELECT max(snapshot_id) FROM snapshots").fetchall()[0][0]
         self.seen.answers += 1
-        agree = counted == told and sights == {started_at} and systems == counted["systems"]
+        agree = counted == expected and last_seen == {started_at} and systems == counted["systems"]
         if not agree or newest != snapshot_id:
-            self.seen.mixed.append(f"{snapshot_id}: {counted} {told} {sights} {newest}")
-        return snapshot_id, counted, sights
+            self.seen.mixed.append(f"{snapshot_id}: {counted} {expected} {last_seen} {newest}")
+        return snapshot_id, counted, last_seen
 
     def _check_history(self) -> None:
-        """The files of a snapshot are there, whole, as soon as its manifest is."""
+        """Check that the files of each new manifest exist with the right digest."""
         for path in set(self._history.glob("_manifests/*/*.json")) - self._known:
             self._known.add(path)
             manifest = json.loads(path.read_text())
@@ -128,8 +128,8 @@ class Reader:
 
 
 def _main() -> None:
-    os.nice(10)  # reading all the time must not slow down what is read
-    how, file, history = sys.argv[1:]
+    os.nice(10)  # constant reading must not slow down the writer
+    mode, file, history = sys.argv[1:]
     reader = Reader(Path(file), Path(history))
     stop = threading.Event()
 
@@ -138,7 +138,7 @@ def _main() -> None:
         stop.set()
 
     threading.Thread(target=wait, daemon=True).start()
-    (reader.stay if how == "stay" else reader.anew)(stop)
+    (reader.stay if mode == "stay" else reader.reopen)(stop)
     sys.stdout.write(json.dumps(asdict(reader.seen)) + "\n")
 
 

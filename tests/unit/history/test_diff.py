@@ -1,4 +1,4 @@
-"""The net difference between two snapshots, with names, and never of what was not pulled."""
+"""The net difference between two snapshots, its text, and the choice of snapshots."""
 
 from collections.abc import Callable
 
@@ -6,8 +6,10 @@ import pytest
 
 from assets_defs.cli.diff_text import describe
 from pipelines.errors import InventoryError
-from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
+from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
+from pipelines.schema.tables import CHANGES
 from pipelines.simulator import Organization, Sizes, generate
+from tests.support.manifests import make_manifest
 from tests.support.publisher import Publisher, Pulled, Rows, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -23,7 +25,7 @@ def as_rows(found: SnapshotDiff) -> Rows:
     return rows
 
 
-def test_between_consecutive_snapshots_it_is_what_was_published(
+def test_diff_of_consecutive_snapshots_equals_changes(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
@@ -32,13 +34,13 @@ def test_between_consecutive_snapshots_it_is_what_was_published(
     organization.update(changed, displayName="renamed")
     organization.add_user(username="new.person")
     after = publisher.publish(pull(organization))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     published = publisher.rows("FROM changes ORDER BY ALL")
     assert published
     assert sorted(map(str, as_rows(found))) == sorted(map(str, published))
 
 
-def test_over_several_snapshots_only_the_outcome_counts(
+def test_diff_over_several_snapshots_is_the_net_difference(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     first = publisher.publish(pull(organization))
@@ -47,23 +49,23 @@ def test_over_several_snapshots_only_the_outcome_counts(
     organization.remove_user(visitor)
     stays = organization.add_user(username="stays")
     last = publisher.publish(pull(organization))
-    found = difference(publisher.history, first, last)
+    found = diff_snapshots(publisher.history, first, last)
     assert [(row["asset_id"], row["change"]) for row in as_rows(found)] == [(stays, "added")]
-    back = difference(publisher.history, last, first)
+    back = diff_snapshots(publisher.history, last, first)
     assert [(row["asset_id"], row["change"]) for row in as_rows(back)] == [(stays, "removed")]
 
 
-def test_what_was_not_pulled_is_not_compared(
+def test_table_that_was_not_pulled_is_not_compared(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
     after = publisher.publish(pull(organization, details=False))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     assert as_rows(found) == []
     assert {"systems", "users", "applications", "application_users"} <= {*found.not_compared}
 
 
-def test_an_access_is_told_in_names(
+def test_diff_text_shows_names_of_an_access(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     system_id, user_id = next(iter(organization.systems)), next(iter(organization.users))
@@ -76,7 +78,7 @@ def test_an_access_is_told_in_names(
     )
     organization.update(system_id, displayName="New name")
     after = publisher.publish(pull(organization))
-    found = difference(publisher.history, before, after)
+    found = diff_snapshots(publisher.history, before, after)
     username = organization.users[user_id]["username"]
     lines = list(describe(found))
     assert lines[0] == f"acme: {before.snapshot_id} -> {after.snapshot_id}"
@@ -92,7 +94,7 @@ def test_an_access_is_told_in_names(
     assert names[f"{group_id}/{system_id}"] == "Servers/web-01"
 
 
-def test_a_name_cannot_give_orders_to_the_terminal(
+def test_diff_text_escapes_control_characters(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     before = publisher.publish(pull(organization))
@@ -100,21 +102,21 @@ def test_a_name_cannot_give_orders_to_the_terminal(
     organization.add_user(username=hostile, department="\x9b31m")
     organization.update(next(iter(organization.users)), department=hostile)
     text = list(
-        describe(difference(publisher.history, before, publisher.publish(pull(organization))))
+        describe(diff_snapshots(publisher.history, before, publisher.publish(pull(organization))))
     )
     assert all(line.isprintable() for line in text)
     assert any("\\u001b[2Jzoë\\u000a+ root\\u202e (" in line for line in text)
 
 
-def test_nothing_changed(
+def test_diff_of_equal_snapshots_is_empty(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     only = publisher.publish(pull(organization))
-    lines = list(describe(difference(publisher.history, only, only)))
+    lines = list(describe(diff_snapshots(publisher.history, only, only)))
     assert lines == [f"acme: {only.snapshot_id} -> {only.snapshot_id}", "  no changes"]
 
 
-def test_what_is_compared(
+def test_select_snapshots_returns_pairs(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(organization)
@@ -130,3 +132,28 @@ def test_what_is_compared(
     assert select_snapshots(manifests, ids) == [(second, first)]
     with pytest.raises(InventoryError, match="only snapshots of one integration"):
         select_snapshots(manifests, [first.snapshot_id, other.snapshot_id])
+
+
+@pytest.mark.parametrize(
+    ("table", "row_id", "expected"),
+    [
+        ("systems", "s", {"system_id": "s"}),
+        ("system_group_members", "g/s", {"group_id": "g", "system_id": "s"}),
+        (
+            "system_ipv4_addresses",
+            "s/Ethernet 1/2/10.0.0.1",
+            {"system_id": "s", "interface": "Ethernet 1/2", "address": "10.0.0.1"},
+        ),
+        (
+            "system_ipv4_addresses",
+            "s//10.0.0.1",
+            {"system_id": "s", "interface": "", "address": "10.0.0.1"},
+        ),
+    ],
+)
+def test_row_id_is_split_into_key_columns(
+    table: str, row_id: str, expected: dict[str, str]
+) -> None:
+    one = make_manifest("acme", 0)
+    diff = SnapshotDiff(one, one, CHANGES.arrow_schema.empty_table(), {}, ())
+    assert diff.parse_key(table, row_id) == expected

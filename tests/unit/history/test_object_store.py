@@ -1,4 +1,4 @@
-"""A history in an object store: what counts, who wins, and what a lost machine leaves behind."""
+"""Snapshots in an object store: commits, conflicts, and machines lost at any request."""
 
 import shutil
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.config.settings import KeepSnapshots
 from pipelines.errors import InventoryError
-from pipelines.history import object_store as mirrored_history
+from pipelines.history import object_store
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish.database import update_duckdb_file
 from pipelines.publish.object import PublishedObject
@@ -23,15 +23,15 @@ from tests.support.s3 import S3Request, S3Server
 REQUESTS_BETWEEN = 6
 
 
-def test_machines_in_turn_publish_what_one_alone_would(
+def test_machines_publishing_in_turn_equal_one_machine(
     pull: Callable[..., Pulled], publisher: Publisher, machine: Callable[[str], Machine]
 ) -> None:
     organization = generate(sizes=SMALL)
     one, other, third = map(machine, ["one", "other", "third"])
-    for day, each in enumerate([one, one, other, one, other]):
+    for day, current in enumerate([one, one, other, one, other]):
         pulled = on_day(day, pull(organization))
-        each.publish(pulled)
-        each.publish_object()
+        current.publish(pulled)
+        current.publish_object()
         publisher.publish(pulled)
         organization.remove_system(next(iter(organization.systems)))
         organization.add_user(username=f"person.{day}")
@@ -44,7 +44,7 @@ def test_machines_in_turn_publish_what_one_alone_would(
     assert ids_seen_by(third) == publisher.history.snapshot_ids("acme")
 
 
-def test_any_engine_reads_the_parquet_as_one_dataset(
+def test_objects_are_one_hive_partitioned_dataset(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], fast_tmp_path: Path
 ) -> None:
     one = machine("one")
@@ -59,7 +59,7 @@ def test_any_engine_reads_the_parquet_as_one_dataset(
     assert len(set(rows["snapshot"].to_pylist())) == 2
 
 
-def test_of_two_that_publish_at_once_one_wins_and_the_other_starts_anew(
+def test_concurrent_publication_conflicts_and_can_be_repeated(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -70,7 +70,7 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_starts_anew(
     won = one.publish(on_day(1, pulled))
     with monkeypatch.context() as patched:
         patched.setattr(Machine, "history", late)
-        with pytest.raises(ConflictError, match="another machine wrote it meanwhile; run again"):
+        with pytest.raises(ConflictError, match="another machine has written it in the meantime"):
             other.publish(on_day(2, pulled))
     assert ids_seen_by(other)[-1] == won.snapshot_id
     again = other.publish(on_day(3, pulled))
@@ -78,7 +78,7 @@ def test_of_two_that_publish_at_once_one_wins_and_the_other_starts_anew(
     assert len(ids_seen_by(one)) == 3
 
 
-def test_two_in_the_same_second_take_different_ids(
+def test_id_of_an_unfinished_snapshot_is_not_reused(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
 ) -> None:
     pulled = on_day(0, pull(generate(sizes=SMALL)))
@@ -90,7 +90,7 @@ def test_two_in_the_same_second_take_different_ids(
     assert next_one.publish(pulled).snapshot_id.endswith("-2")
 
 
-def test_who_loses_an_id_does_not_take_its_own_files_for_those_that_count(
+def test_files_of_a_lost_conflict_are_not_used_as_copies(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -103,7 +103,7 @@ def test_who_loses_an_id_does_not_take_its_own_files_for_those_that_count(
     assert late.snapshot_ids("acme")
     one.publish(won)
     with monkeypatch.context() as patched:
-        # It asked before the other machine wrote.
+        # It listed the ids before the other machine wrote.
         patched.setattr(late, "reserved_ids", lambda _: [])
         patched.setattr(Machine, "history", late)
         with pytest.raises(ConflictError):
@@ -113,21 +113,21 @@ def test_who_loses_an_id_does_not_take_its_own_files_for_those_that_count(
     assert len(ids_seen_by(other)) == 3
 
 
-def test_a_machine_lost_at_any_request_harms_nobody(
+def test_machine_lost_at_any_request_leaves_valid_history(
     pull: Callable[..., Pulled],
     machine: Callable[[str], Machine],
     s3: S3Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mirrored_history, "ORPHAN_AGE", mirrored_history.ORPHAN_AGE * -1)
+    monkeypatch.setattr(object_store, "ORPHAN_AGE", object_store.ORPHAN_AGE * -1)
     pulled = pull(generate(sizes=SMALL))
     next_one, lost = machine("next"), machine("lost")
     next_one.publish(on_day(0, pulled))
     points, committed, is_lost = 0, 0, True
     while is_lost:
         known = ids_seen_by(next_one)
-        s3.is_refused = after(s3, len(s3.requests) + REQUESTS_BETWEEN * points)
-        is_lost = is_lost_at_last(lost, on_day(2 * points + 1, pulled))
+        s3.is_refused = is_past(s3, len(s3.requests) + REQUESTS_BETWEEN * points)
+        is_lost = is_lost_while_publishing(lost, on_day(2 * points + 1, pulled))
         s3.is_refused = lambda _: False
         now = ids_seen_by(next_one)
         assert now in (known, [*known, now[-1]])
@@ -137,14 +137,14 @@ def test_a_machine_lost_at_any_request_harms_nobody(
         assert len(ids_seen_by(next_one)) == len(now) + 1
         points += 1
     assert points > 10
-    # Also between the commit and the last request.
+    # Some were lost between the commit and the last request.
     assert 1 < committed < points
     expire_snapshots(next_one.history, "acme", KeepSnapshots())
     assert orphans(next_one) == set()
 
 
-def is_lost_at_last(machine: Machine, pulled: Pulled) -> bool:
-    """Publish; whether the store was out of reach before the end."""
+def is_lost_while_publishing(machine: Machine, pulled: Pulled) -> bool:
+    """Publish. Return True if the store became unreachable before the end."""
     try:
         machine.publish(pulled)
         machine.publish_object()
@@ -153,13 +153,13 @@ def is_lost_at_last(machine: Machine, pulled: Pulled) -> bool:
     return False
 
 
-def after(s3: S3Server, count: int) -> Callable[[S3Request], bool]:
-    """Whether so many requests have come."""
+def is_past(s3: S3Server, count: int) -> Callable[[S3Request], bool]:
+    """Return a function that is True once the server has received more requests."""
     return lambda _: len(s3.requests) > count
 
 
 def orphans(machine: Machine) -> set[str]:
-    """The objects of the history that no manifest names."""
+    """Return the keys of all objects of the history that no manifest names."""
     named = set()
     for manifest in machine.history.manifests():
         where = f"integration={manifest.integration.name}/snapshot={manifest.snapshot_id}"
@@ -170,7 +170,7 @@ def orphans(machine: Machine) -> set[str]:
     return keys - manifests - named
 
 
-def test_a_commit_whose_answer_is_lost_counts_once(
+def test_commit_with_lost_response_counts_once(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -190,7 +190,7 @@ def test_a_commit_whose_answer_is_lost_counts_once(
     assert len(ids_seen_by(one)) == 2
 
 
-def test_of_two_that_renew_a_file_the_later_one_has_what_both_published(
+def test_file_lost_to_a_conflict_is_updated_again(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine]
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
@@ -216,7 +216,7 @@ def test_of_two_that_renew_a_file_the_later_one_has_what_both_published(
         assert connection.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
 
 
-def test_the_file_over_all_grows_by_what_was_published_since(
+def test_combined_file_reads_only_new_snapshots(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], s3: S3Server
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -227,11 +227,11 @@ def test_the_file_over_all_grows_by_what_was_published_since(
     over_all.publish_object()
     organization.add_user(username="new.person")
     one.publish(on_day(1, pull(organization)), name="bolt")
-    # As on a machine that has no copy of the history.
+    # Like a machine without copies of the history.
     shutil.rmtree(over_all.home / "history")
     sent = len(s3.requests)
     over_all.publish_object()
-    read = [each.path for each in s3.requests[sent:] if each.method == "GET"]
+    read = [request.path for request in s3.requests[sent:] if request.method == "GET"]
     parts = [path for path in read if path.endswith(".parquet")]
     assert parts
     assert all("/integration=bolt/" in path for path in parts)
@@ -241,39 +241,39 @@ def test_the_file_over_all_grows_by_what_was_published_since(
     assert tables_in(over_all.file) == tables_in(one.file)
 
 
-def test_a_thinned_history_is_the_same_on_every_machine(
+def test_expired_snapshots_are_expired_on_every_machine(
     pull: Callable[..., Pulled],
     machine: Callable[[str], Machine],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(mirrored_history, "ORPHAN_AGE", mirrored_history.ORPHAN_AGE * -1)
+    monkeypatch.setattr(object_store, "ORPHAN_AGE", object_store.ORPHAN_AGE * -1)
     pulled = pull(generate(sizes=SMALL))
     one, other = machine("one"), machine("other")
     manifests = [one.publish(on_day(day, pulled)) for day in range(4)]
-    assert [each.has_tables for each in other.history.manifests()] == [True] * 4
+    assert [manifest.has_tables for manifest in other.history.manifests()] == [True] * 4
     expire_snapshots(one.history, "acme", KeepSnapshots(all_for_days=1, then="none"))
     seen = other.history.manifests()
-    assert [each.has_tables for each in seen] == [False, False, True, True]
+    assert [manifest.has_tables for manifest in seen] == [False, False, True, True]
     gone = manifests[0].snapshot_id
     left = {key.split("/")[1] for key, _ in one.store.objects("history") if gone in key}
     assert left == {"_manifests", *seen[0].sha256}
 
 
-def test_a_run_leaves_what_another_command_of_its_machine_reads(
+def test_recently_used_copies_are_kept(
     pull: Callable[..., Pulled], machine: Callable[[str], Machine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one = machine("one")
     first = one.publish(on_day(0, pulled)).snapshot_id
     one.publish(on_day(1, pulled))
-    # As `diff` and `sql --at` do: the paths first, then what is in them.
+    # `diff` and `sql --at` get the paths first, and read the files later.
     read = one.history.part("users", "acme", first)
     coming = one.history.manifest_path("acme", first).with_name(f".{first}.json.coming")
     coming.touch()
     one.publish(on_day(2, pulled))
     assert read.exists()
     assert coming.exists()
-    monkeypatch.setattr(mirrored_history, "UNUSED_AGE", mirrored_history.UNUSED_AGE * -1)
+    monkeypatch.setattr(object_store, "UNUSED_AGE", object_store.UNUSED_AGE * -1)
     latest = one.publish(on_day(3, pulled)).snapshot_id
     expire_snapshots(one.history, "acme", KeepSnapshots())
     assert {path.name for path in read.parents[1].iterdir()} == {f"snapshot={latest}"}

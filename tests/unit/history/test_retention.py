@@ -1,4 +1,4 @@
-"""Old snapshots lose their tables; what tells of all pulls stays, and a crash leaves no orphan."""
+"""Old snapshots lose their tables, but not the metadata of their pulls."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -26,8 +26,8 @@ policies = st.builds(
 )
 
 
-def starts_of(hours_between: list[int]) -> dict[str, datetime]:
-    """Snapshots that many hours apart, oldest first."""
+def make_starts(hours_between: list[int]) -> dict[str, datetime]:
+    """Return starts of snapshots with these distances, oldest first."""
     starts = [FIRST_DAY]
     for hours in hours_between:
         starts.append(starts[-1] + timedelta(hours=hours))
@@ -35,42 +35,42 @@ def starts_of(hours_between: list[int]) -> dict[str, datetime]:
 
 
 @given(gaps, policies)
-def test_recent_days_and_the_first_of_each_month_are_kept(
+def test_recent_days_and_first_of_each_month_are_kept(
     hours_between: list[int], keep: KeepSnapshots
 ) -> None:
-    starts = starts_of(hours_between)
+    starts = make_starts(hours_between)
     kept = snapshots_to_keep(starts, keep)
     days = sorted({start.date() for start in starts.values()})
-    firsts = {min(each for each in starts if each.startswith(f"{day:%Y%m}")) for day in days}
-    for each, start in starts.items():
+    firsts = {min(key for key in starts if key.startswith(f"{day:%Y%m}")) for day in days}
+    for snapshot_id, start in starts.items():
         is_recent = start.date() in days[-keep.all_for_days :]
-        is_kept = is_recent or (keep.then == "monthly" and each in firsts)
-        assert (each in kept) == (is_kept or each in list(starts)[-2:])
+        is_kept = is_recent or (keep.then == "monthly" and snapshot_id in firsts)
+        assert (snapshot_id in kept) == (is_kept or snapshot_id in list(starts)[-2:])
 
 
 @given(gaps, policies)
-def test_pruning_after_each_pull_keeps_what_pruning_at_the_end_keeps(
+def test_expiring_after_each_pull_equals_expiring_once(
     hours_between: list[int], keep: KeepSnapshots
 ) -> None:
-    starts = starts_of(hours_between)
+    starts = make_starts(hours_between)
     left: dict[str, datetime] = {}
-    for each, start in starts.items():
-        left[each] = start
+    for snapshot_id, start in starts.items():
+        left[snapshot_id] = start
         kept = snapshots_to_keep(left, keep)
-        assert each in kept
+        assert snapshot_id in kept
         left = {name: left[name] for name in left if name in kept}
     assert left.keys() == snapshots_to_keep(starts, keep)
 
 
-def test_an_outage_of_a_year_costs_no_history() -> None:
-    starts = starts_of([12] * 100)
+def test_outage_of_a_year_expires_nothing() -> None:
+    starts = make_starts([12] * 100)
     late = max(starts.values()) + timedelta(days=365)
     starts["late"] = late
     keep = KeepSnapshots(all_for_days=90)
     assert snapshots_to_keep(starts, keep) == starts.keys()
 
 
-def test_nothing_is_kept_of_nothing() -> None:
+def test_no_snapshots_keep_nothing() -> None:
     assert snapshots_to_keep({}, KeepSnapshots()) == frozenset()
 
 
@@ -79,7 +79,7 @@ PublishAll = Callable[[Organization, int], list[Manifest]]
 
 @pytest.fixture
 def publish_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> PublishAll:
-    """Publish an organization on so many consecutive days; it changes on the third."""
+    """Return a function that publishes on consecutive days; the third day has changes."""
 
     def publish(organization: Organization, count: int) -> list[Manifest]:
         manifests = []
@@ -99,7 +99,7 @@ def everything(publisher: Publisher) -> dict[str, Rows]:
     return {name: publisher.rows(f"FROM {name} ORDER BY ALL") for name in TABLES}
 
 
-def test_what_tells_of_all_pulls_survives_and_a_rebuild_is_equal(
+def test_rebuild_after_expiration_gives_equal_tables(
     publish_on_days: PublishAll, publisher: Publisher
 ) -> None:
     manifests = publish_on_days(generate(sizes=SMALL), 5)
@@ -107,7 +107,7 @@ def test_what_tells_of_all_pulls_survives_and_a_rebuild_is_equal(
     expire_snapshots(publisher.history, "acme", KeepSnapshots(all_for_days=2))
     history = publisher.history
     # 30 and 31 January, 1 to 3 February: the first of each month, and the last two days.
-    kept = [each.has_tables for each in history.manifests("acme")]
+    kept = [manifest.has_tables for manifest in history.manifests("acme")]
     assert kept == [True, False, True, True, True]
     gone = manifests[1].snapshot_id
     left = {path.parent.parent.parent.name for path in history.root.glob(f"*/*/*={gone}/*")}
@@ -118,9 +118,7 @@ def test_what_tells_of_all_pulls_survives_and_a_rebuild_is_equal(
     assert len(before["snapshots"]) == 5
 
 
-def test_first_sight_survives_the_snapshot_that_showed_it(
-    pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_first_seen_survives_expiration(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = generate(sizes=SMALL)
     system_id = next(iter(organization.systems))
     record = dict(organization.systems[system_id])
@@ -138,7 +136,7 @@ def test_first_sight_survives_the_snapshot_that_showed_it(
     assert row["first_seen_at"] == first
 
 
-def test_first_sight_survives_the_step_from_a_version_that_kept_no_table_of_absent_assets(
+def test_first_seen_survives_a_history_without_absent_assets(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -150,9 +148,9 @@ def test_first_sight_survives_the_step_from_a_version_that_kept_no_table_of_abse
         publisher.publish(pull(organization))
     history = publisher.history
     for manifest in history.manifests("acme"):
-        digests = {name: each for name, each in manifest.sha256.items() if name != ABSENT.name}
+        digests = {name: sha for name, sha in manifest.sha256.items() if name != ABSENT.name}
         history.commit(manifest.model_copy(update={"sha256": digests}))
-    history.sweep("acme")
+    history.remove_orphan_files("acme")
     assert not list((history.root / ABSENT.name).rglob("*.parquet"))
     for _ in range(2):
         publisher.publish(pull(organization))
@@ -166,7 +164,7 @@ def test_first_sight_survives_the_step_from_a_version_that_kept_no_table_of_abse
     assert system_id not in absent["asset_id"].to_pylist()
 
 
-def test_a_crash_after_the_manifest_leaves_files_that_the_next_publication_sweeps(
+def test_next_publication_removes_orphans_of_a_crash(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -176,24 +174,24 @@ def test_a_crash_after_the_manifest_leaves_files_that_the_next_publication_sweep
     history.commit(old.without_tables())
     assert history.part("systems", "acme", old.snapshot_id).exists()
     publisher.publish(pull(organization))
-    assert files_of(history, "acme", old.snapshot_id) == {*old.sha256} & LASTING_TABLES
-    assert files_of(history, "b", other.snapshot_id) == {*other.sha256}
+    assert tables_with_files(history, "acme", old.snapshot_id) == {*old.sha256} & LASTING_TABLES
+    assert tables_with_files(history, "b", other.snapshot_id) == {*other.sha256}
 
 
-def files_of(history: SnapshotStore, integration: str, snapshot_id: str) -> set[str]:
-    """The tables of which the snapshot has a file."""
+def tables_with_files(history: SnapshotStore, integration: str, snapshot_id: str) -> set[str]:
+    """Return the tables that have a file of the snapshot."""
     pattern = f"*/integration={integration}/snapshot={snapshot_id}"
     return {path.parts[-3] for path in history.root.glob(pattern)}
 
 
-def test_pruning_twice_changes_nothing(publish_on_days: PublishAll, publisher: Publisher) -> None:
+def test_expiring_twice_changes_nothing(publish_on_days: PublishAll, publisher: Publisher) -> None:
     publish_on_days(generate(sizes=SMALL), 4)
     history, keep = publisher.history, KeepSnapshots(all_for_days=1, then="none")
     expire_snapshots(history, "acme", keep)
     once = contents(history.root)
     expire_snapshots(history, "acme", keep)
     assert contents(history.root) == once
-    kept = [each.has_tables for each in history.manifests("acme")]
+    kept = [manifest.has_tables for manifest in history.manifests("acme")]
     assert kept == [False, False, True, True]
 
 

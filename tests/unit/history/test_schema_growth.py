@@ -1,4 +1,4 @@
-"""Files of the first version stay readable, and a column that a later one adds is NULL in them."""
+"""Files of the first version stay readable; columns added later are NULL in them."""
 
 import shutil
 from collections.abc import Callable
@@ -12,19 +12,18 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.history import commit as snapshot
+from pipelines.history import commit
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
-from pipelines.publish import database as duckdb_file
-from pipelines.publish import incremental as fold
+from pipelines.publish import database, incremental
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import SEEN, Column, Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
 from tests.support import DATA
 from tests.support.publisher import Publisher, Rows
 
-# How it came to be: tests/data/write_first_version.py
+# Written by tests/data/write_first_version.py
 FIRST_VERSION = DATA / "first_version" / "history"
 SITE = Column("site", "TEXT", "Where it stands", is_added=True)
 GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, SITE))
@@ -32,18 +31,18 @@ GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, SITE))
 
 @pytest.fixture
 def publisher(fast_tmp_path: Path) -> Publisher:
-    """A data directory that the first version wrote."""
+    """Return the publisher of a data directory that the first version wrote."""
     shutil.copytree(FIRST_VERSION, fast_tmp_path / "history")
     return Publisher(fast_tmp_path)
 
 
 @pytest.fixture
 def grown_contract(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A later version's contract."""
+    """Replace the contract by that of a later version."""
     tables = tuple(GROWN if table is SYSTEMS else table for table in INVENTORY_TABLES)
-    for module in (fold, snapshot):
+    for module in (incremental, commit):
         monkeypatch.setattr(module, "INVENTORY_TABLES", tables)
-    monkeypatch.setattr(duckdb_file, "TABLES", TABLES | {GROWN.name: GROWN})
+    monkeypatch.setattr(database, "TABLES", TABLES | {GROWN.name: GROWN})
 
 
 def first(history: SnapshotStore) -> Manifest:
@@ -54,14 +53,14 @@ def first(history: SnapshotStore) -> Manifest:
 def publish_again(
     publisher: Publisher, edit: Callable[[Table, pa.Table], pa.Table] = lambda _, rows: rows
 ) -> Manifest:
-    """Publish what the latest snapshot holds, edited, as the pull of half a day later."""
+    """Publish the tables of the latest snapshot, edited, as a pull half a day later."""
     history = publisher.history
     latest = history.manifests()[-1]
 
     def pulled(name: str) -> pa.Table:
         rows = history.read(TABLES[name], "acme", latest.snapshot_id)
         names = [n for n in rows.column_names if n not in {"first_seen_at", "last_seen_at"}]
-        # As a pull gives them: with every column of this version's contract.
+        # A pull returns all columns of this version's contract.
         columns = TABLES[name].arrow_schema.empty_table()
         rows = pa.concat_tables([columns, rows.select(names)], promote_options="default")
         return edit(TABLES[name], rows)
@@ -94,7 +93,7 @@ def changes(publisher: Publisher) -> Rows:
     return publisher.rows("SELECT asset_type, column_name, change, new_value FROM changes")
 
 
-def test_the_first_version_is_folded(publisher: Publisher) -> None:
+def test_snapshot_of_first_version_is_published(publisher: Publisher) -> None:
     build_duckdb_file(publisher.history, publisher.file)
     manifest = first(publisher.history)
     for table in INVENTORY_TABLES:
@@ -104,7 +103,7 @@ def test_the_first_version_is_folded(publisher: Publisher) -> None:
     assert (row["snapshot_id"], row["api_calls"]) == (manifest.snapshot_id, 29)
 
 
-def test_the_file_has_a_format_that_duckdb_1_2_opens(publisher: Publisher) -> None:
+def test_file_format_is_readable_by_duckdb_1_2(publisher: Publisher) -> None:
     build_duckdb_file(publisher.history, publisher.file)
     with publisher.file.open("rb") as file:
         header = file.read(20)
@@ -112,7 +111,7 @@ def test_the_file_has_a_format_that_duckdb_1_2_opens(publisher: Publisher) -> No
     assert int.from_bytes(header[12:], "little") <= 65
 
 
-def test_a_new_snapshot_is_compared_with_the_first_version(publisher: Publisher) -> None:
+def test_new_snapshot_is_compared_with_first_version(publisher: Publisher) -> None:
     def rename(table: Table, rows: pa.Table) -> pa.Table:
         if table is not SYSTEMS:
             return rows
@@ -134,19 +133,19 @@ def test_a_new_snapshot_is_compared_with_the_first_version(publisher: Publisher)
     assert seen == [{"first_seen_at": publisher.history.manifests()[0].pull.started_at}]
 
 
-def test_what_the_first_version_did_not_pull_is_null_and_no_finding(publisher: Publisher) -> None:
+def test_column_unknown_to_first_version_gives_no_finding(publisher: Publisher) -> None:
     build_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows("SELECT DISTINCT policies_failed, policies_total FROM systems") == [
         {"policies_failed": None, "policies_total": None}
     ]
     assert publisher.rows("FROM findings.systems_with_failing_policies") == []
-    # Its manifest knows no thresholds: those of the settings' defaults count.
+    # Its manifest has no thresholds, so the defaults apply.
     assert publisher.rows("FROM findings.thresholds") == [
         {"integration": "acme", "stale_days": 30, "many_devices": 10, "few_devices": 5}
     ]
 
 
-def test_added_columns_stand_behind_all_that_were_there_before(publisher: Publisher) -> None:
+def test_added_columns_come_last(publisher: Publisher) -> None:
     build_duckdb_file(publisher.history, publisher.file)
     part = publisher.history.part("systems", "acme", first(publisher.history).snapshot_id)
     before = ["integration", *pq.read_schema(part).names]
@@ -159,13 +158,13 @@ def test_added_columns_stand_behind_all_that_were_there_before(publisher: Publis
 
 
 @pytest.mark.usefixtures("grown_contract")
-def test_an_added_column_is_null_in_old_snapshots(publisher: Publisher) -> None:
+def test_added_column_is_null_in_old_snapshots(publisher: Publisher) -> None:
     build_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows("SELECT DISTINCT site FROM systems") == [{"site": None}]
 
 
 @pytest.mark.usefixtures("grown_contract")
-def test_the_appearance_of_a_column_is_no_change_of_every_asset(publisher: Publisher) -> None:
+def test_added_column_does_not_change_every_asset(publisher: Publisher) -> None:
     count = first(publisher.history).rows["systems"]
     publish_again(publisher, with_site(["Berlin"] * count))
     assert changes(publisher) == []
@@ -182,7 +181,7 @@ def test_the_appearance_of_a_column_is_no_change_of_every_asset(publisher: Publi
 
 
 @pytest.mark.usefixtures("grown_contract")
-def test_an_older_version_reads_what_a_later_one_wrote(
+def test_older_version_reads_snapshots_of_a_later_one(
     publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = first(publisher.history).rows["systems"]
@@ -197,17 +196,17 @@ def test_an_older_version_reads_what_a_later_one_wrote(
 
 
 @pytest.mark.parametrize("table", [*INVENTORY_TABLES, SNAPSHOTS, CHANGES], ids=lambda t: t.name)
-def test_columns_of_the_first_version_keep_name_and_type_and_come_first(table: Table) -> None:
+def test_columns_of_first_version_are_unchanged(table: Table) -> None:
     (part,) = FIRST_VERSION.glob(f"{table.name}/*/*/*.parquet")
     written = pq.read_schema(part)
     for column in written:
         assert table.published_schema.field(column.name) == column
-    pulled = [column for column in written if column.name not in {each.name for each in SEEN}]
+    pulled = [column for column in written if column.name not in {seen.name for seen in SEEN}]
     assert [*table.arrow_schema][1 : len(pulled) + 1] == pulled
 
 
 @pytest.mark.usefixtures("grown_contract")
-def test_the_history_of_several_versions_is_one_dataset(publisher: Publisher) -> None:
+def test_history_of_several_versions_is_one_dataset(publisher: Publisher) -> None:
     old = first(publisher.history)
     count = old.rows["systems"]
     new = publish_again(publisher, with_site(["Berlin"] * count))
@@ -229,7 +228,7 @@ def test_the_history_of_several_versions_is_one_dataset(publisher: Publisher) ->
         "hive_partitioning = true, union_by_name = true) GROUP BY ALL ORDER BY ALL"
     ).fetchall()
     assert sites == [(old.snapshot_id, None, count), (new.snapshot_id, "Berlin", count)]
-    # A dataset of Arrow has the columns of its first file, unless it is told others.
+    # An Arrow dataset has the columns of its first file unless a schema is passed.
     parts = ds.dataset(folder, partitioning="hive").get_fragments()
-    schema = pa.unify_schemas([each.physical_schema for each in parts])
+    schema = pa.unify_schemas([part.physical_schema for part in parts])
     assert ds.dataset(folder, schema).to_table()["site"].null_count == count

@@ -1,4 +1,4 @@
-"""Snapshots are immutable, changes are exact, and a crash leaves nothing half."""
+"""Snapshots in a local folder: commits, ids, orphans and the tables published from them."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def organization() -> Organization:
     return generate(sizes=SMALL)
 
 
-def test_the_file_holds_the_contract_with_its_meaning(
+def test_file_has_the_contract_with_comments(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(organization))
@@ -57,7 +57,7 @@ def test_the_file_holds_the_contract_with_its_meaning(
     }
 
 
-def test_the_file_is_written_in_a_format_that_duckdb_1_2_opens(
+def test_file_has_the_storage_format_of_duckdb_1_2(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(organization))
@@ -65,7 +65,7 @@ def test_the_file_is_written_in_a_format_that_duckdb_1_2_opens(
     assert "v1.2" in str(row["tags"])
 
 
-def test_an_open_connection_keeps_its_inventory_and_a_new_one_sees_the_next(
+def test_open_connection_keeps_its_inventory(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(organization))
@@ -80,7 +80,7 @@ def test_an_open_connection_keeps_its_inventory_and_a_new_one_sees_the_next(
     assert leftovers == [".inventory.duckdb.seal", "history", "inventory.duckdb"]
 
 
-def test_changes_name_what_was_added_removed_and_changed(
+def test_changes_have_added_removed_and_changed_rows(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(organization))
@@ -125,7 +125,7 @@ def test_equal_tables_have_no_changes(
     assert publisher.rows("FROM changes") == []
 
 
-def test_what_was_not_pulled_is_not_removed(
+def test_table_that_was_not_pulled_is_not_removed(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(organization))
@@ -134,7 +134,7 @@ def test_what_was_not_pulled_is_not_removed(
     assert types == []
 
 
-def test_first_sight_survives_an_absence_and_last_sight_is_the_latest_pull(
+def test_first_seen_survives_an_absence(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     system_id = next(iter(organization.systems))
@@ -163,13 +163,13 @@ def test_history_is_one_hive_partitioned_dataset(
             f"FROM read_parquet('{folder}/**/*.parquet', hive_partitioning = true) "
             "GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-    assert by_duckdb == [(each, "acme", SMALL.systems) for each in sorted(ids)]
+    assert by_duckdb == [(snapshot_id, "acme", SMALL.systems) for snapshot_id in sorted(ids)]
     assert by_arrow.num_rows == 2 * SMALL.systems
     names = [column.name for column in TABLES["systems"].published_columns[1:]]
     assert by_arrow.column_names == [*names, "integration", "snapshot"]
 
 
-def test_two_pulls_in_the_same_second_have_their_own_ids(
+def test_pulls_in_the_same_second_have_different_ids(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = on_day(0, pull(organization))
@@ -177,12 +177,11 @@ def test_two_pulls_in_the_same_second_have_their_own_ids(
     again = publisher.publish(pulled)
     assert again == first
     later = pulled.pull.started_at + timedelta(microseconds=1)
-    object.__setattr__(pulled.pull, "started_at", later)
-    assert publisher.publish(pulled).snapshot_id == f"{first.snapshot_id}-2"
+    assert publisher.publish(pulled.moved_to(later)).snapshot_id == f"{first.snapshot_id}-2"
     assert first.snapshot_id == f"{first.pull.started_at:%Y%m%dT%H%M%SZ}"
 
 
-def test_integrations_never_mix(pull: Callable[..., Pulled], publisher: Publisher) -> None:
+def test_integrations_are_kept_apart(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
     publisher.publish(pull(one), "one")
     publisher.publish(pull(two), "two")
@@ -197,7 +196,7 @@ def test_integrations_never_mix(pull: Callable[..., Pulled], publisher: Publishe
     assert [row["n"] for row in snapshots] == [2, 1]
 
 
-def test_a_snapshot_without_manifest_does_not_exist_and_is_swept(
+def test_snapshot_without_manifest_is_removed(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     first = publisher.publish(pull(organization))
@@ -212,7 +211,7 @@ def test_a_snapshot_without_manifest_does_not_exist_and_is_swept(
     assert not half.parent.exists()
 
 
-def test_the_runs_are_told(
+def test_metadata_tables_describe_the_pull(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(organization)
@@ -221,7 +220,7 @@ def test_the_runs_are_told(
     assert snapshot["api_calls"] == len(pulled.server.calls)
     assert json.loads(str(snapshot["rows"]))["systems"] == SMALL.systems
     lists = json.loads(str(snapshot["completeness"]))
-    assert {each["endpoint"] for each in lists} == set(pulled.pull.tables)
+    assert {row["endpoint"] for row in lists} == set(pulled.pull.tables)
     proofs = publisher.rows("SELECT * EXCLUDE (integration) FROM completeness ORDER BY ALL")
     assert (
         proofs
@@ -239,7 +238,7 @@ def test_the_runs_are_told(
     assert integration["systems"] == SMALL.systems
 
 
-def test_an_empty_history_makes_an_empty_file(fast_tmp_path: Path) -> None:
+def test_empty_history_gives_empty_tables(fast_tmp_path: Path) -> None:
     publisher = Publisher(fast_tmp_path)
     build_duckdb_file(SnapshotStore(fast_tmp_path / "history"), publisher.file)
     for name in [*TABLES, *(view.name for view in VIEWS)]:

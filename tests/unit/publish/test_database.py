@@ -1,4 +1,4 @@
-"""Going on with the published file gives what the whole history gives; edits do not last."""
+"""An incremental build gives the same file as a rebuild; modified files are rebuilt."""
 
 import shutil
 import signal
@@ -17,9 +17,7 @@ from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.retention import expire_snapshots
-from pipelines.publish import database as duckdb_file
-from pipelines.publish import fingerprint as seal
-from pipelines.publish import incremental as fold
+from pipelines.publish import database, fingerprint, incremental
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
@@ -32,7 +30,7 @@ EDIT = "UPDATE systems SET hostname = 'edited'; DELETE FROM changes; DROP VIEW u
 
 @dataclass
 class Office:
-    """Publishes an organization in several states, as of a day later each time."""
+    """Publishes an organization in several states, a day apart."""
 
     publisher: Publisher
     states: list[Pulled]
@@ -43,20 +41,20 @@ class Office:
         return self.publisher.file
 
     def publish(self, name: str = "acme", thresholds: Thresholds = DEFAULT_THRESHOLDS) -> str:
-        """Publish the next state; the snapshot's id."""
+        """Publish the next state. Return the id of the snapshot."""
         day = next(self.days)
         state = on_day(day, self.states[day % len(self.states)])
         return self.publisher.publish(state, name, thresholds=thresholds).snapshot_id
 
-    def assert_true(self) -> None:
-        """The file holds what the history gives, and nothing lies beside it but its seal."""
+    def assert_equals_rebuild(self) -> None:
+        """Assert that the file equals a rebuild and only its fingerprint file is next to it."""
         rebuilt = self.publisher.home / "rebuilt" / "inventory.duckdb"
         build_duckdb_file(self.publisher.history, rebuilt)
         assert tables_in(self.file) == tables_in(rebuilt)
         assert self.file.stat().st_size <= 2 * rebuilt.stat().st_size
         shutil.rmtree(rebuilt.parent)
-        beside = sorted(path.name for path in self.file.parent.iterdir())
-        assert beside == [".inventory.duckdb.seal", "history", "inventory.duckdb"]
+        names = sorted(path.name for path in self.file.parent.iterdir())
+        assert names == [".inventory.duckdb.seal", "history", "inventory.duckdb"]
 
 
 @pytest.fixture
@@ -70,17 +68,17 @@ def office(pull: Callable[..., Pulled], publisher: Publisher) -> Office:
     return Office(publisher, states, count())
 
 
-def test_twenty_publications_give_what_one_fold_of_their_history_gives(office: Office) -> None:
+def test_incremental_builds_equal_a_rebuild(office: Office) -> None:
     for number, name in enumerate(["one", "two", "one", "one", "two"] * 4):
         office.publish(name)
         if number % 5 == 4:
             expire_snapshots(
                 office.publisher.history, name, KeepSnapshots(all_for_days=2, then="none")
             )
-            office.assert_true()
+            office.assert_equals_rebuild()
 
 
-def test_what_the_file_tells_already_is_read_no_more(office: Office) -> None:
+def test_applied_snapshots_are_not_read_again(office: Office) -> None:
     old = [("other", office.publish("other")), *(("acme", office.publish()) for _ in range(2))]
     office.publish()
     history = office.publisher.history
@@ -93,7 +91,7 @@ def test_what_the_file_tells_already_is_read_no_more(office: Office) -> None:
     assert rows[-2] == {"integration": "acme", "snapshot_id": latest}
     counts = office.publisher.rows("SELECT count(DISTINCT snapshot_id) AS n FROM changes")
     assert counts == [{"n": 3}]
-    with pytest.raises(InventoryError, match="is missing or damaged"):
+    with pytest.raises(InventoryError, match="missing or damaged"):
         build_duckdb_file(history, office.publisher.home / "rebuilt.duckdb")
 
 
@@ -108,14 +106,14 @@ def damage(file: Path) -> None:
     file.write_bytes(content)
 
 
-def lose_the_seal(file: Path) -> None:
+def lose_fingerprint(file: Path) -> None:
     edit(file)
-    seal.fingerprint_path(file).unlink()
+    fingerprint.fingerprint_path(file).unlink()
 
 
-def tear_the_seal(file: Path) -> None:
+def truncate_fingerprint(file: Path) -> None:
     edit(file)
-    path = seal.fingerprint_path(file)
+    path = fingerprint.fingerprint_path(file)
     path.write_text(path.read_text()[:40])
 
 
@@ -123,17 +121,17 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
-@pytest.mark.parametrize("spoil", [edit, damage, lose_the_seal, tear_the_seal, empty, Path.unlink])
-def test_a_file_that_is_not_as_it_was_published_is_made_anew(
-    office: Office, spoil: Callable[[Path], None]
-) -> None:
+@pytest.mark.parametrize(
+    "spoil", [edit, damage, lose_fingerprint, truncate_fingerprint, empty, Path.unlink]
+)
+def test_modified_file_is_rebuilt(office: Office, spoil: Callable[[Path], None]) -> None:
     office.publish()
     spoil(office.file)
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
 
 
-def test_what_a_killed_writer_left_reaches_nobody(office: Office) -> None:
+def test_write_ahead_log_of_a_killed_writer_is_removed(office: Office) -> None:
     office.publish()
     script = f"""
 import duckdb, os, signal
@@ -145,14 +143,14 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert killed.returncode == -signal.SIGKILL
     assert office.file.with_name("inventory.duckdb.wal").exists()
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
 
 
 @pytest.mark.parametrize(
     ("module", "name", "value"),
-    [(seal, "version", lambda _: "0.0.1"), (duckdb_file, "BUILD_VERSION", 0)],
+    [(fingerprint, "version", lambda _: "0.0.1"), (database, "BUILD_VERSION", 0)],
 )
-def test_a_file_of_another_version_is_made_anew(
+def test_file_of_another_version_is_rebuilt(
     office: Office, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, value: object
 ) -> None:
     office.publish()
@@ -160,31 +158,31 @@ def test_a_file_of_another_version_is_made_anew(
     with monkeypatch.context() as earlier:
         earlier.setattr(module, name, value)
         office.publish()
-        # As that version may have made it: it is sealed, and otherwise than this one's.
+        # That version may have written other rows. Its fingerprint matches its file.
         edit(office.file)
-        made_by = duckdb_file._build_inputs()
-        seal.fingerprint_path(office.file).write_text(
-            seal.compute_fingerprint(office.file, made_by)
+        build_inputs = database._build_inputs()
+        fingerprint.fingerprint_path(office.file).write_text(
+            fingerprint.compute_fingerprint(office.file, build_inputs)
         )
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
 
 
-def test_a_file_of_an_earlier_contract_is_made_anew(
+def test_file_of_an_earlier_contract_is_rebuilt(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     office.publish("other")
     office.publish()
     grown = replace(SYSTEMS, columns=(*SYSTEMS.columns, Column("site", "TEXT", "Where it stands")))
     tables = tuple(grown if table is SYSTEMS else table for table in INVENTORY_TABLES)
-    monkeypatch.setattr(fold, "INVENTORY_TABLES", tables)
-    monkeypatch.setattr(duckdb_file, "TABLES", TABLES | {grown.name: grown})
+    monkeypatch.setattr(incremental, "INVENTORY_TABLES", tables)
+    monkeypatch.setattr(database, "TABLES", TABLES | {grown.name: grown})
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
     assert office.publisher.rows("SELECT DISTINCT site FROM systems") == [{"site": None}]
 
 
-def test_a_snapshot_that_the_history_lost_is_not_told_of(office: Office) -> None:
+def test_file_with_a_lost_snapshot_is_rebuilt(office: Office) -> None:
     office.publish()
     history = office.publisher.history.root
     shutil.copytree(history, history.with_name("backup"))
@@ -192,16 +190,16 @@ def test_a_snapshot_that_the_history_lost_is_not_told_of(office: Office) -> None
     shutil.rmtree(history)
     history.with_name("backup").rename(history)
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
     ids = office.publisher.rows("SELECT snapshot_id FROM snapshots")
     assert lost not in {row["snapshot_id"] for row in ids}
 
 
-def test_changed_thresholds_take_the_place_of_those_before(office: Office) -> None:
+def test_changed_thresholds_replace_the_old_ones(office: Office) -> None:
     office.publish("other")
     office.publish()
     office.publish(thresholds=Thresholds(stale_days=3, few_devices=2))
-    office.assert_true()
+    office.assert_equals_rebuild()
     rows = office.publisher.rows("SELECT integration, stale_days FROM findings.thresholds")
     assert sorted(rows, key=str) == [
         {"integration": "acme", "stale_days": 3},
@@ -209,17 +207,17 @@ def test_changed_thresholds_take_the_place_of_those_before(office: Office) -> No
     ]
 
 
-def test_a_publication_ends_what_a_crash_cut_short_after_the_history_forgot(office: Office) -> None:
+def test_publication_completes_an_interrupted_drop(office: Office) -> None:
     office.publish("gone")
     office.publish()
-    # The file is made anew after this, unless the power fails.
-    office.publisher.history.forget("gone")
+    # `forget` rebuilds the file after this, unless it is interrupted.
+    office.publisher.history.drop_integration("gone")
     office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
     assert not {row for rows in tables_in(office.file).values() for row in rows if "gone" in row}
 
 
-def test_a_pull_from_before_the_latest_snapshot_is_refused_until_that_is_removed(
+def test_pull_before_the_latest_snapshot_is_rejected(
     office: Office,
 ) -> None:
     office.publish()
@@ -228,15 +226,15 @@ def test_a_pull_from_before_the_latest_snapshot_is_refused_until_that_is_removed
     published = tables_in(office.file)
     office.days = count(5)
     manifest = office.publisher.history.manifest_path("acme", future)
-    words = f"acme: this pull started at .*, before .* {future}: .*, remove {manifest} "
-    with pytest.raises(InventoryError, match=words):
+    message = f"acme: this pull started at .*, before .* {future}: .*, remove {manifest}; then run"
+    with pytest.raises(InventoryError, match=message):
         office.publish()
     assert tables_in(office.file) == published
     office.publish("other")
     manifest.unlink()
     latest = office.publish()
-    office.assert_true()
+    office.assert_equals_rebuild()
     rows = office.publisher.rows("SELECT last_snapshot_id FROM integrations ORDER BY integration")
     assert rows[0] == {"last_snapshot_id": latest}
-    told = office.publisher.rows("SELECT DISTINCT snapshot_id FROM changes")
-    assert told == [{"snapshot_id": latest}]
+    changed = office.publisher.rows("SELECT DISTINCT snapshot_id FROM changes")
+    assert changed == [{"snapshot_id": latest}]

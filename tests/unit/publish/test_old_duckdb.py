@@ -1,4 +1,4 @@
-"""A published file opens in DuckDB 1.2, and says there what it says in the newest."""
+"""A published file gives the same results in DuckDB 1.2 and in the newest version."""
 
 import json
 import subprocess
@@ -18,16 +18,16 @@ from tests.support import ROOT
 from tests.support.publisher import Publisher, Pulled
 
 ENVIRONMENT = ROOT / ".venv-duckdb-1.2"
-Told = dict[str, list[list[object]]]
+Found = dict[str, list[list[object]]]
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-# Rows as JSON: without another library, Python has no type for a time with its zone.
+# Rows are read as JSON: DuckDB needs another library to convert times with a zone to Python.
 READ = """
 import json, sys
 import duckdb
 
 connection = duckdb.connect(sys.argv[1], read_only=True)
 connection.execute("SET TimeZone = 'UTC'")
-told = {"version": [[duckdb.__version__]]}
+found = {"version": [[duckdb.__version__]]}
 for name in sys.argv[2:]:
     rows = connection.execute(f"SELECT to_json(t)::VARCHAR FROM {name} t ORDER BY ALL").fetchall()
     comments = connection.execute(
@@ -35,25 +35,25 @@ for name in sys.argv[2:]:
         "WHERE table_name = split_part(?, '.', -1)",
         [name],
     ).fetchall()
-    told[name] = [rows, sorted(comments)]
-print(json.dumps(told))
+    found[name] = [rows, sorted(comments)]
+print(json.dumps(found))
 """
 
 
-def read(python: Path, file: Path, calls: Sequence[str]) -> Told:
-    """What an interpreter's DuckDB finds in the tables and views of the file, and by calls."""
+def read(python: Path, file: Path, calls: Sequence[str]) -> Found:
+    """Return all tables, views and macro calls of the file, read by an interpreter's DuckDB."""
     views = [f"findings.{view.name}" for view in FINDING_VIEWS]
     names = [*TABLES, *(view.name for view in VIEWS), *views, *calls]
     run = subprocess.run(
         [python, "-c", READ, file, *names], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    told: Told = json.loads(run.stdout)
-    return told
+    found: Found = json.loads(run.stdout)
+    return found
 
 
 def macro_calls(publisher: Publisher) -> list[str]:
-    """A call of each macro with somebody who reaches something."""
+    """Return a call of each macro, with a user who has access to something."""
     (given,) = publisher.rows(
         "SELECT user_id AS user, system_id AS system FROM system_users LIMIT 1"
     )
@@ -72,7 +72,7 @@ WHERE user_id = '{given["user"]}' LIMIT 1"""
     not (ENVIRONMENT / ".installed").exists(),
     reason="DuckDB 1.2 is not there: `make test` installs it, where this Python has a wheel of it",
 )
-def test_duckdb_1_2_reads_a_file_that_was_published_three_times(
+def test_duckdb_1_2_reads_an_updated_file(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=SMALL)
