@@ -7,8 +7,8 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.extract import checkpoint as spool_module
 from pipelines.extract.pull import Pull, make_checkpoint, pull_organization
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.jumpcloud.errors import ForbiddenError, MalformedError
@@ -59,7 +59,7 @@ def test_what_was_read_is_not_asked_for_again(
     server, acme = cut_off
     finished = {
         (path.format(id=list_id.parent_id), list_id.target)
-        for list_id in make_checkpoint(acme, state).load()
+        for list_id in make_checkpoint(acme, load_credentials(acme), state).load()
         for path in (ENDPOINTS[list_id.endpoint].path, ENDPOINTS[list_id.endpoint].search_path)
     }
     assert len(finished) > 3
@@ -108,7 +108,7 @@ def test_old_lists_are_read_again(
     cut_off: tuple[Server, Integration], state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, acme = cut_off
-    monkeypatch.setattr(spool_module, "MAX_AGE", timedelta(0))
+    monkeypatch.setattr("pipelines.extract.checkpoint.MAX_AGE", timedelta(0))
     assert pull_organization(acme, state).counts.calls == fresh(acme, state).counts.calls
 
 
@@ -141,4 +141,4 @@ def test_what_was_read_before_a_refusal_is_not_taken_up_by_a_better_role(
     acme: Integration = integration(serve(organization, Behavior(faults=[fault])))
     with pytest.raises(ForbiddenError):
         pull_organization(acme, state)
-    assert not make_checkpoint(acme, state).load()
+    assert not make_checkpoint(acme, load_credentials(acme), state).load()
