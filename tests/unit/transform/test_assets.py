@@ -62,9 +62,9 @@ def test_system_groups_have_member_and_user_counts() -> None:
 
 
 def expected_system(**values: object) -> Row:
-    counts = {"user_count": 0, "application_count": 0}
-    lists = {"ipv4_addresses": [], "group_ids": [], "group_names": []}
-    return contract_row("systems", **counts | lists | {"resolved": True} | values)
+    counts = {"user_count": 0, "application_count": 0, "resolved": True}
+    lists: Row = {"ipv4_addresses": [], "group_ids": [], "group_names": []}
+    return contract_row("systems", **lists | counts | values)
 
 
 def test_system_has_every_field_of_its_record() -> None:
@@ -176,8 +176,8 @@ def test_systems_have_groups_addresses_and_counts() -> None:
 
 
 def expected_user(**values: object) -> Row:
-    counts = {"system_count": 0, "application_count": 0, "system_group_ids": []}
-    return contract_row("users", **counts | {"resolved": True} | values)
+    defaults: Row = {"system_count": 0, "application_count": 0, "system_group_ids": []}
+    return contract_row("users", **defaults | {"resolved": True} | values)
 
 
 def test_user_has_every_field_of_its_record() -> None:
@@ -240,7 +240,8 @@ def test_user_has_every_field_of_its_record() -> None:
 def test_user_with_empty_text_and_year_one_has_nulls() -> None:
     names = ("username", "email", "displayname", "firstname", "lastname", "state", "department")
     more = ("jobTitle", "company", "location", "employeeIdentifier", "employeeType", "manager")
-    user: Row = dict.fromkeys((*names, *more), "") | {
+    empty: Row = dict.fromkeys((*names, *more), "")
+    user = empty | {
         "_id": "u1",
         "created": "0001-01-01T00:00:00Z",
     }
