@@ -65,11 +65,8 @@ class Checkpoint:
         """Return the saved lists; their rows stay on disk."""
         self.close()
         paths = sorted(self._folder.glob("*.arrow"))
-        return {
-            finished.completeness.list_id: finished
-            for path in paths
-            for finished in _read_lists(path)
-        }
+        lists = (finished for path in paths for finished in _read_lists(path))
+        return {finished.completeness.list_id: finished for finished in lists}
 
     def save(self, finished: FinishedList) -> None:
         """Write a list to disk, so that it survives if the process is killed."""
@@ -87,6 +84,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Remove all lists of the integration, including those of other settings."""
+        self.close()
         if self._root.exists():
             shutil.rmtree(self._root)
 

@@ -9,11 +9,7 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.organizations import (
-    check_organization_visible,
-    check_record_organizations,
-    read_organizations,
-)
+from pipelines.extract.organizations import check_organization, read_organizations
 from pipelines.extract.paginator import missing_total_error
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
@@ -101,13 +97,14 @@ def check_connection(integration: Integration) -> ConnectionCheck:
         client.max_tries = MAX_TRIES
         checker = _EndpointChecker(client, integration)
         results = tuple(map(checker.check, ENDPOINTS.values()))
+    problem = ""
+    try:
+        check_organization(integration, checker.tables)
+    except WrongOrganizationError as error:
+        problem = str(error)
     visible = checker.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
-    return ConnectionCheck(
-        results,
-        tuple((row["_id"], row["displayName"]) for row in visible.to_pylist()),
-        _estimate(integration, results),
-        _check_organizations(integration, checker.tables),
-    )
+    organizations = tuple((row["_id"], row["displayName"]) for row in visible.to_pylist())
+    return ConnectionCheck(results, organizations, _estimate(integration, results), problem)
 
 
 def missing_without(endpoint: str) -> list[str]:
@@ -143,7 +140,7 @@ class _EndpointChecker:
         self._client = client
         self._targets = integration.association_targets
         self._selected = select_endpoints(integration)
-        self._answered = False
+        self._refused = False
         self._aborted = False
 
     def check(self, endpoint: Endpoint) -> EndpointAccess:
@@ -155,14 +152,15 @@ class _EndpointChecker:
         try:
             return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
         except ForbiddenError as error:
-            self._answered = True
+            self._refused = True
             return EndpointAccess(endpoint.name, "refused", why=str(error))
         except InventoryError as error:
             not_found = isinstance(error, NotFoundError)
             if not_found and parent_id and self._is_gone(endpoint.parent, parent_id):
                 return EndpointAccess(endpoint.name, "nothing to ask")
             bad_key = isinstance(error, UnauthorizedError | TokenError)
-            self._aborted = bad_key or not self._answered
+            answered = self._refused or bool(self.tables)
+            self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
 
     def _skip_reason(self, endpoint: Endpoint) -> State | None:
@@ -183,8 +181,7 @@ class _EndpointChecker:
         """Read one record and return the total."""
         if endpoint is ORGANIZATIONS:
             # Read all of them, because the one in the settings must be among them.
-            table = read_organizations(self._client)
-            self._keep(endpoint, table)
+            table = self.tables[endpoint.name] = read_organizations(self._client)
             return table.num_rows
         # The API may refuse one type of target and accept the others.
         targets = self._targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ("",)
@@ -198,31 +195,16 @@ class _EndpointChecker:
     def _read_list(self, endpoint: Endpoint, list_id: ListId) -> int | None:
         answer = self._client.send(page_request(endpoint, list_id, 0, 1))
         page = parse_page(endpoint, list_id.parent_id, answer, 0, 1)
-        self._keep(endpoint, pa.Table.from_batches([page.rows]))
+        self.tables[endpoint.name] = pa.Table.from_batches([page.rows])
         if page.total is None and endpoint.may_have_holes:
             raise missing_total_error(list_id)
         return page.total
-
-    def _keep(self, endpoint: Endpoint, table: pa.Table) -> None:
-        self._answered = True
-        self.tables[endpoint.name] = table
 
     def _is_gone(self, endpoint: str, record_id: str) -> bool:
         try:
             return is_gone(self._client, ENDPOINTS[endpoint], record_id)
         except InventoryError:
             return False
-
-
-def _check_organizations(integration: Integration, tables: dict[str, pa.Table]) -> str:
-    """Return the message of an organization check that fails, or ""."""
-    try:
-        if ORGANIZATIONS.name in tables:
-            check_organization_visible(integration, tables[ORGANIZATIONS.name])
-        check_record_organizations(integration, tables)
-    except WrongOrganizationError as error:
-        return str(error)
-    return ""
 
 
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:

@@ -97,7 +97,7 @@ class Fetcher:
         """Fetch every list.
 
         Returns:
-            The finished lists, without those whose parent was deleted during the pull.
+            The finished lists, without lists of a parent that was deleted during the pull.
 
         Raises:
             ExtractError: a list could not be read to its end.

@@ -22,39 +22,20 @@ ORGANIZATION_FIELDS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: 
 _OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 
 
-def check_organization_visible(integration: Integration, organizations: pa.Table) -> None:
-    """Check that the key can read the organization in the settings.
+def check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
+    """Check that the key can read the organization in the settings, and that all records are its.
 
     Args:
         integration: settings of the integration.
-        organizations: all organizations that the key can see.
+        tables: raw tables of the endpoints that were read; `organizations` lists all that the key
+            can see.
 
     Raises:
-        WrongOrganizationError: `org_id` is not among them, or is not set and there are several.
+        WrongOrganizationError: the key cannot see the organization of `org_id`, or sees several and
+            `org_id` is not set, or there are records of another organization.
     """
-    ids = [str(org_id) for org_id in organizations.column("_id").to_pylist()]
-    if integration.org_id and integration.org_id not in ids:
-        raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key cannot see the organization of org_id "
-            f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
-        )
-    if not integration.org_id and len(ids) > 1:
-        raise WrongOrganizationError(
-            f"integration {integration.name!r}: the key sees {len(ids)} organizations; "
-            f"set org_id to one of: {', '.join(ids)}"
-        )
-
-
-def check_record_organizations(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
-    """Check that all records are of the organization in the settings.
-
-    Args:
-        integration: settings of the integration.
-        tables: raw tables by endpoint.
-
-    Raises:
-        WrongOrganizationError: there are records of another organization.
-    """
+    if ORGANIZATIONS.name in tables:
+        _check_visible(integration, tables[ORGANIZATIONS.name])
     if not integration.org_id:
         return
     for endpoint in ORGANIZATION_FIELDS.keys() & tables.keys():
@@ -67,6 +48,20 @@ def check_record_organizations(integration: Integration, tables: Mapping[str, pa
                 f"{', '.join(others)} came instead of org_id {integration.org_id}. Check org_id "
                 "and the key"
             )
+
+
+def _check_visible(integration: Integration, organizations: pa.Table) -> None:
+    ids = [str(org_id) for org_id in organizations.column("_id").to_pylist()]
+    if integration.org_id and integration.org_id not in ids:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: the key cannot see the organization of org_id "
+            f"{integration.org_id}; it sees: {', '.join(ids) or 'none'}"
+        )
+    if not integration.org_id and len(ids) > 1:
+        raise WrongOrganizationError(
+            f"integration {integration.name!r}: the key sees {len(ids)} organizations; "
+            f"set org_id to one of: {', '.join(ids)}"
+        )
 
 
 def read_organizations(client: JumpCloudClient) -> pa.Table:

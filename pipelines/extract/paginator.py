@@ -22,7 +22,7 @@ MAX_REREADS = 3
 # Each repair closes a gap of up to half a page. More are needed only where a list loses records
 # faster than it can be read.
 MAX_REPAIRS = 50
-# Longer lists are refused, so that a broken server cannot keep a pull reading for ever.
+# Longer lists are refused, so that a broken server cannot keep a pull busy forever.
 MAX_ROWS = 10_000_000
 MIN_PAGE_SIZE = 2  # a page of one row cannot both overlap the page before and bring a new row
 
@@ -195,8 +195,8 @@ class OffsetPaginator:
     def _evaluate_holes(self, keys: frozenset[Key], *, overlap: bool) -> list[int]:
         """Decide if rows are missing because they were deleted, or because pages were cut short.
 
-        If they were deleted, a probe page has no unknown row, and connects two pages whose shared
-        row is gone.
+        If they were deleted, a probe page has no unknown row, and connects two pages that lost
+        their shared row.
         """
         suspects = suspect_pages(self._pages, self.largest_page)
         if suspects and not self._probe_pages:
@@ -263,9 +263,7 @@ class OffsetPaginator:
 
 def missing_total_error(list_id: ListId) -> IncompleteError:
     """Return the error for a list that may have holes and announces no total."""
-    reason = (
-        "the API announces no total, so deleted records cannot be told from the end of the list"
-    )
+    reason = "the API announces no total, so a deleted record looks like the end of the list"
     return IncompleteError(list_id, reason)
 
 

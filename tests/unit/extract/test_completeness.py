@@ -1,4 +1,4 @@
-"""Proofs become one table, whatever the list."""
+"""Proofs of completeness become one table."""
 
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA, Completeness, completeness_table
 from pipelines.jumpcloud.endpoints import ListId

@@ -256,7 +256,8 @@ def test_users_include_unresolved_ids_from_every_relationship() -> None:
         systemusers=[{"_id": "u1"}],
         completeness=APPLICATIONS_PULLED,
         system_group_members=MEMBERS,
-        system_group_users=GROUP_USERS,
+        # No system is a member of g3.
+        system_group_users=[*GROUP_USERS, {"group_id": "g3", "user_id": "u5"}],
         application_users=APPLICATION_USERS,
         system_group_associations=[
             {"group_id": "g1", "target_type": "user", "target_id": "u4"},
@@ -277,6 +278,7 @@ def test_users_include_unresolved_ids_from_every_relationship() -> None:
         ),
         expected_user(user_id="u3", application_count=1, resolved=False),
         expected_user(user_id="u4", resolved=False),
+        expected_user(user_id="u5", system_group_ids=["g3"], resolved=False),
     ]
 
 
