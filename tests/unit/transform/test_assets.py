@@ -7,24 +7,17 @@ import pytest
 from tests.support.arrow import Row, contract_row, run_transform
 
 APPLICATIONS_PULLED: list[Row] = [{"endpoint": "applications"}, {"endpoint": "applications_users"}]
+
+
+def pairs(first: str, second: str, *values: tuple[str, str]) -> list[Row]:
+    return [{first: one, second: other} for one, other in values]
+
+
 # Two users reach s1 and s2 through g1, and one of them again through g2.
-MEMBERS: list[Row] = [
-    {"group_id": "g1", "system_id": "s1"},
-    {"group_id": "g1", "system_id": "s2"},
-    {"group_id": "g2", "system_id": "s1"},
-]
-GROUP_USERS: list[Row] = [
-    {"group_id": "g1", "user_id": "u1"},
-    {"group_id": "g1", "user_id": "u2"},
-    {"group_id": "g2", "user_id": "u1"},
-    {"group_id": "g3", "user_id": "u1"},
-]
-APPLICATION_USERS: list[Row] = [
-    {"application_id": "a1", "user_id": "u1"},
-    {"application_id": "a1", "user_id": "u2"},
-    {"application_id": "a2", "user_id": "u1"},
-    {"application_id": "a2", "user_id": "u3"},
-]
+MEMBERS = pairs("group_id", "system_id", ("g1", "s1"), ("g1", "s2"), ("g2", "s1"))
+GROUP_USERS = pairs("group_id", "user_id", ("g1", "u1"), ("g1", "u2"), ("g2", "u1"), ("g3", "u1"))
+HOLDERS = (("a1", "u1"), ("a1", "u2"), ("a2", "u1"), ("a2", "u3"))
+APPLICATION_USERS = pairs("application_id", "user_id", *HOLDERS)
 
 
 def test_system_groups_have_member_and_user_counts() -> None:
@@ -283,16 +276,9 @@ def test_users_include_unresolved_ids_from_every_relationship() -> None:
 
 
 def test_application_has_fields_and_counts() -> None:
+    empty: Row = dict.fromkeys(("name", "displayName", "displayLabel", "ssoUrl"), "")
     applications: list[Row] = [
-        {
-            "_id": "a2",
-            "name": "",
-            "displayName": "",
-            "displayLabel": "",
-            "sso": {"type": ""},
-            "ssoUrl": "",
-            "created": "0001-01-01T00:00:00.000Z",
-        },
+        empty | {"_id": "a2", "sso": {"type": ""}, "created": "0001-01-01T00:00:00.000Z"},
         {
             "_id": "a1",
             "name": "wiki",
