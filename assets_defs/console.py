@@ -9,7 +9,7 @@ import rich.progress
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 
-from pipelines.extract.progress import Progress
+from pipelines.extract.fetcher import Progress
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from pipelines.config.settings import load_settings
-from pipelines.extract.pull import make_checkpoint, pull_organization
+from pipelines.extract.pull import pull_organization, remove_checkpoint
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
 from pipelines.history.store import SnapshotStore
@@ -36,7 +36,7 @@ def main() -> None:
         settings.volatile_columns,
     )
     update_duckdb_file(history, data / "inventory.duckdb")
-    make_checkpoint(integration, data).remove()
+    remove_checkpoint(data, integration.name)
 
 
 if __name__ == "__main__":

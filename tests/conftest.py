@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.extract.pull import make_checkpoint, pull_organization
+from pipelines.extract.pull import pull_organization, remove_checkpoint
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.sql import in_memory
@@ -94,7 +94,7 @@ def pull(
         key = load_credentials(acme).identity
         SavedRates(state / "rates.json").put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
-        make_checkpoint(acme, state).remove()
+        remove_checkpoint(state, acme.name)
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
         frames["jumpcloud.completeness"] = result.completeness
         with in_memory() as connection:

@@ -13,7 +13,7 @@ from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import step
 from pipelines import workspace as whole
 from pipelines.config.environment import home
-from pipelines.extract.pull import make_checkpoint
+from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS, Transform
@@ -116,6 +116,6 @@ def tables(
             )
         if is_stopped:
             # The next run must see what the API says by then, not the lists that were stopped.
-            make_checkpoint(integration, home()).remove()
+            remove_checkpoint(home(), integration.name)
         else:
             whole.finish(whole.TABLES, integration.name)

@@ -18,7 +18,7 @@ from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
-from pipelines.extract.pull import make_checkpoint
+from pipelines.extract.pull import remove_checkpoint
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, PullFacts
 from pipelines.history.retention import expire_snapshots
@@ -133,7 +133,7 @@ def commit(
                 settings.findings,
             )
         # The history has it all now: the next run, after whatever end of this one, is a new pull.
-        make_checkpoint(integration, home()).remove()
+        remove_checkpoint(home(), integration.name)
         published = {
             SNAPSHOTS.name: past.read(SNAPSHOTS, name, manifest.snapshot_id),
             CHANGES.name: past.read(CHANGES, name, manifest.snapshot_id),

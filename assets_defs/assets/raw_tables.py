@@ -20,8 +20,8 @@ from pipelines import workspace as whole
 from pipelines.config.environment import home
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.estimate import Plan
+from pipelines.extract.fetcher import Progress
 from pipelines.extract.paginator import IncompleteError
-from pipelines.extract.progress import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.workspace import history

@@ -1,1 +1,1 @@
-"""JumpCloud's REST API, read only: session, paging, the declared endpoints, the pull."""
+"""Pull of an organization: which lists to read, each read to its end."""

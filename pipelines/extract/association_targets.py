@@ -1,9 +1,9 @@
-"""Which lists of associations a group needs: one per target, or one for several.
+"""Decide which association lists to read for each group: one per target, or several targets joined.
 
-The API takes `targets`; whether a comma-separated list of them is honored is not established
-(fact sheet, sections 5 and 15). So it is found out in each pull: of the first groups, the one that
-has bindings of most target types is read one target at a time and once with those targets joined.
-Only if both give the same bindings are these targets joined for the other groups.
+The API takes `targets`, but it is not established if it accepts a comma-separated list of them
+(docs/reference/jumpcloud-api.md, sections 5 and 15). So each pull tries it: among the first groups,
+the one with bindings of the most target types is read one target at a time, and once with these
+targets joined. If both give the same bindings, these targets are joined for all other groups.
 """
 
 from collections import deque
@@ -12,88 +12,87 @@ from collections.abc import Sequence
 from pipelines.jumpcloud.endpoints import ListId
 from pipelines.jumpcloud.parsing import Key
 
-# Groups read one target at a time while the answer is out: first one, then, if it has not bindings
-# of every type, some more.
-CANDIDATES = 4
+# Groups read one target at a time before the decision: one first, and the others only if it does
+# not have bindings of every type.
+MAX_CANDIDATES = 4
 
 
 class AssociationLists:
-    """Says, as groups and finished lists come in, which lists to read next.
+    """Selection of the association lists to read, made while groups and lists arrive.
 
     Attributes:
-        joined: the targets that are read with one list; empty where the API does not honor that.
-        is_decided: whether it is known which are joined, so that `finished` need not be told more.
+        joined: targets that are read with one list; empty if the API does not accept that.
+        decided: True once `joined` is final; `finish_list` need not be called any more.
     """
 
     def __init__(self, endpoint: str, targets: Sequence[str]) -> None:
         self.joined: tuple[str, ...] = ()
         self._endpoint = endpoint
         self._targets = tuple(targets)
-        self.is_decided = len(self._targets) == 1
+        self.decided = len(self._targets) == 1
         self._waiting: deque[str] = deque()
         self._candidates: dict[str, dict[str, frozenset[Key]]] = {}
         self._probe: ListId | None = None
-        self._has_asked_first = False
+        self._first_evaluated = False
 
     def add_group(self, group_id: str) -> list[ListId]:
-        """The lists to read now for a group that was just found."""
+        """Add a group and return the lists to read now."""
         self._waiting.append(group_id)
         return self._release()
 
     def is_probe(self, list_id: ListId) -> bool:
-        """Whether the list only answers the question, and its rows are read elsewhere."""
+        """Return True for the list that only tests joined targets; other lists give its rows."""
         return list_id == self._probe
 
-    def finished(self, list_id: ListId, keys: frozenset[Key] | None) -> list[ListId]:
-        """The lists to read next, after one of them was read.
+    def finish_list(self, list_id: ListId, keys: frozenset[Key] | None) -> list[ListId]:
+        """Add the result of a list and return the lists to read next.
 
         Args:
-            list_id: the list of associations that was read.
-            keys: its bindings; None if the API refused it.
+            list_id: the list of associations.
+            keys: its bindings; None if the API refused the list.
         """
         if self.is_probe(list_id):
-            self.is_decided = True
-            alone = self._candidates[list_id.parent_id]
-            if keys == frozenset[Key]().union(*alone.values()):
+            self.decided = True
+            separate = self._candidates[list_id.parent_id]
+            if keys == frozenset[Key]().union(*separate.values()):
                 self.joined = tuple(list_id.target.split(","))
             return self._release()
         self._candidates[list_id.parent_id][list_id.target] = keys or frozenset()
-        return self._next_question()
+        return self._evaluate_candidates()
 
-    def _next_question(self) -> list[ListId]:
-        """The probe, if a candidate is fit for it; else further candidates."""
+    def _evaluate_candidates(self) -> list[ListId]:
+        """Return the probe if a candidate is good enough, otherwise lists of more candidates."""
         done = [g for g, found in self._candidates.items() if len(found) == len(self._targets)]
         if self._probe or not done:
             return []
-        best = max(done, key=lambda group: len(self._bound(group)))
-        is_first = not self._has_asked_first
-        self._has_asked_first = True
-        is_last_chance = len(done) == len(self._candidates) and not (is_first and self._waiting)
-        if len(self._bound(best)) == len(self._targets) or (
-            is_last_chance and len(self._bound(best)) > 1
-        ):
-            self._probe = ListId(self._endpoint, best, ",".join(self._bound(best)))
+        group_id = max(done, key=lambda candidate: len(self._bound_targets(candidate)))
+        bound = self._bound_targets(group_id)
+        more_follow = not self._first_evaluated and bool(self._waiting)
+        self._first_evaluated = True
+        last_chance = len(done) == len(self._candidates) and not more_follow
+        if len(bound) == len(self._targets) or (last_chance and len(bound) > 1):
+            self._probe = ListId(self._endpoint, group_id, ",".join(bound))
             return [self._probe]
-        if is_last_chance:
+        if last_chance:
             self._candidates.clear()
         return self._release()
 
-    def _bound(self, group_id: str) -> list[str]:
-        """The targets of which a candidate has bindings."""
+    def _bound_targets(self, group_id: str) -> list[str]:
         found = self._candidates[group_id]
         return [target for target in self._targets if found[target]]
 
     def _release(self) -> list[ListId]:
+        """Return the lists of the waiting groups that may be read now."""
         lists: list[ListId] = []
-        alone = [target for target in self._targets if target not in self.joined]
-        targets = [",".join(self.joined), *alone] if self.joined else alone
-        while self._waiting and (self.is_decided or self._may_start_candidate()):
+        separate = [target for target in self._targets if target not in self.joined]
+        targets = [",".join(self.joined), *separate] if self.joined else separate
+        while self._waiting and (self.decided or self._may_start_candidate()):
             group_id = self._waiting.popleft()
-            if not self.is_decided:
+            if not self.decided:
                 self._candidates[group_id] = {}
             lists += [ListId(self._endpoint, group_id, target) for target in targets]
         return lists
 
     def _may_start_candidate(self) -> bool:
-        most = CANDIDATES if self._has_asked_first else 1
-        return self._probe is None and len(self._candidates) < most
+        limit = MAX_CANDIDATES if self._first_evaluated else 1
+        return self._probe is None and len(self._candidates) < limit

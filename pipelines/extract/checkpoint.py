@@ -1,7 +1,7 @@
-"""Finished lists on disk: what a pull that was cut off need not ask for again.
+"""Checkpoint of a pull: finished lists on disk, which the next attempt does not read again.
 
-They are kept here, not in memory, until the pull is done. The rows are those of the raw tables,
-allow-listed already: no secret comes here.
+Finished lists are kept on disk instead of in memory until the pull ends. They contain the
+allow-listed fields of the raw tables only, and so no secret.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ import pyarrow as pa
 from pipelines.extract.completeness import Completeness
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ListId
 
-# Older lists are read again: a resumed pull should still be one moment in the organization's life.
+# Older lists are read again, so that a resumed pull still shows the organization at one time.
 MAX_AGE = timedelta(hours=1)
 _COMPLETENESS = b"completeness"
 _START = "started_at"
@@ -26,21 +26,21 @@ _START = "started_at"
 
 @dataclass(frozen=True)
 class FinishedList:
-    """A list that was read to its end: the proof, and its distinct rows."""
+    """Distinct rows of a list that was read to its end, with the proof."""
 
     completeness: Completeness
     rows: pa.RecordBatch
 
 
 class Checkpoint:
-    """The finished lists of one pull: per attempt and endpoint a stream, a batch of it per list.
+    """Finished lists of one pull: an Arrow stream per attempt and endpoint, a batch per list.
 
-    Lists of other settings, of an age beyond `MAX_AGE`, or of a version with other fields, and
-    files that a crash cut short, are as if they were not there.
+    Lists of other settings, of another schema, or older than `MAX_AGE` are ignored. Of a file that
+    a crash cut short, the complete batches are used.
 
     Args:
-        folder: the spool of the integration.
-        fingerprint: text that differs whenever the settings ask for something else.
+        folder: the integration's checkpoint folder.
+        fingerprint: text that differs for settings that read other data.
     """
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
@@ -51,7 +51,7 @@ class Checkpoint:
         self._streams: dict[str, tuple[BufferedWriter, pa.RecordBatchStreamWriter]] = {}
 
     def open(self) -> datetime:
-        """Start the spool, or take up the one that was left; when its pull started."""
+        """Resume the checkpoint or start a new one, and return when its pull started."""
         start = self._folder / _START
         started_at = _read_time(start)
         if started_at is None or not timedelta(0) <= datetime.now(UTC) - started_at <= MAX_AGE:
@@ -62,33 +62,35 @@ class Checkpoint:
         return started_at
 
     def load(self) -> dict[ListId, FinishedList]:
-        """The lists that are there, whole; their rows stay on disk."""
+        """Return the saved lists; their rows stay on disk."""
         self.close()
         paths = sorted(self._folder.glob("*.arrow"))
-        return {each.completeness.list_id: each for path in paths for each in _read(path)}
+        lists = (finished for path in paths for finished in _read_lists(path))
+        return {finished.completeness.list_id: finished for finished in lists}
 
     def save(self, finished: FinishedList) -> None:
-        """Keep a list; it is whole on disk even if the process is killed next."""
-        file, stream = self._stream(finished.completeness.list_id.endpoint)
-        proof = _json(finished.completeness)
+        """Write a list to disk, so that it survives if the process is killed."""
+        file, stream = self._get_stream(finished.completeness.list_id.endpoint)
+        proof = _serialize(finished.completeness)
         stream.write_batch(finished.rows, custom_metadata={_COMPLETENESS: proof})
         file.flush()
 
     def close(self) -> None:
-        """End the streams; a later list begins new ones."""
+        """Close the streams; a list saved later starts new ones."""
         for file, stream in self._streams.values():
             stream.close()
             file.close()
         self._streams.clear()
 
     def remove(self) -> None:
-        """Forget the integration's lists, of whatever settings."""
+        """Remove all lists of the integration, including those of other settings."""
+        self.close()
         if self._root.exists():
             shutil.rmtree(self._root)
 
-    def _stream(self, endpoint: str) -> tuple[BufferedWriter, pa.RecordBatchStreamWriter]:
+    def _get_stream(self, endpoint: str) -> tuple[BufferedWriter, pa.RecordBatchStreamWriter]:
         if endpoint not in self._streams:
-            # Never behind what an earlier attempt wrote: its last list may be cut short.
+            # Never append to the file of an earlier attempt: its last batch may be cut short.
             attempt = len(list(self._folder.glob(f"{endpoint}.*.arrow")))
             file = (self._folder / f"{endpoint}.{attempt}.arrow").open("xb")
             schema = ENDPOINTS[endpoint].table_schema
@@ -96,8 +98,8 @@ class Checkpoint:
         return self._streams[endpoint]
 
 
-def _json(proof: Completeness) -> bytes:
-    # `asdict` copies deeply, which takes longer than the writing.
+def _serialize(proof: Completeness) -> bytes:
+    # `asdict` makes deep copies, which takes longer than writing the list.
     return json.dumps(vars(proof) | {"list_id": vars(proof.list_id)}).encode()
 
 
@@ -109,14 +111,14 @@ def _read_time(path: Path) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def _read(path: Path) -> Iterator[FinishedList]:
-    """The lists of a stream, up to where a crash cut it."""
+def _read_lists(path: Path) -> Iterator[FinishedList]:
+    """Yield the complete lists of a stream, up to where a crash cut it short."""
     try:
         stream = pa.ipc.open_stream(pa.memory_map(str(path)))
         while True:
             rows, metadata = stream.read_next_batch_with_custom_metadata()
-            facts = json.loads(metadata[_COMPLETENESS])
-            list_id = ListId(**facts.pop("list_id"))
-            yield FinishedList(Completeness(list_id=list_id, **facts), rows)
+            proof = json.loads(metadata[_COMPLETENESS])
+            list_id = ListId(**proof.pop("list_id"))
+            yield FinishedList(Completeness(list_id=list_id, **proof), rows)
     except (StopIteration, pa.ArrowInvalid, OSError):
         return

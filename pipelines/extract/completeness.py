@@ -1,4 +1,4 @@
-"""The proof, per list, that it was read to its end."""
+"""Proof, per list, that it was read to its end."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ Proof = Literal["total", "overlap", "empty page", "not found"]
 
 @dataclass(frozen=True)
 class Completeness:
-    """How one list was proven to be read to its end.
+    """Proof that one list was read to its end.
 
     Attributes:
-        list_id: which list.
-        proof: `total`, every record of the announced total was passed; `overlap`, pages in the
-            order of a unique key overlap from start to end; `empty page`, no total is announced
-            and a page that begins with the last record brought no other; `not found`, the parent
-            was deleted between its list and this one.
-        expected: the total announced last; without one, the rows received.
+        list_id: the list.
+        proof: `total`: the pages cover every record of the announced total; `overlap`: pages in the
+            order of a unique key overlap from start to end; `empty page`: no total is announced,
+            and a page that begins with the last record brought no other; `not found`: the parent
+            was deleted after its own list was read.
+        expected: the total announced last; without a total, the rows received.
         received: distinct rows.
-        holes: rows announced but not delivered: deleted members.
-        duplicates: rows dropped because their key was there already.
-        pages: pages read, those of earlier readings included.
-        rereads: readings thrown away, or pages read again, because the list moved.
+        holes: rows announced but not delivered, because the members were deleted.
+        duplicates: rows dropped because their key was repeated.
+        pages: pages read, including discarded ones.
+        rereads: readings discarded, or pages read again, because the list changed.
     """
 
     list_id: ListId
@@ -48,6 +48,6 @@ COMPLETENESS_SCHEMA = pa.schema(
 
 
 def completeness_table(proofs: Iterable[Completeness]) -> pa.Table:
-    """One row per list, the parts of its id first."""
+    """Return a table of `COMPLETENESS_SCHEMA` with one row per list."""
     rows = [vars(proof.list_id) | vars(proof) for proof in proofs]
     return pa.Table.from_pylist(rows, schema=COMPLETENESS_SCHEMA)

@@ -1,4 +1,4 @@
-"""The connection test: one read of each endpoint, so that a person knows what a run would meet."""
+"""Check a connection: read one record of each endpoint that a run would read."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -9,11 +9,7 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.organizations import (
-    check_organization_visible,
-    check_record_organizations,
-    read_organizations,
-)
+from pipelines.extract.organizations import check_organization, read_organizations
 from pipelines.extract.paginator import missing_total_error
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
@@ -37,23 +33,24 @@ from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, p
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES
 
-# A person waits: one failure may pass, a second one is told.
+# A user waits for the result, so a second failure is reported.
 MAX_TRIES = 2
 State = Literal["readable", "refused", "failed", "left out", "nothing to ask", "not asked"]
 
 
+# The fields of both classes are published by `check --json`.
 @dataclass(frozen=True)
 class EndpointAccess:
-    """What one endpoint answered.
+    """Result of reading one endpoint.
 
     Attributes:
-        endpoint: its name.
-        state: `refused` where the key's role may not read it; `left out` by the settings;
-            `nothing to ask` where there is no group or application whose list it would be;
-            `not asked` after a failure that says enough.
-        total: records that the API announces; of a list of each group or application, those of
-            the first. None where it does not say.
-        why: the failure in words.
+        endpoint: name of the endpoint.
+        state: `refused`: the key's role may not read it; `left out`: the settings skip it;
+            `nothing to ask`: there is no group or application with such a list; `not asked`: an
+            earlier failure made the request pointless.
+        total: number of records; for a list per group or application, those of the first. None if
+            the API does not announce it.
+        why: message of the failure.
     """
 
     endpoint: str
@@ -64,13 +61,13 @@ class EndpointAccess:
 
 @dataclass(frozen=True)
 class ConnectionCheck:
-    """What the key can read.
+    """Result of checking a connection.
 
     Attributes:
-        reaches: each endpoint, in the order of `ENDPOINTS`.
+        reaches: result of each endpoint, in the order of `ENDPOINTS`.
         organizations: id and name of each organization that the key sees.
-        plan: what a run would read; None where not every list says how long it is.
-        problem: why a run would be refused although everything is readable; else empty.
+        plan: estimate of a run; None if the length of a list is not known.
+        problem: reason why a run would fail although every endpoint can be read, or "".
     """
 
     reaches: tuple[EndpointAccess, ...]
@@ -80,39 +77,39 @@ class ConnectionCheck:
 
     @property
     def works(self) -> bool:
-        """Whether a run would work."""
-        return not self.problem and not any(
-            each.state in {"refused", "failed"} for each in self.reaches
-        )
+        """Return True if a run would work."""
+        failures = {"refused", "failed"}
+        return not self.problem and not any(access.state in failures for access in self.reaches)
 
 
 def check_connection(integration: Integration) -> ConnectionCheck:
-    """Read a record of each endpoint that a run would read.
+    """Read one record of each endpoint that a run would read.
 
-    It sends nothing but GET, and for a service account a POST to the token endpoint.
+    Only GET requests are sent, and for a service account a POST to the token endpoint.
 
     Raises:
-        SettingsError: there is no usable key or CA bundle.
+        SettingsError: the credentials or the CA bundle are missing or unusable.
     """
     credentials = load_credentials(integration)
-    throttle = get_rate_limiter(credentials.identity, None, integration.max_requests_per_second)
+    limiter = get_rate_limiter(credentials.identity, None, integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
-        client = JumpCloudClient(session, integration.url, throttle, org_id=integration.org_id)
+        client = JumpCloudClient(session, integration.url, limiter, org_id=integration.org_id)
         client.max_tries = MAX_TRIES
-        probe = _Probe(client, integration)
-        reaches = tuple(map(probe.reach, ENDPOINTS.values()))
-    seen = probe.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
-    return ConnectionCheck(
-        reaches,
-        tuple((row["_id"], row["displayName"]) for row in seen.to_pylist()),
-        _plan(integration, reaches),
-        _problem(integration, probe.tables),
-    )
+        checker = _EndpointChecker(client, integration)
+        results = tuple(map(checker.check, ENDPOINTS.values()))
+    problem = ""
+    try:
+        check_organization(integration, checker.tables)
+    except WrongOrganizationError as error:
+        problem = str(error)
+    visible = checker.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
+    organizations = tuple((row["_id"], row["displayName"]) for row in visible.to_pylist())
+    return ConnectionCheck(results, organizations, _estimate(integration, results), problem)
 
 
 def missing_without(endpoint: str) -> list[str]:
-    """Tables, and columns as `table.column`, that say nothing unless the endpoint is pulled."""
-    lost = {each.name for each in ENDPOINTS.values() if endpoint in {each.name, each.parent}}
+    """Return the tables, and columns as `table.column`, that have no data without an endpoint."""
+    lost = {other.name for other in ENDPOINTS.values() if endpoint in {other.name, other.parent}}
     names = []
     for table in TABLES.values():
         if lost & set(table.endpoints):
@@ -127,69 +124,66 @@ def missing_without(endpoint: str) -> list[str]:
 
 
 def can_be_skipped(endpoint: str) -> bool:
-    """Whether `skip_endpoints` may name it."""
+    """Return True if the setting `skip_endpoints` accepts an endpoint."""
     return endpoint in get_args(DetailEndpoint)
 
 
-class _Probe:
-    """Asks one endpoint after the other, and remembers whose lists the later ones need.
+class _EndpointChecker:
+    """Checker of one endpoint after the other; parents are read before their child lists.
 
     Attributes:
-        tables: what was read, by endpoint.
+        tables: records read, by endpoint.
     """
 
     def __init__(self, client: JumpCloudClient, integration: Integration) -> None:
         self.tables: dict[str, pa.Table] = {}
         self._client = client
         self._targets = integration.association_targets
-        self._asked_for = select_endpoints(integration)
-        self._has_answered = False
-        self._is_over = False
+        self._selected = select_endpoints(integration)
+        self._refused = False
+        self._aborted = False
 
-    def reach(self, endpoint: Endpoint) -> EndpointAccess:
-        """Read a record of the endpoint."""
-        reason = self._reason_not_to_ask(endpoint)
+    def check(self, endpoint: Endpoint) -> EndpointAccess:
+        """Read one record of an endpoint."""
+        reason = self._skip_reason(endpoint)
         if reason:
             return EndpointAccess(endpoint.name, reason)
-        parent_id = self._first_ids(endpoint.parent)[0] if endpoint.parent else ""
+        parent_id = self._ids(endpoint.parent)[0] if endpoint.parent else ""
         try:
             return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
         except ForbiddenError as error:
-            self._has_answered = True
+            self._refused = True
             return EndpointAccess(endpoint.name, "refused", why=str(error))
         except InventoryError as error:
-            if (
-                isinstance(error, NotFoundError)
-                and parent_id
-                and self._is_gone(endpoint, parent_id)
-            ):
+            not_found = isinstance(error, NotFoundError)
+            if not_found and parent_id and self._is_gone(endpoint.parent, parent_id):
                 return EndpointAccess(endpoint.name, "nothing to ask")
-            is_of_all = isinstance(error, UnauthorizedError | TokenError)
-            self._is_over = is_of_all or not self._has_answered
+            bad_key = isinstance(error, UnauthorizedError | TokenError)
+            answered = self._refused or bool(self.tables)
+            self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
 
-    def _reason_not_to_ask(self, endpoint: Endpoint) -> State | None:
-        has_no_target = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
-        if endpoint not in self._asked_for or has_no_target:
+    def _skip_reason(self, endpoint: Endpoint) -> State | None:
+        no_targets = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
+        if endpoint not in self._selected or no_targets:
             return "left out"
-        if self._is_over or (endpoint.parent and endpoint.parent not in self.tables):
+        if self._aborted or (endpoint.parent and endpoint.parent not in self.tables):
             return "not asked"
-        if endpoint.parent and not self._first_ids(endpoint.parent):
+        if endpoint.parent and not self._ids(endpoint.parent):
             return "nothing to ask"
         return None
 
-    def _first_ids(self, endpoint: str) -> list[str]:
+    def _ids(self, endpoint: str) -> list[str]:
         (path,) = ENDPOINTS[endpoint].key
-        return [str(each) for each in self.tables[endpoint].column(path[0]).to_pylist()]
+        return [str(record_id) for record_id in self.tables[endpoint].column(path[0]).to_pylist()]
 
     def _read(self, endpoint: Endpoint, parent_id: str) -> int | None:
-        """Read a record; how many there are."""
+        """Read one record and return the total."""
         if endpoint is ORGANIZATIONS:
-            # All of them: which organization is meant must be among them.
-            table = read_organizations(self._client)
-            self._keep(endpoint, table)
+            # Read all of them, because the one in the settings must be among them.
+            table = self.tables[endpoint.name] = read_organizations(self._client)
             return table.num_rows
-        # The API may refuse one kind of target and give the others.
+        # The API may refuse one type of target and accept the others.
         targets = self._targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ("",)
         totals = [
             self._read_list(endpoint, ListId(endpoint.name, parent_id, target))
@@ -201,38 +195,29 @@ class _Probe:
     def _read_list(self, endpoint: Endpoint, list_id: ListId) -> int | None:
         answer = self._client.send(page_request(endpoint, list_id, 0, 1))
         page = parse_page(endpoint, list_id.parent_id, answer, 0, 1)
-        self._keep(endpoint, pa.Table.from_batches([page.rows]))
+        self.tables[endpoint.name] = pa.Table.from_batches([page.rows])
         if page.total is None and endpoint.may_have_holes:
             raise missing_total_error(list_id)
         return page.total
 
-    def _keep(self, endpoint: Endpoint, table: pa.Table) -> None:
-        self._has_answered = True
-        self.tables[endpoint.name] = table
-
-    def _is_gone(self, endpoint: Endpoint, parent_id: str) -> bool:
+    def _is_gone(self, endpoint: str, record_id: str) -> bool:
         try:
-            return is_gone(self._client, ENDPOINTS[endpoint.parent], parent_id)
+            return is_gone(self._client, ENDPOINTS[endpoint], record_id)
         except InventoryError:
             return False
 
 
-def _problem(integration: Integration, tables: dict[str, pa.Table]) -> str:
-    try:
-        if ORGANIZATIONS.name in tables:
-            check_organization_visible(integration, tables[ORGANIZATIONS.name])
-        check_record_organizations(integration, tables)
-    except WrongOrganizationError as error:
-        return str(error)
-    return ""
-
-
-def _plan(integration: Integration, reaches: tuple[EndpointAccess, ...]) -> Plan | None:
-    endpoints = [each for each in select_endpoints(integration) if not each.parent]
-    found = {each.endpoint: each.total for each in reaches if each.total is not None}
-    totals = {each.name: found[each.name] for each in endpoints if each.name in found}
-    if len(totals) < len(endpoints):
-        return None
-    limits = {e.name: SEARCH_PAGE_SIZE if e.search_path else PAGE_SIZE for e in endpoints}
-    targets = len(integration.association_targets)
-    return estimate_calls(totals, limits, select_endpoints(integration), targets)
+def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
+    selected = select_endpoints(integration)
+    known = {access.endpoint: access.total for access in results}
+    totals: dict[str, int] = {}
+    limits: dict[str, int] = {}
+    for endpoint in selected:
+        if endpoint.parent:
+            continue
+        total = known[endpoint.name]
+        if total is None:
+            return None
+        totals[endpoint.name] = total
+        limits[endpoint.name] = SEARCH_PAGE_SIZE if endpoint.search_path else PAGE_SIZE
+    return estimate_calls(totals, limits, selected, len(integration.association_targets))

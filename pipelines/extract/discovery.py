@@ -1,7 +1,7 @@
-"""Entries of the settings that stand for every organization of a service provider's key.
+"""Expand settings entries with `discover_organizations` to one integration per organization.
 
-Reading the settings needs no network: what was found last is remembered in the data directory, and
-looked up anew by those who have time for it.
+Reading the settings needs no network. The organizations found last are cached in the data
+directory, and refreshed by commands and schedules that may take the time.
 """
 
 import json
@@ -27,29 +27,25 @@ _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
 def resolved_settings() -> Settings:
-    """The settings, with an integration for each organization that is known.
+    """Return the settings with an integration for each known organization.
 
     Raises:
-        SettingsError: the file cannot be read or says something wrong.
+        SettingsError: the settings file cannot be read or is invalid.
     """
     return expand_settings(load_settings(), home())
 
 
 def resolve_integration(name: str) -> Integration:
-    """The integration of that name, looked up where another machine has found it.
+    """Return an integration, looking it up if another machine has discovered it.
 
     Raises:
-        SettingsError: there is none of that name.
-        InventoryError: it cannot be looked up.
+        SettingsError: no integration has that name.
+        InventoryError: the organizations cannot be looked up.
     """
-    known = {each.name: each for each in resolved_settings().integration}
+    known = {integration.name: integration for integration in resolved_settings().integration}
     if name in known:
         return known[name]
-    entries = [
-        each
-        for each in load_settings().integration
-        if each.discover_organizations and name.startswith(f"{each.name}-")
-    ]
+    entries = [entry for entry in load_settings().integration if name.startswith(f"{entry.name}-")]
     failures = refresh_organizations(entries, home())
     if failures:
         raise InventoryError("; ".join(failures))
@@ -57,27 +53,32 @@ def resolve_integration(name: str) -> Integration:
 
 
 def expand_settings(settings: Settings, state: Path) -> Settings:
-    """The settings with each entry replaced by the organizations that it stands for.
+    """Return the settings with each entry replaced by the integrations of its organizations.
 
-    An entry that is written out under the name of one of them takes its place.
+    An entry of the settings takes precedence over a discovered integration of the same name.
 
     Args:
-        settings: as they are written.
+        settings: the settings as written in the file.
         state: the data directory.
     """
-    written = {each.name for each in settings.integration}
+    written = {entry.name for entry in settings.integration}
     integrations: list[Integration] = []
     for entry in settings.integration:
         found = expand_integration(entry, state)
-        integrations += [each for each in found if each is entry or each.name not in written]
+        integrations += [
+            integration
+            for integration in found
+            if integration is entry or integration.name not in written
+        ]
     return settings.model_copy(update={"integration": tuple(integrations)})
 
 
 def expand_integration(entry: Integration, state: Path) -> list[Integration]:
-    """The integrations that an entry stands for: itself, or one for each organization known.
+    """Return one integration per known organization of an entry, or the entry itself.
 
-    Their names hold the organization's id, so that they stay when organizations are renamed, come
-    or go. An entry of which no organization is known yet stands for itself; a pull refuses it.
+    Their names contain the organization's id, so that they stay the same when organizations are
+    renamed, added or removed. An entry without a known organization is returned unchanged; a pull
+    refuses it.
     """
     if not entry.discover_organizations:
         return [entry]
@@ -90,47 +91,49 @@ def expand_integration(entry: Integration, state: Path) -> list[Integration]:
                 "discover_organizations": False,
             }
         )
-        for org_id, display_name in sorted(_remembered(entry, state).items())
+        for org_id, display_name in sorted(_read_cache(entry, state).items())
     ] or [entry]
 
 
 def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[str]:
-    """Look up the organizations of these entries now, and remember them.
+    """Look up the organizations of entries now, and cache them.
 
     Args:
-        entries: those that do not stand for several organizations are passed over.
+        entries: entries of the settings; those without `discover_organizations` are ignored.
         state: the data directory.
 
     Returns:
-        Of each entry that could not be looked up, why; what was known of it stays.
+        A message for each entry that failed; its cached organizations are kept.
     """
-    entries = [each for each in entries if each.discover_organizations]
+    entries = [entry for entry in entries if entry.discover_organizations]
     if not entries:
         return []
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
-        failures = pool.map(lambda each: _refresh(each, state), entries)
-        return [each for each in failures if each]
+        failures = pool.map(lambda entry: _refresh(entry, state), entries)
+        return [failure for failure in failures if failure]
 
 
 def _refresh(entry: Integration, state: Path) -> str:
+    """Refresh the cache of one entry and return the message of a failure, or ''."""
+    path = _cache_path(entry, state)
     try:
-        write_text(json.dumps(_fetch_organizations(entry), indent=1), _path(entry, state))
+        write_text(json.dumps(_fetch_organizations(entry), indent=1), path)
     except InventoryError as error:
         reason = str(error)
     except OSError as error:
-        reason = f"{_path(entry, state)}: cannot be written ({error.strerror})"
+        reason = f"{path}: cannot be written ({error.strerror})"
     else:
         return ""
     return f"the organizations of integration {entry.name!r} could not be looked up: {reason}"
 
 
 def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
-    """Id and name of each organization of the entry's key."""
+    """Return id and name of each organization of the entry's key."""
     credentials = load_credentials(entry)
-    throttle = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
+    limiter = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
     with open_session(entry, credentials) as session:
-        client = JumpCloudClient(session, entry.url, throttle)
-        # What is remembered serves as well; a schedule's tick may not take long.
+        client = JumpCloudClient(session, entry.url, limiter)
+        # A schedule's tick must be short, and the cache serves after a failure.
         client.max_tries = 1
         rows = read_organizations(client).to_pylist()
     found = {row["_id"]: row["displayName"] for row in rows}
@@ -138,19 +141,19 @@ def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
         raise MalformedError("the key sees none")
     # The ids become names of files.
     if not all(map(_ORGANIZATION_ID.fullmatch, found)):
-        raise MalformedError("an id is not one of 24 hexadecimal digits")
+        raise MalformedError("an id does not have 24 hexadecimal digits")
     return found
 
 
-def _remembered(entry: Integration, state: Path) -> dict[str, str | None]:
+def _read_cache(entry: Integration, state: Path) -> dict[str, str | None]:
     try:
-        found = json.loads(_path(entry, state).read_text(encoding="utf-8"))
+        found = json.loads(_cache_path(entry, state).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}
-    return {key: name for key, name in found.items() if _ORGANIZATION_ID.fullmatch(key)}
+    return {org_id: name for org_id, name in found.items() if _ORGANIZATION_ID.fullmatch(org_id)}
 
 
-def _path(entry: Integration, state: Path) -> Path:
+def _cache_path(entry: Integration, state: Path) -> Path:
     return state / "organizations" / f"{entry.name}.json"

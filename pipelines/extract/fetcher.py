@@ -1,8 +1,9 @@
-"""Keeps the pool busy: decides in one thread what is asked next, while the pool's threads ask."""
+"""Fetch all lists of an organization at the same time."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 import pyarrow as pa
@@ -12,8 +13,7 @@ from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import Completeness
 from pipelines.extract.estimate import Plan, estimate_calls
 from pipelines.extract.paginator import OffsetPaginator
-from pipelines.extract.progress import Progress, Scope
-from pipelines.jumpcloud.client import JumpCloudClient, Request
+from pipelines.jumpcloud.client import CallCounts, JumpCloudClient, Request
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -28,12 +28,39 @@ from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
 
-class Fetcher:
-    """Reads all lists of an organization, each as soon as it is known. Used once, by `pull`.
+@dataclass(frozen=True)
+class Scope:
+    """Endpoints and types of association targets that a pull reads."""
+
+    endpoints: Sequence[Endpoint]
+    targets: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Progress of a pull.
 
     Attributes:
-        plan: what is to be read; None until the first pages have said how much there is.
-        unknown_fields: by endpoint, names of fields in the answers that nobody knew.
+        lists_done: lists read to their end.
+        lists_known: lists known so far.
+        counts: calls sent so far.
+        plan: estimate of the whole pull; None until all its totals are known.
+    """
+
+    lists_done: int
+    lists_known: int
+    counts: CallCounts
+    plan: Plan | None
+
+
+class Fetcher:
+    """Fetcher of all lists of one pull. It is used once.
+
+    The caller's thread decides what to request next; the threads of the pool send the requests.
+
+    Attributes:
+        plan: estimate of the whole pull; None until all its totals are known.
+        unknown_fields: names of unknown fields in the records, by endpoint.
     """
 
     def __init__(
@@ -41,79 +68,85 @@ class Fetcher:
         client: JumpCloudClient,
         pool: ThreadPoolExecutor,
         scope: Scope,
-        spool: Checkpoint,
+        checkpoint: Checkpoint,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self.plan: Plan | None = None
         self.unknown_fields: dict[str, frozenset[str]] = {}
         self._client = client
         self._pool = pool
-        self._spool = spool
-        self._spooled = spool.load()
-        self._endpoints = scope.endpoints
-        self._targets = scope.targets
-        self._fanned_out = {each.parent for each in scope.endpoints if each.parent}
+        self._checkpoint = checkpoint
+        self._saved = checkpoint.load()
+        self._scope = scope
+        self._parent_endpoints = {endpoint.parent for endpoint in scope.endpoints} - {""}
         self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
         self._on_progress = on_progress
-        self._answers: SimpleQueue[Future[Page]] = SimpleQueue()
-        self._awaited: dict[Future[Page], OffsetPaginator] = {}
+        self._done: SimpleQueue[Future[Page]] = SimpleQueue()
+        self._pending: dict[Future[Page], OffsetPaginator] = {}
         self._resumed: deque[FinishedList] = deque()
         self._known: set[ListId] = set()
-        self._most_sent: dict[str, int] = {}
+        self._largest_pages: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
         self._parents: set[tuple[str, str]] = set()
         self._finished: dict[ListId, Completeness] = {}
-        self._unspooled: dict[ListId, FinishedList] = {}
+        self._unsaved: dict[ListId, FinishedList] = {}
         self._parent_ids: dict[str, frozenset[str]] = {}
 
     def run(self) -> list[FinishedList]:
-        """Read everything; the finished lists, without those whose parent vanished meanwhile.
+        """Fetch every list.
+
+        Returns:
+            The finished lists, without lists of a parent that was deleted during the pull.
 
         Raises:
             ExtractError: a list could not be read to its end.
         """
-        for endpoint in self._endpoints:
-            if not endpoint.parent:
-                self._start(ListId(endpoint.name))
-        while self._awaited or self._resumed:
+        self._start_lists(
+            [ListId(endpoint.name) for endpoint in self._scope.endpoints if not endpoint.parent]
+        )
+        while self._pending or self._resumed:
             if self._resumed:
-                self._finish(self._resumed.popleft())
+                self._handle_finished(self._resumed.popleft())
                 continue
-            future = self._answers.get()
-            reading = self._awaited.pop(future, None)
-            if reading:
-                self._take(future, reading)
-        lists = self._spool.load() | self._unspooled
-        return [lists[each] for each in self._finished if self._has_parent(each)]
+            future = self._done.get()
+            paginator = self._pending.pop(future, None)
+            if paginator:
+                self._handle_page(future, paginator)
+        lists = self._checkpoint.load() | self._unsaved
+        return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
 
-    def _start(self, list_id: ListId, *, by_search: bool = True) -> None:
+    def _start_lists(self, lists: Sequence[ListId]) -> None:
+        for list_id in lists:
+            self._start_list(list_id)
+
+    def _start_list(self, list_id: ListId, *, by_search: bool = True) -> None:
         self._known.add(list_id)
-        if list_id in self._spooled:
-            self._resumed.append(self._spooled[list_id])
+        if list_id in self._saved:
+            self._resumed.append(self._saved[list_id])
             return
         endpoint = ENDPOINTS[list_id.endpoint]
         by_search = by_search and bool(endpoint.search_path)
-        reading = OffsetPaginator(
+        paginator = OffsetPaginator(
             list_id,
             SEARCH_PAGE_SIZE if by_search else PAGE_SIZE,
             is_sorted=endpoint.sorted_by_key,
             may_have_holes=endpoint.may_have_holes,
             by_search=by_search,
         )
-        self._ask(reading, reading.start())
+        self._submit(paginator, paginator.start())
 
-    def _ask(self, reading: OffsetPaginator, offsets: Sequence[int]) -> None:
-        endpoint = ENDPOINTS[reading.list_id.endpoint]
-        request_of = _search if reading.by_search else page_request
+    def _submit(self, paginator: OffsetPaginator, offsets: Sequence[int]) -> None:
+        endpoint, list_id = ENDPOINTS[paginator.list_id.endpoint], paginator.list_id
+        make_request = _search_request if paginator.by_search else page_request
         for offset in offsets:
-            request = request_of(endpoint, reading.list_id, offset, reading.limit)
-            future = self._pool.submit(self._fetch, reading.list_id, request, offset, reading.limit)
-            self._awaited[future] = reading
-            future.add_done_callback(self._answers.put)
+            request = make_request(endpoint, list_id, offset, paginator.limit)
+            future = self._pool.submit(self._fetch, list_id, request, offset, paginator.limit)
+            self._pending[future] = paginator
+            future.add_done_callback(self._done.put)
 
     def _fetch(self, list_id: ListId, request: Request, skip: int, limit: int) -> Page:
-        """Ask for one page; runs in the pool."""
+        """Fetch one page, in a thread of the pool."""
         endpoint = ENDPOINTS[list_id.endpoint]
         try:
             answer = self._client.send(request)
@@ -125,120 +158,119 @@ class Fetcher:
             raise
         return parse_page(endpoint, list_id.parent_id, answer, skip, limit)
 
-    def _take(self, future: Future[Page], reading: OffsetPaginator) -> None:
+    def _handle_page(self, future: Future[Page], paginator: OffsetPaginator) -> None:
         try:
             page = future.result()
         except ParentGoneError:
-            self._forget(reading)
-            reading.parent_is_gone()
+            self._cancel(paginator)
+            paginator.finish_deleted()
         except (ForbiddenError, NotFoundError, RefusedError) as error:
-            self._forget(reading)
-            self._replace(reading, error)
+            self._cancel(paginator)
+            self._handle_refusal(paginator, error)
         else:
-            reading.most_sent = self._most_sent.get(reading.list_id.endpoint, 0)
-            self._ask(reading, reading.accept(page))
-            self._most_sent[reading.list_id.endpoint] = reading.most_sent
-            self._count(reading.list_id, page.total or len(page.keys), reading.limit)
-            self._note(reading.list_id.endpoint, page.unknown_fields)
-            if reading.list_id.endpoint in self._fanned_out:
-                for key in page.keys:
-                    self._fan_out(reading.list_id.endpoint, key[-1])
-        if reading.result:
-            self._keep(FinishedList(reading.result, _in_one_piece(reading)))
+            self._accept_page(paginator, page)
+        if paginator.result:
+            self._save(FinishedList(paginator.result, _combine_rows(paginator)))
 
-    def _note(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
-        known = self.unknown_fields.get(endpoint, frozenset())
-        if len(known) < MAX_NAMES:
-            self.unknown_fields[endpoint] = known | unknown_fields
+    def _accept_page(self, paginator: OffsetPaginator, page: Page) -> None:
+        name = paginator.list_id.endpoint
+        paginator.largest_page = self._largest_pages.get(name, 0)
+        self._submit(paginator, paginator.accept(page))
+        self._largest_pages[name] = paginator.largest_page
+        self._record_total(paginator.list_id, page.total or len(page.keys), paginator.limit)
+        self._record_unknown_fields(name, page.unknown_fields)
+        if name in self._parent_endpoints:
+            for key in page.keys:
+                self._start_child_lists(name, key[-1])
 
-    def _forget(self, reading: OffsetPaginator) -> None:
-        """Take no further page of it."""
-        for future in [f for f, other in self._awaited.items() if other is reading]:
-            del self._awaited[future]
+    def _cancel(self, paginator: OffsetPaginator) -> None:
+        """Cancel the pending requests of a list, and ignore their answers."""
+        for future in [f for f, other in self._pending.items() if other is paginator]:
+            del self._pending[future]
             future.cancel()
 
-    def _replace(
-        self, reading: OffsetPaginator, error: ForbiddenError | NotFoundError | RefusedError
+    def _handle_refusal(
+        self, paginator: OffsetPaginator, error: ForbiddenError | NotFoundError | RefusedError
     ) -> None:
-        """What to do instead of a list that the API refuses; raises the error if nothing."""
-        list_id = reading.list_id
-        if reading.by_search:
-            self._start(list_id, by_search=False)
+        """Read a refused list in another way, or raise the error if there is none."""
+        list_id = paginator.list_id
+        if paginator.by_search:
+            self._start_list(list_id, by_search=False)
         elif self._associations.is_probe(list_id):
-            self._start_all(self._associations.finished(list_id, None))
+            self._start_lists(self._associations.finish_list(list_id, None))
         else:
             raise error
 
-    def _fan_out(self, parent: str, parent_id: str) -> None:
-        """Start the lists of a parent record, unless an earlier reading had found it already."""
+    def _start_child_lists(self, parent: str, parent_id: str) -> None:
+        """Start the lists of a parent record, unless they were started before."""
         if (parent, parent_id) in self._parents:
             return
         self._parents.add((parent, parent_id))
-        for endpoint in self._endpoints:
+        for endpoint in self._scope.endpoints:
             if endpoint.parent == parent and endpoint is not SYSTEMGROUPS_ASSOCIATIONS:
-                self._start(ListId(endpoint.name, parent_id))
+                self._start_list(ListId(endpoint.name, parent_id))
         if parent == SYSTEMGROUPS_ASSOCIATIONS.parent:
-            self._start_all(self._associations.add_group(parent_id))
+            self._start_lists(self._associations.add_group(parent_id))
 
-    def _count(self, list_id: ListId, total: int, limit: int) -> None:
-        """Make the plan when the length of every list without parent is known."""
+    def _record_total(self, list_id: ListId, total: int, limit: int) -> None:
+        """Record the length of a list, and make the estimate when all lengths are known."""
         if self.plan or ENDPOINTS[list_id.endpoint].parent:
             return
         self._totals[list_id.endpoint] = total
         self._limits[list_id.endpoint] = limit
-        if all(each.parent or each.name in self._totals for each in self._endpoints):
-            self.plan = estimate_calls(
-                self._totals, self._limits, self._endpoints, len(self._targets)
-            )
+        endpoints, targets = self._scope.endpoints, len(self._scope.targets)
+        if all(endpoint.parent or endpoint.name in self._totals for endpoint in endpoints):
+            self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
 
-    def _keep(self, finished: FinishedList) -> None:
+    def _record_unknown_fields(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
+        known = self.unknown_fields.get(endpoint, frozenset())
+        if len(known) < MAX_NAMES:
+            self.unknown_fields[endpoint] = known | unknown_fields
+
+    def _save(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
         if list_id.endpoint == ORGANIZATIONS.name:
-            # Which organization answers is asked anew by every attempt.
-            self._unspooled[list_id] = finished
+            # Every attempt checks again which organization the key reads.
+            self._unsaved[list_id] = finished
         elif not self._associations.is_probe(list_id):
-            self._spool.save(finished)
-        self._finish(finished)
+            self._checkpoint.save(finished)
+        self._handle_finished(finished)
 
-    def _finish(self, finished: FinishedList) -> None:
+    def _handle_finished(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
         endpoint = ENDPOINTS[list_id.endpoint]
         if endpoint.name not in self._totals:
-            self._count(list_id, finished.completeness.expected, PAGE_SIZE)
+            self._record_total(list_id, finished.completeness.expected, PAGE_SIZE)
         if not self._associations.is_probe(list_id):
             self._finished[list_id] = finished.completeness
-        if endpoint.name in self._fanned_out:
+        if endpoint.name in self._parent_endpoints:
             ids = [key[-1] for key in record_keys(endpoint, finished.rows)]
             self._parent_ids[endpoint.name] = frozenset(ids)
             for parent_id in ids:
-                self._fan_out(endpoint.name, parent_id)
-        if endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._associations.is_decided:
+                self._start_child_lists(endpoint.name, parent_id)
+        if endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._associations.decided:
             keys = frozenset(record_keys(endpoint, finished.rows))
-            self._start_all(self._associations.finished(list_id, keys))
+            self._start_lists(self._associations.finish_list(list_id, keys))
         done, known = len(self._finished), len(self._known)
         self._on_progress(Progress(done, known, self._client.counts, self.plan))
 
-    def _start_all(self, lists: Sequence[ListId]) -> None:
-        for list_id in lists:
-            self._start(list_id)
-
     def _has_parent(self, list_id: ListId) -> bool:
-        """Whether the last reading of the parents' list still holds this list's parent."""
+        """Check that the parent's list, as read last, still contains the parent."""
         parent = ENDPOINTS[list_id.endpoint].parent
         return not parent or list_id.parent_id in self._parent_ids[parent]
 
 
-def _in_one_piece(reading: OffsetPaginator) -> pa.RecordBatch:
-    batches = reading.rows()
+def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:
+    batches = paginator.rows()
     if len(batches) == 1:
         return batches[0]
-    schema = ENDPOINTS[reading.list_id.endpoint].table_schema
-    joined = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
-    return joined[0] if joined else pa.RecordBatch.from_pylist([], schema)
+    schema = ENDPOINTS[paginator.list_id.endpoint].table_schema
+    combined = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
+    return combined[0] if combined else pa.RecordBatch.from_pylist([], schema)
 
 
-def _search(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
-    # The query's limit and skip count; JumpCloud's own module repeats them in the body.
+def _search_request(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
+    # The API uses limit and skip of the query; JumpCloud's own module repeats them in the body.
     body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
     page = {"limit": str(limit), "skip": str(skip)}
     return Request(endpoint.search_path, page, endpoint.scope, body=body)

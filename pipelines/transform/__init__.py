@@ -1,4 +1,4 @@
-"""Pure functions from raw endpoint tables to the tables of the data contract."""
+"""Transforms from raw endpoint tables to the tables of the data contract."""
 
 from pipelines.transform.assets import (
     APPLICATIONS,
@@ -16,7 +16,7 @@ from pipelines.transform.relationships import (
 )
 from pipelines.transform.transform import Transform
 
-# Each comes after the tables that it reads.
+# In the order in which they run: each after the tables that it reads.
 TRANSFORMS: dict[str, Transform] = {
     transform.table.name: transform
     for transform in (

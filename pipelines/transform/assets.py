@@ -1,18 +1,18 @@
-"""Assets of the organization: systems, users, applications, addresses, system groups.
+"""Transforms of assets: system groups, systems, users, applications and IPv4 addresses.
 
-An id that the graph names but no list knows keeps a row of its own, with `resolved` FALSE.
+An id that is in the graph but in no list gets a row with `resolved` FALSE.
 """
 
 from pipelines.schema import tables as contract
-from pipelines.transform.distinct_counts import APPLICATION_WORDS, GROUPS, counted
+from pipelines.transform.distinct_counts import APPLICATION_WORDS, GROUPS, count_distinct
 from pipelines.transform.transform import Transform
 
-# What a pull did not ask for is unknown, not zero.
-_APPLICATIONS_PULLED = "EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')"
-# Where there is no application, there is no list of its users.
-_THEIR_USERS_PULLED = f"""(
+# Counts are NULL, not zero, if the users of applications were not pulled. If there is no
+# application, there is no list of users either.
+_APP_USERS_PULLED = """(
     EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications_users')
-    OR {_APPLICATIONS_PULLED} AND NOT EXISTS (FROM jumpcloud.applications)
+    OR EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')
+        AND NOT EXISTS (FROM jumpcloud.applications)
 )"""
 
 SYSTEM_GROUPS = Transform(
@@ -54,7 +54,7 @@ WITH named_groups AS (
     GROUP BY system_id
 ),
 {GROUPS},
-{counted("reaching_users", "sys", "memberships", "usr", "bindings")},
+{count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
 {APPLICATION_WORDS},
 reached_applications AS (
     SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
@@ -82,7 +82,7 @@ SELECT $integration AS integration, system_id,
     text_of(mdm.vendor) AS mdm_vendor, text_of(primarySystemUser.id) AS primary_user_id,
     coalesce(group_ids, []) AS group_ids, coalesce(group_names, []) AS group_names,
     coalesce(user_count, 0) AS user_count,
-    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    CASE WHEN {_APP_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
     _id IS NOT NULL AS resolved,
     policyStats.total AS policies_total, policyStats.failed AS policies_failed
 FROM ids
@@ -110,7 +110,7 @@ WITH user_groups AS (
     FROM system_group_users GROUP BY user_id
 ),
 {GROUPS},
-{counted("reached_systems", "usr", "bindings", "sys", "memberships")},
+{count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
 counts AS (
     SELECT user_id, count AS system_count FROM user_numbers JOIN reached_systems USING (usr)
 ),
@@ -133,7 +133,7 @@ SELECT $integration AS integration, user_id,
     text_of(manager) AS manager_id, password_expired, password_never_expires,
     time_of(created) AS created_at, coalesce(system_group_ids, []) AS system_group_ids,
     coalesce(system_count, 0) AS system_count,
-    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
+    CASE WHEN {_APP_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
     _id IS NOT NULL AS resolved
 FROM ids
 LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
@@ -168,8 +168,8 @@ SELECT $integration AS integration, _id AS application_id, text_of(name) AS name
     text_of(displayName) AS display_name, text_of(displayLabel) AS display_label,
     text_of(sso.type) AS sso_type, text_of(ssoUrl) AS sso_url, active,
     time_of(created) AS created_at,
-    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(user_count, 0) END AS user_count,
-    CASE WHEN {_THEIR_USERS_PULLED} THEN coalesce(system_count, 0) END AS system_count,
+    CASE WHEN {_APP_USERS_PULLED} THEN coalesce(user_count, 0) END AS user_count,
+    CASE WHEN {_APP_USERS_PULLED} THEN coalesce(system_count, 0) END AS system_count,
     TRUE AS resolved
 FROM jumpcloud.applications AS records
 LEFT JOIN users ON users.application_id = records._id

@@ -1,12 +1,12 @@
-"""SQL for counting what reaches what: common table expressions that the asset queries start with.
+"""Common table expressions (CTEs) that count the systems, users and applications that are reached.
 
-Pairs of systems and users can be a thousand times the members. So ids become numbers, a set of
-numbers is words of 64 bits, and rows that share a set of groups are counted once. Systems and users
-are numbered by their first group, so that a group's members fill few words.
+There can be a thousand times more pairs of systems and users than members. So ids are numbered, a
+set of numbers is stored in words of 64 bits, and each distinct set of groups is counted once.
+Systems and users are numbered by their first group, so that the members of a group share words.
 """
 
-# Needs system_group_members and system_group_users.
-# Gives memberships(sys, grp) and bindings(usr, grp), ids as numbers.
+# Reads system_group_members and system_group_users.
+# Defines memberships(sys, grp) and bindings(usr, grp), with ids as numbers.
 GROUPS = """
 group_numbers AS MATERIALIZED (
     SELECT group_id, row_number() OVER ()::INTEGER AS grp
@@ -31,23 +31,23 @@ bindings AS MATERIALIZED (
 """
 
 
-def counted(name: str, of: str, edges: str, what: str, other_edges: str) -> str:
-    """A CTE `name`(of, count): how many distinct `what` each `of` reaches by its groups.
+def count_distinct(name: str, source: str, edges: str, target: str, other_edges: str) -> str:
+    """Return a CTE that counts the distinct targets that each source reaches through its groups.
 
     Args:
-        name: name of the CTE.
-        of: number in `edges` that is counted for.
-        edges: memberships or bindings, of `of` and `grp`.
-        what: number in `other_edges` that is counted.
+        name: name of the CTE; its columns are `source` and `count`.
+        source: column of `edges` with the number of the source.
+        edges: `memberships` or `bindings`.
+        target: column of `other_edges` with the number of the target.
         other_edges: the other one of the two.
     """
     return f"""
 {name}_words AS MATERIALIZED (
-    SELECT grp, {what} // 64 AS word, bit_or(1::UBIGINT << ({what} % 64)) AS bits
+    SELECT grp, {target} // 64 AS word, bit_or(1::UBIGINT << ({target} % 64)) AS bits
     FROM {other_edges} GROUP BY grp, word
 ),
 {name}_sets AS MATERIALIZED (
-    SELECT {of}, list_sort(list(grp)) AS groups FROM {edges} GROUP BY {of}
+    SELECT {source}, list_sort(list(grp)) AS groups FROM {edges} GROUP BY {source}
 ),
 {name}_numbers AS MATERIALIZED (
     SELECT groups, row_number() OVER ()::INTEGER AS set
@@ -62,15 +62,15 @@ def counted(name: str, of: str, edges: str, what: str, other_edges: str) -> str:
     SELECT set, sum(bit_count(bits))::BIGINT AS count FROM {name}_merged GROUP BY set
 ),
 {name} AS (
-    SELECT {of}, coalesce(count, 0) AS count
+    SELECT {source}, coalesce(count, 0) AS count
     FROM {name}_sets JOIN {name}_numbers USING (groups) LEFT JOIN {name}_counts USING (set)
 )
 """
 
 
-# Needs GROUPS and application_users.
-# Gives application_numbers(application_id, word, bit), and system_words(sys, word, bits): a bit
-# is set where a user who reaches the system holds the application.
+# Reads application_users and the CTEs of GROUPS.
+# Defines application_numbers(application_id, word, bit), and system_words(sys, word, bits): a bit
+# is set if a user who reaches the system has the application.
 APPLICATION_WORDS = """
 application_numbers AS MATERIALIZED (
     SELECT application_id, number // 64 AS word, 1::UBIGINT << (number % 64) AS bit

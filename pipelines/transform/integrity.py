@@ -1,4 +1,4 @@
-"""Counts what must not be in a table before it is published."""
+"""Count rows that violate the data contract, before a table is published."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,10 @@ from pipelines.sql import in_memory
 def count_repeated_keys(
     table: Table, rows: pa.Table, outer: duckdb.DuckDBPyConnection | None = None
 ) -> int:
-    """Keys that more than one row has."""
+    """Return the number of keys that several rows have."""
     key = ", ".join(table.full_key)
     query = f"SELECT count(*) FROM (SELECT {key} FROM rows GROUP BY ALL HAVING count(*) > 1)"
-    # Of many rows it takes less time and memory than Arrow's groups.
+    # DuckDB needs less time and memory than Arrow's `group_by` for many rows.
     with in_memory(outer) as connection:
         connection.register("rows", rows)
         found = connection.execute(query).fetchone()
@@ -25,33 +25,31 @@ def count_repeated_keys(
 
 
 def count_unresolved(rows: pa.Table) -> int:
-    """Rows that are known by their id only."""
+    """Return the number of rows that are known by their id only."""
     return rows.filter(~pc.field("resolved")).num_rows
 
 
 def count_dangling_references(
     table: Table, rows: pa.Table, others: Mapping[str, pa.Table]
 ) -> dict[str, int]:
-    """Rows of other tables that refer to a row that `table` lacks.
+    """Count rows of other tables that refer to a row that is missing from a table.
 
     Args:
         table: the table referred to.
         rows: its rows.
-        others: tables by name; those that refer to it are looked at.
+        others: tables by name; those that do not refer to it are ignored.
 
     Returns:
-        the number per `table.column`.
+        The number of rows by `table.column`.
     """
-    return {
-        f"{name}.{column}": _count_missing(frame.select([column]), rows.select([table.key[0]]))
-        for name, frame in others.items()
-        if name in TABLES
-        for column, target in TABLES[name].references.items()
-        if target == table.name
-    }
-
-
-def _count_missing(references: pa.Table, keys: pa.Table) -> int:
-    """Rows of the one column that are not among those of the other; what is NULL refers to none."""
-    references = references.drop_null()
-    return references.filter(pc.invert(pc.is_in(references[0], keys[0]))).num_rows
+    keys = rows[table.key[0]]
+    counts = {}
+    for name in others:
+        references = TABLES[name].references if name in TABLES else {}
+        for column, target in references.items():
+            if target == table.name:
+                # A reference that is NULL refers to nothing.
+                values = others[name][column].drop_null()
+                missing = pc.invert(pc.is_in(values, keys))
+                counts[f"{name}.{column}"] = values.filter(missing).length()
+    return counts

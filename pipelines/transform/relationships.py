@@ -1,7 +1,7 @@
-"""Who belongs to what: the edges of JumpCloud's graph as tables.
+"""Transforms of relationships: the edges of JumpCloud's graph as tables.
 
-A path of length 1 is a binding of its own; a longer one leads through user groups (fact sheet,
-section 4).
+A path of length 1 is a direct binding; a longer path goes through user groups
+(docs/reference/jumpcloud-api.md, section 4).
 """
 
 from pipelines.schema import tables as contract
@@ -25,7 +25,7 @@ WHERE "to".type = 'system'
 """,
 )
 
-# `compiledAttributes` is what all bindings together grant; where it is silent, the bindings speak.
+# `compiledAttributes` has what all bindings together grant. If it is missing, use the bindings.
 SYSTEM_GROUP_USERS = Transform(
     contract.SYSTEM_GROUP_USERS,
     inputs=("jumpcloud.systemgroups_users",),
@@ -53,7 +53,7 @@ SYSTEM_GROUP_ASSOCIATIONS = Transform(
 SELECT $integration AS integration, group_id, "to".type AS target_type, "to".id AS target_id,
     attributes.sudo.enabled AS sudo,
     attributes.sudo.enabled AND attributes.sudo.withoutPassword AS sudo_without_password,
-    -- Merging into nothing drops the keys that are NULL because they were absent.
+    -- Merging into an empty object drops the NULL keys, which the API did not send.
     CASE WHEN attributes IS NOT NULL THEN json_merge_patch('{}', to_json(attributes)) END
         AS attributes
 FROM jumpcloud.systemgroups_associations

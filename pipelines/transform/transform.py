@@ -1,11 +1,12 @@
-"""Runs one transform: Arrow tables in, one table of the data contract out, joined by DuckDB.
+"""Run one transform: Arrow tables in, one table of the data contract out, joined by DuckDB.
 
-DuckDB rather than dataframes in Python, because pairs of systems and users can be a thousand times
-their number: it works in parallel, spills to disk, and its types are those of the contract.
+DuckDB rather than dataframes, because there can be a thousand times more pairs of systems and users
+than systems. DuckDB joins in parallel, spills to disk, and has the types of the contract.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv4Network
 
 import duckdb
 import pyarrow as pa
@@ -13,9 +14,9 @@ from duckdb.func import FunctionNullHandling
 
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
-from pipelines.transform.ipv4 import ipv4_scope
 
-# JumpCloud's times are ISO 8601; "never" is year 1 (fact sheet, section 12).
+# JumpCloud's times are ISO 8601, and year 1 means "never" (docs/reference/jumpcloud-api.md,
+# section 12).
 _MACROS = """
 CREATE MACRO text_of(value) AS nullif(value, '');
 CREATE MACRO time_of(value) AS CASE
@@ -23,16 +24,21 @@ CREATE MACRO time_of(value) AS CASE
 END;
 CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);
 """
+# RFC 1918 and RFC 6598. The library's `is_private` covers many more networks than RFC 1918.
+_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+_CGNAT = IPv4Network("100.64.0.0/10")
 
 
 @dataclass(frozen=True)
 class Transform:
-    """How one table of the contract comes from others.
+    """Query that makes one table of the contract.
 
     Attributes:
-        table: the table it gives, without first and last sight.
-        inputs: raw endpoint tables read, as `jumpcloud.<endpoint>`, and tables of the contract.
-        sql: the query; `$integration` is the integration's name, the columns are the table's.
+        table: the table, without the columns `first_seen_at` and `last_seen_at`.
+        inputs: tables that the query reads: raw tables as `jumpcloud.<endpoint>`, and tables of the
+            contract.
+        sql: the query, with the columns of the table; `$integration` is the integration's name.
+            Besides DuckDB's functions it may use `text_of`, `time_of`, `as_set` and `ipv4_scope`.
     """
 
     table: Table
@@ -45,11 +51,11 @@ class Transform:
         frames: Mapping[str, pa.Table],
         outer: duckdb.DuckDBPyConnection | None = None,
     ) -> pa.Table:
-        """The table, its rows in the order of its key.
+        """Return the table, sorted by its key.
 
         Args:
-            integration: name of the integration, the first column.
-            frames: the inputs by name.
+            integration: name of the integration, for the first column.
+            frames: the input tables by name.
             outer: a connection from `in_memory`, to share its memory.
         """
         with in_memory(outer) as connection:
@@ -66,3 +72,27 @@ class Transform:
             table: pa.Table = relation.to_arrow_table()
             connection.remove_function("ipv4_scope")
             return table.cast(self.table.arrow_schema)
+
+
+def ipv4_scope(text: str | None) -> str | None:
+    """Return `private`, `public`, `cgnat` or `other`, or None if a device cannot be reached by it.
+
+    None is returned for loopback, link-local, unspecified and multicast addresses, and for text
+    that is not an IPv4 address in dotted form.
+    """
+    try:
+        address = IPv4Address(text or "")
+    except AddressValueError:
+        return None
+    if (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+    ):
+        return None
+    if any(address in network for network in _PRIVATE):
+        return "private"
+    if address in _CGNAT:
+        return "cgnat"
+    return "public" if address.is_global else "other"

@@ -7,38 +7,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from assets_defs.cli.main import main
-from pipelines.config.credentials import load_credentials
-from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
-from pipelines.extract.connection_check import check_connection, missing_without
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
-from pipelines.jumpcloud.errors import ExtractError
-from pipelines.ratelimit.limiter import get_rate_limiter
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
-from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
+from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 from tests.support.cli import KEY_VARIABLE
-from tests.support.publisher import Pulled
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 # As the simulator names them when it denies them.
 COLLECTIONS = {name: name.replace("_", "/") for name in ENDPOINTS}
-
-
-@pytest.fixture
-def quick(
-    serve: Callable[..., Server], integration: Callable[..., Integration]
-) -> Callable[..., tuple[Server, Integration]]:
-    """An integration whose API was found to be fast before."""
-
-    def make(
-        holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
-    ) -> tuple[Server, Integration]:
-        server = serve(holder, behavior)
-        acme = integration(server, **settings)
-        get_rate_limiter(load_credentials(acme).identity, MAX_SAVED_RATE, None)
-        return server, acme
-
-    return make
 
 
 @pytest.fixture
@@ -81,68 +58,6 @@ def test_a_sound_connection_is_described_with_one_read_of_each_kind_of_list(
     assert not [secret for secret in organization.secrets() if secret in done.output]
 
 
-def test_the_plan_is_that_of_the_run(
-    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
-) -> None:
-    organization = generate(sizes=Sizes(systems=250, users=120, system_groups=8, applications=3))
-    for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
-        plan = check_connection(quick(organization, **settings)[1]).plan
-        assert plan == pull(organization, **settings).pull.plan
-
-
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
-def test_it_works_where_a_run_works(
-    endpoint: str,
-    quick: Callable[..., tuple[Server, Integration]],
-    pull: Callable[..., Pulled],
-) -> None:
-    organization = generate(sizes=SMALL)
-    denied = Behavior(denied={COLLECTIONS[endpoint]})
-    for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
-        test = check_connection(quick(organization, denied, **settings)[1])
-        states = {reach.endpoint: reach.state for reach in test.reaches}
-        if test.works:
-            assert states[endpoint] == "left out"
-            pull(organization, denied, **settings)
-        else:
-            assert states[endpoint] == "refused"
-            with pytest.raises(ExtractError):
-                pull(organization, denied, **settings)
-
-
-def test_lists_without_totals_are_refused_as_by_a_run(
-    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
-) -> None:
-    organization, silent = generate(sizes=SMALL), Behavior(totals=False)
-    test = check_connection(quick(organization, silent)[1])
-    states = {reach.endpoint: reach.state for reach in test.reaches}
-    assert [name for name, state in states.items() if state != "readable"] == [
-        "systemgroups_members"
-    ]
-    assert not test.works
-    with pytest.raises(ExtractError) as refused:
-        pull(organization, silent)
-    (why,) = (reach.why for reach in test.reaches if reach.why)
-    assert "announces no total" in why
-    assert "announces no total" in str(refused.value)
-
-
-@pytest.mark.parametrize("target", ALL_TARGETS)
-def test_one_kind_of_target_that_is_refused_is_found(
-    target: AssociationTarget,
-    quick: Callable[..., tuple[Server, Integration]],
-    pull: Callable[..., Pulled],
-) -> None:
-    organization = generate(sizes=SMALL)
-    denied = Behavior(faults=[Fault(f"associations.*targets={target}(&|$)", "forbidden")])
-    test = check_connection(quick(organization, denied)[1])
-    assert not test.works
-    (refused,) = (reach for reach in test.reaches if reach.state != "readable")
-    assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
-    with pytest.raises(ExtractError):
-        pull(organization, denied)
-
-
 def test_what_a_refused_endpoint_would_have_told_is_named(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
@@ -161,16 +76,6 @@ def test_what_a_refused_endpoint_would_have_told_is_named(
     done = check(entry(server, more='skip_endpoints = ["applications"]'))
     assert done.exit_code == 0
     assert "left out by the settings, so not told: " in words(done)
-
-
-def test_every_table_is_missing_without_an_endpoint() -> None:
-    assert missing_without("organizations") == [
-        "integrations.organization_id",
-        "integrations.organization_name",
-    ]
-    assert missing_without("systems") == ["systems", "ipv4_addresses", "system_ipv4_addresses"]
-    assert "system_groups" in missing_without("systemgroups")
-    assert "system_group_members" in missing_without("systemgroups")
 
 
 def test_a_refused_key_is_asked_about_once_and_never_shown(
@@ -223,30 +128,6 @@ def test_a_proxy_that_refuses_is_named(
     )
     assert done.exit_code == 1
     assert "the proxy refuses or cannot be reached; check `proxy`" in words(done)
-
-
-def test_a_failure_that_passes_is_none_and_one_endpoint_that_fails_leaves_the_others(
-    quick: Callable[..., tuple[Server, Integration]],
-) -> None:
-    faults = [Fault("/systemgroups$", "status", times=1), Fault("/systemusers", "status")]
-    _, acme = quick(generate(sizes=SMALL), Behavior(faults=faults))
-    test = check_connection(acme)
-    failed = {reach.endpoint: reach.why for reach in test.reaches if reach.state != "readable"}
-    assert list(failed) == ["systemusers"]
-    assert "fails with status 503" in failed["systemusers"]
-    assert not test.works
-
-
-def test_a_group_that_was_deleted_meanwhile_is_no_failure(
-    quick: Callable[..., tuple[Server, Integration]],
-) -> None:
-    organization = generate(sizes=Sizes(systems=3, users=3, system_groups=1, applications=0))
-    organization.vanished.update(organization.system_groups)
-    test = check_connection(quick(organization)[1])
-    states = {reach.endpoint: reach.state for reach in test.reaches}
-    assert states["systemgroups_members"] == "nothing to ask"
-    assert states["applications_users"] == "nothing to ask"
-    assert test.works
 
 
 def test_a_key_of_several_organizations_needs_to_be_told_which(

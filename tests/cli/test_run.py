@@ -164,7 +164,7 @@ def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
     installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 1
-    assert f"systemgroups_members/{group}: its announced total moves" in done.stderr
+    assert f"systemgroups_members/{group}: the announced total changes" in done.stderr
     assert not installation.file.exists()
     members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:

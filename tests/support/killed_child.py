@@ -27,8 +27,8 @@ from assets_defs.cli.main import main
 from assets_defs.resources import ParquetStore
 from pipelines import workspace as whole
 from pipelines.config.environment import home
-from pipelines.config.settings import load_settings
-from pipelines.extract.pull import make_checkpoint
+from pipelines.extract.checkpoint import Checkpoint
+from pipelines.extract.pull import checkpoint_folder
 from tests.support.killing import Work
 
 OPERATIONS = frozenset(
@@ -124,8 +124,7 @@ def _read(stage: Path) -> dict[str, pa.Table]:
 
 def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """What a run does after its pull: store every table, commit the snapshot, build the file."""
-    settings = load_settings()
-    make_checkpoint(settings.named("acme"), home()).open()
+    Checkpoint(checkpoint_folder(home(), "acme"), "").open()
     store = ParquetStore(root=str(home() / "parquet"))
     whole.begin(whole.PULL, "acme")
     for name, table in tables.items():

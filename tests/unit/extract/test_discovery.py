@@ -1,4 +1,4 @@
-"""One entry for all organizations of a service provider: found, named for good, remembered."""
+"""One entry of the settings is expanded to all organizations of a service provider's key."""
 
 import json
 import os
@@ -40,10 +40,10 @@ def entry(
 
 def names(entry: Integration, state: Path, *others: Integration) -> dict[str, str]:
     settings = Settings(integration=(*others, entry))
-    return {each.name: each.description for each in expand_settings(settings, state).integration}
+    return {found.name: found.description for found in expand_settings(settings, state).integration}
 
 
-def test_names_stay_when_organizations_are_renamed_come_or_go(
+def test_names_stay_when_organizations_change(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     server, msp = entry(description="Our customers")
@@ -69,7 +69,7 @@ def test_names_stay_when_organizations_are_renamed_come_or_go(
     assert {call.path for call in server.calls} == {"/api/organizations"}
 
 
-def test_a_machine_looks_up_what_another_one_has_found(
+def test_unknown_integration_is_looked_up(
     provider: Provider,
     entry: Callable[..., tuple[Server, Integration]],
     tmp_path: Path,
@@ -114,11 +114,11 @@ def test_many_organizations_are_read_page_by_page(
     provider.organizations[:] = [generate(seed, empty) for seed in range(230)]
     server, msp = entry()
     refresh_organizations([msp], state)
-    assert set(names(msp, state)) == {f"msp-{each.id}" for each in provider.organizations}
+    assert set(names(msp, state)) == {f"msp-{org.id}" for org in provider.organizations}
     assert len(server.calls) == 3
 
 
-def test_what_was_found_last_serves_while_the_api_is_down(
+def test_cached_organizations_are_used_after_a_failure(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     server, msp = entry()
@@ -136,7 +136,7 @@ def test_what_was_found_last_serves_while_the_api_is_down(
     assert names(msp, state) == before
 
 
-def test_one_provider_that_fails_takes_no_other_with_it(
+def test_failure_of_one_entry_does_not_affect_others(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     _, msp = entry()
@@ -146,13 +146,13 @@ def test_one_provider_that_fails_takes_no_other_with_it(
     assert "NOT_SET_KEY is not set" in failure
     assert set(names(msp, state, keyless)) == {
         "keyless",
-        *(f"msp-{each.id}" for each in provider.organizations),
+        *(f"msp-{org.id}" for org in provider.organizations),
     }
     with pytest.raises(WrongOrganizationError, match="organizations are not known yet"):
         pull_organization(msp, state)
 
 
-def test_an_entry_that_is_written_out_takes_the_place_of_the_one_found(
+def test_written_entry_takes_precedence_over_discovered_one(
     provider: Provider, entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     _, msp = entry()
@@ -162,7 +162,7 @@ def test_an_entry_that_is_written_out_takes_the_place_of_the_one_found(
     assert names(msp, state, own) == {own.name: "special", f"msp-{two.id}": two.name}
 
 
-def test_what_is_remembered_may_be_broken(
+def test_invalid_cache_is_ignored(
     entry: Callable[..., tuple[Server, Integration]], state: Path
 ) -> None:
     _, msp = entry()
@@ -173,18 +173,18 @@ def test_what_is_remembered_may_be_broken(
         assert set(names(msp, state)) == {"msp"}
 
 
-def test_an_entry_for_all_names_no_single_organization(tmp_path: Path) -> None:
+def test_discovery_excludes_org_id_and_long_names(tmp_path: Path) -> None:
     path = tmp_path / "integrations.toml"
-    for more, words in (
+    for more, message in (
         (f'name = "msp"\norg_id = "{"a" * 24}"', "exclude each other"),
         (f'name = "{"m" * 40}"', "at most 39 letters"),
     ):
         path.write_text(f"[[integration]]\ndiscover_organizations = true\n{more}\n")
-        with pytest.raises(SettingsError, match=words):
+        with pytest.raises(SettingsError, match=message):
             load_settings(path)
 
 
-def test_run_and_check_look_the_organizations_up(
+def test_run_and_check_look_up_organizations(
     provider: Provider, serve: Callable[..., Server], installation: Installation
 ) -> None:
     server = serve(provider)
@@ -208,13 +208,13 @@ def test_run_and_check_look_the_organizations_up(
     server.behavior.faults = []
     done = command("run")
     assert done.returncode == 0, done.stderr
-    one, two = sorted(provider.organizations, key=lambda each: each.id)
+    one, two = sorted(provider.organizations, key=lambda org: org.id)
     assert_published_apart(installation.file, one, two)
 
     done = command("check", "msp")
     assert done.returncode == 0, done.stderr
-    for each in (one, two):
-        assert f"msp-{each.id}: a run would work" in done.stdout
+    for organization in (one, two):
+        assert f"msp-{organization.id}: a run would work" in done.stdout
     done = command("check", f"msp-{two.id}")
     assert done.returncode == 0, done.stderr
     assert f"msp-{one.id}" not in done.stdout
@@ -223,13 +223,13 @@ def test_run_and_check_look_the_organizations_up(
 
 
 def assert_published_apart(file: Path, *organizations: Organization) -> None:
-    """Each under its own name, with its own devices."""
+    """Check that each is published under its own name, with its own devices."""
     with duckdb.connect(file, read_only=True) as connection:
         published = connection.sql(
             "SELECT integration, description, organization_id FROM integrations ORDER BY 1"
         ).fetchall()
         systems = connection.sql("SELECT integration, system_id FROM systems WHERE resolved")
         assert set(systems.fetchall()) == {
-            (f"msp-{each.id}", system) for each in organizations for system in each.systems
+            (f"msp-{org.id}", system) for org in organizations for system in org.systems
         }
-    assert published == [(f"msp-{each.id}", each.name, each.id) for each in organizations]
+    assert published == [(f"msp-{org.id}", org.name, org.id) for org in organizations]

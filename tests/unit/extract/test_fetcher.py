@@ -1,4 +1,4 @@
-"""The organization changes while it is read, between any two calls."""
+"""An organization that changes between two calls is read completely."""
 
 from collections.abc import Callable
 
@@ -12,8 +12,8 @@ SIZES = Sizes(systems=350, users=230, system_groups=3, user_groups=2, applicatio
 CALLS = 40  # a pull of such an organization sends fewer
 
 
-def mutated_at(organization: Organization, calls: range) -> Behavior:
-    """One system is added and one deleted, and likewise a user, before each of these calls."""
+def mutate_before(organization: Organization, calls: range) -> Behavior:
+    """Add and delete a system and a user before each of these calls."""
 
     def mutate(number: int, _: object) -> None:
         if number in calls:
@@ -26,22 +26,22 @@ def mutated_at(organization: Organization, calls: range) -> Behavior:
 
 
 @pytest.mark.parametrize("number", range(1, CALLS))
-def test_what_was_there_all_the_time_is_read_whenever_the_change_comes(
+def test_records_that_stay_are_read_when_others_change_once(
     number: int, pull: Callable[..., Pulled]
 ) -> None:
     organization = generate(sizes=SIZES)
     before = set(organization.systems), set(organization.users)
-    pulled = pull(organization, mutated_at(organization, range(number, number + 1)))
+    pulled = pull(organization, mutate_before(organization, range(number, number + 1)))
     assert_read(pulled, organization, before)
 
 
-def test_what_was_there_all_the_time_is_read_under_constant_change(
+def test_records_that_stay_are_read_under_constant_change(
     pull: Callable[..., Pulled],
 ) -> None:
-    lists_with_a_unique_order = Sizes(systems=350, users=230, system_groups=0, applications=0)
-    organization = generate(sizes=lists_with_a_unique_order)
+    sorted_lists_only = Sizes(systems=350, users=230, system_groups=0, applications=0)
+    organization = generate(sizes=sorted_lists_only)
     before = set(organization.systems), set(organization.users)
-    pulled = pull(organization, mutated_at(organization, range(1, 1000)))
+    pulled = pull(organization, mutate_before(organization, range(1, 1000)))
     assert_read(pulled, organization, before)
 
 
@@ -55,11 +55,11 @@ def assert_read(
     assert users & set(organization.users) <= resolved
 
 
-def test_a_membership_list_that_never_stands_still_fails_by_name(
+def test_member_list_that_always_changes_fails_with_its_name(
     pull: Callable[..., Pulled],
 ) -> None:
     organization = generate(sizes=SIZES)
-    group = max(organization.members, key=lambda each: len(organization.members[each]))
+    group = max(organization.members, key=lambda group_id: len(organization.members[group_id]))
 
     def grow(_: int, __: object) -> None:
         organization.add_member(group, organization.add_system())

@@ -1,4 +1,4 @@
-"""A key of several organizations: rows come from the one that is meant, or not at all."""
+"""A key of several organizations: the records are of the one in the settings, or the pull fails."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,25 +21,25 @@ def provider() -> Provider:
 
 @pytest.mark.parametrize("key", [{}, SERVICE_ACCOUNT], ids=["API key", "service account"])
 @pytest.mark.parametrize("details", [True, False])
-def test_the_organization_that_is_set_is_pulled(
+def test_organization_of_the_settings_is_pulled(
     key: dict[str, str], *, details: bool, provider: Provider, pull: Callable[..., Pulled]
 ) -> None:
-    meant = provider.organizations[1]
-    pulled = pull(provider, org_id=meant.id, details=details, **key)
-    expected = expected_tables(meant, details=details)
+    chosen = provider.organizations[1]
+    pulled = pull(provider, org_id=chosen.id, details=details, **key)
+    expected = expected_tables(chosen, details=details)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
 
 
 @pytest.mark.parametrize("key", [{}, SERVICE_ACCOUNT], ids=["API key", "service account"])
-def test_none_that_is_set_asks_for_one(
+def test_several_organizations_require_org_id(
     key: dict[str, str], provider: Provider, pull: Callable[..., Pulled]
 ) -> None:
     with pytest.raises(UnauthorizedError, match="several organizations and none is selected"):
         pull(provider, **key)
 
 
-def test_one_that_is_none_of_the_keys_is_named(
+def test_org_id_of_another_key_fails_with_its_name(
     provider: Provider, pull: Callable[..., Pulled]
 ) -> None:
     gone = provider.organizations.pop()
@@ -48,38 +48,39 @@ def test_one_that_is_none_of_the_keys_is_named(
 
 
 @pytest.mark.parametrize("details", [True, False])
-def test_rows_of_another_organization_are_refused_and_not_kept(
+def test_records_of_another_organization_fail_and_are_removed(
     *, details: bool, provider: Provider, pull: Callable[..., Pulled], state: Path
 ) -> None:
-    first, meant, _ = provider.organizations
+    first, chosen, _ = provider.organizations
     behavior = Behavior(default_organization=True)
-    # Whichever list comes first tells.
-    words = (
-        rf"'acme': system(group)?s of the organization {first.id} came instead of org_id {meant.id}"
+    # The list that arrives first is named.
+    message = (
+        rf"'acme': system(group)?s of the organization {first.id} came "
+        rf"instead of org_id {chosen.id}"
     )
-    with pytest.raises(WrongOrganizationError, match=words):
-        pull(provider, behavior, org_id=meant.id, details=details)
+    with pytest.raises(WrongOrganizationError, match=message):
+        pull(provider, behavior, org_id=chosen.id, details=details)
     assert not (state / "spool" / "acme").exists()
 
 
-def test_devices_tell_of_another_organization_where_groups_are_too_old_to(
+def test_systems_reveal_another_organization_without_groups(
     provider: Provider, pull: Callable[..., Pulled]
 ) -> None:
-    first, meant, _ = provider.organizations
+    first, chosen, _ = provider.organizations
     for group_id in first.system_groups:
         first.update(group_id, organizationObjectId=None)
     with pytest.raises(WrongOrganizationError, match=f"systems of the organization {first.id}"):
-        pull(provider, Behavior(default_organization=True), org_id=meant.id)
+        pull(provider, Behavior(default_organization=True), org_id=chosen.id)
 
 
-def test_a_default_organization_is_not_taken_for_the_one_that_is_meant(
+def test_default_organization_of_a_key_is_not_pulled(
     provider: Provider, pull: Callable[..., Pulled]
 ) -> None:
     behavior = Behavior(default_organization=True)
     with pytest.raises(WrongOrganizationError, match="the key sees 3 organizations; set org_id to"):
         pull(provider, behavior)
-    stranger = "64b0c0de00000000000000ff"
+    unknown = "64b0c0de00000000000000ff"
     with pytest.raises(
-        WrongOrganizationError, match=f"cannot see the organization of .* {stranger}"
+        WrongOrganizationError, match=f"cannot see the organization of .* {unknown}"
     ):
-        pull(provider, behavior, org_id=stranger)
+        pull(provider, behavior, org_id=unknown)

@@ -1,8 +1,8 @@
-"""Which addresses count as a device's own, and of which kind they are."""
+"""The functions that the transforms use."""
 
 import pytest
 
-from pipelines.transform.ipv4 import ipv4_scope
+from pipelines.transform.transform import ipv4_scope
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from pipelines.transform.ipv4 import ipv4_scope
         ("0.0.0.1", "other"),
     ],
 )
-def test_scope(address: str, scope: str) -> None:
+def test_ipv4_scope(address: str, scope: str) -> None:
     assert ipv4_scope(address) == scope
 
 
@@ -51,5 +51,5 @@ def test_scope(address: str, scope: str) -> None:
         None,
     ],
 )
-def test_no_address_of_a_device(text: str | None) -> None:
+def test_unusable_address_has_no_scope(text: str | None) -> None:
     assert ipv4_scope(text) is None

@@ -1,0 +1,135 @@
+"""The connection check finds what a run would meet, and only reads."""
+
+from collections.abc import Callable
+
+import pytest
+
+from pipelines.config.credentials import load_credentials
+from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
+from pipelines.extract.connection_check import check_connection, missing_without
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.errors import ExtractError
+from pipelines.ratelimit.limiter import get_rate_limiter
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
+from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
+from tests.support.publisher import Pulled
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+# The names by which the simulator denies endpoints.
+COLLECTIONS = {name: name.replace("_", "/") for name in ENDPOINTS}
+
+
+@pytest.fixture
+def quick(
+    serve: Callable[..., Server], integration: Callable[..., Integration]
+) -> Callable[..., tuple[Server, Integration]]:
+    """Return an integration with a fast saved rate."""
+
+    def make(
+        holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
+    ) -> tuple[Server, Integration]:
+        server = serve(holder, behavior)
+        acme = integration(server, **settings)
+        get_rate_limiter(load_credentials(acme).identity, MAX_SAVED_RATE, None)
+        return server, acme
+
+    return make
+
+
+def test_plan_equals_the_plan_of_a_run(
+    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=Sizes(systems=250, users=120, system_groups=8, applications=3))
+    for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
+        plan = check_connection(quick(organization, **settings)[1]).plan
+        assert plan == pull(organization, **settings).pull.plan
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_check_works_if_a_run_works(
+    endpoint: str,
+    quick: Callable[..., tuple[Server, Integration]],
+    pull: Callable[..., Pulled],
+) -> None:
+    organization = generate(sizes=SMALL)
+    denied = Behavior(denied={COLLECTIONS[endpoint]})
+    for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
+        result = check_connection(quick(organization, denied, **settings)[1])
+        states = {access.endpoint: access.state for access in result.reaches}
+        if result.works:
+            assert states[endpoint] == "left out"
+            pull(organization, denied, **settings)
+        else:
+            assert states[endpoint] == "refused"
+            with pytest.raises(ExtractError):
+                pull(organization, denied, **settings)
+
+
+def test_list_without_total_fails_like_a_run(
+    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
+) -> None:
+    organization, silent = generate(sizes=SMALL), Behavior(totals=False)
+    result = check_connection(quick(organization, silent)[1])
+    states = {access.endpoint: access.state for access in result.reaches}
+    assert [name for name, state in states.items() if state != "readable"] == [
+        "systemgroups_members"
+    ]
+    assert not result.works
+    with pytest.raises(ExtractError) as refused:
+        pull(organization, silent)
+    (message,) = (access.why for access in result.reaches if access.why)
+    assert "announces no total" in message
+    assert "announces no total" in str(refused.value)
+
+
+@pytest.mark.parametrize("target", ALL_TARGETS)
+def test_refused_target_is_detected(
+    target: AssociationTarget,
+    quick: Callable[..., tuple[Server, Integration]],
+    pull: Callable[..., Pulled],
+) -> None:
+    organization = generate(sizes=SMALL)
+    denied = Behavior(faults=[Fault(f"associations.*targets={target}(&|$)", "forbidden")])
+    result = check_connection(quick(organization, denied)[1])
+    assert not result.works
+    (refused,) = (access for access in result.reaches if access.state != "readable")
+    assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
+    with pytest.raises(ExtractError):
+        pull(organization, denied)
+
+
+def test_tables_and_columns_of_an_endpoint_are_missing() -> None:
+    assert missing_without("organizations") == [
+        "integrations.organization_id",
+        "integrations.organization_name",
+    ]
+    assert missing_without("systems") == ["systems", "ipv4_addresses", "system_ipv4_addresses"]
+    assert "system_groups" in missing_without("systemgroups")
+    assert "system_group_members" in missing_without("systemgroups")
+
+
+def test_endpoint_failure_leaves_others_readable(
+    quick: Callable[..., tuple[Server, Integration]],
+) -> None:
+    faults = [Fault("/systemgroups$", "status", times=1), Fault("/systemusers", "status")]
+    _, acme = quick(generate(sizes=SMALL), Behavior(faults=faults))
+    result = check_connection(acme)
+    failed = {
+        access.endpoint: access.why for access in result.reaches if access.state != "readable"
+    }
+    assert list(failed) == ["systemusers"]
+    assert "fails with status 503" in failed["systemusers"]
+    assert not result.works
+
+
+def test_deleted_group_is_not_a_failure(
+    quick: Callable[..., tuple[Server, Integration]],
+) -> None:
+    organization = generate(sizes=Sizes(systems=3, users=3, system_groups=1, applications=0))
+    organization.vanished.update(organization.system_groups)
+    result = check_connection(quick(organization)[1])
+    states = {access.endpoint: access.state for access in result.reaches}
+    assert states["systemgroups_members"] == "nothing to ask"
+    assert states["applications_users"] == "nothing to ask"
+    assert result.works
