@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config.thresholds import Thresholds
-from pipelines.docgen.findings import document
+from pipelines.docgen.findings import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
 from pipelines.simulator.data.planted_findings import sudo
@@ -305,7 +305,7 @@ def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
 
 def test_the_page_of_the_findings_is_current() -> None:
     page = ROOT / "docs" / "findings.md"
-    assert page.read_text(encoding="utf-8") == document()
+    assert page.read_text(encoding="utf-8") == findings_page()
 
 
 def not_known(publisher: Publisher) -> set[str]:
