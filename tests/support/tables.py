@@ -126,3 +126,18 @@ def latest(number: int) -> Rows:
 def thresholds(stale_days: int = 30, many_devices: int = 10, few_devices: int = 5) -> Rows:
     """Return the thresholds of the integration."""
     return [{"stale_days": stale_days, "many_devices": many_devices, "few_devices": few_devices}]
+
+
+def unrelated(number: int, asset_type: str, asset_id: str) -> Rows:
+    """Return changes on a day that must not affect `since` of a finding about the row.
+
+    They are changes of another column, and of rows with the same id in another table or
+    integration.
+    """
+    values = [(False, True), (True, False), (0, 1), (1, 0), (["a"], []), ("ACTIVATED", "SUSPENDED")]
+    return [
+        *(changed(number, asset_type, asset_id, "other", old, new) for old, new in values),
+        changed(number, asset_type, asset_id, "other", "old", None),
+        added(number, "other", asset_id),
+        added(number, asset_type, asset_id) | {"integration": "zeta"},
+    ]

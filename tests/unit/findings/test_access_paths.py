@@ -1,4 +1,4 @@
-"""Why someone reaches something: the macros give every path, and no other."""
+"""The access macros return every path and no other."""
 
 from collections.abc import Callable, Iterable
 
@@ -15,10 +15,10 @@ SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company 1": lambda: generate(1, SMALL),
     "company 2": lambda: generate(2, SMALL),
-    "every awkward case": edge_cases,
+    "edge cases": edge_cases,
 }
 BINDING = ("binding_sudo", "binding_sudo_without_password")
-COLUMNS = {each.name: each.columns for each in MACROS}
+COLUMNS = {macro.name: macro.columns for macro in MACROS}
 
 
 def in_order(rows: Iterable[dict[str, object]]) -> list[str]:
@@ -31,9 +31,7 @@ def assert_equal(rows: Rows, expected: Rows) -> None:
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
-def test_every_path_is_the_truth(
-    kind: str, pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_paths_match_oracle(kind: str, pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = ORGANIZATIONS[kind]()
     publisher.publish(pull(organization))
     for table, key, access, paths, expected in (
@@ -46,7 +44,7 @@ def test_every_path_is_the_truth(
             application_paths(organization),
         ),
     ):
-        # For all at once, so that a column is given where usually a text is.
+        # For all assets at once: the argument is a column instead of a literal.
         rows = publisher.rows(f"SELECT p.* FROM {table} s, {access}(s.{key}) p")
         assert_equal(rows, expected)
         assert list(rows[0]) == list(COLUMNS[access]) == list(COLUMNS[paths])
@@ -58,7 +56,7 @@ def test_every_path_is_the_truth(
 
 @pytest.fixture
 def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publisher:
-    """One organization, published as two integrations: the same ids and names in both."""
+    """Publish one organization as two integrations, with the same ids and names in both."""
     organization = generate(1, Sizes.empty())
     alice = organization.add_user(username="alice", id="1" * 24)
     organization.add_user(username="1" * 24)
@@ -83,7 +81,7 @@ def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publishe
     return publisher
 
 
-def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -> None:
+def test_paths_are_found_by_name_in_each_integration(two_companies: Publisher) -> None:
     rows = two_companies.rows(
         "SELECT integration, username, user_group_id IS NULL AS direct, group_name, system_id[1] "
         "AS system, binding_sudo, binding_sudo_without_password, sudo, sudo_without_password, "
@@ -124,9 +122,7 @@ def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -
         assert two_companies.rows(f"FROM {query}") == [], query
 
 
-def test_the_binding_is_unknown_where_it_is_not_pulled(
-    pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_binding_is_null_if_not_pulled(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = generate(1, SMALL)
     publisher.publish(pull(organization, association_targets=["user"]))
     expected = [
@@ -138,7 +134,7 @@ def test_the_binding_is_unknown_where_it_is_not_pulled(
     )
 
 
-def test_a_path_is_found_in_a_file_of_any_name(two_companies: Publisher) -> None:
+def test_macros_work_in_renamed_and_attached_file(two_companies: Publisher) -> None:
     copy = two_companies.file.with_name("copy of monday.db")
     two_companies.file.rename(copy)
     with duckdb.connect(copy, read_only=True) as connection:

@@ -1,6 +1,6 @@
 """Findings about addresses, on a few rows each."""
 
-from tests.support.tables import changed, day, find, found, thresholds
+from tests.support.tables import added, changed, day, find, found, thresholds, unrelated
 
 
 def test_shared_private_addresses() -> None:
@@ -16,13 +16,17 @@ def test_shared_private_addresses() -> None:
             },
             {"address": "10.0.0.2", "scope": "private", "system_count": 9},
             {"address": "10.0.0.3", "scope": "private", "system_count": 2},
+            {"address": "10.0.0.4", "scope": "private", "system_count": 3},
+            {"address": "10.0.0.5", "scope": "private", "system_count": 3},
             {"address": "203.0.113.1", "scope": "public", "system_count": 9},
             {"address": "10.0.0.1", "scope": "private", "system_count": 9, "integration": "zeta"},
         ],
         changes=[
             changed(2, "ipv4_addresses", "10.0.0.1", "system_count", 2, 3),
-            changed(2, "ipv4_addresses", "10.0.0.2", "system_count", 2, 8),
-            changed(3, "ipv4_addresses", "10.0.0.2", "system_count", 8, 9),
+            added(2, "ipv4_addresses", "10.0.0.2"),
+            changed(3, "ipv4_addresses", "10.0.0.2", "system_count", 2, 8),
+            changed(4, "ipv4_addresses", "10.0.0.2", "system_count", 3, 9),
+            added(5, "ipv4_addresses", "10.0.0.4"),
         ],
     )
     assert rows == [
@@ -33,7 +37,14 @@ def test_shared_private_addresses() -> None:
             {"system_count": 3, "interfaces": ["docker0"]},
             day(2),
         ),
-        found("low", "ipv4_addresses", "10.0.0.2", {"system_count": 9, "interfaces": []}, day(2)),
+        *(
+            found("low", "ipv4_addresses", address, {"system_count": n, "interfaces": []}, since)
+            for address, n, since in (
+                ("10.0.0.2", 9, day(3)),
+                ("10.0.0.4", 3, day(5)),
+                ("10.0.0.5", 3, day(1)),
+            )
+        ),
     ]
 
 
@@ -52,8 +63,9 @@ def test_shared_public_addresses() -> None:
         ],
         changes=[
             changed(2, "systems", "home-1", "public_ip", "192.0.2.9", "192.0.2.1"),
+            added(2, "systems", "home-2"),
             changed(3, "systems", "home-2", "public_ip", "192.0.2.9", "192.0.2.1"),
-            changed(4, "systems", "home-2", "hostname", "old", None),
+            *unrelated(9, "systems", "home-2"),
         ],
     )
     evidence = {"public_ip": "192.0.2.1", "system_ids": ["home-1", "home-2"]}

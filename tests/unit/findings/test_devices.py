@@ -4,7 +4,18 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.tables import added, changed, day, find, found, latest, pull, removed, thresholds
+from tests.support.tables import (
+    added,
+    changed,
+    day,
+    find,
+    found,
+    latest,
+    pull,
+    removed,
+    thresholds,
+    unrelated,
+)
 
 
 def test_unencrypted_systems_of_privileged_users() -> None:
@@ -95,7 +106,8 @@ def test_stale_systems_with_access() -> None:
         ],
         changes=[
             changed(20, "systems", "reached-later", "user_count", 0, 3),
-            changed(30, "systems", "reached-later", "user_count", 3, 1),
+            changed(10, "systems", "reached-later", "user_count", 0, 1),
+            *unrelated(30, "systems", "reached-later"),
         ],
     )
     assert rows == [
@@ -132,19 +144,25 @@ def test_systems_without_users() -> None:
         systems=[
             {"system_id": "unused", "hostname": "db-1", "group_ids": ["servers"]} | no_users,
             {"system_id": "unowned"} | no_users,
+            {"system_id": "enrolled"} | no_users,
+            {"system_id": "new"} | no_users,
             {"system_id": "owned", "primary_user_id": "ann"} | no_users,
             {"system_id": "one-user", "user_count": 1, "resolved": True},
             {"system_id": "unresolved", "user_count": 0, "resolved": False},
         ],
         changes=[
-            changed(2, "systems", "unused", "user_count", 1, 0),
-            changed(3, "systems", "unused", "hostname", "old", "db-1"),
+            added(2, "systems", "unused"),
+            changed(3, "systems", "unused", "user_count", 1, 0),
             changed(4, "systems", "unowned", "primary_user_id", "ann", None),
+            changed(5, "systems", "enrolled", "resolved", False, True),
+            *(c for name in ("unused", "unowned", "new") for c in unrelated(9, "systems", name)),
         ],
     )
     assert rows == [
+        found("low", "systems", "enrolled", {"group_ids": []}, day(5)),
+        found("low", "systems", "new", {"group_ids": []}, day(1)),
         found("low", "systems", "unowned", {"group_ids": []}, day(4)),
-        found("low", "systems", "unused", {"group_ids": ["servers"]}, day(2), name="db-1"),
+        found("low", "systems", "unused", {"group_ids": ["servers"]}, day(3), name="db-1"),
     ]
 
 
@@ -159,8 +177,10 @@ def test_systems_in_no_group() -> None:
         ],
         changes=[
             added(2, "systems", "new"),
+            added(2, "systems", "left"),
             changed(3, "systems", "left", "group_ids", ["servers"], []),
-            changed(4, "systems", "new", "group_ids", [], ["servers"]) | {"integration": "zeta"},
+            *unrelated(9, "systems", "left"),
+            changed(4, "systems", "new", "group_ids", ["servers"], []) | {"integration": "zeta"},
         ],
     )
     assert rows == [
@@ -180,8 +200,10 @@ def test_systems_with_failing_policies(before: int | None) -> None:
             {"system_id": "unknown", "policies_total": 3},
         ],
         changes=[
-            changed(2, "systems", "two", "policies_failed", before, 1),
-            changed(3, "systems", "two", "policies_failed", 1, 2),
+            added(2, "systems", "two"),
+            changed(3, "systems", "two", "policies_failed", before, 1),
+            changed(4, "systems", "two", "policies_failed", 1, 2),
+            *unrelated(9, "systems", "two"),
         ],
     )
     assert rows == [
@@ -191,7 +213,7 @@ def test_systems_with_failing_policies(before: int | None) -> None:
             "systems",
             "two",
             {"policies_failed": 2, "policies_total": 2},
-            day(2),
+            day(3),
             name="db-1",
         ),
     ]

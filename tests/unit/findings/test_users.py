@@ -1,6 +1,6 @@
 """Findings about users, on a few rows each."""
 
-from tests.support.tables import added, changed, day, find, found, read, removed
+from tests.support.tables import Row, added, changed, day, find, found, read, removed, unrelated
 
 
 def test_suspended_users_with_access() -> None:
@@ -39,6 +39,9 @@ def test_suspended_users_with_access() -> None:
             changed(3, "users", "state", "state", "ACTIVATED", "SUSPENDED"),
             added(5, "application_users", "on/locked"),
             changed(4, "applications", "unknown", "active", False, None),
+            *unrelated(9, "users", "suspended"),
+            *unrelated(9, "application_users", "unknown/locked"),
+            *unrelated(9, "applications", "unknown"),
         ],
     )
     assert rows == [
@@ -85,6 +88,44 @@ def test_suspended_users_with_access() -> None:
     ]
 
 
+def test_suspended_users_with_access_since_earliest_reason() -> None:
+    suspended: Row = {"suspended": True, "system_count": 1}
+    rows = find(
+        "suspended_users_with_access",
+        users=[
+            {"user_id": "three-reasons", "account_locked": True, "state": "SUSPENDED"} | suspended,
+            {"user_id": "two-kinds-of-access"} | suspended,
+            {"user_id": "added-again"} | suspended,
+            {"user_id": "locked", "account_locked": True, "system_count": 1},
+        ],
+        applications=[{"application_id": "wiki"}],
+        application_users=[{"application_id": "wiki", "user_id": "two-kinds-of-access"}],
+        changes=[
+            changed(2, "users", "three-reasons", "suspended", False, True),
+            changed(6, "users", "three-reasons", "suspended", False, True),
+            changed(2, "users", "three-reasons", "state", "ACTIVATED", "SUSPENDED"),
+            changed(4, "users", "three-reasons", "state", "ACTIVATED", "SUSPENDED"),
+            changed(5, "users", "three-reasons", "account_locked", False, True),
+            changed(2, "users", "two-kinds-of-access", "system_count", 0, 1),
+            changed(5, "users", "two-kinds-of-access", "system_count", 0, 1),
+            added(2, "application_users", "wiki/two-kinds-of-access"),
+            added(3, "application_users", "wiki/two-kinds-of-access"),
+            added(2, "users", "added-again"),
+            added(3, "users", "added-again"),
+            changed(2, "users", "locked", "account_locked", False, True),
+            changed(3, "users", "locked", "account_locked", True, False),
+            changed(4, "users", "locked", "account_locked", False, True),
+            *unrelated(9, "users", "locked"),
+        ],
+    )
+    assert {row["asset_id"]: row["since"] for row in rows} == {
+        "three-reasons": day(4),
+        "two-kinds-of-access": day(3),
+        "added-again": day(3),
+        "locked": day(4),
+    }
+
+
 def test_users_without_mfa_with_sudo() -> None:
     admin = {"global_admin": True, "system_count": 1}
     rows = find(
@@ -94,7 +135,7 @@ def test_users_without_mfa_with_sudo() -> None:
             {"user_id": "bound", "username": "bob", "mfa_configured": False, "system_count": 2},
             {"user_id": "mfa-unknown"} | admin,
             {"user_id": "totp", "mfa_configured": False, "totp_enabled": True} | admin,
-            {"user_id": "no-device", "mfa_configured": False, "global_admin": True},
+            {"user_id": "no-device", "mfa_configured": False} | admin | {"system_count": 0},
             {"user_id": "no-sudo", "mfa_configured": False, "system_count": 2},
         ],
         system_groups=[
@@ -114,6 +155,9 @@ def test_users_without_mfa_with_sudo() -> None:
             added(2, "system_group_users", "servers/bound"),
             changed(4, "system_group_users", "servers/bound", "sudo", False, True),
             changed(5, "system_groups", "servers", "system_count", 1, 2),
+            *unrelated(9, "users", "admin"),
+            *unrelated(9, "system_group_users", "servers/bound"),
+            *unrelated(9, "system_groups", "servers"),
         ],
     )
     assert rows == [
@@ -135,6 +179,47 @@ def test_users_without_mfa_with_sudo() -> None:
     ]
 
 
+def test_users_without_mfa_with_sudo_since_latest_fact() -> None:
+    admin: Row = {"mfa_configured": False, "global_admin": True, "system_count": 1}
+    rows = find(
+        "users_without_mfa_with_sudo",
+        users=[{"user_id": name} | admin for name in ("mfa", "totp", "device", "sudo", "both")],
+        system_groups=[{"group_id": name, "system_count": 1} for name in ("old", "new")],
+        system_group_users=[
+            {"group_id": "old", "user_id": "both", "sudo": True},
+            {"group_id": "new", "user_id": "both", "sudo": True},
+        ],
+        changes=[
+            added(2, "users", "mfa"),
+            changed(3, "users", "mfa", "mfa_configured", True, False),
+            changed(4, "users", "mfa", "mfa_configured", False, True),
+            changed(5, "users", "mfa", "mfa_configured", True, False),
+            changed(2, "users", "totp", "totp_enabled", True, False),
+            changed(3, "users", "totp", "totp_enabled", False, True),
+            changed(4, "users", "totp", "totp_enabled", True, False),
+            changed(2, "users", "device", "system_count", 0, 1),
+            changed(3, "users", "device", "system_count", 0, 1),
+            changed(4, "users", "device", "system_count", 1, 2),
+            changed(2, "users", "sudo", "global_admin", False, True),
+            changed(3, "users", "sudo", "global_admin", True, False),
+            changed(4, "users", "sudo", "global_admin", False, True),
+            changed(5, "users", "both", "global_admin", False, True),
+            added(2, "system_group_users", "old/both"),
+            changed(2, "system_groups", "old", "system_count", 0, 1),
+            changed(3, "system_groups", "old", "system_count", 0, 1),
+            added(4, "system_group_users", "new/both"),
+            *(change for name in ("mfa", "totp", "sudo") for change in unrelated(9, "users", name)),
+        ],
+    )
+    assert {row["asset_id"]: row["since"] for row in rows} == {
+        "mfa": day(5),
+        "totp": day(4),
+        "device": day(3),
+        "sudo": day(4),
+        "both": day(3),
+    }
+
+
 def test_users_without_systems() -> None:
     rows = find(
         "users_without_systems",
@@ -154,9 +239,14 @@ def test_users_without_systems() -> None:
         ],
         completeness=read("systems"),
         changes=[
-            changed(2, "users", "idle", "system_count", 1, 0),
-            changed(3, "users", "idle", "state", "ACTIVATED", "STAGED"),
-            removed(4, "systems", "old-laptop", primary_user_id="handed-over"),
+            added(2, "users", "idle"),
+            changed(3, "users", "idle", "system_count", 1, 0),
+            changed(4, "users", "idle", "system_count", 0, 1),
+            changed(5, "users", "idle", "system_count", 1, 0),
+            *unrelated(9, "users", "idle"),
+            removed(3, "systems", "old-laptop", primary_user_id="handed-over"),
+            changed(4, "systems", "laptop", "primary_user_id", "handed-over", "primary"),
+            changed(5, "other", "phone", "primary_user_id", "handed-over", "primary"),
         ],
     )
     assert rows == [
@@ -168,5 +258,5 @@ def test_users_without_systems() -> None:
             day(4),
             name="cy",
         ),
-        found("low", "users", "idle", {"state": "STAGED", "application_count": None}, day(2)),
+        found("low", "users", "idle", {"state": "STAGED", "application_count": None}, day(5)),
     ]
