@@ -12,6 +12,7 @@ from tests.support.tables import (
     latest,
     read,
     removed,
+    unrelated,
 )
 
 
@@ -186,18 +187,22 @@ def test_access_gained_to_application() -> None:
         applications=[
             {"application_id": "wiki", "display_label": "Wiki", "active": True},
             {"application_id": "enabled"},
+            {"application_id": "unchanged", "active": True},
             {"application_id": "disabled", "active": False},
         ],
         application_users=[
             {"application_id": "wiki", "user_id": "ann"},
             {"application_id": "enabled", "user_id": "bob"},
+            {"application_id": "unchanged", "user_id": "bob"},
             {"application_id": "disabled", "user_id": "ann"},
         ],
         changes=[
             added(3, "application_users", "wiki/ann"),
             added(2, "application_users", "wiki/bob"),
             changed(3, "applications", "enabled", "active", False, True),
-            changed(3, "applications", "wiki", "active", None, True),
+            removed(3, "application_users", "wiki/bob"),
+            changed(3, "applications", "unchanged", "active", None, True),
+            changed(3, "applications", "unchanged", "other", False, True),
             added(3, "application_users", "disabled/ann"),
         ],
     )
@@ -224,6 +229,7 @@ def test_access_gained_by_global_administrator() -> None:
             {"user_id": "promoted"} | admin,
             {"user_id": "passwordless", "passwordless_sudo": True} | admin,
             {"user_id": "password", "passwordless_sudo": False} | admin,
+            {"user_id": "unchanged", "passwordless_sudo": True} | admin,
             {"user_id": "no-device", "global_admin": True, "system_count": 0},
             {"user_id": "no-admin", "passwordless_sudo": True, "system_count": 5},
         ],
@@ -232,6 +238,7 @@ def test_access_gained_by_global_administrator() -> None:
             changed(3, "users", "promoted", "global_admin", False, True),
             changed(3, "users", "passwordless", "passwordless_sudo", False, True),
             changed(3, "users", "password", "passwordless_sudo", True, False),
+            changed(3, "users", "unchanged", "other", False, True),
             added(3, "users", "no-device"),
             added(3, "users", "no-admin"),
         ],
@@ -253,6 +260,7 @@ def test_unresolved_ids(endpoints: tuple[str, ...]) -> None:
         completeness=read(*endpoints),
         systems=[
             {"system_id": "deleted", "resolved": False, "group_ids": ["servers"]},
+            {"system_id": "missing", "resolved": False},
             {"system_id": "present", "resolved": True},
         ],
         users=[
@@ -266,19 +274,20 @@ def test_unresolved_ids(endpoints: tuple[str, ...]) -> None:
             {"user_id": "present", "resolved": False, "integration": "zeta"},
         ],
         changes=[
-            changed(2, "systems", "deleted", "resolved", True, False),
-            changed(3, "systems", "deleted", "group_ids", [], ["servers"]),
+            added(2, "systems", "deleted"),
+            changed(3, "systems", "deleted", "resolved", True, False),
             added(4, "users", "deleted"),
+            *unrelated(9, "systems", "deleted"),
         ],
     )
-    system = found(
-        "medium",
-        "systems",
-        "deleted",
-        {"group_ids": ["servers"], "application_count": None},
-        day(2),
-    )
-    user = found(
-        "medium", "users", "deleted", {"group_ids": ["servers"], "application_count": 1}, day(4)
-    )
-    assert rows == [system, user][: len(endpoints)]
+    known: Row = {"group_ids": ["servers"], "application_count": None}
+    expected = {
+        "systems": [
+            found("medium", "systems", "deleted", known, day(3)),
+            found("medium", "systems", "missing", known | {"group_ids": []}, day(1)),
+        ],
+        "systemusers": [
+            found("medium", "users", "deleted", known | {"application_count": 1}, day(4))
+        ],
+    }
+    assert rows == [row for endpoint in endpoints for row in expected[endpoint]]

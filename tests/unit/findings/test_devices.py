@@ -65,6 +65,7 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             changed(2, "system_group_users", "servers/operator", "sudo", False, True),
             added(4, "system_group_members", "servers/of-operator"),
             changed(3, "systems", "unowned", "primary_user_id", "operator", None),
+            removed(3, "users", "deleted"),
             removed(5, "users", "deleted"),
         ],
     )
@@ -82,6 +83,68 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             ("unowned", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(3), ""),
         )
     ]
+
+
+def test_unencrypted_systems_of_privileged_users_since_latest_fact() -> None:
+    rows = find(
+        "unencrypted_systems_of_privileged_users",
+        systems=[
+            {"system_id": "added", "primary_user_id": "admin", "disk_encrypted": False},
+            {"system_id": "disk", "primary_user_id": "admin", "disk_encrypted": False},
+            {"system_id": "new-owner", "primary_user_id": "admin", "disk_encrypted": False},
+            {
+                "system_id": "owner-with-sudo",
+                "primary_user_id": "late-admin",
+                "disk_encrypted": False,
+                "group_ids": ["servers"],
+            },
+            {"system_id": "no-owner", "disk_encrypted": False, "group_ids": ["new", "old"]},
+        ],
+        users=[
+            {"user_id": "admin", "global_admin": True},
+            {"user_id": "late-admin", "global_admin": True},
+            {"user_id": "early"},
+            {"user_id": "late"},
+        ],
+        system_groups=[{"group_id": "old"}, {"group_id": "new"}, {"group_id": "servers"}],
+        system_group_users=[
+            {"group_id": "old", "user_id": "early", "sudo": True},
+            {"group_id": "old", "user_id": "late", "sudo": True},
+            {"group_id": "new", "user_id": "early", "sudo": True},
+            {"group_id": "servers", "user_id": "late-admin", "sudo": True},
+        ],
+        changes=[
+            added(2, "systems", "added"),
+            added(3, "systems", "added"),
+            changed(2, "systems", "disk", "disk_encrypted", True, False),
+            changed(4, "systems", "disk", "disk_encrypted", True, False),
+            changed(2, "systems", "new-owner", "primary_user_id", "early", "late"),
+            changed(3, "systems", "new-owner", "primary_user_id", "late", "admin"),
+            changed(2, "users", "late-admin", "global_admin", False, True),
+            changed(6, "users", "late-admin", "global_admin", False, True),
+            changed(2, "system_group_users", "servers/late-admin", "sudo", False, True),
+            changed(3, "system_group_users", "servers/late-admin", "sudo", False, True),
+            added(4, "system_group_members", "servers/owner-with-sudo"),
+            added(2, "system_group_users", "old/early"),
+            added(3, "system_group_users", "old/early"),
+            added(7, "system_group_users", "old/late"),
+            added(5, "system_group_users", "new/early"),
+            added(2, "system_group_members", "old/no-owner"),
+            added(4, "system_group_members", "old/no-owner"),
+            *unrelated(9, "systems", "disk"),
+            *unrelated(9, "systems", "no-owner"),
+            *unrelated(9, "users", "late-admin"),
+            *unrelated(9, "system_group_users", "servers/late-admin"),
+            *unrelated(9, "system_group_members", "old/no-owner"),
+        ],
+    )
+    assert {row["asset_id"]: row["since"] for row in rows} == {
+        "added": day(3),
+        "disk": day(4),
+        "new-owner": day(3),
+        "no-owner": day(4),
+        "owner-with-sudo": day(4),
+    }
 
 
 def test_stale_systems_with_access() -> None:
@@ -155,12 +218,13 @@ def test_systems_without_users() -> None:
             changed(3, "systems", "unused", "user_count", 1, 0),
             changed(4, "systems", "unowned", "primary_user_id", "ann", None),
             changed(5, "systems", "enrolled", "resolved", False, True),
+            added(2, "systems", "new"),
             *(c for name in ("unused", "unowned", "new") for c in unrelated(9, "systems", name)),
         ],
     )
     assert rows == [
         found("low", "systems", "enrolled", {"group_ids": []}, day(5)),
-        found("low", "systems", "new", {"group_ids": []}, day(1)),
+        found("low", "systems", "new", {"group_ids": []}, day(2)),
         found("low", "systems", "unowned", {"group_ids": []}, day(4)),
         found("low", "systems", "unused", {"group_ids": ["servers"]}, day(3), name="db-1"),
     ]
@@ -172,6 +236,7 @@ def test_systems_in_no_group() -> None:
         systems=[
             {"system_id": "new", "os": "Linux", "primary_user_id": "ann"},
             {"system_id": "left", "hostname": "db-1"},
+            {"system_id": "old"},
             {"system_id": "member", "group_ids": ["servers"]},
             {"system_id": "new", "group_ids": ["servers"], "integration": "zeta"},
         ],
@@ -186,6 +251,7 @@ def test_systems_in_no_group() -> None:
     assert rows == [
         found("low", "systems", "left", {"os": None, "primary_user_id": None}, day(3), name="db-1"),
         found("low", "systems", "new", {"os": "Linux", "primary_user_id": "ann"}, day(2)),
+        found("low", "systems", "old", {"os": None, "primary_user_id": None}, day(1)),
     ]
 
 
@@ -200,6 +266,7 @@ def test_systems_with_failing_policies(before: int | None) -> None:
             {"system_id": "unknown", "policies_total": 3},
         ],
         changes=[
+            added(2, "systems", "one"),
             added(2, "systems", "two"),
             changed(3, "systems", "two", "policies_failed", before, 1),
             changed(4, "systems", "two", "policies_failed", 1, 2),
@@ -207,7 +274,7 @@ def test_systems_with_failing_policies(before: int | None) -> None:
         ],
     )
     assert rows == [
-        found("medium", "systems", "one", {"policies_failed": 1, "policies_total": 3}, day(1)),
+        found("medium", "systems", "one", {"policies_failed": 1, "policies_total": 3}, day(2)),
         found(
             "medium",
             "systems",

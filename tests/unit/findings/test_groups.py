@@ -76,12 +76,14 @@ def test_groups_without_members() -> None:
         "groups_without_members",
         system_groups=[
             {"group_id": "empty", "system_count": 0, "user_count": 2},
+            {"group_id": "new", "system_count": 0},
             {"group_id": "emptied", "name": "Lab", "system_count": 0, "user_count": 0},
             {"group_id": "one-device", "system_count": 1, "user_count": 2},
             {"group_id": "empty", "system_count": 1, "integration": "zeta"},
         ],
         changes=[
             added(2, "system_groups", "emptied"),
+            added(2, "system_groups", "new"),
             changed(3, "system_groups", "emptied", "system_count", 1, 0),
             changed(4, "system_groups", "emptied", "user_count", 1, 0),
             *unrelated(9, "system_groups", "emptied"),
@@ -91,6 +93,7 @@ def test_groups_without_members() -> None:
     assert rows == [
         found("low", "system_groups", "emptied", {"user_count": 0}, day(3), name="Lab"),
         found("low", "system_groups", "empty", {"user_count": 2}, day(1)),
+        found("low", "system_groups", "new", {"user_count": None}, day(2)),
     ]
 
 

@@ -38,6 +38,7 @@ def test_suspended_users_with_access() -> None:
             changed(5, "users", "suspended", "system_count", 1, 2),
             changed(3, "users", "state", "state", "ACTIVATED", "SUSPENDED"),
             added(5, "application_users", "on/locked"),
+            changed(2, "applications", "unknown", "active", False, True),
             changed(4, "applications", "unknown", "active", False, None),
             *unrelated(9, "users", "suspended"),
             *unrelated(9, "application_users", "unknown/locked"),
@@ -183,14 +184,20 @@ def test_users_without_mfa_with_sudo_since_latest_fact() -> None:
     admin: Row = {"mfa_configured": False, "global_admin": True, "system_count": 1}
     rows = find(
         "users_without_mfa_with_sudo",
-        users=[{"user_id": name} | admin for name in ("mfa", "totp", "device", "sudo", "both")],
+        users=[
+            *({"user_id": name} | admin for name in ("added", "mfa", "totp", "device", "sudo")),
+            {"user_id": "two-kinds-of-sudo"} | admin,
+            {"user_id": "bound-before", "mfa_configured": False, "system_count": 1},
+        ],
         system_groups=[{"group_id": name, "system_count": 1} for name in ("old", "new")],
         system_group_users=[
-            {"group_id": "old", "user_id": "both", "sudo": True},
-            {"group_id": "new", "user_id": "both", "sudo": True},
+            {"group_id": "old", "user_id": "two-kinds-of-sudo", "sudo": True},
+            {"group_id": "new", "user_id": "two-kinds-of-sudo", "sudo": True},
+            {"group_id": "old", "user_id": "bound-before", "sudo": True},
         ],
         changes=[
-            added(2, "users", "mfa"),
+            added(2, "users", "added"),
+            added(3, "users", "added"),
             changed(3, "users", "mfa", "mfa_configured", True, False),
             changed(4, "users", "mfa", "mfa_configured", False, True),
             changed(5, "users", "mfa", "mfa_configured", True, False),
@@ -203,20 +210,22 @@ def test_users_without_mfa_with_sudo_since_latest_fact() -> None:
             changed(2, "users", "sudo", "global_admin", False, True),
             changed(3, "users", "sudo", "global_admin", True, False),
             changed(4, "users", "sudo", "global_admin", False, True),
-            changed(5, "users", "both", "global_admin", False, True),
-            added(2, "system_group_users", "old/both"),
+            changed(5, "users", "two-kinds-of-sudo", "global_admin", False, True),
+            added(2, "system_group_users", "old/two-kinds-of-sudo"),
             changed(2, "system_groups", "old", "system_count", 0, 1),
             changed(3, "system_groups", "old", "system_count", 0, 1),
-            added(4, "system_group_users", "new/both"),
+            added(4, "system_group_users", "new/two-kinds-of-sudo"),
             *(change for name in ("mfa", "totp", "sudo") for change in unrelated(9, "users", name)),
         ],
     )
     assert {row["asset_id"]: row["since"] for row in rows} == {
+        "added": day(3),
+        "bound-before": day(3),
         "mfa": day(5),
         "totp": day(4),
         "device": day(3),
         "sudo": day(4),
-        "both": day(3),
+        "two-kinds-of-sudo": day(3),
     }
 
 
@@ -225,7 +234,10 @@ def test_users_without_systems() -> None:
         "users_without_systems",
         users=[
             {"user_id": "idle", "state": "STAGED", "system_count": 0, "resolved": True},
-            {"user_id": "handed-over", "username": "cy", "system_count": 0, "resolved": True},
+            {"user_id": "device-removed", "username": "cy", "system_count": 0, "resolved": True},
+            {"user_id": "device-reassigned", "system_count": 0, "resolved": True},
+            {"user_id": "new", "system_count": 0, "resolved": True},
+            {"user_id": "enrolled", "system_count": 0, "resolved": True},
             {"user_id": "bound", "system_count": 1, "resolved": True},
             {"user_id": "primary", "system_count": 0, "resolved": True},
             {"user_id": "unresolved", "system_count": 0, "resolved": False},
@@ -244,19 +256,18 @@ def test_users_without_systems() -> None:
             changed(4, "users", "idle", "system_count", 0, 1),
             changed(5, "users", "idle", "system_count", 1, 0),
             *unrelated(9, "users", "idle"),
-            removed(3, "systems", "old-laptop", primary_user_id="handed-over"),
-            changed(4, "systems", "laptop", "primary_user_id", "handed-over", "primary"),
-            changed(5, "other", "phone", "primary_user_id", "handed-over", "primary"),
+            removed(3, "systems", "old-laptop", primary_user_id="device-removed"),
+            removed(4, "systems", "old-phone", primary_user_id="device-removed"),
+            changed(4, "systems", "laptop", "primary_user_id", "device-reassigned", "primary"),
+            added(2, "users", "new"),
+            changed(5, "users", "enrolled", "resolved", False, True),
         ],
     )
+    unknown: Row = {"state": None, "application_count": None}
     assert rows == [
-        found(
-            "low",
-            "users",
-            "handed-over",
-            {"state": None, "application_count": None},
-            day(4),
-            name="cy",
-        ),
+        found("low", "users", "device-reassigned", unknown, day(4)),
+        found("low", "users", "device-removed", unknown, day(4), name="cy"),
+        found("low", "users", "enrolled", unknown, day(5)),
         found("low", "users", "idle", {"state": "STAGED", "application_count": None}, day(5)),
+        found("low", "users", "new", unknown, day(2)),
     ]
