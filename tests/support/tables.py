@@ -1,6 +1,7 @@
 """An inventory in memory, built from partial rows of the published tables."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import duckdb
@@ -22,7 +23,7 @@ def day(number: int) -> datetime:
     return FIRST_DAY + timedelta(days=number - 1)
 
 
-def query(sql: str, **tables: Rows) -> Rows:
+def query_inventory(sql: str, **tables: Rows) -> Rows:
     """Return the rows of a query over an inventory with these tables.
 
     Columns that a row omits are empty lists or NULL, except `integration` ("acme") and
@@ -30,7 +31,7 @@ def query(sql: str, **tables: Rows) -> Rows:
     """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for statement in statements(ALL_TABLES.values(), (*VIEWS, *FINDING_VIEWS), MACROS):
+        for statement in statements((*ALL_TABLES.values(),), (*VIEWS, *FINDING_VIEWS), MACROS):
             if not statement.startswith("COMMENT"):
                 connection.execute(statement)
         for name, rows in tables.items():
@@ -67,14 +68,19 @@ def find(name: str, **tables: Rows) -> Rows:
         copies = [row | {"integration": "beta"} for row in given if "integration" not in row]
         tables[table] = [*given, *copies]
     order = "integration, asset_type, asset_id, evidence::TEXT"
-    rows = query(f"FROM findings.{name} ORDER BY {order}", **tables)
+    rows = query_inventory(f"FROM findings.{name} ORDER BY {order}", **tables)
     acme = [row for row in rows if row["integration"] == "acme"]
     assert rows == acme + [row | {"integration": "beta"} for row in acme]
     return [row | {"evidence": json.loads(str(row["evidence"]))} for row in acme]
 
 
 def found(
-    severity: str, asset_type: str, asset_id: str, evidence: Row, since: datetime, name: str = ""
+    severity: str,
+    asset_type: str,
+    asset_id: str,
+    evidence: Mapping[str, object],
+    since: datetime,
+    name: str = "",
 ) -> Row:
     """Return a whole row of a finding; without a name, the asset's id is its name."""
     return {

@@ -10,6 +10,7 @@ from pipelines.simulator import Organization, Sizes, edge_cases, generate
 from pipelines.simulator.data.planted_findings import sudo
 from pipelines.simulator.oracle import application_paths, system_paths
 from tests.support.publisher import Publisher, Pulled, Rows
+from tests.support.tables import Row, query_inventory
 
 SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications=5)
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
@@ -144,3 +145,82 @@ def test_macros_work_in_renamed_and_attached_file(two_companies: Publisher) -> N
         assert connection.sql("FROM other.findings.groups_without_members").fetchall()
         connection.execute("USE other")
         assert len(connection.sql("FROM system_access('db')").fetchall()) == 6
+
+
+BOUND: Row = {"user_id": "ann", "direct": True, "via_user_group_ids": ["ops"]}
+SMALL_TABLES: dict[str, Rows] = {
+    "users": [
+        {"user_id": "ann", "username": "ann.b", "state": "ACTIVATED"}
+        | {"global_admin": True, "passwordless_sudo": False},
+        {"user_id": "bob"},
+        {"user_id": "ann", "username": "ann.b", "integration": "zeta"},
+    ],
+    "systems": [
+        {"system_id": "db", "hostname": "db-1", "group_ids": ["servers"]},
+        {"system_id": "laptop", "group_ids": ["desktops"]},
+    ],
+    "system_groups": [{"group_id": "servers", "name": "Servers"}, {"group_id": "desktops"}],
+    "system_group_users": [
+        {"group_id": "servers", "sudo": True} | BOUND,
+        {"group_id": "servers", "user_id": "bob", "direct": False, "via_user_group_ids": []},
+        {"group_id": "desktops", "user_id": "bob"},
+    ],
+    "system_group_associations": [
+        {"group_id": "servers", "target_type": "user_group", "target_id": "ops", "sudo": True},
+        {"group_id": "servers", "target_type": "user", "target_id": "ops", "sudo": False},
+    ],
+    "applications": [{"application_id": "wiki", "display_label": "Wiki"}],
+    "application_users": [
+        {"application_id": "wiki"} | BOUND,
+        {"application_id": "wiki", "user_id": "bob"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("macro", "users"),
+    [
+        ("access_paths('ann', 'db')", ["ann", "ann"]),
+        ("access_paths('ann.b', 'db-1')", ["ann", "ann"]),
+        ("access_paths('bob', 'db')", ["bob"]),
+        ("access_paths('ann', 'laptop')", []),
+        ("system_access('db-1')", ["ann", "ann", "bob"]),
+        ("application_access_paths('ann.b', 'wiki')", ["ann", "ann"]),
+        ("application_access_paths('bob', 'Wiki')", ["bob"]),
+        ("application_access_paths('bob', 'Other')", []),
+        ("application_access('Wiki')", ["ann", "ann", "bob"]),
+    ],
+)
+def test_macro_returns_paths_of_matching_users(macro: str, users: list[str]) -> None:
+    rows = query_inventory(f"SELECT integration, user_id FROM {macro} ORDER BY ALL", **SMALL_TABLES)
+    assert rows == [{"integration": "acme", "user_id": user} for user in users]
+
+
+def test_access_paths_returns_whole_rows() -> None:
+    rows = query_inventory("FROM access_paths('ann', 'db') ORDER BY user_group_id", **SMALL_TABLES)
+    path: Row = {
+        "integration": "acme",
+        "user_id": "ann",
+        "username": "ann.b",
+        "group_id": "servers",
+        "group_name": "Servers",
+        "system_id": "db",
+        "hostname": "db-1",
+        "binding_sudo_without_password": None,
+        "sudo": True,
+        "sudo_without_password": None,
+        "global_admin": True,
+        "state": "ACTIVATED",
+        "global_admin_without_password": False,
+    }
+    assert rows == [
+        path | {"user_group_id": "ops", "binding_sudo": True},
+        path | {"user_group_id": None, "binding_sudo": None},
+    ]
+    application_rows = query_inventory(
+        "FROM application_access('wiki') WHERE user_id = 'ann' ORDER BY 4", **SMALL_TABLES
+    )
+    shared = ("integration", "user_id", "username", "state")
+    application = {name: path[name] for name in shared}
+    application |= {"application_id": "wiki", "application_name": "Wiki"}
+    assert application_rows == [application | {"user_group_id": group} for group in ("ops", None)]

@@ -55,7 +55,9 @@ def test_shared_public_addresses() -> None:
         systems=[
             {"system_id": "home-1", "hostname": "laptop", "public_ip": "192.0.2.1"},
             {"system_id": "home-2", "public_ip": "192.0.2.1"},
-            *({"system_id": f"office-{n}", "public_ip": "192.0.2.2"} for n in range(3)),
+            {"system_id": "office-1", "public_ip": "192.0.2.2"},
+            {"system_id": "office-2", "public_ip": "192.0.2.2"},
+            {"system_id": "office-3", "public_ip": "192.0.2.2"},
             {"system_id": "alone", "public_ip": "192.0.2.3"},
             {"system_id": "unknown-1"},
             {"system_id": "unknown-2"},

@@ -220,7 +220,7 @@ def test_access_gained_to_application() -> None:
 
 
 def test_access_gained_by_global_administrator() -> None:
-    admin = {"global_admin": True, "system_count": 5}
+    admin: Row = {"global_admin": True, "system_count": 5}
     rows = find(
         "access_gained",
         integrations=latest(3),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.support.tables import (
+    Row,
     added,
     changed,
     day,
@@ -201,7 +202,7 @@ def test_stale_systems_with_access() -> None:
 
 
 def test_systems_without_users() -> None:
-    no_users = {"user_count": 0, "resolved": True}
+    no_users: Row = {"user_count": 0, "resolved": True}
     rows = find(
         "systems_without_users",
         systems=[

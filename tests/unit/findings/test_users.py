@@ -128,7 +128,7 @@ def test_suspended_users_with_access_since_earliest_reason() -> None:
 
 
 def test_users_without_mfa_with_sudo() -> None:
-    admin = {"global_admin": True, "system_count": 1}
+    admin: Row = {"global_admin": True, "system_count": 1}
     rows = find(
         "users_without_mfa_with_sudo",
         users=[
