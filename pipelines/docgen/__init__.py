@@ -1,1 +1,1 @@
-"""Pages of the docs that are generated from the code."""
+"""Generators of the documentation pages that are built from the code."""

@@ -1,1 +1,1 @@
-"""Questions that an inventory answers of itself: a view each, in schema `findings` of the file."""
+"""Security findings: one view per finding, in the schema `findings` of the published file."""

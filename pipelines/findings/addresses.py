@@ -1,25 +1,25 @@
-"""Findings of addresses that several devices share."""
+"""Findings about IP addresses that several devices share."""
 
-from pipelines.findings.model import Finding, began
+from pipelines.findings.model import Finding, last_start
 
 SHARED_PRIVATE_ADDRESSES = Finding(
     name="shared_private_addresses",
-    title="Private addresses that many devices have on their own interfaces",
+    title="Private addresses that many devices have on their interfaces",
     severity="low",
     asset_type="ipv4_addresses",
-    why="An address that many devices have identifies none of them: it is the default of a "
-    "container bridge, a VPN or a home router, or a network that was cloned.",
-    remedy="Leave it out where addresses are matched with logs or scanners. If the devices stand "
-    "in one network, look for copies of a machine image, or a conflict.",
+    why="An address that many devices have does not identify any of them. It is the default of a "
+    "container bridge, a VPN or a home router, or part of a cloned network.",
+    remedy="Ignore the address when you match logs or scanner results. If the devices are in the "
+    "same network, look for copies of a machine image or an address conflict.",
     evidence={
-        "system_count": "devices that have it",
-        "interfaces": "names of the interfaces that have it",
+        "system_count": "number of devices that have the address",
+        "interfaces": "names of the interfaces that have the address",
     },
-    since="When it was first seen on `many_devices` devices, after fewer had it",
-    needs=("systems",),
+    since="When the address was first seen on `many_devices` devices, after fewer had it",
+    required_endpoints=("systems",),
     sql="""
-WITH began AS (
-    SELECT c.integration, c.asset_id AS address, max(c.observed_at) AS began_at
+WITH started AS (
+    SELECT c.integration, c.asset_id AS address, max(c.observed_at) AS started_at
     FROM main.changes c JOIN findings.thresholds t USING (integration)
     WHERE c.asset_type = 'ipv4_addresses' AND (
         c.change = 'added'
@@ -31,31 +31,30 @@ WITH began AS (
 SELECT a.integration, 'ipv4_addresses' AS asset_type, a.address AS asset_id,
     a.address AS asset_name,
     json_object('system_count', a.system_count, 'interfaces', a.interfaces) AS evidence,
-    greatest(a.first_seen_at, b.began_at) AS since
+    greatest(a.first_seen_at, s.started_at) AS since
 FROM main.ipv4_addresses a
 JOIN findings.thresholds t USING (integration)
-LEFT JOIN began b USING (integration, address)
+LEFT JOIN started s USING (integration, address)
 WHERE a.scope = 'private' AND a.system_count >= t.many_devices
 """,
 )
 
 SHARED_PUBLIC_ADDRESSES = Finding(
     name="shared_public_addresses",
-    title="Devices that JumpCloud sees at a public address with only a few others",
+    title="Devices that share a public address with only a few other devices",
     severity="low",
     asset_type="systems",
-    why="An office has many devices behind one address, a person one. A few together are a "
-    "household, a branch that nobody listed, or a device that was handed on.",
-    remedy="Compare the devices' primary users. Where they have nothing to do with each other, ask "
-    "who uses the device.",
+    why="An office has many devices behind one address, and a person has one. A few devices "
+    "together are a household, an unlisted branch office, or a device that was passed on.",
+    remedy="Compare the devices' primary users. If they are unrelated, ask who uses the device.",
     evidence={
-        "public_ip": "the address",
-        "system_ids": "all devices seen at it",
+        "public_ip": "the public address",
+        "system_ids": "all devices seen at that address",
     },
-    since="When the second of the devices that are seen there now was first seen there",
-    needs=("systems",),
+    since="When a second one of the devices now at the address was first seen there",
+    required_endpoints=("systems",),
     sql=f"""
-WITH {began("systems", "system_id", "column_name = 'public_ip'")},
+WITH {last_start("started", "systems", "column_name = 'public_ip'")},
 shared AS (
     SELECT integration, public_ip
     FROM main.systems JOIN findings.thresholds t USING (integration)
@@ -65,9 +64,9 @@ shared AS (
 ),
 placed AS (
     SELECT s.integration, s.public_ip, s.system_id, s.hostname,
-        greatest(s.first_seen_at, b.began_at) AS placed_at
+        greatest(s.first_seen_at, b.started_at) AS placed_at
     FROM main.systems s JOIN shared USING (integration, public_ip)
-    LEFT JOIN began b USING (integration, system_id)
+    LEFT JOIN started b USING (integration, system_id)
 ),
 places AS (
     SELECT integration, public_ip, list_sort(list(system_id)) AS system_ids,
@@ -81,4 +80,4 @@ FROM placed JOIN places USING (integration, public_ip)
 """,
 )
 
-ADDRESSES = (SHARED_PRIVATE_ADDRESSES, SHARED_PUBLIC_ADDRESSES)
+ADDRESS_FINDINGS = (SHARED_PRIVATE_ADDRESSES, SHARED_PUBLIC_ADDRESSES)

@@ -1,8 +1,8 @@
-"""Findings of what the latest snapshot shows for the first time, and of what it cannot name."""
+"""Findings about changes since the previous snapshot, and about unresolved ids."""
 
 from pipelines.findings.model import Finding
 
-# The rows of `changes` that lead to the latest snapshot; none where there is only one.
+# The changes between the previous and the latest snapshot; empty if there is only one snapshot.
 _LATEST = """
 latest AS (
     SELECT c.* FROM main.changes c
@@ -13,20 +13,20 @@ latest AS (
 
 SYSTEMS_APPEARED = Finding(
     name="systems_appeared",
-    title="Devices that the latest snapshot has and the one before had not",
+    title="Devices that are new in the latest snapshot",
     severity="low",
     asset_type="systems",
-    why="A device that nobody ordered may be someone's own, or an attacker's.",
-    remedy="Compare with what was ordered or enrolled; ask the primary user.",
+    why="A device that nobody ordered may be a private device, or belong to an attacker.",
+    remedy="Compare the device with your orders and enrollments. Ask the primary user.",
     evidence={
-        "os": "its operating system",
-        "primary_user_id": "its primary user",
-        "group_ids": "system groups it is a member of",
-        "is_back": "whether an earlier snapshot had it",
+        "os": "operating system",
+        "primary_user_id": "primary user",
+        "group_ids": "system groups of the device",
+        "is_back": "true if an earlier snapshot contained the device",
     },
-    since="Start of the pull that found it",
-    needs=("systems",),
-    compares=True,
+    since="Start of the pull that found the device",
+    required_endpoints=("systems",),
+    compares_snapshots=True,
     sql=f"""
 WITH {_LATEST}
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
@@ -41,21 +41,21 @@ WHERE c.asset_type = 'systems' AND c.change = 'added'
 
 SYSTEMS_VANISHED = Finding(
     name="systems_vanished",
-    title="Devices that the snapshot before the latest had and the latest has not",
+    title="Devices that are missing from the latest snapshot",
     severity="medium",
     asset_type="systems",
-    why="A device that was removed gets no policy any more, but its disk, and accounts on it, are "
-    "still there.",
-    remedy="Ask who removed it: retired devices belong wiped, others enrolled again.",
+    why="A removed device no longer receives policies, but its disk and its local accounts still "
+    "exist.",
+    remedy="Find out who removed the device. Wipe it if it was retired; otherwise enroll it again.",
     evidence={
-        "os": "its operating system",
-        "serial_number": "serial number of its hardware",
-        "primary_user_id": "its primary user",
-        "user_count": "users who reached it through its groups",
+        "os": "operating system",
+        "serial_number": "serial number of the hardware",
+        "primary_user_id": "primary user",
+        "user_count": "number of users who had access through the device's groups",
     },
-    since="Start of the pull that missed it",
-    needs=("systems",),
-    compares=True,
+    since="Start of the first pull without the device",
+    required_endpoints=("systems",),
+    compares_snapshots=True,
     sql=f"""
 WITH {_LATEST}
 SELECT integration, 'systems' AS asset_type, asset_id,
@@ -71,25 +71,25 @@ WHERE asset_type = 'systems' AND change = 'removed'
 
 ACCESS_GAINED = Finding(
     name="access_gained",
-    title="Access, or sudo, that the latest snapshot has and the one before had not",
+    title="Access or sudo that is new in the latest snapshot",
     severity="medium",
     asset_type="users",
-    why="Rights that somebody gave by mistake, or to themselves, are found most easily on the day "
-    "on which they appear.",
-    remedy="Compare each with a request for it; take back what nobody asked for.",
+    why="Permissions that someone granted by mistake, or to themselves, are easiest to find on the "
+    "day when they appear.",
+    remedy="Compare each row with a request for it. Revoke access that nobody requested.",
     evidence={
-        "gained": "`access`, `sudo`, `sudo_without_password`, as a list",
-        "group_id": "system group that grants it; null for an application",
-        "application_id": "application that is held and not switched off; null for a system group",
-        "through": "name of that group or application, its id where it has none; or `global "
-        "administrator`, whom both are null for",
-        "reach": "of a user and a group: the group's devices; of a global administrator: the "
-        "devices it reaches; of a device: the users who reach it through the group; null for an "
-        "application",
+        "gained": "list of `access`, `sudo` and `sudo_without_password`",
+        "group_id": "system group that grants the access, if any",
+        "application_id": "active application that the user can now access, if any",
+        "through": "name (or id) of that group or application; `global administrator` if the user "
+        "became one, in which case both ids are null",
+        "reach": "for a user in a group: number of devices in the group; for a global "
+        "administrator: number of devices that the user can access; for a device: number of users "
+        "with access through the group; null for an application",
     },
-    since="Start of the pull that found it",
-    needs=("applications", "applications_users"),
-    compares=True,
+    since="Start of the pull that found the access",
+    required_endpoints=("applications", "applications_users"),
+    compares_snapshots=True,
     sql=f"""
 WITH {_LATEST},
 bound AS (
@@ -180,29 +180,30 @@ WHERE u.global_admin AND (a.is_new OR u.passwordless_sudo) AND u.system_count > 
 
 UNRESOLVED_IDS = Finding(
     name="unresolved_ids",
-    title="Devices and users that a group or application names and no list knows",
+    title="Devices and users that a group or application refers to but no list contains",
     severity="medium",
     asset_type="systems",
-    why="Either something was deleted and its bindings stayed, or the key may not read it: then "
-    "the inventory lacks it.",
-    remedy="Look the id up in JumpCloud. Remove the binding of what is gone; give the key's role "
-    "the right to read the rest.",
+    why="Either a device or user was deleted while its bindings remained, or the API key may not "
+    "read it. In the latter case, the inventory is incomplete.",
+    remedy="Look up the id in JumpCloud. Remove the bindings of deleted devices and users. Allow "
+    "the role of the API key to read the others.",
     evidence={
-        "group_ids": "system groups that name it",
-        "application_count": "of a user: applications that name it; null for a device",
+        "group_ids": "system groups that refer to the id",
+        "application_count": "for a user: number of applications that refer to the id; null for a "
+        "device",
     },
-    since="When it was first named, or its record was first missed",
-    needs=("systems", "systemusers", "applications", "applications_users"),
-    targets=("user",),
+    since="When the id was first seen in a group or application, or its record was first missing",
+    required_endpoints=("systems", "systemusers", "applications", "applications_users"),
+    required_targets=("user",),
     sql="""
-WITH began AS (
-    SELECT integration, asset_type, asset_id, max(observed_at) AS began_at
+WITH started AS (
+    SELECT integration, asset_type, asset_id, max(observed_at) AS started_at
     FROM main.changes
     WHERE asset_type IN ('systems', 'users')
         AND (change = 'added' OR column_name = 'resolved' AND new_value = 'false')
     GROUP BY ALL
 ),
--- What no list was asked for is unknown, not unresolved.
+-- Without the list of records, an id is unknown rather than unresolved.
 unresolved AS (
     SELECT integration, 'systems' AS asset_type, system_id AS asset_id, first_seen_at,
         json_object('group_ids', group_ids, 'application_count', NULL) AS evidence
@@ -218,9 +219,9 @@ unresolved AS (
     )
 )
 SELECT u.integration, u.asset_type, u.asset_id, u.asset_id AS asset_name, u.evidence,
-    greatest(u.first_seen_at, b.began_at) AS since
-FROM unresolved u LEFT JOIN began b USING (integration, asset_type, asset_id)
+    greatest(u.first_seen_at, s.started_at) AS since
+FROM unresolved u LEFT JOIN started s USING (integration, asset_type, asset_id)
 """,
 )
 
-MOVEMENTS = (SYSTEMS_APPEARED, SYSTEMS_VANISHED, ACCESS_GAINED, UNRESOLVED_IDS)
+CHANGE_FINDINGS = (SYSTEMS_APPEARED, SYSTEMS_VANISHED, ACCESS_GAINED, UNRESOLVED_IDS)

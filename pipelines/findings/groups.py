@@ -1,26 +1,27 @@
-"""Findings of what grants access: system groups and applications."""
+"""Findings about system groups and applications, which grant access."""
 
-from pipelines.findings.model import Finding, began
+from pipelines.findings.model import Finding, select_assets
 
 GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     name="groups_with_passwordless_sudo",
     title="System groups that grant sudo without a password",
     severity="high",
     asset_type="system_groups",
-    why="Whoever takes over a session of one of these users is root at once, on every device of "
-    "the group.",
-    remedy="In the group's binding of the user or user group, ask for a password; keep the "
-    "exception for service accounts that cannot type one. A global administrator's own setting is "
-    "no group's: `users.passwordless_sudo` has it.",
+    why="An attacker who takes over a session of one of these users becomes root on every device "
+    "of the group.",
+    remedy="Require a password in the group's binding to the user or user group. Allow exceptions "
+    "only for service accounts that cannot enter one. The setting of a global administrator does "
+    "not belong to a group: see `users.passwordless_sudo`.",
     evidence={
-        "system_count": "devices of the group",
-        "user_count": "users who have it there",
-        "targets": "bindings that grant it, as type and id; empty where another edge does",
+        "system_count": "number of devices in the group",
+        "user_count": "number of users who have sudo without a password through the group",
+        "targets": "bindings that grant it, as type and id; empty if only the list of the group's "
+        "users reports it",
     },
-    since="When the oldest grant that still stands was first seen",
-    targets=("user", "user_group"),
+    since="When the earliest grant that still exists was first seen",
+    required_targets=("user", "user_group"),
     sql="""
-WITH began AS (
+WITH grant_changes AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS granted_at
     FROM main.changes
     WHERE asset_type IN ('system_group_users', 'system_group_associations')
@@ -38,63 +39,57 @@ grants AS (
 ),
 granting AS (
     SELECT integration, group_id, count(user_id) AS user_count, min(b.granted_at) AS granted_at,
-        bool_or(b.granted_at IS NULL) AS is_from_start,
+        bool_or(b.granted_at IS NULL) AS has_initial_grant,
         list({'type': target_type, 'id': target_id} ORDER BY target_type, target_id)
             FILTER (target_id IS NOT NULL) AS targets
-    FROM grants LEFT JOIN began b USING (integration, asset_type, asset_id)
+    FROM grants LEFT JOIN grant_changes b USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )
 SELECT s.integration, 'system_groups' AS asset_type, s.group_id AS asset_id,
     coalesce(s.name, s.group_id) AS asset_name,
     json_object('system_count', s.system_count, 'user_count', g.user_count,
         'targets', coalesce(g.targets, [])) AS evidence,
-    CASE WHEN g.is_from_start THEN s.first_seen_at ELSE greatest(s.first_seen_at, g.granted_at) END
-        AS since
+    CASE WHEN g.has_initial_grant THEN s.first_seen_at
+        ELSE greatest(s.first_seen_at, g.granted_at) END AS since
 FROM granting g JOIN main.system_groups s USING (integration, group_id)
 """,
 )
 
 GROUPS_WITHOUT_MEMBERS = Finding(
     name="groups_without_members",
-    title="System groups without a device",
+    title="System groups without devices",
     severity="low",
     asset_type="system_groups",
-    why="An empty group hides what it grants: the first device that is put into it gets all "
-    "bindings of people whom nobody remembers.",
-    remedy="Delete the group, or its bindings, unless a rule is about to fill it.",
-    evidence={"user_count": "users who would reach its devices"},
-    since="When it was seen to lose its last device",
-    sql=f"""
-WITH {began("system_groups", "group_id", "column_name = 'system_count' AND new_value = '0'")}
-SELECT g.integration, 'system_groups' AS asset_type, g.group_id AS asset_id,
-    coalesce(g.name, g.group_id) AS asset_name,
-    json_object('user_count', g.user_count) AS evidence,
-    greatest(g.first_seen_at, b.began_at) AS since
-FROM main.system_groups g LEFT JOIN began b USING (integration, group_id)
-WHERE g.system_count = 0
-""",
+    why="The bindings of an empty group have no visible effect. The first device that is added to "
+    "the group becomes accessible to all its users, including forgotten ones.",
+    remedy="Delete the group or its bindings, unless a membership rule will fill it soon.",
+    evidence={"user_count": "number of users who would get access to its devices"},
+    since="When the group was first seen without devices",
+    sql=select_assets(
+        "system_groups",
+        ("user_count",),
+        "system_count = 0",
+        "column_name = 'system_count' AND new_value = '0'",
+    ),
 )
 
 APPLICATIONS_WITHOUT_USERS = Finding(
     name="applications_without_users",
-    title="Applications that nobody holds",
+    title="Applications without users",
     severity="low",
     asset_type="applications",
-    why="A sign-on that nobody uses is still a trust between two systems, with a certificate that "
-    "somebody has to renew. A suspended user who is bound counts as one who holds it.",
-    remedy="Bind the users who should hold it, or delete the application.",
-    evidence={"active": "whether it is switched on"},
-    since="When it was seen to lose its last user",
-    needs=("applications", "applications_users"),
-    sql=f"""
-WITH {began("applications", "application_id", "column_name = 'user_count' AND new_value = '0'")}
-SELECT a.integration, 'applications' AS asset_type, a.application_id AS asset_id,
-    coalesce(a.display_label, a.application_id) AS asset_name,
-    json_object('active', a.active) AS evidence,
-    greatest(a.first_seen_at, b.began_at) AS since
-FROM main.applications a LEFT JOIN began b USING (integration, application_id)
-WHERE a.user_count = 0
-""",
+    why="An unused SSO application is still a trust relationship between two systems, with a "
+    "certificate to renew. A suspended user who is bound to it counts as a user.",
+    remedy="Bind the users who need the application, or delete it.",
+    evidence={"active": "true if the application is enabled"},
+    since="When the application was first seen without users",
+    required_endpoints=("applications", "applications_users"),
+    sql=select_assets(
+        "applications",
+        ("active",),
+        "user_count = 0",
+        "column_name = 'user_count' AND new_value = '0'",
+    ),
 )
 
-GROUPS = (GROUPS_WITH_PASSWORDLESS_SUDO, GROUPS_WITHOUT_MEMBERS, APPLICATIONS_WITHOUT_USERS)
+GROUP_FINDINGS = (GROUPS_WITH_PASSWORDLESS_SUDO, GROUPS_WITHOUT_MEMBERS, APPLICATIONS_WITHOUT_USERS)

@@ -1,29 +1,29 @@
-"""Findings of users: who should not reach what they reach."""
+"""Findings about users and their access."""
 
-from pipelines.findings.model import Finding
+from pipelines.findings.model import Finding, last_change, last_start
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
     name="suspended_users_with_access",
-    title="Suspended or locked users who still reach a device or an application",
+    title="Suspended or locked users who still have access to a device or an application",
     severity="high",
     asset_type="users",
-    why="Suspension stops the sign-in, not the bindings: whoever lifts it, or unlocks the account, "
-    "gives everything back at once, and sessions and local accounts may outlive it.",
-    remedy="Take people who left out of their groups, or delete them. Find out why an account was "
-    "locked before it is unlocked.",
+    why="Suspending a user blocks the login but keeps the bindings. Reactivating or unlocking the "
+    "account restores all access at once, and sessions and local accounts may still work.",
+    remedy="Remove people who left from their groups, or delete them. Find out why an account was "
+    "locked before you unlock it.",
     evidence={
         "state": "state of the user",
-        "suspended": "whether it is suspended",
-        "account_locked": "whether wrong passwords locked it",
-        "system_count": "devices it reaches",
-        "application_count": "applications it holds that are not switched off; null when "
-        "applications are not pulled",
+        "suspended": "true if the user is suspended",
+        "account_locked": "true if the account was locked after too many wrong passwords",
+        "system_count": "number of devices that the user can access",
+        "application_count": "number of applications that the user can access and that are not "
+        "disabled; null if applications are not pulled",
     },
-    since="When it was seen to be suspended or locked, or to reach something, whichever came "
-    "later; of several reasons that hold, the oldest counts",
-    needs=("systemusers", "applications", "applications_users"),
-    sql="""
-WITH began AS (
+    since="When the user was first seen as suspended or locked, or with access, whichever is "
+    "later. If several reasons apply, the earliest one counts",
+    required_endpoints=("systemusers", "applications", "applications_users"),
+    sql=f"""
+WITH user_changes AS (
     SELECT integration, asset_id AS user_id,
         max(observed_at) FILTER (change = 'added') AS added_at,
         max(observed_at) FILTER (column_name = 'suspended' AND new_value = 'true') AS suspended_at,
@@ -36,38 +36,29 @@ WITH began AS (
         AND column_name IN ('', 'suspended', 'account_locked', 'state', 'system_count')
     GROUP BY ALL
 ),
-bound AS (
-    SELECT integration, split_part(asset_id, '/', 1) AS application_id,
-        split_part(asset_id, '/', 2) AS user_id, max(observed_at) AS bound_at
-    FROM main.changes WHERE asset_type = 'application_users' AND change = 'added'
-    GROUP BY ALL
-),
-switched AS (
-    SELECT integration, asset_id AS application_id, max(observed_at) AS switched_at
-    FROM main.changes
-    WHERE asset_type = 'applications' AND column_name = 'active' AND old_value = 'false'
-    GROUP BY ALL
-),
-held AS (
-    SELECT h.integration, h.user_id, count(*) AS held_count,
-        min(greatest(a.first_seen_at, b.bound_at, s.switched_at)) AS applications_at
+{last_start("bound", "application_users")},
+{last_change("enabled", "applications", "column_name = 'active' AND old_value = 'false'")},
+application_access AS (
+    SELECT h.integration, h.user_id, count(*) AS active_count,
+        min(greatest(a.first_seen_at, b.bound_at, e.enabled_at)) AS applications_at
     FROM main.application_users h
     JOIN main.applications a USING (integration, application_id)
-    LEFT JOIN bound b USING (integration, application_id, user_id)
-    LEFT JOIN switched s USING (integration, application_id)
+    LEFT JOIN enabled e USING (integration, application_id)
+    LEFT JOIN bound b
+        ON b.integration = h.integration AND b.asset_id = h.application_id || '/' || h.user_id
     WHERE a.active IS NOT FALSE
     GROUP BY ALL
 ),
 found AS (
-    SELECT u.* EXCLUDE (application_count), b.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, b.added_at) AS known_at, h.applications_at,
-        CASE WHEN u.application_count IS NOT NULL THEN coalesce(h.held_count, 0) END
+    SELECT u.* EXCLUDE (application_count), c.* EXCLUDE (integration, user_id, added_at),
+        greatest(u.first_seen_at, c.added_at) AS known_at, a.applications_at,
+        CASE WHEN u.application_count IS NOT NULL THEN coalesce(a.active_count, 0) END
             AS application_count
     FROM main.users u
-    LEFT JOIN began b USING (integration, user_id)
-    LEFT JOIN held h USING (integration, user_id)
+    LEFT JOIN user_changes c USING (integration, user_id)
+    LEFT JOIN application_access a USING (integration, user_id)
     WHERE (u.suspended OR u.account_locked OR u.state = 'SUSPENDED')
-        AND (u.system_count > 0 OR h.held_count > 0)
+        AND (u.system_count > 0 OR a.active_count > 0)
 )
 SELECT integration, 'users' AS asset_type, user_id AS asset_id,
     coalesce(username, user_id) AS asset_name,
@@ -94,27 +85,20 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     title="Users without MFA who have sudo on a device",
     severity="high",
     asset_type="users",
-    why="One stolen password is enough to become root, or a local administrator, on every device "
-    "that these groups reach.",
-    remedy="Require MFA for the user, or take the sudo away: from the binding of the groups that "
-    "the evidence names, or the global administrator from the user.",
+    why="One stolen password is enough to become root or a local administrator on every device "
+    "of these groups.",
+    remedy="Require MFA for the user, or remove sudo: from the bindings of the groups in the "
+    "evidence, or from the user if the user is a global administrator.",
     evidence={
         "state": "state of the user",
-        "global_admin": "whether it has sudo on every device that it reaches",
-        "sudo_group_ids": "system groups with devices, on which it is granted sudo",
+        "global_admin": "true if the user has sudo on every device that the user can access",
+        "sudo_group_ids": "system groups with devices on which the user has sudo",
     },
-    since="When it was seen to lose MFA, or to be granted the oldest of the sudo that it has, "
-    "whichever came later",
-    needs=("systemusers",),
-    sql="""
-WITH sudo_began AS (
-    SELECT integration, asset_id, max(observed_at) AS granted_at
-    FROM main.changes
-    WHERE asset_type = 'system_group_users'
-        AND (change = 'added' OR column_name = 'sudo' AND new_value = 'true')
-    GROUP BY ALL
-),
-began AS (
+    since="When the user was first seen without MFA, or with the earliest sudo that the user still "
+    "has, whichever is later",
+    required_endpoints=("systemusers",),
+    sql=f"""
+WITH user_changes AS (
     SELECT integration, asset_id AS user_id,
         max(observed_at) FILTER (change = 'added') AS added_at,
         max(observed_at) FILTER (column_name = 'mfa_configured' AND new_value = 'false') AS mfa_at,
@@ -128,25 +112,21 @@ began AS (
     GROUP BY ALL
 ),
 without_mfa AS (
-    SELECT u.*, b.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, b.added_at) AS known_at
-    FROM main.users u LEFT JOIN began b USING (integration, user_id)
+    SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
+        greatest(u.first_seen_at, c.added_at) AS known_at
+    FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
     WHERE u.mfa_configured = FALSE AND u.totp_enabled IS NOT TRUE
         AND u.system_count > 0
 ),
-filled AS (
-    SELECT integration, asset_id AS group_id, max(observed_at) AS filled_at
-    FROM main.changes
-    WHERE asset_type = 'system_groups' AND column_name = 'system_count' AND old_value = '0'
-    GROUP BY ALL
-),
+{last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")},
+{last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
 granted AS (
     SELECT s.integration, s.user_id, list_sort(list(s.group_id)) AS sudo_group_ids,
-        min(greatest(g.first_seen_at, b.granted_at, f.filled_at)) AS granted_at
+        min(greatest(g.first_seen_at, b.bound_at, f.filled_at)) AS granted_at
     FROM main.system_group_users s
     JOIN main.system_groups g USING (integration, group_id)
     LEFT JOIN filled f USING (integration, group_id)
-    LEFT JOIN sudo_began b
+    LEFT JOIN bound b
         ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
     WHERE s.sudo AND g.system_count > 0
     GROUP BY ALL
@@ -168,29 +148,29 @@ WHERE u.global_admin OR s.user_id IS NOT NULL
 
 USERS_WITHOUT_SYSTEMS = Finding(
     name="users_without_systems",
-    title="Users who reach no device and are the primary user of none",
+    title="Users who cannot access any device and are not the primary user of one",
     severity="low",
     asset_type="users",
-    why="An account that nobody uses on a device is often one that was forgotten: it costs a "
-    "license, and nobody notices when someone else uses it.",
-    remedy="Ask whether the person still works here. If so, bind a device or leave a note; if not, "
-    "suspend the account. Service accounts belong in a group of their own.",
+    why="An account that is not used on any device has often been forgotten. It costs a license, "
+    "and nobody notices when someone else uses it.",
+    remedy="Check that the person still works here. If so, bind the user to a device or document "
+    "the reason; otherwise suspend the account. Put service accounts into a separate group.",
     evidence={
         "state": "state of the user",
-        "application_count": "applications it holds; null when applications are not pulled",
+        "application_count": "number of applications that the user can access; null if "
+        "applications are not pulled",
     },
-    since="When it was seen to lose its last device",
-    needs=("systemusers", "systems"),
-    sql="""
-WITH began AS (
-    SELECT integration, asset_id AS user_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'system_count' AND new_value = '0') AS none_at,
-        max(observed_at) FILTER (column_name = 'resolved' AND new_value = 'true') AS resolved_at
-    FROM main.changes
-    WHERE asset_type = 'users' AND column_name IN ('', 'system_count', 'resolved')
-    GROUP BY ALL
-),
+    since="When the user was first seen without a device",
+    required_endpoints=("systemusers", "systems"),
+    sql=f"""
+WITH {
+        last_start(
+            "started",
+            "users",
+            "column_name = 'system_count' AND new_value = '0'",
+            "column_name = 'resolved' AND new_value = 'true'",
+        )
+    },
 lost AS (
     SELECT integration, coalesce(old_value ->> '$.primary_user_id', old_value ->> '$') AS user_id,
         max(observed_at) AS lost_at
@@ -201,17 +181,21 @@ lost AS (
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     coalesce(u.username, u.user_id) AS asset_name,
     json_object('state', u.state, 'application_count', u.application_count) AS evidence,
-    greatest(u.first_seen_at, b.added_at, b.none_at, b.resolved_at, l.lost_at) AS since
+    greatest(u.first_seen_at, s.started_at, l.lost_at) AS since
 FROM main.users u
-LEFT JOIN began b USING (integration, user_id)
+LEFT JOIN started s USING (integration, user_id)
 LEFT JOIN lost l USING (integration, user_id)
 WHERE u.resolved AND u.system_count = 0
     AND (u.integration, u.user_id) NOT IN (
         SELECT (integration, primary_user_id) FROM main.systems WHERE primary_user_id IS NOT NULL
     )
-    -- Whose device it is, is known only where the devices' records are pulled.
+    -- Primary users are known only if the devices' records are pulled.
     AND u.integration IN (SELECT integration FROM main.completeness WHERE endpoint = 'systems')
 """,
 )
 
-PEOPLE = (SUSPENDED_USERS_WITH_ACCESS, USERS_WITHOUT_MFA_WITH_SUDO, USERS_WITHOUT_SYSTEMS)
+USER_FINDINGS = (
+    SUSPENDED_USERS_WITH_ACCESS,
+    USERS_WITHOUT_MFA_WITH_SUDO,
+    USERS_WITHOUT_SYSTEMS,
+)

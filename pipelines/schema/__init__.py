@@ -1,1 +1,1 @@
-"""The data contract: tables, views and macros that are published."""
+"""Data contract: the published tables, views and macros."""

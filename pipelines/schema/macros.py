@@ -1,54 +1,44 @@
-"""The table macros of the published file: who reaches what, one row for each path."""
+"""Table macros of the published file that explain access, with one row per path."""
+
+from collections.abc import Mapping
 
 from pipelines.schema.model import Macro
 from pipelines.schema.tables import INTEGRATION
 
 _USER = {"user": "Id or username of the user"}
-_SYSTEM = {"system": "Id or host name of the device; of several with that name, each"}
+_SYSTEM = {"system": "Id or host name of the device; a name matches all devices that have it"}
 _APPLICATION = {"application": "Id or display label of the application"}
-
-# Only a query without tables names the arguments: what is given may be a column of the caller's,
-# and a table of ours could have one of that name.
-_GIVEN_USER = "user AS given_user"
-_GIVEN_SYSTEM = "system AS given_system"
-_GIVEN_APPLICATION = "application AS given_application"
-_THIS_USER = """
-    WHERE (b.integration, b.user_id) IN (
-        SELECT (u.integration, u.user_id) FROM main.users u
-        JOIN given ON u.user_id = given_user OR u.username = given_user
-    )
-"""
 
 _PATH = {
     "integration": INTEGRATION.description,
     "user_id": "User",
     "username": "Login name of the user",
-    "user_group_id": "User group on the path; NULL where the user is bound itself",
+    "user_group_id": "User group on the path; NULL if the user is bound directly",
 }
 _SYSTEM_PATH = _PATH | {
     "group_id": "System group on the path",
     "group_name": "Name of the system group",
     "system_id": "Device",
     "hostname": "Host name of the device",
-    "binding_sudo": "Whether the binding of the user, or of the user group, to the system group "
-    "grants sudo; NULL where it says nothing, or bindings of that type are not pulled",
-    "binding_sudo_without_password": "Whether that binding grants sudo without a password",
-    "sudo": "Whether the user has sudo through the system group, by all paths together",
-    "sudo_without_password": "Whether the user has sudo without a password through the group",
-    "global_admin": "Whether the user has sudo everywhere it reaches, whatever its groups say",
-    "state": "STAGED, ACTIVATED or SUSPENDED: only an activated user can log in",
-    "global_admin_without_password": "Whether the user has that sudo of a global administrator, "
-    "and without a password",
+    "binding_sudo": "TRUE if the binding of the user or user group to the system group grants "
+    "sudo; NULL if not set, or if bindings of that type are not pulled",
+    "binding_sudo_without_password": "TRUE if that binding grants sudo without a password",
+    "sudo": "TRUE if the user has sudo through the system group, on all paths combined",
+    "sudo_without_password": "TRUE if the user has sudo without a password through the group",
+    "global_admin": "TRUE if the user has sudo on all accessible devices, regardless of groups",
+    "state": "STAGED, ACTIVATED or SUSPENDED; only an ACTIVATED user can log in",
+    "global_admin_without_password": "TRUE if the user is a global administrator with sudo without "
+    "a password",
 }
 _APPLICATION_PATH = _PATH | {
     "application_id": "Application",
-    "application_name": "Its display label",
+    "application_name": "Display label of the application",
     "state": _SYSTEM_PATH["state"],
 }
 
-# A user may be bound itself and through several user groups: each is a path. Where the API told of
-# no path, the binding still is one.
-_WAYS = """
+# A user may be bound directly and through several user groups; each of them is a path. If the API
+# returned no path, the binding counts as direct.
+_USER_GROUP_IDS = """
         unnest(CASE
             WHEN len(b.via_user_group_ids) = 0 THEN [NULL]
             WHEN b.direct THEN list_prepend(NULL, b.via_user_group_ids)
@@ -57,17 +47,35 @@ _WAYS = """
 """
 
 
-def _system_paths(given: str, of_user: str) -> str:
+_USER_FILTER = """
+    WHERE (b.integration, b.user_id) IN (
+        SELECT (u.integration, u.user_id) FROM main.users u
+        JOIN given ON u.user_id = given_user OR u.username = given_user
+    )
+"""
+
+
+def _given(parameters: Mapping[str, str]) -> str:
+    """Return a common table expression with the arguments of the macro.
+
+    Only this query, which has no table, uses the arguments. An argument can be a column of the
+    caller, and a published table could have a column of the same name.
+    """
+    return f"given AS (SELECT {', '.join(f'{name} AS given_{name}' for name in parameters)})"
+
+
+def _system_paths(parameters: Mapping[str, str]) -> str:
+    """Return the query for the paths from users to devices."""
     return f"""
-WITH given AS (SELECT {given}),
+WITH {_given(parameters)},
 reached AS (
     SELECT s.integration, s.system_id, s.hostname, unnest(s.group_ids) AS group_id
     FROM main.systems s JOIN given ON s.system_id = given_system OR s.hostname = given_system
 ),
 paths AS (
-    SELECT r.*, b.user_id, b.sudo, b.sudo_without_password, {_WAYS}
+    SELECT r.*, b.user_id, b.sudo, b.sudo_without_password, {_USER_GROUP_IDS}
     FROM reached r JOIN main.system_group_users b USING (integration, group_id)
-    {of_user}
+    {_USER_FILTER if "user" in parameters else ""}
 )
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.group_id, g.name AS group_name,
     p.system_id, p.hostname,
@@ -84,18 +92,19 @@ LEFT JOIN main.system_group_associations a
 """
 
 
-def _application_paths(given: str, of_user: str) -> str:
+def _application_paths(parameters: Mapping[str, str]) -> str:
+    """Return the query for the paths from users to applications."""
     return f"""
-WITH given AS (SELECT {given}),
-held AS (
+WITH {_given(parameters)},
+matching AS (
     SELECT a.integration, a.application_id, a.display_label AS application_name
     FROM main.applications a
     JOIN given ON a.application_id = given_application OR a.display_label = given_application
 ),
 paths AS (
-    SELECT h.*, b.user_id, {_WAYS}
-    FROM held h JOIN main.application_users b USING (integration, application_id)
-    {of_user}
+    SELECT m.*, b.user_id, {_USER_GROUP_IDS}
+    FROM matching m JOIN main.application_users b USING (integration, application_id)
+    {_USER_FILTER if "user" in parameters else ""}
 )
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
     p.application_name, u.state
@@ -106,30 +115,30 @@ FROM paths p JOIN main.users u USING (integration, user_id)
 MACROS = (
     Macro(
         "access_paths",
-        "Every path by which a user reaches a device: user, user group, system group, device",
+        "Paths from a user to a device: user, user group, system group, device",
         _USER | _SYSTEM,
         _SYSTEM_PATH,
-        _system_paths(f"{_GIVEN_USER}, {_GIVEN_SYSTEM}", _THIS_USER),
+        _system_paths(_USER | _SYSTEM),
     ),
     Macro(
         "system_access",
-        "Who reaches a device, and by which paths",
+        "Users with access to a device, and the paths that grant it",
         _SYSTEM,
         _SYSTEM_PATH,
-        _system_paths(_GIVEN_SYSTEM, ""),
+        _system_paths(_SYSTEM),
     ),
     Macro(
         "application_access_paths",
-        "Every path by which a user holds an application: user, user group, application",
+        "Paths from a user to an application: user, user group, application",
         _USER | _APPLICATION,
         _APPLICATION_PATH,
-        _application_paths(f"{_GIVEN_USER}, {_GIVEN_APPLICATION}", _THIS_USER),
+        _application_paths(_USER | _APPLICATION),
     ),
     Macro(
         "application_access",
-        "Who holds an application, and by which paths",
+        "Users with access to an application, and the paths that grant it",
         _APPLICATION,
         _APPLICATION_PATH,
-        _application_paths(_GIVEN_APPLICATION, ""),
+        _application_paths(_APPLICATION),
     ),
 )

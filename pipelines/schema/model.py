@@ -1,4 +1,4 @@
-"""How a table of the data contract is declared, and what follows from the declaration."""
+"""Declarations of the published tables, views and macros."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 ColumnType = Literal["TEXT", "BOOLEAN", "BIGINT", "TIMESTAMPTZ", "TEXT[]", "JSON"]
 
-# JSON travels as text: Parquet has no type for it that every engine reads.
+# JSON is stored as text, because Parquet has no JSON type that every engine can read.
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "TEXT": pa.string(),
     "BOOLEAN": pa.bool_(),
@@ -24,12 +24,13 @@ class Column:
     """One column of a published table.
 
     Attributes:
-        name: the column's name, for ever.
-        type: its DuckDB type, for ever.
-        description: what a value means; becomes the column's comment.
-        source: `endpoint.field` where the value is one field of one raw record, else empty.
-        endpoints: endpoints, beside those of the table, without which it is NULL.
-        is_added: whether it came after the first version: it is published after all that did not.
+        name: Name of the column. It never changes.
+        type: DuckDB type of the column. It never changes.
+        description: Meaning of a value, published as the column's comment.
+        source: `endpoint.field` if the value is a single field of a raw record, otherwise empty.
+        endpoints: Additional endpoints that the value requires. It is NULL without them.
+        is_added: True for a column added after the first version. It is published after the
+            original ones.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Column:
     is_added: bool = False
 
 
-# Only publication, which knows the snapshots before, can fill these.
+# Filled at publication, because only then the earlier snapshots are known.
 SEEN = (
     Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found the asset"),
     Column("last_seen_at", "TIMESTAMPTZ", "Start of the last pull that found the asset"),
@@ -52,16 +53,17 @@ class Table:
     """One published table.
 
     Attributes:
-        name: the table's name, for ever.
-        description: what a row is; becomes the table's comment.
-        key: the columns that, after `integration`, make a row unique.
-        columns: the columns that a pull gives, in order, `integration` first.
-        endpoints: the endpoints whose records are its rows; unless all were pulled, what the table
-            lacks says nothing.
-        references: columns that hold the key of another table, and which.
-        is_asset: whether a row is an asset, whose first and last sight is published too.
-        label: the column that names an asset to a person.
-        schema: the schema of the file that it is in.
+        name: Name of the table. It never changes.
+        description: Meaning of a row, published as the table's comment.
+        key: Columns that, together with `integration`, identify a row.
+        columns: Columns that a pull fills, in order; `integration` is the first.
+        endpoints: Endpoints that provide the rows. Unless all were pulled, a missing row does not
+            mean that the item does not exist.
+        references: Name of the referenced table by column, for columns with the key of another
+            table.
+        is_asset: True if a row is an asset. The table then also has the columns `SEEN`.
+        label: Column with the display name of an asset.
+        schema: Schema of the DuckDB file that contains the table.
     """
 
     name: str
@@ -76,33 +78,33 @@ class Table:
 
     @property
     def qualified_name(self) -> str:
-        """Schema and name, as SQL has them."""
+        """Return the quoted schema and name for SQL."""
         return f'"{self.schema}"."{self.name}"'
 
     @property
     def full_key(self) -> tuple[str, ...]:
-        """The columns that make a row unique among all integrations."""
+        """Return the columns that identify a row among all integrations."""
         return ("integration", *self.key)
 
     @property
     def published_columns(self) -> tuple[Column, ...]:
-        """The columns of the published table, in order."""
+        """Return the columns of the published table, in order."""
         columns = (*self.columns, *SEEN) if self.is_asset else self.columns
         return tuple(sorted(columns, key=lambda column: column.is_added))
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        """Names and types of `columns`, as Arrow and Parquet hold them."""
+        """Return the Arrow schema of `columns`."""
         return _arrow_schema(self.columns)
 
     @property
     def published_schema(self) -> pa.Schema:
-        """Names and types of `published_columns`, as Arrow and Parquet hold them."""
+        """Return the Arrow schema of `published_columns`."""
         return _arrow_schema(self.published_columns)
 
     def common_columns(self, names: Collection[str]) -> list[str]:
-        """Its columns that are among names given as `table.column`."""
-        return [each.name for each in self.columns if f"{self.name}.{each.name}" in names]
+        """Return the columns of this table that occur in a collection of `table.column` names."""
+        return [column.name for column in self.columns if f"{self.name}.{column.name}" in names]
 
 
 def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
@@ -111,14 +113,14 @@ def _arrow_schema(columns: tuple[Column, ...]) -> pa.Schema:
 
 @dataclass(frozen=True)
 class View:
-    """A view that the published file carries over its tables.
+    """A view of the published file.
 
     Attributes:
-        name: the view's name, for ever.
-        description: what a row is; becomes the view's comment.
-        columns: name and meaning of each column, in order.
-        sql: the query over the published tables.
-        schema: the schema of the file that it is in.
+        name: Name of the view. It never changes.
+        description: Meaning of a row, published as the view's comment.
+        columns: Name and meaning of each column, in order.
+        sql: Query over the published tables.
+        schema: Schema of the DuckDB file that contains the view.
     """
 
     name: str
@@ -129,20 +131,20 @@ class View:
 
     @property
     def qualified_name(self) -> str:
-        """Schema and name, as SQL has them."""
+        """Return the quoted schema and name for SQL."""
         return f'"{self.schema}"."{self.name}"'
 
 
 @dataclass(frozen=True)
 class Macro:
-    """A table macro that the published file carries: a query with arguments.
+    """A table macro of the published file: a query with arguments.
 
     Attributes:
-        name: the macro's name, for ever.
-        description: what a row is; becomes the macro's comment.
-        parameters: name and meaning of each argument, in order.
-        columns: name and meaning of each column, in order.
-        sql: the query over the published tables.
+        name: Name of the macro. It never changes.
+        description: Meaning of a row, published as the macro's comment.
+        parameters: Name and meaning of each argument, in order.
+        columns: Name and meaning of each column, in order.
+        sql: Query over the published tables.
     """
 
     name: str

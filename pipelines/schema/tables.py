@@ -1,25 +1,25 @@
-"""The data contract: every table and view that a published inventory holds.
+"""Tables of the data contract.
 
-Names and types here are promises: they never change; columns may be added after the last one.
+Names and types never change. New columns may be added after the last one.
 """
 
 from pipelines.schema.model import Column, Table
 
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
-RESOLVED = Column("resolved", "BOOLEAN", "FALSE: the graph names the id, but no list holds it")
+RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 HOLDERS = ("applications_users",)
 SUDO = (
-    Column("sudo", "BOOLEAN", "Whether sudo is granted; NULL where nothing is said of it"),
-    Column("sudo_without_password", "BOOLEAN", "Whether sudo is granted without a password"),
+    Column("sudo", "BOOLEAN", "TRUE if sudo is granted; NULL if not set"),
+    Column("sudo_without_password", "BOOLEAN", "TRUE if sudo is granted without a password"),
 )
 PATHS = (
-    Column("direct", "BOOLEAN", "Whether a binding without a user group between exists"),
+    Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
     Column("via_user_group_ids", "TEXT[]", "User groups through which the user is bound"),
 )
 
 SYSTEMS = Table(
     "systems",
-    "Devices of the organization, as of its latest complete pull",
+    "Devices of the organization, from its latest complete pull",
     key=("system_id",),
     endpoints=("systems",),
     is_asset=True,
@@ -29,59 +29,59 @@ SYSTEMS = Table(
         Column("system_id", "TEXT", "JumpCloud's id of the device", "systems._id"),
         Column("hostname", "TEXT", "Host name reported by the agent", "systems.hostname"),
         Column("display_name", "TEXT", "Name shown in JumpCloud", "systems.displayName"),
-        Column("os", "TEXT", "Operating system as JumpCloud names it", "systems.os"),
+        Column("os", "TEXT", "Operating system, as named by JumpCloud", "systems.os"),
         Column("os_family", "TEXT", "windows, darwin, linux, ...", "systems.osFamily"),
         Column("os_version", "TEXT", "Version of the operating system", "systems.version"),
         Column("arch", "TEXT", "Processor architecture", "systems.arch"),
         Column("serial_number", "TEXT", "Serial number of the hardware", "systems.serialNumber"),
-        Column("agent_version", "TEXT", "Version of JumpCloud's agent", "systems.agentVersion"),
-        Column("active", "BOOLEAN", "Whether it checked in recently", "systems.active"),
-        Column("created_at", "TIMESTAMPTZ", "When it was enrolled", "systems.created"),
+        Column("agent_version", "TEXT", "Version of the JumpCloud agent", "systems.agentVersion"),
+        Column("active", "BOOLEAN", "TRUE if it checked in recently", "systems.active"),
+        Column("created_at", "TIMESTAMPTZ", "Time of enrollment", "systems.created"),
         Column("last_contact_at", "TIMESTAMPTZ", "Last check-in", "systems.lastContact"),
-        Column("public_ip", "TEXT", "Where JumpCloud saw it, often a NAT", "systems.remoteIP"),
-        Column("ipv4_addresses", "TEXT[]", "Addresses of its own interfaces"),
-        Column("disk_encrypted", "BOOLEAN", "Whether full disk encryption is on", "systems.fde"),
+        Column("public_ip", "TEXT", "Address seen by JumpCloud, often a NAT", "systems.remoteIP"),
+        Column("ipv4_addresses", "TEXT[]", "Addresses of the device's interfaces"),
+        Column("disk_encrypted", "BOOLEAN", "TRUE if the disk is fully encrypted", "systems.fde"),
         Column(
             "mfa_enabled",
             "BOOLEAN",
-            "Whether multi-factor login is allowed",
+            "TRUE if multi-factor login is allowed",
             "systems.allowMultiFactorAuthentication",
         ),
         Column(
             "ssh_root_login",
             "BOOLEAN",
-            "Whether root may log in by SSH",
+            "TRUE if root can log in with SSH",
             "systems.allowSshRootLogin",
         ),
         Column(
             "ssh_password_login",
             "BOOLEAN",
-            "Whether SSH accepts passwords",
+            "TRUE if SSH accepts passwords",
             "systems.allowSshPasswordAuthentication",
         ),
-        Column("mdm_vendor", "TEXT", "Who manages it by MDM", "systems.mdm"),
-        Column("primary_user_id", "TEXT", "Its primary user", "systems.primarySystemUser"),
-        Column("group_ids", "TEXT[]", "System groups it is a member of"),
+        Column("mdm_vendor", "TEXT", "MDM vendor that manages it", "systems.mdm"),
+        Column("primary_user_id", "TEXT", "Primary user", "systems.primarySystemUser"),
+        Column("group_ids", "TEXT[]", "System groups that contain the device"),
         Column("group_names", "TEXT[]", "Names of those groups"),
-        Column("user_count", "BIGINT", "Distinct users who reach it through its groups"),
+        Column("user_count", "BIGINT", "Distinct users with access through its groups"),
         Column(
             "application_count",
             "BIGINT",
-            "Distinct applications those users hold; NULL when applications are not pulled",
+            "Distinct applications of those users; NULL if applications are not pulled",
             endpoints=HOLDERS,
         ),
         RESOLVED,
         Column(
             "policies_total",
             "BIGINT",
-            "Policies bound to it",
+            "Number of policies bound to it",
             "systems.policyStats",
             is_added=True,
         ),
         Column(
             "policies_failed",
             "BIGINT",
-            "Policies that fail on it",
+            "Number of policies that fail on it",
             "systems.policyStats",
             is_added=True,
         ),
@@ -90,7 +90,7 @@ SYSTEMS = Table(
 
 USERS = Table(
     "users",
-    "Users of the organization, as of its latest complete pull",
+    "Users of the organization, from its latest complete pull",
     key=("user_id",),
     endpoints=("systemusers",),
     is_asset=True,
@@ -99,31 +99,31 @@ USERS = Table(
         INTEGRATION,
         Column("user_id", "TEXT", "JumpCloud's id of the user", "systemusers._id"),
         Column("username", "TEXT", "Login name", "systemusers.username"),
-        Column("email", "TEXT", "Company e-mail address", "systemusers.email"),
+        Column("email", "TEXT", "Company email address", "systemusers.email"),
         Column("display_name", "TEXT", "Name shown in JumpCloud", "systemusers.displayname"),
         Column("first_name", "TEXT", "First name", "systemusers.firstname"),
         Column("last_name", "TEXT", "Last name", "systemusers.lastname"),
         Column("state", "TEXT", "STAGED, ACTIVATED or SUSPENDED", "systemusers.state"),
-        Column("activated", "BOOLEAN", "Whether a password was set", "systemusers.activated"),
-        Column("suspended", "BOOLEAN", "Whether it is suspended", "systemusers.suspended"),
+        Column("activated", "BOOLEAN", "TRUE if a password was set", "systemusers.activated"),
+        Column("suspended", "BOOLEAN", "TRUE if the user is suspended", "systemusers.suspended"),
         Column(
             "account_locked",
             "BOOLEAN",
-            "Whether wrong passwords locked it",
+            "TRUE if locked after too many wrong passwords",
             "systemusers.account_locked",
         ),
-        Column("mfa_configured", "BOOLEAN", "Whether MFA is set up", "systemusers.mfa"),
-        Column("totp_enabled", "BOOLEAN", "Whether TOTP is on", "systemusers.totp_enabled"),
+        Column("mfa_configured", "BOOLEAN", "TRUE if MFA is set up", "systemusers.mfa"),
+        Column("totp_enabled", "BOOLEAN", "TRUE if TOTP is enabled", "systemusers.totp_enabled"),
         Column(
             "global_admin",
             "BOOLEAN",
-            "sudo on every device it reaches, whatever its groups say",
+            "TRUE if the user has sudo on all accessible devices, regardless of groups",
             "systemusers.sudo",
         ),
         Column(
             "passwordless_sudo",
             "BOOLEAN",
-            "Whether that sudo asks for no password",
+            "TRUE if that sudo requires no password",
             "systemusers.passwordless_sudo",
         ),
         Column("department", "TEXT", "Department", "systemusers.department"),
@@ -131,27 +131,27 @@ USERS = Table(
         Column("company", "TEXT", "Company", "systemusers.company"),
         Column("location", "TEXT", "Location", "systemusers.location"),
         Column("employee_id", "TEXT", "Employee number", "systemusers.employeeIdentifier"),
-        Column("employee_type", "TEXT", "Kind of employment", "systemusers.employeeType"),
+        Column("employee_type", "TEXT", "Employment type", "systemusers.employeeType"),
         Column("manager_id", "TEXT", "User id of the manager", "systemusers.manager"),
         Column(
             "password_expired",
             "BOOLEAN",
-            "Whether the password has expired",
+            "TRUE if the password has expired",
             "systemusers.password_expired",
         ),
         Column(
             "password_never_expires",
             "BOOLEAN",
-            "Whether the password never expires",
+            "TRUE if the password never expires",
             "systemusers.password_never_expires",
         ),
-        Column("created_at", "TIMESTAMPTZ", "When it was created", "systemusers.created"),
-        Column("system_group_ids", "TEXT[]", "System groups whose devices it may use"),
-        Column("system_count", "BIGINT", "Distinct devices it reaches through those groups"),
+        Column("created_at", "TIMESTAMPTZ", "Time of creation", "systemusers.created"),
+        Column("system_group_ids", "TEXT[]", "System groups that the user is bound to"),
+        Column("system_count", "BIGINT", "Distinct devices in those groups"),
         Column(
             "application_count",
             "BIGINT",
-            "Distinct applications it holds; NULL when applications are not pulled",
+            "Distinct applications with access; NULL if applications are not pulled",
             endpoints=HOLDERS,
         ),
         RESOLVED,
@@ -160,31 +160,31 @@ USERS = Table(
 
 APPLICATIONS = Table(
     "applications",
-    "SSO applications of the organization, as of its latest complete pull",
+    "SSO applications of the organization, from its latest complete pull",
     key=("application_id",),
     endpoints=("applications",),
     is_asset=True,
     label="display_label",
     columns=(
         INTEGRATION,
-        Column("application_id", "TEXT", "JumpCloud's id", "applications._id"),
+        Column("application_id", "TEXT", "JumpCloud's id of the application", "applications._id"),
         Column("name", "TEXT", "Name of the template", "applications.name"),
         Column("display_name", "TEXT", "Name of the product", "applications.displayName"),
-        Column("display_label", "TEXT", "Name the admin gave", "applications.displayLabel"),
+        Column("display_label", "TEXT", "Name given by the admin", "applications.displayLabel"),
         Column("sso_type", "TEXT", "saml, oidc, ...", "applications.sso"),
-        Column("sso_url", "TEXT", "Where sign-on starts", "applications.ssoUrl"),
-        Column("active", "BOOLEAN", "Whether it is switched on", "applications.active"),
-        Column("created_at", "TIMESTAMPTZ", "When it was added", "applications.created"),
+        Column("sso_url", "TEXT", "URL of the login", "applications.ssoUrl"),
+        Column("active", "BOOLEAN", "TRUE if it is enabled", "applications.active"),
+        Column("created_at", "TIMESTAMPTZ", "Time of creation", "applications.created"),
         Column(
             "user_count",
             "BIGINT",
-            "Distinct users who hold it; NULL when its users are not pulled",
+            "Distinct users with access; NULL if application users are not pulled",
             endpoints=HOLDERS,
         ),
         Column(
             "system_count",
             "BIGINT",
-            "Distinct devices those users reach; NULL when they are not pulled",
+            "Distinct devices of those users; NULL if application users are not pulled",
             endpoints=HOLDERS,
         ),
         RESOLVED,
@@ -193,7 +193,7 @@ APPLICATIONS = Table(
 
 IPV4_ADDRESSES = Table(
     "ipv4_addresses",
-    "IPv4 addresses on the devices' own interfaces",
+    "IPv4 addresses of the devices' interfaces",
     key=("address",),
     endpoints=("systems",),
     is_asset=True,
@@ -202,9 +202,9 @@ IPV4_ADDRESSES = Table(
         INTEGRATION,
         Column("address", "TEXT", "The address in dotted form"),
         Column("scope", "TEXT", "private, public, cgnat or other"),
-        Column("system_ids", "TEXT[]", "Devices that have it"),
+        Column("system_ids", "TEXT[]", "Devices that have the address"),
         Column("system_count", "BIGINT", "Number of those devices"),
-        Column("interfaces", "TEXT[]", "Names of the interfaces that have it"),
+        Column("interfaces", "TEXT[]", "Names of the interfaces that have the address"),
     ),
 )
 
@@ -218,23 +218,23 @@ SYSTEM_GROUPS = Table(
     columns=(
         INTEGRATION,
         Column("group_id", "TEXT", "JumpCloud's id of the group", "systemgroups.id"),
-        Column("name", "TEXT", "Name; need not be unique", "systemgroups.name"),
+        Column("name", "TEXT", "Name, not necessarily unique", "systemgroups.name"),
         Column("description", "TEXT", "Description", "systemgroups.description"),
-        Column("email", "TEXT", "E-mail address", "systemgroups.email"),
+        Column("email", "TEXT", "Email address", "systemgroups.email"),
         Column(
             "membership_method",
             "TEXT",
             "STATIC, DYNAMIC_AUTOMATED, ...",
             "systemgroups.membershipMethod",
         ),
-        Column("system_count", "BIGINT", "Number of its members"),
-        Column("user_count", "BIGINT", "Number of users bound to it, direct or inherited"),
+        Column("system_count", "BIGINT", "Number of devices in the group"),
+        Column("user_count", "BIGINT", "Users bound to it, directly or through user groups"),
     ),
 )
 
 SYSTEM_GROUP_MEMBERS = Table(
     "system_group_members",
-    "Which device is a member of which system group",
+    "Devices in each system group",
     key=("group_id", "system_id"),
     endpoints=("systemgroups_members",),
     references={"group_id": "system_groups", "system_id": "systems"},
@@ -247,7 +247,7 @@ SYSTEM_GROUP_MEMBERS = Table(
 
 SYSTEM_GROUP_USERS = Table(
     "system_group_users",
-    "Which user is bound to which system group, direct or through user groups",
+    "Users bound to each system group, directly or through user groups",
     key=("group_id", "user_id"),
     endpoints=("systemgroups_users",),
     references={"group_id": "system_groups", "user_id": "users"},
@@ -262,7 +262,7 @@ SYSTEM_GROUP_USERS = Table(
 
 SYSTEM_GROUP_ASSOCIATIONS = Table(
     "system_group_associations",
-    "Direct bindings of a system group, one row per target",
+    "Direct bindings of each system group, one row per target",
     key=("group_id", "target_type", "target_id"),
     endpoints=("systemgroups_associations",),
     references={"group_id": "system_groups"},
@@ -278,7 +278,7 @@ SYSTEM_GROUP_ASSOCIATIONS = Table(
 
 APPLICATION_USERS = Table(
     "application_users",
-    "Which user holds which application, direct or through user groups",
+    "Users of each application, bound directly or through user groups",
     key=("application_id", "user_id"),
     endpoints=("applications_users",),
     references={"application_id": "applications", "user_id": "users"},
@@ -292,29 +292,29 @@ APPLICATION_USERS = Table(
 
 SYSTEM_IPV4_ADDRESSES = Table(
     "system_ipv4_addresses",
-    "Which device has which IPv4 address on which interface",
+    "IPv4 addresses of each device, one row per interface",
     key=("system_id", "interface", "address"),
     endpoints=("systems",),
     references={"system_id": "systems", "address": "ipv4_addresses"},
     columns=(
         INTEGRATION,
         Column("system_id", "TEXT", "Device", "systems._id"),
-        Column("interface", "TEXT", "Name of the interface; empty where it has none"),
+        Column("interface", "TEXT", "Name of the interface; empty if it has no name"),
         Column("address", "TEXT", "The address in dotted form"),
     ),
 )
 
 INTEGRATIONS = Table(
     "integrations",
-    "Integrations that have published, and what their latest pull found",
+    "Integrations with a published pull, with totals from the latest one",
     key=(),
     columns=(
         INTEGRATION,
-        Column("type", "TEXT", "The product pulled"),
-        Column("scope", "TEXT", "cloud, or on_premise: reached through a proxy"),
+        Column("type", "TEXT", "Product that is pulled"),
+        Column("scope", "TEXT", "cloud, or on_premise if reached through a proxy"),
         Column("description", "TEXT", "Description from the settings"),
         Column("region", "TEXT", "us, eu or in"),
-        Column("enabled", "BOOLEAN", "Whether the schedule ran it at the latest published pull"),
+        Column("enabled", "BOOLEAN", "TRUE if scheduled at the time of its latest published pull"),
         Column(
             "organization_id", "TEXT", "JumpCloud's id of the organization", "organizations._id"
         ),
@@ -332,7 +332,7 @@ INTEGRATIONS = Table(
 
 SNAPSHOTS = Table(
     "snapshots",
-    "Published pulls, one row each",
+    "Published pulls",
     key=("snapshot_id",),
     columns=(
         INTEGRATION,
@@ -340,49 +340,47 @@ SNAPSHOTS = Table(
         Column("run_id", "TEXT", "Dagster run that published it"),
         Column("started_at", "TIMESTAMPTZ", "Start of the pull"),
         Column("finished_at", "TIMESTAMPTZ", "End of the pull"),
-        Column("api_calls", "BIGINT", "Calls sent to JumpCloud, retries included"),
-        Column("api_retries", "BIGINT", "Calls that were sent again"),
-        Column("throttled", "BIGINT", "Answers 429"),
-        Column("rows", "JSON", "Number of rows per table"),
-        Column(
-            "completeness", "JSON", "Per endpoint: proof, lists, expected, received, holes, ..."
-        ),
+        Column("api_calls", "BIGINT", "Calls sent to JumpCloud, including retries"),
+        Column("api_retries", "BIGINT", "Calls that were retried"),
+        Column("throttled", "BIGINT", "Responses with status 429"),
+        Column("rows", "JSON", "Number of rows by table"),
+        Column("completeness", "JSON", "By endpoint: proof, lists, expected, received, holes, ..."),
     ),
 )
 
 COMPLETENESS = Table(
     "completeness",
-    "How each list of the latest pull was proven to be read to its end",
+    "Proof that each list of the latest pull was read completely",
     key=("endpoint", "parent_id", "target"),
     columns=(
         INTEGRATION,
         Column("endpoint", "TEXT", "Endpoint that was read"),
-        Column("parent_id", "TEXT", "Group or application whose list it is; empty for none"),
-        Column("target", "TEXT", "Types of targets asked for; empty for none"),
+        Column("parent_id", "TEXT", "Group or application that owns the list; empty if none"),
+        Column("target", "TEXT", "Requested target types; empty if none"),
         Column("proof", "TEXT", "total, overlap, empty page or not found: see docs/history.md"),
-        Column("expected", "BIGINT", "Records that the API announced last"),
+        Column("expected", "BIGINT", "Total that the API last reported"),
         Column("received", "BIGINT", "Distinct records received"),
-        Column("holes", "BIGINT", "Announced but not delivered: deleted members"),
-        Column("duplicates", "BIGINT", "Dropped because they were there already"),
+        Column("holes", "BIGINT", "Reported but not returned: deleted members"),
+        Column("duplicates", "BIGINT", "Duplicate records that were dropped"),
         Column("pages", "BIGINT", "Pages read"),
-        Column("rereads", "BIGINT", "Readings thrown away, or pages read again"),
+        Column("rereads", "BIGINT", "Discarded attempts and pages that were read again"),
     ),
 )
 
 CHANGES = Table(
     "changes",
-    "What changed between consecutive snapshots of an integration",
+    "Changes between consecutive snapshots of an integration",
     key=("snapshot_id", "asset_type", "asset_id", "column_name"),
     columns=(
         INTEGRATION,
-        Column("snapshot_id", "TEXT", "Snapshot that first shows the change"),
-        Column("asset_type", "TEXT", "Table that the changed row belongs to"),
-        Column("asset_id", "TEXT", "Key of the row; parts joined by a slash"),
-        Column("column_name", "TEXT", "Changed column; empty for added and removed"),
+        Column("snapshot_id", "TEXT", "First snapshot that contains the change"),
+        Column("asset_type", "TEXT", "Table that contains the changed row"),
+        Column("asset_id", "TEXT", "Key of the row, parts joined with a slash"),
+        Column("column_name", "TEXT", "Changed column; empty for added and removed rows"),
         Column("observed_at", "TIMESTAMPTZ", "Start of that snapshot's pull"),
         Column("change", "TEXT", "added, removed or changed"),
-        Column("old_value", "JSON", "Value before; the whole row for removed"),
-        Column("new_value", "JSON", "Value after; the whole row for added"),
+        Column("old_value", "JSON", "Previous value; the whole row for removed"),
+        Column("new_value", "JSON", "New value; the whole row for added"),
     ),
 )
 

@@ -1,20 +1,20 @@
-"""The views of the data contract: relationships whose products are too large to be stored."""
+"""Views of the data contract: relationships that would be too large to store as tables."""
 
 from pipelines.schema.model import View
 from pipelines.schema.tables import INTEGRATION, PATHS
 
 SYSTEM_USERS_VIEW = View(
     "system_users",
-    "Who is bound to which device through its system groups; whether a login works also depends "
-    "on users.state",
+    "Users with access to devices through system groups; only an ACTIVATED user (users.state) can "
+    "log in",
     columns={
         "integration": INTEGRATION.description,
         "system_id": "Device",
-        "user_id": "User who reaches it",
-        "via_group_ids": "System groups that grant it",
-        "sudo": "Whether one of those groups grants sudo; NULL where none says; users.global_admin "
-        "grants it everywhere",
-        "sudo_without_password": "Whether one of them grants sudo without a password",
+        "user_id": "User with access to the device",
+        "via_group_ids": "System groups that grant the access",
+        "sudo": "TRUE if one of those groups grants sudo; NULL if not set; users.global_admin "
+        "grants sudo on all accessible devices",
+        "sudo_without_password": "TRUE if one of those groups grants sudo without a password",
     },
     sql="""
 SELECT m.integration, m.system_id, u.user_id,
@@ -28,12 +28,12 @@ GROUP BY ALL
 )
 SYSTEM_APPLICATIONS_VIEW = View(
     "system_applications",
-    "Which applications are held by the users of which device",
+    "Applications that the users of a device can access",
     columns={
         "integration": INTEGRATION.description,
         "system_id": "Device",
         "application_id": "Application",
-        "user_count": "Distinct users who reach the device and hold the application",
+        "user_count": "Distinct users with access to both the device and the application",
     },
     sql="""
 SELECT m.integration, m.system_id, a.application_id, count(DISTINCT u.user_id) AS user_count
@@ -45,7 +45,7 @@ GROUP BY ALL
 )
 USER_APPLICATIONS_VIEW = View(
     "user_applications",
-    "Which user holds which application, seen from the user",
+    "Applications that a user can access",
     columns={
         "integration": INTEGRATION.description,
         "user_id": "User",

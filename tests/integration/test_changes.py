@@ -1,4 +1,4 @@
-"""Whatever is done to an organization, `changes` is the difference between what was and what is."""
+"""The published `changes` equal the differences between two states of an organization."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ SMALL = Sizes(
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEEDS = (1, 2)
 
-# Independent of the contract's own declaration.
+# Repeated here so that the test is independent of the contract.
 KEYS: dict[str, Sequence[str]] = {
     "systems": ["system_id"],
     "users": ["user_id"],
@@ -44,28 +44,29 @@ Change = tuple[str, str, str, str, str, str]
 
 
 def difference(before: dict[str, Rows], after: dict[str, Rows]) -> set[Change]:
-    """The changes from one truth to the next, worked out row by row."""
+    """Return the changes between two states, compared row by row."""
     found: set[Change] = set()
     for table, key in KEYS.items():
         old = {tuple(str(row[name]) for name in key): row for row in before[table]}
         new = {tuple(str(row[name]) for name in key): row for row in after[table]}
-        for each in old.keys() | new.keys():
-            identity = (table, "/".join(each))
-            if each not in new:
-                found.add((*identity, "", "removed", text(old[each]), ""))
-            elif each not in old:
-                found.add((*identity, "", "added", "", text(new[each])))
+        for row_key in old.keys() | new.keys():
+            identity = (table, "/".join(row_key))
+            if row_key not in new:
+                found.add((*identity, "", "removed", to_text(old[row_key]), ""))
+            elif row_key not in old:
+                found.add((*identity, "", "added", "", to_text(new[row_key])))
             else:
                 found |= {
-                    (*identity, name, "changed", text(value), text(new[each][name]))
-                    for name, value in old[each].items()
-                    if value != new[each][name] and (table, name) != ("systems", "last_contact_at")
+                    (*identity, name, "changed", to_text(value), to_text(new[row_key][name]))
+                    for name, value in old[row_key].items()
+                    if value != new[row_key][name]
+                    and (table, name) != ("systems", "last_contact_at")
                 }
     return found
 
 
-def text(value: object) -> str:
-    """A value in one spelling: what is absent is not told from what is null."""
+def to_text(value: object) -> str:
+    """Return a value as canonical JSON, in which a null equals an omitted field."""
     return json.dumps(without_nulls(value), sort_keys=True)
 
 
@@ -80,8 +81,8 @@ def without_nulls(value: object) -> object:
     return value
 
 
-def told(publisher: Publisher) -> set[Change]:
-    """The published changes in the same spelling."""
+def published_changes(publisher: Publisher) -> set[Change]:
+    """Return the published changes in the same format."""
     rows = publisher.rows("FROM changes")
     found = {
         (
@@ -89,8 +90,8 @@ def told(publisher: Publisher) -> set[Change]:
             str(row["asset_id"]),
             str(row["column_name"]),
             str(row["change"]),
-            respelled(row["old_value"], row),
-            respelled(row["new_value"], row),
+            normalize(row["old_value"], row),
+            normalize(row["new_value"], row),
         )
         for row in rows
     }
@@ -98,7 +99,7 @@ def told(publisher: Publisher) -> set[Change]:
     return found
 
 
-def respelled(value: object, row: dict[str, object]) -> str:
+def normalize(value: object, row: dict[str, object]) -> str:
     if value is None:
         return "" if row["column_name"] == "" else "null"
     parsed = json.loads(str(value))
@@ -106,18 +107,16 @@ def respelled(value: object, row: dict[str, object]) -> str:
         parsed = datetime.fromisoformat(parsed)
     if isinstance(parsed, dict) and row["column_name"] == "":
         parsed.pop("first_seen_at", None)
-        for name, each in parsed.items():
-            if name.endswith("_at") and each:
-                parsed[name] = datetime.fromisoformat(each)
-    return text(parsed)
+        for name, item in parsed.items():
+            if name.endswith("_at") and item:
+                parsed[name] = datetime.fromisoformat(item)
+    return to_text(parsed)
 
 
-def test_changes_are_the_difference_between_two_truths(
-    pull: Callable[..., Pulled], fast_tmp_path: Path
-) -> None:
+def test_changes_match_oracle(pull: Callable[..., Pulled], fast_tmp_path: Path) -> None:
     bases = {seed: pull(generate(seed, SMALL, NOW)) for seed in SEEDS}
 
-    # A script is short as it is: to make it shorter would take minutes.
+    # Scripts are short, and shrinking them would take minutes.
     @settings(
         max_examples=15,
         phases=[Phase.generate],
@@ -135,6 +134,6 @@ def test_changes_are_the_difference_between_two_truths(
             publisher = Publisher(Path(folder))
             publisher.publish(bases[seed])
             publisher.publish(pull(organization))
-            assert told(publisher) == expected
+            assert published_changes(publisher) == expected
 
     check()

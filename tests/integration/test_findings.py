@@ -1,4 +1,4 @@
-"""Every finding of the published file is the truth of the organization, and nothing else is."""
+"""The published findings equal those computed from the simulated organization."""
 
 import json
 import tempfile
@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config.thresholds import Thresholds
-from pipelines.docgen.findings import document
+from pipelines.docgen.findings import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
 from pipelines.simulator.data.planted_findings import sudo
@@ -21,7 +21,7 @@ from tests.support import ROOT
 from tests.support.edits import SCRIPTS, Editor
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
 
-SEVERITIES = {each.name: each.severity for each in FINDINGS}
+SEVERITIES = {finding.name: finding.severity for finding in FINDINGS}
 TINY = Sizes(
     systems=10,
     users=8,
@@ -32,7 +32,7 @@ TINY = Sizes(
     policy_groups=1,
     commands=1,
 )
-# The ones whose beginning the history tells exactly; of the next, it tells none that is too early.
+# Findings with an exact `since`; for those in `NEVER_TOO_EARLY`, it may be too late.
 EXACT = {
     "users_without_systems",
     "systems_without_users",
@@ -59,11 +59,11 @@ def day(number: int) -> datetime:
     return FIRST_DAY + timedelta(days=number)
 
 
-TAKE_TWO = {"systems_appeared", "systems_vanished", "access_gained"}
+COMPARE_SNAPSHOTS = {"systems_appeared", "systems_vanished", "access_gained"}
 
 
-def found(publisher: Publisher) -> Findings:
-    """What the published file finds, by finding."""
+def read_findings(publisher: Publisher) -> Findings:
+    """Return the published rows by finding."""
     rows = publisher.rows(
         " UNION ALL ".join(
             f"SELECT '{name}' AS name, * FROM findings.{name}" for name in SEVERITIES
@@ -83,7 +83,7 @@ def in_order(rows: Rows) -> list[str]:
 
 def assert_found(publisher: Publisher, expected: Findings) -> None:
     assert set(expected) == set(SEVERITIES)
-    published = found(publisher)
+    published = read_findings(publisher)
     for name, rows in expected.items():
         assert in_order(published[name]) == in_order(rows), name
         assert {row["severity"] for row in published[name]} <= {SEVERITIES[name]}
@@ -91,19 +91,20 @@ def assert_found(publisher: Publisher, expected: Findings) -> None:
         assert None not in {row["since"] for row in published[name]}, name
     summary = publisher.rows("FROM findings.summary")
     assert {row["finding"]: (row["severity"], row["count"]) for row in summary} == {
-        name: (SEVERITIES[name], count) for name, count in counts(publisher, expected).items()
+        name: (SEVERITIES[name], count)
+        for name, count in expected_counts(publisher, expected).items()
     }
 
 
-def counts(publisher: Publisher, expected: Findings) -> dict[str, int | None]:
-    """How many there are of each finding; None of those that take a second snapshot."""
+def expected_counts(publisher: Publisher, expected: Findings) -> dict[str, int | None]:
+    """Return the number of rows of each finding; None if it needs a second snapshot."""
     ((snapshots,),) = [row.values() for row in publisher.rows("SELECT count(*) FROM snapshots")]
-    of_two = TAKE_TWO if snapshots == 1 else set[str]()
-    return {name: None if name in of_two else len(rows) for name, rows in expected.items()}
+    unknown = COMPARE_SNAPSHOTS if snapshots == 1 else set[str]()
+    return {name: None if name in unknown else len(rows) for name, rows in expected.items()}
 
 
 def edit(organization: Organization) -> None:
-    """What a second pull finds to be gone, new, and granted."""
+    """Remove, add and grant what the second pull should find."""
     systems, users = sorted(organization.systems), sorted(organization.users)
     first, *_, last = organization.system_groups
     application = next(iter(organization.applications))
@@ -124,7 +125,7 @@ def edit(organization: Organization) -> None:
         organization.update(admin, sudo=True, passwordless_sudo=without)
     organization.bind(office, "user", organization.add_user(sudo=True))
     organization.bind(application, "user", users[4])
-    off = next(k for k, each in organization.applications.items() if each.get("active") is False)
+    off = next(k for k, app in organization.applications.items() if app.get("active") is False)
     organization.update(off, active=True)
     organization.bind(off, "user", users[4])
     organization.bind(organization.add_application(active=False), "user", users[4])
@@ -132,7 +133,7 @@ def edit(organization: Organization) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_findings_are_the_truth(
+def test_findings_match_oracle(
     seed: int, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = planted_findings(seed, day(1))
@@ -147,7 +148,7 @@ def test_findings_are_the_truth(
     assert_found(publisher, expected)
 
 
-def test_findings_of_every_awkward_case_are_the_truth(
+def test_findings_of_edge_cases_match_oracle(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
@@ -155,7 +156,7 @@ def test_findings_of_every_awkward_case_are_the_truth(
     assert_found(publisher, findings(expected_tables(organization, views=False), None, day(1)))
 
 
-def test_findings_began_when_they_were_first_seen_without_a_break(
+def test_since_is_start_of_uninterrupted_finding(
     pull: Callable[..., Pulled], fast_tmp_path: Path
 ) -> None:
     @settings(max_examples=4, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
@@ -163,7 +164,7 @@ def test_findings_began_when_they_were_first_seen_without_a_break(
     def check(scripts: list[list[tuple[str, tuple[int, int]]]]) -> None:
         organization = generate(1, TINY, day(0))
         editor = Editor(organization)
-        began: dict[tuple[str, str], datetime] = {}
+        first_found: dict[tuple[str, str], datetime] = {}
         before = None
         with tempfile.TemporaryDirectory(dir=fast_tmp_path) as folder:
             publisher = Publisher(Path(folder))
@@ -175,8 +176,8 @@ def test_findings_began_when_they_were_first_seen_without_a_break(
                 now = expected_tables(organization, views=False)
                 found_now = findings(now, before, day(number), many_devices=2)
                 before = now
-                began = {key: began.get(key, day(number)) for key in keys(found_now)}
-            assert_began(publisher, began, day(len(scripts)))
+                first_found = {key: first_found.get(key, day(number)) for key in keys(found_now)}
+            assert_since(publisher, first_found, day(len(scripts)))
 
     check()
 
@@ -185,16 +186,16 @@ def keys(found: Findings) -> set[tuple[str, str]]:
     return {(name, str(row["asset_id"])) for name, rows in found.items() for row in rows}
 
 
-def assert_began(
-    publisher: Publisher, began: dict[tuple[str, str], datetime], now: datetime
+def assert_since(
+    publisher: Publisher, first_found: dict[tuple[str, str], datetime], now: datetime
 ) -> None:
-    for name, rows in found(publisher).items():
+    for name, rows in read_findings(publisher).items():
         for row in rows:
-            since, first = row["since"], began[name, str(row["asset_id"])]
+            since, first = row["since"], first_found[name, str(row["asset_id"])]
             assert isinstance(since, datetime)
             assert since <= now, (name, row)
             if name in EXACT:
-                # What the latest snapshot shows for the first time began with it.
+                # Findings about changes begin with the latest snapshot.
                 is_new = name in {"systems_appeared", "systems_vanished", "access_gained"}
                 assert since == (now if is_new else first), (name, row)
             if name in NEVER_TOO_EARLY:
@@ -204,15 +205,13 @@ def assert_began(
 
 
 def assert_stale_since(since: datetime, first: datetime, evidence: object) -> None:
-    """Since its last contact grew old; or since it was found, if only then someone reached it."""
+    """Check that it began when the device became stale, or when a user got access later."""
     assert isinstance(evidence, dict)
     stale = datetime.fromisoformat(evidence["last_contact_at"]) + timedelta(days=30)
     assert since.replace(microsecond=0) in {stale, max(stale, first)}, evidence
 
 
-def test_what_needs_two_facts_began_with_the_later_of_them(
-    pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_since_is_the_later_of_two_facts(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = generate(1, Sizes.empty())
     alice = organization.add_user(mfa={"configured": False})
     contact = day(1) + timedelta(hours=12) - timedelta(days=30)
@@ -228,7 +227,9 @@ def test_what_needs_two_facts_began_with_the_later_of_them(
     organization.update(alice, account_locked=True)
     publisher.publish(on_day(3, pull(organization)))
     assert {
-        name: [row["since"] for row in rows] for name, rows in found(publisher).items() if rows
+        name: [row["since"] for row in rows]
+        for name, rows in read_findings(publisher).items()
+        if rows
     } == {
         "users_without_mfa_with_sudo": [day(1)],
         "stale_systems_with_access": [day(1) + timedelta(hours=12)],
@@ -237,12 +238,12 @@ def test_what_needs_two_facts_began_with_the_later_of_them(
     }
 
 
-def test_without_details_nothing_is_found_that_is_not_known(
+def test_pull_without_details_leaves_findings_unknown(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(on_day(1, pull(planted_findings(1, day(1)), details=False)))
     summary = publisher.rows("SELECT finding FROM findings.summary WHERE count > 0")
-    # Groups, and who is bound to them, are known.
+    # Groups and their bindings are still pulled.
     assert {row["finding"] for row in summary} == {
         "groups_with_passwordless_sudo",
         "groups_without_members",
@@ -254,20 +255,20 @@ def test_without_details_nothing_is_found_that_is_not_known(
     }
 
 
-def test_what_is_not_pulled_is_not_unresolved_and_nobodys_device_is_not_known(
+def test_skipped_lists_do_not_create_findings(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = planted_findings(1, day(1))
     skipped = ["systems", "applications", "applications_users"]
     publisher.publish(on_day(1, pull(organization, skip_endpoints=skipped)))
-    published = found(publisher)
+    published = read_findings(publisher)
     assert {row["asset_type"] for row in published["unresolved_ids"]} == {"users"}
     assert published["users_without_systems"] == []
     evidence = [row["evidence"] for row in published["suspended_users_with_access"]]
-    assert {each["application_count"] for each in evidence} == {None}
+    assert {facts["application_count"] for facts in evidence} == {None}
 
 
-def test_a_finding_is_of_the_snapshot_however_old_and_wherever_the_file_is(
+def test_findings_do_not_depend_on_time_zone_or_path(
     pull: Callable[..., Pulled], publisher: Publisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     organization = planted_findings(1, day(1))
@@ -280,7 +281,7 @@ def test_a_finding_is_of_the_snapshot_however_old_and_wherever_the_file_is(
     assert_found(moved, expected)
 
 
-def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
+def test_each_integration_uses_its_own_thresholds(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = planted_findings(1, day(1))
@@ -298,44 +299,44 @@ def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
         expected = findings(known, None, day(1), **own.model_dump())
         found = {row["finding"]: row["count"] for row in summary if row["integration"] == name}
         assert found == {
-            finding: None if finding in TAKE_TWO else len(rows)
+            finding: None if finding in COMPARE_SNAPSHOTS else len(rows)
             for finding, rows in expected.items()
         }
 
 
-def test_the_page_of_the_findings_is_current() -> None:
+def test_findings_page_is_current() -> None:
     page = ROOT / "docs" / "findings.md"
-    assert page.read_text(encoding="utf-8") == document()
+    assert page.read_text(encoding="utf-8") == findings_page()
 
 
-def not_known(publisher: Publisher) -> set[str]:
+def unknown_findings(publisher: Publisher) -> set[str]:
     rows = publisher.rows("SELECT finding FROM findings.summary WHERE count IS NULL")
     return {str(row["finding"]) for row in rows}
 
 
-def test_what_is_new_is_not_known_until_two_pulls_asked_for_it(
+def test_new_assets_are_unknown_until_two_complete_pulls(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(1, TINY, day(0))
     for number, asked in enumerate(({"details": False}, {"details": False}, {})):
         publisher.publish(on_day(number, pull(organization, **asked)))
-        assert not_known(publisher) >= TAKE_TWO
-    assert not_known(publisher) == TAKE_TWO
+        assert unknown_findings(publisher) >= COMPARE_SNAPSHOTS
+    assert unknown_findings(publisher) == COMPARE_SNAPSHOTS
     publisher.publish(on_day(3, pull(organization)))
-    assert not_known(publisher) == set()
+    assert unknown_findings(publisher) == set()
 
 
-def test_who_reaches_nothing_is_not_known_without_the_users_of_applications(
+def test_findings_are_unknown_without_application_users(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=Sizes.empty())
     organization.add_user()
     publisher.publish(on_day(1, pull(organization)))
     publisher.publish(on_day(2, pull(organization)))
-    assert not_known(publisher) == set()
+    assert unknown_findings(publisher) == set()
     skipped = ["applications", "applications_users"]
     publisher.publish(on_day(3, pull(organization, skip_endpoints=skipped)))
-    assert not_known(publisher) == {
+    assert unknown_findings(publisher) == {
         "suspended_users_with_access",
         "applications_without_users",
         "access_gained",
@@ -352,20 +353,24 @@ def test_who_reaches_nothing_is_not_known_without_the_users_of_applications(
         (["user", "user_group"], set()),
     ],
 )
-def test_what_an_association_would_tell_is_not_known_unless_it_was_asked_for(
+def test_findings_are_unknown_without_their_associations(
     targets: list[str], unknown: set[str], pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=Sizes.empty())
     publisher.publish(on_day(1, pull(organization, association_targets=targets)))
-    assert not_known(publisher) == TAKE_TWO, "without a group there is no association"
+    assert unknown_findings(publisher) == COMPARE_SNAPSHOTS, (
+        "without groups, there are no associations to read"
+    )
     servers = organization.add_group("Servers")
-    # Nobody is in it: no list of the group's users names it.
+    # It has no members, so it is not in the list of the group's users.
     operators = organization.add_group("Operators to come", "user_group")
     organization.bind(servers, "user_group", operators, sudo(without_password=True))
     before = expected_tables(organization, views=False)
     publisher.publish(on_day(2, pull(organization, association_targets=targets)))
-    assert not_known(publisher) == unknown
+    assert unknown_findings(publisher) == unknown
     if "user_group" in targets:
         expected = findings(before, before, day(2))["groups_with_passwordless_sudo"]
-        assert in_order(found(publisher)["groups_with_passwordless_sudo"]) == in_order(expected)
+        assert in_order(read_findings(publisher)["groups_with_passwordless_sudo"]) == in_order(
+            expected
+        )
         assert len(expected) == 1

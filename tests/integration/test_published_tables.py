@@ -1,4 +1,4 @@
-"""The published tables are exactly what the simulated organization is."""
+"""The published tables equal those computed from the simulated organization."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -16,12 +16,12 @@ NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEW
 CommaTargets = Literal["refused", "accepted", "first_only"]
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company of 400": generate,
-    "nothing in it": lambda: generate(sizes=Sizes.empty()),
-    "every awkward case": edge_cases,
+    "empty": lambda: generate(sizes=Sizes.empty()),
+    "edge cases": edge_cases,
 }
 
 
-def assert_equal_to_truth(
+def assert_matches_oracle(
     publisher: Publisher, pulled: Pulled, expected: dict[str, list[dict[str, object]]]
 ) -> None:
     publisher.publish(pulled)
@@ -30,24 +30,24 @@ def assert_equal_to_truth(
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
-def test_tables_and_views_equal_the_truth(
+def test_tables_and_views_match_oracle(
     kind: str, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = ORGANIZATIONS[kind]()
-    assert_equal_to_truth(publisher, pull(organization), expected_tables(organization))
+    assert_matches_oracle(publisher, pull(organization), expected_tables(organization))
 
 
-def test_without_details_assets_are_ids_only(
+def test_pull_without_details_has_only_ids(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
     pulled = pull(organization, details=False)
-    assert_equal_to_truth(publisher, pulled, expected_tables(organization, details=False))
+    assert_matches_oracle(publisher, pulled, expected_tables(organization, details=False))
     asked = {path.split("/")[3] for path in pulled.server.calls_by_path()}
     assert asked == {"systemgroups"}
 
 
-def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
+def test_skipped_endpoint_is_not_requested_and_unknown(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
@@ -60,46 +60,48 @@ def test_what_is_skipped_by_choice_is_not_asked_for_and_unknown(
         row["application_count"] = None
     for row in expected["applications"]:
         row["user_count"] = row["system_count"] = None
-    # A user whom only an application names is known by nothing else.
+    # A user that only an application refers to remains unknown.
     named = {row["user_id"] for row in expected_tables(organization, details=False)["users"]}
     expected["users"] = [
         row for row in expected["users"] if row["resolved"] or row["user_id"] in named
     ]
-    assert_equal_to_truth(publisher, pulled, expected)
+    assert_matches_oracle(publisher, pulled, expected)
 
 
-def test_only_the_set_association_targets_are_asked(
+def test_only_configured_association_targets_are_pulled(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
     targets = ("user_group", "policy")
     pulled = pull(organization, association_targets=list(targets))
-    assert_equal_to_truth(publisher, pulled, expected_tables(organization, associations=targets))
+    assert_matches_oracle(publisher, pulled, expected_tables(organization, associations=targets))
 
 
 @pytest.mark.parametrize("comma_targets", ["refused", "accepted", "first_only"])
 @pytest.mark.parametrize("search", [True, False])
-def test_tables_are_the_same_however_few_calls_the_api_allows(
+def test_tables_do_not_depend_on_api_capabilities(
     comma_targets: CommaTargets, *, search: bool, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
     behavior = Behavior(comma_targets=comma_targets, search=search)
-    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
+    assert_matches_oracle(publisher, pull(organization, behavior), expected_tables(organization))
 
 
 @pytest.mark.parametrize("cap", [7, 50])
-def test_a_page_that_is_smaller_than_asked_for_loses_nothing(
+def test_small_pages_lose_no_rows(
     cap: int, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = edge_cases()
     behavior = Behavior(page_cap=cap, search_cap=cap)
-    assert_equal_to_truth(publisher, pull(organization, behavior), expected_tables(organization))
+    assert_matches_oracle(publisher, pull(organization, behavior), expected_tables(organization))
 
 
-def test_deleted_members_of_small_groups_cost_no_call_each(pull: Callable[..., Pulled]) -> None:
-    """A page as large as theirs came before, so that none of theirs can have been cut short."""
+def test_deleted_members_of_small_groups_need_no_extra_calls(pull: Callable[..., Pulled]) -> None:
+    """A page of the same size was received before, so these pages cannot have been truncated."""
     organization = generate(sizes=Sizes(systems=40, system_groups=5))
-    groups = sorted(organization.members, key=lambda each: organization.system_groups[each]["name"])
+    groups = sorted(
+        organization.members, key=lambda group: organization.system_groups[group]["name"]
+    )
     kept, deleted = list(organization.systems)[:39], list(organization.systems)[39]
     for number, group in enumerate(groups):
         organization.members[group] = dict.fromkeys(kept if number == 0 else [*kept[:20], deleted])
@@ -110,12 +112,12 @@ def test_deleted_members_of_small_groups_cost_no_call_each(pull: Callable[..., P
     assert calls["/api/v2/systemgroups/{id}/members"] == len(groups)
 
 
-def test_members_without_a_total_cannot_be_proven(pull: Callable[..., Pulled]) -> None:
+def test_members_without_total_are_incomplete(pull: Callable[..., Pulled]) -> None:
     with pytest.raises(IncompleteError, match=r"systemgroups_members/.* announces no total"):
         pull(generate(), Behavior(totals=False))
 
 
-def test_a_pull_sends_reads_only(pull: Callable[..., Pulled]) -> None:
+def test_pull_sends_only_read_requests(pull: Callable[..., Pulled]) -> None:
     pulled = pull(generate())
     assert pulled.server.writes == []
     assert pulled.server.max_in_flight_seen <= 8

@@ -1,4 +1,4 @@
-"""Why someone reaches something: the macros give every path, and no other."""
+"""The access macros return every path and no other."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,15 +10,16 @@ from pipelines.simulator import Organization, Sizes, edge_cases, generate
 from pipelines.simulator.data.planted_findings import sudo
 from pipelines.simulator.oracle import application_paths, system_paths
 from tests.support.publisher import Publisher, Pulled, Rows
+from tests.support.tables import Row, query_inventory
 
 SMALL = Sizes(systems=40, users=30, system_groups=9, user_groups=6, applications=5)
 ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company 1": lambda: generate(1, SMALL),
     "company 2": lambda: generate(2, SMALL),
-    "every awkward case": edge_cases,
+    "edge cases": edge_cases,
 }
 BINDING = ("binding_sudo", "binding_sudo_without_password")
-COLUMNS = {each.name: each.columns for each in MACROS}
+COLUMNS = {macro.name: macro.columns for macro in MACROS}
 
 
 def in_order(rows: Iterable[dict[str, object]]) -> list[str]:
@@ -31,9 +32,7 @@ def assert_equal(rows: Rows, expected: Rows) -> None:
 
 
 @pytest.mark.parametrize("kind", ORGANIZATIONS)
-def test_every_path_is_the_truth(
-    kind: str, pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_paths_match_oracle(kind: str, pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = ORGANIZATIONS[kind]()
     publisher.publish(pull(organization))
     for table, key, access, paths, expected in (
@@ -46,7 +45,7 @@ def test_every_path_is_the_truth(
             application_paths(organization),
         ),
     ):
-        # For all at once, so that a column is given where usually a text is.
+        # For all assets at once: the argument is a column instead of a literal.
         rows = publisher.rows(f"SELECT p.* FROM {table} s, {access}(s.{key}) p")
         assert_equal(rows, expected)
         assert list(rows[0]) == list(COLUMNS[access]) == list(COLUMNS[paths])
@@ -58,7 +57,7 @@ def test_every_path_is_the_truth(
 
 @pytest.fixture
 def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publisher:
-    """One organization, published as two integrations: the same ids and names in both."""
+    """Publish one organization as two integrations, with the same ids and names in both."""
     organization = generate(1, Sizes.empty())
     alice = organization.add_user(username="alice", id="1" * 24)
     organization.add_user(username="1" * 24)
@@ -83,7 +82,7 @@ def two_companies(pull: Callable[..., Pulled], publisher: Publisher) -> Publishe
     return publisher
 
 
-def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -> None:
+def test_paths_are_found_by_name_in_each_integration(two_companies: Publisher) -> None:
     rows = two_companies.rows(
         "SELECT integration, username, user_group_id IS NULL AS direct, group_name, system_id[1] "
         "AS system, binding_sudo, binding_sudo_without_password, sudo, sudo_without_password, "
@@ -124,9 +123,7 @@ def test_names_do_for_ids_and_integrations_never_mix(two_companies: Publisher) -
         assert two_companies.rows(f"FROM {query}") == [], query
 
 
-def test_the_binding_is_unknown_where_it_is_not_pulled(
-    pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_binding_is_null_if_not_pulled(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = generate(1, SMALL)
     publisher.publish(pull(organization, association_targets=["user"]))
     expected = [
@@ -138,7 +135,7 @@ def test_the_binding_is_unknown_where_it_is_not_pulled(
     )
 
 
-def test_a_path_is_found_in_a_file_of_any_name(two_companies: Publisher) -> None:
+def test_macros_work_in_renamed_and_attached_file(two_companies: Publisher) -> None:
     copy = two_companies.file.with_name("copy of monday.db")
     two_companies.file.rename(copy)
     with duckdb.connect(copy, read_only=True) as connection:
@@ -148,3 +145,82 @@ def test_a_path_is_found_in_a_file_of_any_name(two_companies: Publisher) -> None
         assert connection.sql("FROM other.findings.groups_without_members").fetchall()
         connection.execute("USE other")
         assert len(connection.sql("FROM system_access('db')").fetchall()) == 6
+
+
+BOUND: Row = {"user_id": "ann", "direct": True, "via_user_group_ids": ["ops"]}
+SMALL_TABLES: dict[str, Rows] = {
+    "users": [
+        {"user_id": "ann", "username": "ann.b", "state": "ACTIVATED"}
+        | {"global_admin": True, "passwordless_sudo": False},
+        {"user_id": "bob"},
+        {"user_id": "ann", "username": "ann.b", "integration": "zeta"},
+    ],
+    "systems": [
+        {"system_id": "db", "hostname": "db-1", "group_ids": ["servers"]},
+        {"system_id": "laptop", "group_ids": ["desktops"]},
+    ],
+    "system_groups": [{"group_id": "servers", "name": "Servers"}, {"group_id": "desktops"}],
+    "system_group_users": [
+        {"group_id": "servers", "sudo": True} | BOUND,
+        {"group_id": "servers", "user_id": "bob", "direct": False, "via_user_group_ids": []},
+        {"group_id": "desktops", "user_id": "bob"},
+    ],
+    "system_group_associations": [
+        {"group_id": "servers", "target_type": "user_group", "target_id": "ops", "sudo": True},
+        {"group_id": "servers", "target_type": "user", "target_id": "ops", "sudo": False},
+    ],
+    "applications": [{"application_id": "wiki", "display_label": "Wiki"}],
+    "application_users": [
+        {"application_id": "wiki"} | BOUND,
+        {"application_id": "wiki", "user_id": "bob"},
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("macro", "users"),
+    [
+        ("access_paths('ann', 'db')", ["ann", "ann"]),
+        ("access_paths('ann.b', 'db-1')", ["ann", "ann"]),
+        ("access_paths('bob', 'db')", ["bob"]),
+        ("access_paths('ann', 'laptop')", []),
+        ("system_access('db-1')", ["ann", "ann", "bob"]),
+        ("application_access_paths('ann.b', 'wiki')", ["ann", "ann"]),
+        ("application_access_paths('bob', 'Wiki')", ["bob"]),
+        ("application_access_paths('bob', 'Other')", []),
+        ("application_access('Wiki')", ["ann", "ann", "bob"]),
+    ],
+)
+def test_macro_returns_paths_of_matching_users(macro: str, users: list[str]) -> None:
+    rows = query_inventory(f"SELECT integration, user_id FROM {macro} ORDER BY ALL", **SMALL_TABLES)
+    assert rows == [{"integration": "acme", "user_id": user} for user in users]
+
+
+def test_access_paths_returns_whole_rows() -> None:
+    rows = query_inventory("FROM access_paths('ann', 'db') ORDER BY user_group_id", **SMALL_TABLES)
+    path: Row = {
+        "integration": "acme",
+        "user_id": "ann",
+        "username": "ann.b",
+        "group_id": "servers",
+        "group_name": "Servers",
+        "system_id": "db",
+        "hostname": "db-1",
+        "binding_sudo_without_password": None,
+        "sudo": True,
+        "sudo_without_password": None,
+        "global_admin": True,
+        "state": "ACTIVATED",
+        "global_admin_without_password": False,
+    }
+    assert rows == [
+        path | {"user_group_id": "ops", "binding_sudo": True},
+        path | {"user_group_id": None, "binding_sudo": None},
+    ]
+    application_rows = query_inventory(
+        "FROM application_access('wiki') WHERE user_id = 'ann' ORDER BY 4", **SMALL_TABLES
+    )
+    shared = ("integration", "user_id", "username", "state")
+    application = {name: path[name] for name in shared}
+    application |= {"application_id": "wiki", "application_name": "Wiki"}
+    assert application_rows == [application | {"user_group_id": group} for group in ("ops", None)]

@@ -1,0 +1,75 @@
+"""The views that count the findings, on a few rows."""
+
+from pipelines.findings.catalog import FINDINGS
+from tests.support.tables import Row, day, latest, pull, query_inventory
+
+ALL_ENDPOINTS = sorted({name for finding in FINDINGS for name in finding.required_endpoints})
+COMPARISONS = {finding.name for finding in FINDINGS if finding.compares_snapshots}
+WITH_TARGETS = {finding.name for finding in FINDINGS if finding.required_targets}
+
+
+def unanswerable(*pulls: Row, targets: str = "user,user_group") -> set[str]:
+    """Return the findings that cannot be answered after these pulls, the latest on day 3."""
+    lists = [{"endpoint": "systemgroups_associations", "target": targets}]
+    rows = query_inventory(
+        "SELECT finding FROM findings.questions WHERE NOT answerable",
+        integrations=latest(3),
+        snapshots=list(pulls),
+        completeness=lists,
+    )
+    return {str(row["finding"]) for row in rows}
+
+
+def test_comparison_is_unanswerable_after_first_pull() -> None:
+    assert unanswerable(pull(3, *ALL_ENDPOINTS)) == COMPARISONS
+    assert unanswerable(pull(2, *ALL_ENDPOINTS), pull(3, *ALL_ENDPOINTS)) == set()
+
+
+def test_finding_is_unanswerable_without_its_endpoint() -> None:
+    pulls = [pull(n, *(name for name in ALL_ENDPOINTS if name != "systems")) for n in (2, 3)]
+    expected = {f.name for f in FINDINGS if "systems" in f.required_endpoints}
+    assert unanswerable(*pulls) == expected
+    assert unanswerable(pulls[0], pull(3, *ALL_ENDPOINTS)) == expected & COMPARISONS
+    assert unanswerable(pull(1, *ALL_ENDPOINTS), *pulls) == expected
+
+
+def test_list_of_application_users_is_optional_without_applications() -> None:
+    endpoints = [name for name in ALL_ENDPOINTS if name != "applications_users"]
+    assert unanswerable(*(pull(n, *endpoints, applications=0) for n in (2, 3))) == set()
+    assert unanswerable(*(pull(n, *endpoints, applications=1) for n in (2, 3))) == {
+        finding.name for finding in FINDINGS if "applications_users" in finding.required_endpoints
+    }
+
+
+def test_finding_is_unanswerable_without_its_association_targets() -> None:
+    pulls = [pull(n, *ALL_ENDPOINTS, system_groups=1) for n in (2, 3)]
+    assert unanswerable(*pulls, targets="user,user_group") == set()
+    assert unanswerable(*pulls, targets="user") == {"groups_with_passwordless_sudo"}
+    assert unanswerable(*pulls, targets="policy") == WITH_TARGETS
+    without_groups = [pull(n, *ALL_ENDPOINTS, system_groups=0) for n in (2, 3)]
+    assert unanswerable(*without_groups, targets="policy") == set()
+
+
+def test_summary_counts_each_finding_or_is_null() -> None:
+    rows = query_inventory(
+        "SELECT finding, severity, count FROM findings.summary WHERE severity = 'low' ORDER BY ALL",
+        integrations=latest(3),
+        snapshots=[pull(3, "systems", "applications", "applications_users")],
+        systems=[
+            {"system_id": "a", "group_ids": ["servers"], "first_seen_at": day(1)},
+            {"system_id": "b", "resolved": True, "user_count": 0},
+            {"system_id": "c"},
+        ],
+        thresholds=[{"many_devices": 10, "few_devices": 5}],
+    )
+    counts = {str(row["finding"]): row["count"] for row in rows}
+    assert counts == {
+        "applications_without_users": 0,
+        "groups_without_members": 0,
+        "shared_private_addresses": 0,
+        "shared_public_addresses": 0,
+        "systems_appeared": None,
+        "systems_in_no_group": 2,
+        "systems_without_users": 1,
+        "users_without_systems": None,
+    }

@@ -1,0 +1,287 @@
+"""Findings about devices, on a few rows each."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.support.tables import (
+    Row,
+    added,
+    changed,
+    day,
+    find,
+    found,
+    latest,
+    pull,
+    removed,
+    thresholds,
+    unrelated,
+)
+
+
+def test_unencrypted_systems_of_privileged_users() -> None:
+    rows = find(
+        "unencrypted_systems_of_privileged_users",
+        systems=[
+            {"system_id": "of-admin", "disk_encrypted": False, "primary_user_id": "admin"},
+            {
+                "system_id": "of-operator",
+                "hostname": "db-1",
+                "disk_encrypted": False,
+                "primary_user_id": "operator",
+                "group_ids": ["desktops", "servers"],
+            },
+            {"system_id": "unowned", "disk_encrypted": False, "group_ids": ["servers"]},
+            {
+                "system_id": "owner-deleted",
+                "disk_encrypted": False,
+                "primary_user_id": "deleted",
+                "group_ids": ["servers"],
+            },
+            {
+                "system_id": "of-user",
+                "disk_encrypted": False,
+                "primary_user_id": "user",
+                "group_ids": ["servers"],
+            },
+            {"system_id": "no-sudo", "disk_encrypted": False, "group_ids": ["desktops"]},
+            {"system_id": "encrypted", "disk_encrypted": True, "primary_user_id": "admin"},
+            {"system_id": "unknown", "primary_user_id": "admin"},
+        ],
+        users=[
+            {"user_id": "admin", "global_admin": True},
+            {"user_id": "operator"},
+            {"user_id": "user", "global_admin": False},
+            {"user_id": "user", "global_admin": True, "integration": "zeta"},
+        ],
+        system_groups=[{"group_id": "servers"}, {"group_id": "desktops"}],
+        system_group_users=[
+            {"group_id": "servers", "user_id": "operator", "sudo": True},
+            {"group_id": "servers", "user_id": "user", "sudo": False},
+            {"group_id": "desktops", "user_id": "operator"},
+        ],
+        changes=[
+            changed(2, "systems", "of-admin", "disk_encrypted", True, False),
+            changed(3, "users", "admin", "global_admin", False, True),
+            changed(2, "system_group_users", "servers/operator", "sudo", False, True),
+            added(4, "system_group_members", "servers/of-operator"),
+            changed(3, "systems", "unowned", "primary_user_id", "operator", None),
+            removed(3, "users", "deleted"),
+            removed(5, "users", "deleted"),
+        ],
+    )
+    assert rows == [
+        found("high", "systems", asset_id, evidence, since, name)
+        for asset_id, evidence, since, name in (
+            ("of-admin", {"primary_user_id": "admin", "sudo_group_ids": []}, day(3), ""),
+            (
+                "of-operator",
+                {"primary_user_id": "operator", "sudo_group_ids": ["servers"]},
+                day(4),
+                "db-1",
+            ),
+            ("owner-deleted", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(5), ""),
+            ("unowned", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(3), ""),
+        )
+    ]
+
+
+def test_unencrypted_systems_of_privileged_users_since_latest_fact() -> None:
+    rows = find(
+        "unencrypted_systems_of_privileged_users",
+        systems=[
+            {"system_id": "added", "primary_user_id": "admin", "disk_encrypted": False},
+            {"system_id": "disk", "primary_user_id": "admin", "disk_encrypted": False},
+            {"system_id": "new-owner", "primary_user_id": "admin", "disk_encrypted": False},
+            {
+                "system_id": "owner-with-sudo",
+                "primary_user_id": "late-admin",
+                "disk_encrypted": False,
+                "group_ids": ["servers"],
+            },
+            {"system_id": "no-owner", "disk_encrypted": False, "group_ids": ["new", "old"]},
+        ],
+        users=[
+            {"user_id": "admin", "global_admin": True},
+            {"user_id": "late-admin", "global_admin": True},
+            {"user_id": "early"},
+            {"user_id": "late"},
+        ],
+        system_groups=[{"group_id": "old"}, {"group_id": "new"}, {"group_id": "servers"}],
+        system_group_users=[
+            {"group_id": "old", "user_id": "early", "sudo": True},
+            {"group_id": "old", "user_id": "late", "sudo": True},
+            {"group_id": "new", "user_id": "early", "sudo": True},
+            {"group_id": "servers", "user_id": "late-admin", "sudo": True},
+        ],
+        changes=[
+            added(2, "systems", "added"),
+            added(3, "systems", "added"),
+            changed(2, "systems", "disk", "disk_encrypted", True, False),
+            changed(4, "systems", "disk", "disk_encrypted", True, False),
+            changed(2, "systems", "new-owner", "primary_user_id", "early", "late"),
+            changed(3, "systems", "new-owner", "primary_user_id", "late", "admin"),
+            changed(2, "users", "late-admin", "global_admin", False, True),
+            changed(6, "users", "late-admin", "global_admin", False, True),
+            changed(2, "system_group_users", "servers/late-admin", "sudo", False, True),
+            changed(3, "system_group_users", "servers/late-admin", "sudo", False, True),
+            added(4, "system_group_members", "servers/owner-with-sudo"),
+            added(2, "system_group_users", "old/early"),
+            added(3, "system_group_users", "old/early"),
+            added(7, "system_group_users", "old/late"),
+            added(5, "system_group_users", "new/early"),
+            added(2, "system_group_members", "old/no-owner"),
+            added(4, "system_group_members", "old/no-owner"),
+            *unrelated(9, "systems", "disk"),
+            *unrelated(9, "systems", "no-owner"),
+            *unrelated(9, "users", "late-admin"),
+            *unrelated(9, "system_group_users", "servers/late-admin"),
+            *unrelated(9, "system_group_members", "old/no-owner"),
+        ],
+    )
+    assert {row["asset_id"]: row["since"] for row in rows} == {
+        "added": day(3),
+        "disk": day(4),
+        "new-owner": day(3),
+        "no-owner": day(4),
+        "owner-with-sudo": day(4),
+    }
+
+
+def test_stale_systems_with_access() -> None:
+    now, second = day(40), timedelta(seconds=1)
+    month = timedelta(days=30)
+    rows = find(
+        "stale_systems_with_access",
+        thresholds=thresholds(stale_days=30),
+        integrations=latest(40),
+        snapshots=[pull(39), pull(40)],
+        systems=[
+            {"system_id": "stale", "user_count": 2, "last_contact_at": now - month - second},
+            {
+                "system_id": "reached-later",
+                "hostname": "db-1",
+                "user_count": 1,
+                "last_contact_at": now - 2 * month,
+            },
+            {"system_id": "border", "user_count": 2, "last_contact_at": now - month},
+            {"system_id": "without-users", "user_count": 0, "last_contact_at": now - 2 * month},
+            {"system_id": "never-seen", "user_count": 2},
+        ],
+        changes=[
+            changed(20, "systems", "reached-later", "user_count", 0, 3),
+            changed(10, "systems", "reached-later", "user_count", 0, 1),
+            *unrelated(30, "systems", "reached-later"),
+        ],
+    )
+    assert rows == [
+        found(
+            "medium",
+            "systems",
+            "reached-later",
+            {
+                "days_without_contact": 60,
+                "last_contact_at": "2024-01-09T08:00:00Z",
+                "user_count": 1,
+            },
+            day(20),
+            name="db-1",
+        ),
+        found(
+            "medium",
+            "systems",
+            "stale",
+            {
+                "days_without_contact": 30,
+                "last_contact_at": "2024-02-08T07:59:59Z",
+                "user_count": 2,
+            },
+            now - second,
+        ),
+    ]
+
+
+def test_systems_without_users() -> None:
+    no_users: Row = {"user_count": 0, "resolved": True}
+    rows = find(
+        "systems_without_users",
+        systems=[
+            {"system_id": "unused", "hostname": "db-1", "group_ids": ["servers"]} | no_users,
+            {"system_id": "unowned"} | no_users,
+            {"system_id": "enrolled"} | no_users,
+            {"system_id": "new"} | no_users,
+            {"system_id": "owned", "primary_user_id": "ann"} | no_users,
+            {"system_id": "one-user", "user_count": 1, "resolved": True},
+            {"system_id": "unresolved", "user_count": 0, "resolved": False},
+        ],
+        changes=[
+            added(2, "systems", "unused"),
+            changed(3, "systems", "unused", "user_count", 1, 0),
+            changed(4, "systems", "unowned", "primary_user_id", "ann", None),
+            changed(5, "systems", "enrolled", "resolved", False, True),
+            added(2, "systems", "new"),
+            *(c for name in ("unused", "unowned", "new") for c in unrelated(9, "systems", name)),
+        ],
+    )
+    assert rows == [
+        found("low", "systems", "enrolled", {"group_ids": []}, day(5)),
+        found("low", "systems", "new", {"group_ids": []}, day(2)),
+        found("low", "systems", "unowned", {"group_ids": []}, day(4)),
+        found("low", "systems", "unused", {"group_ids": ["servers"]}, day(3), name="db-1"),
+    ]
+
+
+def test_systems_in_no_group() -> None:
+    rows = find(
+        "systems_in_no_group",
+        systems=[
+            {"system_id": "new", "os": "Linux", "primary_user_id": "ann"},
+            {"system_id": "left", "hostname": "db-1"},
+            {"system_id": "old"},
+            {"system_id": "member", "group_ids": ["servers"]},
+            {"system_id": "new", "group_ids": ["servers"], "integration": "zeta"},
+        ],
+        changes=[
+            added(2, "systems", "new"),
+            added(2, "systems", "left"),
+            changed(3, "systems", "left", "group_ids", ["servers"], []),
+            *unrelated(9, "systems", "left"),
+            changed(4, "systems", "new", "group_ids", ["servers"], []) | {"integration": "zeta"},
+        ],
+    )
+    assert rows == [
+        found("low", "systems", "left", {"os": None, "primary_user_id": None}, day(3), name="db-1"),
+        found("low", "systems", "new", {"os": "Linux", "primary_user_id": "ann"}, day(2)),
+        found("low", "systems", "old", {"os": None, "primary_user_id": None}, day(1)),
+    ]
+
+
+@pytest.mark.parametrize("before", [0, None])
+def test_systems_with_failing_policies(before: int | None) -> None:
+    rows = find(
+        "systems_with_failing_policies",
+        systems=[
+            {"system_id": "one", "policies_failed": 1, "policies_total": 3},
+            {"system_id": "two", "hostname": "db-1", "policies_failed": 2, "policies_total": 2},
+            {"system_id": "none", "policies_failed": 0, "policies_total": 3},
+            {"system_id": "unknown", "policies_total": 3},
+        ],
+        changes=[
+            added(2, "systems", "one"),
+            added(2, "systems", "two"),
+            changed(3, "systems", "two", "policies_failed", before, 1),
+            changed(4, "systems", "two", "policies_failed", 1, 2),
+            *unrelated(9, "systems", "two"),
+        ],
+    )
+    assert rows == [
+        found("medium", "systems", "one", {"policies_failed": 1, "policies_total": 3}, day(2)),
+        found(
+            "medium",
+            "systems",
+            "two",
+            {"policies_failed": 2, "policies_total": 2},
+            day(3),
+            name="db-1",
+        ),
+    ]
