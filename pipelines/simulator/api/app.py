@@ -178,20 +178,18 @@ class Application:
         connection: tuple[Scope, Receive, Send],
     ) -> None:
         scope, receive, send = connection
-        answer = faults.broken_answer(fault)
-        if fault.kind == "duplicate_rows":
-            answer = _answer(routes, request)
-            if answer.status == HTTPStatus.OK:
-                answer = faults.repeat_first_row(answer)
-        if answer is not None:
-            call.status = answer.status
-            await _respond(answer, scope, receive, send)
-        elif fault.kind == "huge":
-            call.status = HTTPStatus.OK
+        answer = faults.broken_answer(fault) or _answer(routes, request)
+        if fault.kind in faults.BREAKING:
+            await self._break(fault, answer, scope, receive)
+            return
+        if fault.kind == "duplicate_rows" and answer.status == HTTPStatus.OK:
+            answer = faults.repeat_first_row(answer)
+        call.status = answer.status
+        if fault.kind == "huge":
             rows = faults.huge_rows(fault.mebibytes)
             await StreamingResponse(rows, media_type="application/json")(scope, receive, send)
         else:
-            await self._break(fault, _answer(routes, request), scope, receive)
+            await _respond(answer, scope, receive, send)
 
     async def _break(self, fault: Fault, answer: Answer, scope: Scope, receive: Receive) -> None:
         """Break the connection, and return when it is closed."""

@@ -13,6 +13,7 @@ from pipelines.simulator.api.behavior import Fault
 from pipelines.simulator.api.routes import Answer, refusal
 
 HTML: Final = "text/html; charset=utf-8"
+BREAKING: Final = frozenset({"reset", "hang", "truncated"})
 DEPTH: Final = 100_000
 ELSEWHERE: Final = "https://elsewhere.example.net/api/systems"
 
@@ -21,9 +22,9 @@ def broken_answer(fault: Fault) -> Answer | None:
     """Return the answer of a fault; None if it is derived from the correct answer."""
     if fault.kind == "status":
         return Answer(fault.status, error_page(fault.status), fault.headers, HTML)
-    if fault.kind == "deep_json":
-        return Answer(HTTPStatus.OK, b"[" * DEPTH + b"]" * DEPTH)
     answers = {
+        "deep_json": Answer(HTTPStatus.OK, b"[" * DEPTH + b"]" * DEPTH),
+        "huge": Answer(HTTPStatus.OK, b""),
         "html200": Answer(HTTPStatus.OK, b"<!DOCTYPE html><html>Log in</html>", content_type=HTML),
         "bad_json": Answer(HTTPStatus.OK, b'[{"id": "64b0c0de'),
         "forbidden": refusal(HTTPStatus.FORBIDDEN),

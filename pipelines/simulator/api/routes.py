@@ -28,6 +28,7 @@ V1_LISTS: Final = {
     "applications": "applications",
     "commands": "commands",
 }
+V1_RECORDS: Final = frozenset({"systems", "systemusers", "applications"})
 V2_LISTS: Final = {
     "systemgroups": "system_groups",
     "usergroups": "user_groups",
@@ -154,11 +155,7 @@ class Routes:
         return self._record(collection, record_id)
 
     def _record(self, collection: str, record_id: str) -> Answer:
-        records = {
-            "systems": self._org.systems,
-            "systemusers": self._org.users,
-            "applications": self._org.applications,
-        }.get(collection, {})
+        records = getattr(self._org, V1_LISTS[collection]) if collection in V1_RECORDS else {}
         if record_id not in records or record_id in self._org.vanished:
             return refusal(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, encode(records[record_id]))

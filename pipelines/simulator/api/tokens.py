@@ -4,8 +4,8 @@ import base64
 import binascii
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -19,12 +19,6 @@ FORM: Final = "application/x-www-form-urlencoded"
 SCOPE: Final = "api"
 
 
-@dataclass
-class _Token:
-    holder: KeyHolder
-    ends_at: float
-
-
 class Tokens:
     """The issued tokens and their holders.
 
@@ -36,7 +30,7 @@ class Tokens:
     def __init__(self, holders: Sequence[KeyHolder], behavior: Behavior) -> None:
         self._holders = holders
         self._behavior = behavior
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, tuple[KeyHolder, float]] = {}
 
     @property
     def issued(self) -> set[str]:
@@ -45,16 +39,14 @@ class Tokens:
 
     def end(self) -> None:
         """End every issued token before its lifetime is over."""
-        for token in tuple(self._tokens.values()):
-            token.ends_at = float("-inf")
+        self._tokens = {value: (holder, -inf) for value, (holder, _) in self._tokens.items()}
 
     def holder(self, authorization: str) -> KeyHolder | None:
         """Return the holder of the token in a header `Authorization`; None if it is not valid."""
         scheme, _, value = authorization.partition(" ")
-        token = self._tokens.get(value)
-        if scheme.lower() != "bearer" or token is None:
-            return None
-        return token.holder if self._behavior.clock() < token.ends_at else None
+        holder, ends_at = self._tokens.get(value, (None, -inf))
+        valid = scheme.lower() == "bearer" and self._behavior.clock() < ends_at
+        return holder if valid else None
 
     def answer(self, request: Request) -> Answer:
         """Return the answer to a token request."""
@@ -82,7 +74,7 @@ class Tokens:
     def _issue(self, holder: KeyHolder) -> Answer:
         value = secrets.token_urlsafe(48)
         seconds = self._behavior.token_seconds
-        self._tokens[value] = _Token(holder, self._behavior.clock() + seconds)
+        self._tokens[value] = (holder, self._behavior.clock() + seconds)
         document = {
             "access_token": value,
             "expires_in": seconds,

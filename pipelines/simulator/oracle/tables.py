@@ -60,6 +60,8 @@ class _Tables:
         self._reach = reach = Reach(org)
         self._holders = reach.application_users if details else {}
         self._systems = org.systems if details else {}
+        self._users = org.users if details else {}
+        self._applications = org.applications if details else {}
         self._groups_of_system = inverted(reach.group_systems)
         self._groups_of_user = inverted(reach.group_users)
         self._systems_of_user = {
@@ -95,11 +97,9 @@ class _Tables:
             {"system_id": system_id}
             | column_values(SYSTEM, self._systems.get(system_id))
             | self._system_groups(system_id)
-            | {
-                "user_count": len(self._system_user_ids(system_id)),
-                "application_count": self._count_applications(self._system_user_ids(system_id)),
-                "resolved": system_id in self._systems,
-            }
+            | {"user_count": len(self._system_user_ids(system_id))}
+            | {"application_count": self._count_applications(self._system_user_ids(system_id))}
+            | {"resolved": system_id in self._systems}
             | column_values(SYSTEM_POLICIES, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
@@ -110,10 +110,7 @@ class _Tables:
     def _system_groups(self, system_id: str) -> Row:
         groups = self._groups_of_system.get(system_id, set())
         names = {text(self._org.system_groups[group_id].get("name")) for group_id in groups}
-        return {
-            "group_ids": sorted(groups),
-            "group_names": sorted(name for name in names if name is not None),
-        }
+        return {"group_ids": sorted(groups), "group_names": sorted(filter(None, names))}
 
     def _system_user_ids(self, system_id: str) -> set[str]:
         groups = frozenset(self._groups_of_system.get(system_id, ()))
@@ -127,38 +124,27 @@ class _Tables:
         return len(_union(self._apps_of_user.get(user_id, ()) for user_id in users))
 
     def _user_rows(self) -> list[Row]:
-        records = self._org.users if self._details else {}
-        bound = {
-            row["target_id"] for row in self._association_rows() if row["target_type"] == "user"
-        }
-        ids = {*records, *self._groups_of_user, *self._apps_of_user, *bound}
+        bound = {r["target_id"] for r in self._association_rows() if r["target_type"] == "user"}
+        ids = {*self._users, *self._groups_of_user, *self._apps_of_user, *bound}
         return [
             {"user_id": user_id}
-            | column_values(USER, records.get(user_id))
-            | {
-                "system_group_ids": sorted(self._groups_of_user.get(user_id, ())),
-                "system_count": len(self._systems_of_user.get(user_id, ())),
-                "application_count": self._count_applications([user_id]),
-                "resolved": user_id in records,
-            }
+            | column_values(USER, self._users.get(user_id))
+            | {"system_group_ids": sorted(self._groups_of_user.get(user_id, ()))}
+            | {"system_count": len(self._systems_of_user.get(user_id, ()))}
+            | {"application_count": self._count_applications([user_id])}
+            | {"resolved": user_id in self._users}
             for user_id in sorted(ids)
         ]
 
     def _application_rows(self) -> list[Row]:
-        if not self._details:
-            return []
         return [
-            {"application_id": application_id}
-            | column_values(APPLICATION, self._org.applications[application_id])
-            | {
-                "user_count": len(holders),
-                "system_count": len(
-                    _union(self._systems_of_user.get(user, ()) for user in holders)
-                ),
-                "resolved": True,
-            }
-            for application_id in sorted(self._org.applications)
-            for holders in [self._holders.get(application_id, {})]
+            {"application_id": app_id}
+            | column_values(APPLICATION, self._applications[app_id])
+            | {"user_count": len(holders)}
+            | {"system_count": len(_union(self._systems_of_user.get(u, ()) for u in holders))}
+            | {"resolved": True}
+            for app_id in sorted(self._applications)
+            for holders in [self._holders.get(app_id, {})]
         ]
 
     def _address_rows(self) -> list[Row]:
@@ -168,13 +154,9 @@ class _Tables:
             systems.setdefault(address, set()).add(system_id)
             interfaces.setdefault(address, set()).add(interface)
         return [
-            {
-                "address": address,
-                "scope": scope(address),
-                "system_ids": sorted(systems[address]),
-                "system_count": len(systems[address]),
-                "interfaces": sorted(interfaces[address]),
-            }
+            {"address": address, "scope": scope(address)}
+            | {"system_ids": sorted(systems[address]), "system_count": len(systems[address])}
+            | {"interfaces": sorted(interfaces[address])}
             for address in sorted(systems)
         ]
 
