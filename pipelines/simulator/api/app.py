@@ -113,10 +113,10 @@ class Application:
             routes, params = answer, _params(call.query)
             request = Request(call.number, call.method, call.path, params, headers, body)
             fault = self.behavior.next_fault(call)
-            if fault is not None:
-                await self._fail(fault, routes, request, call, (scope, receive, send))
+            answer = _answer(routes, request, fault)
+            if fault is not None and fault.kind in faults.BREAKING:
+                await self._break(fault, answer, scope, receive)
                 return
-            answer = _answer(routes, request)
         call.status = answer.status
         await _respond(answer, scope, receive, send)
 
@@ -169,28 +169,6 @@ class Application:
         status = HTTPStatus.TOO_MANY_REQUESTS
         return Answer(status, faults.error_page(status), headers, faults.HTML)
 
-    async def _fail(
-        self,
-        fault: Fault,
-        routes: Answerer,
-        request: Request,
-        call: Call,
-        connection: tuple[Scope, Receive, Send],
-    ) -> None:
-        scope, receive, send = connection
-        answer = faults.broken_answer(fault) or _answer(routes, request)
-        if fault.kind in faults.BREAKING:
-            await self._break(fault, answer, scope, receive)
-            return
-        if fault.kind == "duplicate_rows" and answer.status == HTTPStatus.OK:
-            answer = faults.repeat_first_row(answer)
-        call.status = answer.status
-        if fault.kind == "huge":
-            rows = faults.huge_rows(fault.mebibytes)
-            await StreamingResponse(rows, media_type="application/json")(scope, receive, send)
-        else:
-            await _respond(answer, scope, receive, send)
-
     async def _break(self, fault: Fault, answer: Answer, scope: Scope, receive: Receive) -> None:
         """Break the connection, and return when it is closed."""
         transport = self.transports[tuple(scope["client"])]
@@ -220,10 +198,15 @@ def _routes(holder: Organization | Provider, behavior: Behavior) -> Answerer:
     return Routes(holder, behavior)
 
 
-def _answer(routes: Answerer, request: Request) -> Answer:
+def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:
+    broken = faults.broken_answer(fault) if fault is not None else None
+    if broken is not None:
+        return broken
     if _is_write(request.method, request.path):
         return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
-    return routes.answer(request)
+    answer = routes.answer(request)
+    repeats = fault is not None and fault.kind == "duplicate_rows"
+    return faults.repeat_first_row(answer) if repeats and answer.status == HTTPStatus.OK else answer
 
 
 def _is_write(method: str, path: str) -> bool:
@@ -246,4 +229,8 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 async def _respond(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {"content-type": answer.content_type} | answer.headers
-    await Response(answer.body, answer.status, headers)(scope, receive, send)
+    if answer.stream is not None:
+        response: Response = StreamingResponse(answer.stream, answer.status, headers)
+    else:
+        response = Response(answer.body, answer.status, headers)
+    await response(scope, receive, send)

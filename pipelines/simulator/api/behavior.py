@@ -107,7 +107,7 @@ class Behavior:
         seed: Seed of the faults' rates.
         denied: Collections that answer 403: the path's first part after `/api`, `/api/v2` or
             `/api/search` (`systems`), or its first and last part (`systemgroups/users`).
-        search: Serve `POST /api/search/...`; otherwise it answers `search_status`.
+        search: Serve `POST /api/search/...`; otherwise it answers 404.
         comma_targets: Answer to `targets=a,b`.
         on_call: Hook, called with the call's number before each answer is computed, on the
             server's thread. It may edit organizations.
@@ -133,7 +133,6 @@ class Behavior:
     seed: int = 1
     denied: set[str] = field(default_factory=set)
     search: bool = True
-    search_status: int = 404
     comma_targets: Literal["refused", "accepted", "first_only"] = "refused"
     on_call: Callable[[int, Call], None] | None = None
     page_cap: int = 100

@@ -24,7 +24,7 @@ def broken_answer(fault: Fault) -> Answer | None:
         return Answer(fault.status, error_page(fault.status), fault.headers, HTML)
     answers = {
         "deep_json": Answer(HTTPStatus.OK, b"[" * DEPTH + b"]" * DEPTH),
-        "huge": Answer(HTTPStatus.OK, b""),
+        "huge": Answer(HTTPStatus.OK, b"", stream=_huge_rows(fault.mebibytes)),
         "html200": Answer(HTTPStatus.OK, b"<!DOCTYPE html><html>Log in</html>", content_type=HTML),
         "bad_json": Answer(HTTPStatus.OK, b'[{"id": "64b0c0de'),
         "forbidden": refusal(HTTPStatus.FORBIDDEN),
@@ -49,7 +49,7 @@ def repeat_first_row(answer: Answer) -> Answer:
     return Answer(answer.status, json.dumps(body).encode(), answer.headers, answer.content_type)
 
 
-async def huge_rows(mebibytes: int) -> AsyncIterator[bytes]:
+async def _huge_rows(mebibytes: int) -> AsyncIterator[bytes]:
     """Yield a JSON array of this size in pieces."""
     piece = b",".join([b'{"id":"%s"}' % (b"0" * 1013)] * 1024)
     yield b"[" + piece

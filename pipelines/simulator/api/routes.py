@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -56,12 +56,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response with its complete body."""
+    """A response, with its complete body or a stream of it."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
+    stream: AsyncIterator[bytes] | None = None
 
 
 def refusal(status: HTTPStatus, message: str | None = None) -> Answer:
@@ -74,16 +75,10 @@ def invalid_id(text: str) -> Answer:
     return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{text}"')
 
 
-def collection_names(path: str) -> tuple[str, str]:
-    """Return the names that deny a path: its collection, and its collection and last part."""
-    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
-    first = parts[0] if parts else ""
-    return first, f"{first}/{parts[-1]}" if parts else ""
-
-
 def is_denied(path: str, behavior: Behavior) -> bool:
     """Return whether the key's role must not read a path."""
-    return not behavior.denied.isdisjoint(collection_names(path))
+    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
+    return not behavior.denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
 
 
 def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
@@ -162,7 +157,7 @@ class Routes:
 
     def _search(self, request: Request) -> Answer:
         if not self._behavior.search:
-            return refusal(HTTPStatus(self._behavior.search_status))
+            return refusal(HTTPStatus.NOT_FOUND)
         name = request.path.removeprefix("/api/search/")
         if name not in SEARCHES:
             return refusal(HTTPStatus.NOT_FOUND)

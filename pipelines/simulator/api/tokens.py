@@ -66,10 +66,8 @@ class Tokens:
 
     def _client(self, authorization: str, form: dict[str, str]) -> KeyHolder | None:
         given = _basic(authorization) or (form.get("client_id"), form.get("client_secret"))
-        for holder in self._holders:
-            if (holder.client_id, holder.client_secret) == given:
-                return holder
-        return None
+        known = (h for h in self._holders if (h.client_id, h.client_secret) == given)
+        return next(known, None)
 
     def _issue(self, holder: KeyHolder) -> Answer:
         value = secrets.token_urlsafe(48)

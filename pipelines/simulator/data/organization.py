@@ -92,16 +92,8 @@ class Organization(KeyHolder):
 
     def collections(self) -> tuple[dict[str, Record], ...]:
         """Return every collection of records that has a bulk list."""
-        return (
-            self.systems,
-            self.users,
-            self.applications,
-            self.system_groups,
-            self.user_groups,
-            self.policies,
-            self.policy_groups,
-            self.commands,
-        )
+        v1_lists = (self.systems, self.users, self.applications, self.commands)
+        return (*v1_lists, self.policies, *self._groups().values())
 
     def secrets(self) -> set[str]:
         """Return every secret, each of one line that can be searched for in files."""

@@ -29,7 +29,7 @@ def findings(
         many_devices: Smallest number of devices that share a private address.
         few_devices: Largest number of devices that share a public address.
     """
-    found = _Users(now).findings() | _Devices(now, at - timedelta(days=stale_days), at).findings()
+    found = _Users(now).findings() | _Devices(now).findings(at, stale_days)
     found |= _Groups(now).findings() | _addresses(now, many_devices, few_devices)
     found |= Changes(now, before).findings() if before else {name: [] for name in Changes.NAMES}
     return found
@@ -37,54 +37,48 @@ def findings(
 
 class _Users(Graph):
     def findings(self) -> Findings:
-        users = list(self.users.values())
+        shown = ("state", "suspended", "account_locked", "system_count")
         held = Counter(user for _, user in self.held_active())
         return {
             "suspended_users_with_access": [
-                finding(
-                    *("users", row, "state", "suspended", "account_locked", "system_count"),
-                    application_count=held[row["user_id"]],
-                )
-                for row in users
+                finding("users", row, *shown, application_count=held[user_id])
+                for user_id, row in self.users.items()
                 if row["suspended"] or row["account_locked"] or row["state"] == "SUSPENDED"
-                if self.reachable_systems(row["user_id"]) or held[row["user_id"]]
+                if self.reachable_systems(user_id) or held[user_id]
             ],
             "users_without_mfa_with_sudo": [
                 finding(
-                    *("users", row, "state", "global_admin"),
-                    sudo_group_ids=self.sudo_groups(row["user_id"]),
+                    "users", row, "state", "global_admin", sudo_group_ids=self.sudo_groups(user_id)
                 )
-                for row in users
+                for user_id, row in self.users.items()
                 if row["mfa_configured"] is False and row["totp_enabled"] is not True
-                if self.is_privileged(row["user_id"])
+                if self.is_privileged(user_id)
             ],
             "users_without_systems": [
                 finding("users", row, "state", "application_count")
-                for row in users
-                if row["resolved"] and not self.reachable_systems(row["user_id"])
-                if all(s["primary_user_id"] != row["user_id"] for s in self.systems.values())
+                for user_id, row in self.users.items()
+                if row["resolved"] and not self.reachable_systems(user_id)
+                if all(s["primary_user_id"] != user_id for s in self.systems.values())
             ],
         }
 
 
 class _Devices(Graph):
-    def __init__(self, tables: Tables, stale_before: datetime, at: datetime) -> None:
-        super().__init__(tables)
-        self._stale_before = stale_before
-        self._at = at
-
-    def findings(self) -> Findings:
+    def findings(self, at: datetime, stale_days: int) -> Findings:
+        stale_before = at - timedelta(days=stale_days)
         systems = list(self.systems.values())
         return {
             "unencrypted_systems_of_privileged_users": list(self._unencrypted()),
             "stale_systems_with_access": [
                 finding(
-                    *("systems", row, "user_count"),
-                    days_without_contact=(self._at - row["last_contact_at"]).days,
+                    "systems",
+                    row,
+                    "user_count",
+                    days_without_contact=(at - row["last_contact_at"]).days,
                     last_contact_at=f"{row['last_contact_at']:%Y-%m-%dT%H:%M:%SZ}",
                 )
                 for row in systems
-                if row["last_contact_at"] and row["last_contact_at"] < self._stale_before
+                if row["last_contact_at"] and row["last_contact_at"] < stale_before
                 if self.reaching_users(row["system_id"])
             ],
             "systems_without_users": [
@@ -124,10 +118,6 @@ class _Devices(Graph):
 
 class _Groups(Graph):
     def findings(self) -> Findings:
-        passwordless = [
-            (group, self._users_free(group_id), self._targets_free(group_id))
-            for group_id, group in self.groups.items()
-        ]
         unresolved = [
             finding("systems", row, "group_ids", application_count=None)
             for row in self.systems.values()
@@ -140,10 +130,9 @@ class _Groups(Graph):
         ]
         return {
             "groups_with_passwordless_sudo": [
-                finding(
-                    "system_groups", group, "system_count", user_count=len(users), targets=targets
-                )
-                for group, users, targets in passwordless
+                finding("system_groups", group, "system_count", user_count=users, targets=targets)
+                for group_id, group in self.groups.items()
+                for users, targets in [self._passwordless(group_id)]
                 if users or targets
             ],
             "groups_without_members": [
@@ -159,20 +148,16 @@ class _Groups(Graph):
             "unresolved_ids": unresolved,
         }
 
-    def _users_free(self, group_id: str) -> list[str]:
-        return [
-            user
-            for (group, user), row in self.bindings.items()
-            if group == group_id and row["sudo_without_password"]
-        ]
-
-    def _targets_free(self, group_id: str) -> list[dict[str, str]]:
+    def _passwordless(self, group_id: str) -> tuple[int, Rows]:
+        """Return the number of users, and the targets, with sudo without a password."""
+        users = [row for (group, _), row in self.bindings.items() if group == group_id]
         targets = sorted(
             (row["target_type"], row["target_id"])
             for row in self.tables["system_group_associations"]
             if row["group_id"] == group_id and row["sudo_without_password"]
         )
-        return [{"type": kind, "id": target_id} for kind, target_id in targets]
+        number = sum(row["sudo_without_password"] is True for row in users)
+        return number, [{"type": kind, "id": target_id} for kind, target_id in targets]
 
 
 def _addresses(tables: Tables, many: int, few: int) -> Findings:
