@@ -19,7 +19,7 @@ run: $(INSTALLED)
 test: lint types $(OLD_DUCKDB)
 	$(BIN)/pytest -n 3 --dist worksteal
 
-# An hour on two cores, half of it for `cluster`; each figure is a ratio taken in one run.
+# Twenty minutes on two cores; each figure is a ratio taken in one run.
 # Names: BENCH='pull limits'
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks $(BENCH)

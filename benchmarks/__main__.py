@@ -1,6 +1,6 @@
-"""The command line: `python -m benchmarks [NAME ...]`.
+"""Run benchmarks: `python -m benchmarks [NAME ...]`.
 
-Prints a Markdown table per benchmark and whether each goal holds; exits 1 if one is missed.
+Prints a Markdown table per benchmark and the state of each goal. Exits with 1 if a goal is missed.
 """
 
 import argparse
@@ -10,21 +10,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import (
-    capacity,
-    cluster,
-    faults,
-    findings,
-    integrations,
-    limits,
-    peers,
-    publish,
-    pull,
-    scale,
-    shared,
-)
-from benchmarks.processes import BenchmarkError
-from benchmarks.report import Report
+from benchmarks.cases import faults, limits, peers, publish, pull, scale, shared
+from benchmarks.runner import BenchmarkError, Report
 
 BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "pull": pull.measure,
@@ -33,29 +20,26 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "faults": faults.measure,
     "peers": peers.measure,
     "scale": scale.measure,
-    "integrations": integrations.measure,
     "publish": publish.measure,
-    "findings": findings.measure,
-    "capacity": capacity.measure,
-    "cluster": cluster.measure,
 }
 
 
 def main() -> int:
-    """Run the benchmarks named, or all; the exit code."""
+    """Run the named benchmarks, or all, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     names = parser.parse_args().names or list(BENCHMARKS)
     for name in names:
         if name not in BENCHMARKS:
-            parser.error(f"no benchmark is named {name!r}; there are: {', '.join(BENCHMARKS)}")
-    missed = [name for name in names if not _holds(name)]
+            parser.error(f"unknown benchmark {name!r}; choose from {', '.join(BENCHMARKS)}")
+    missed = [name for name in names if not _run(name)]
     if missed:
         print(f"missed: {', '.join(missed)}", file=sys.stderr)
     return 1 if missed else 0
 
 
-def _holds(name: str) -> bool:
+def _run(name: str) -> bool:
+    """Run a benchmark, print its report, and return whether all goals hold."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch:
         try:
             report = BENCHMARKS[name](Path(scratch))
@@ -63,10 +47,7 @@ def _holds(name: str) -> bool:
             print(f"## {name}\n\n- FAILED: {error}\n", flush=True)
             return False
     load = os.getloadavg()[0]
-    print(
-        f"{report}\n\nload of the machine's {os.cpu_count()} cores at the end: {load:.1f}\n",
-        flush=True,
-    )
+    print(f"{report}\n\nload of {os.cpu_count()} cores at the end: {load:.1f}\n", flush=True)
     return report.holds
 
 

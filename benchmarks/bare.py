@@ -1,4 +1,4 @@
-"""What the machine and the simulator allow at best: calls that are sent and thrown away."""
+"""Measure the lower bound: send calls and discard the answers."""
 
 import http.client
 import time
@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from urllib.parse import urlsplit
 
-from benchmarks.processes import BenchmarkError
+from benchmarks.runner import BenchmarkError
 from benchmarks.served import Served
 
 PATH = "/api/v2/systemgroups?limit=100"
@@ -15,10 +15,10 @@ TIMEOUT_SECONDS = 30
 
 
 def bare_seconds(served: Served, calls: int, in_flight: int) -> float:
-    """Seconds that so many calls take where nothing is decided, parsed or kept.
+    """Return the seconds of a client that sends calls and discards the answers.
 
-    Where it is more than the latency alone explains, the machine was busy with other things, and
-    what was measured beside it is too slow by as much.
+    A result above what the latency explains means that the machine was busy, and that the pull
+    measured next to it is too slow by the same factor.
     """
     numbers = iter(repeat(None, calls))
     started = time.monotonic()
@@ -29,7 +29,7 @@ def bare_seconds(served: Served, calls: int, in_flight: int) -> float:
 
 
 def _send_all(served: Served, numbers: Iterator[None]) -> None:
-    """Send calls until the shared iterator, whose `next` is atomic, is used up."""
+    """Send calls until the shared iterator, whose `next` is atomic, is exhausted."""
     connection = http.client.HTTPConnection(
         urlsplit(served.base_url).netloc, timeout=TIMEOUT_SECONDS
     )
@@ -38,5 +38,5 @@ def _send_all(served: Served, numbers: Iterator[None]) -> None:
         answer = connection.getresponse()
         answer.read()
         if answer.status != http.client.OK:
-            raise BenchmarkError(f"{PATH}: answered {answer.status}")
+            raise BenchmarkError(f"{PATH}: status {answer.status}")
     connection.close()

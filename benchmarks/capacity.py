@@ -1,10 +1,12 @@
-"""What a run costs, and what a year of runs takes: closed forms over measured figures.
+"""Estimate the cost of a run: `python -m benchmarks.capacity [SYSTEMS ...]`.
 
-`docs/scaling.md` says where each figure comes from.
+Closed forms over measured figures; `docs/scaling.md` lists the source of each figure.
 """
 
+import sys
 from dataclasses import dataclass
 
+from benchmarks.runner import GIB, Report, mib
 from pipelines.extract.estimate import estimate_calls
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
@@ -18,30 +20,33 @@ from pipelines.jumpcloud.endpoints import (
 PAGE = 100
 SEARCH_PAGE = 1_000
 ASSOCIATION_TARGETS = 5
-# A list that fills its last page takes a hundredth of a call for a row, a short one a whole call.
+# A row costs a hundredth of a call in a list that fills its last page, and a call in a short list.
 CALLS_PER_ROW = 0.7 / PAGE
 RUNS_A_YEAR = 730
-RUNS_KEPT_BY_DAGSTER = 180  # of 90 days
 
 SNAPSHOT_BYTES = 60_000
 SNAPSHOT_BYTES_PER_MEMBERSHIP = 40
-# Of one run in PostgreSQL; SQLite keeps them twice, in 1.3 MB.
-EVENT_BYTES = 600_000
 MEMORY_BYTES = 280 * 1024**2
 MEMORY_BYTES_PER_SYSTEM = 20 * 1024
+
+START_CPU_SECONDS = 1.9
+CALL_CPU_SECONDS = 0.0028
+PUBLISH_CPU_SECONDS = 3.3
+STORAGE_SECONDS = 2.0
+LATENCY_SECONDS = 0.15
+IN_FLIGHT = 8
+CALLS_A_SECOND = 8.0
+
+COLUMNS = ("systems", "calls", "seconds", "CPU seconds", "peak memory", "history a year")
 
 
 @dataclass(frozen=True)
 class Size:
-    """How large an organization is.
+    """The size of an organization.
 
     Attributes:
-        systems: its devices.
-        users: its people.
-        groups: its system groups.
-        applications: its SSO applications.
-        memberships: of systems in system groups.
-        bindings: of users to system groups and applications.
+        memberships: Number of memberships of systems in system groups.
+        bindings: Number of bindings of users to system groups and applications.
     """
 
     systems: int
@@ -52,8 +57,8 @@ class Size:
     bindings: int
 
     @classmethod
-    def of(cls, systems: int) -> "Size":
-        """An organization of so many systems, in the proportions of the simulator's."""
+    def from_systems(cls, systems: int) -> "Size":
+        """Return the size of an organization in the proportions of the simulator's."""
         return cls(
             systems=systems,
             users=6 * systems // 10,
@@ -65,7 +70,7 @@ class Size:
 
     @property
     def calls(self) -> int:
-        """Calls of a run whose API joins no targets: the plan, and further pages of long lists."""
+        """Return the calls of a run against an API that joins no targets."""
         totals = {
             ORGANIZATIONS.name: 1,
             SYSTEMGROUPS.name: self.groups,
@@ -78,51 +83,45 @@ class Size:
         return plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
 
     @property
-    def snapshot_bytes(self) -> int:
-        """History that a published run adds."""
-        return SNAPSHOT_BYTES + SNAPSHOT_BYTES_PER_MEMBERSHIP * self.memberships
+    def cpu_seconds(self) -> float:
+        """Return the CPU seconds of a run."""
+        return START_CPU_SECONDS + self.calls * CALL_CPU_SECONDS + PUBLISH_CPU_SECONDS
 
     @property
-    def history_bytes(self) -> int:
-        """History that a year adds."""
-        return RUNS_A_YEAR * self.snapshot_bytes
+    def seconds(self) -> float:
+        """Return the seconds of a run that shares neither its key nor its core."""
+        call_seconds = max(1 / CALLS_A_SECOND, LATENCY_SECONDS / IN_FLIGHT, CALL_CPU_SECONDS)
+        pull_seconds = self.calls * call_seconds
+        return START_CPU_SECONDS + pull_seconds + PUBLISH_CPU_SECONDS + STORAGE_SECONDS
 
     @property
     def memory_bytes(self) -> int:
-        """Most resident memory of a run."""
+        """Return the peak resident memory of a run."""
         return MEMORY_BYTES + MEMORY_BYTES_PER_SYSTEM * self.systems
 
+    @property
+    def history_bytes(self) -> int:
+        """Return the history that a year of runs adds."""
+        return RUNS_A_YEAR * (SNAPSHOT_BYTES + SNAPSHOT_BYTES_PER_MEMBERSHIP * self.memberships)
 
-@dataclass(frozen=True)
-class Costs:
-    """What a run costs, and what bounds it; seconds.
+    def row(self) -> list[str]:
+        """Return the cells of the table."""
+        return [
+            f"{self.systems:,}",
+            f"{self.calls:,}",
+            f"{self.seconds:,.0f}",
+            f"{self.cpu_seconds:.1f}",
+            mib(self.memory_bytes),
+            f"{self.history_bytes / GIB:.2f} GiB",
+        ]
 
-    Attributes:
-        start_cpu: CPU from the start of its process to the first call.
-        call_cpu: CPU of a call, and of the rows that it brings, up to their publication.
-        publish_cpu: CPU after the last call, whatever the size.
-        storage: waits for storage and databases on other machines.
-        latency: of a call.
-        in_flight: calls under way at once, at most.
-        rate: calls a second that the API takes from one key.
-    """
 
-    start_cpu: float = 1.9
-    call_cpu: float = 0.0028
-    publish_cpu: float = 3.3
-    storage: float = 2.0
-    latency: float = 0.15
-    in_flight: int = 8
-    rate: float = 8.0
+def main() -> None:
+    """Print a table with a row for each size of the command line."""
+    systems = [int(argument) for argument in sys.argv[1:]] or [100, 1_000, 10_000]
+    rows = [Size.from_systems(number).row() for number in systems]
+    print(Report("Estimated runs: 8 calls a second, 0.15 s a call", COLUMNS, rows, goals=()))
 
-    def cpu_seconds(self, calls: int) -> float:
-        """CPU of a run."""
-        return self.start_cpu + calls * self.call_cpu + self.publish_cpu
 
-    def pull_seconds(self, calls: int) -> float:
-        """Seconds of a pull that shares neither its key nor its core."""
-        return calls * max(1 / self.rate, self.latency / self.in_flight, self.call_cpu)
-
-    def run_seconds(self, calls: int) -> float:
-        """Seconds of a run that shares neither its key nor its core."""
-        return self.start_cpu + self.pull_seconds(calls) + self.publish_cpu + self.storage
+if __name__ == "__main__":
+    main()

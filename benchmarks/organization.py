@@ -1,13 +1,14 @@
-"""Serves the simulated organization of one measurement, in a process of its own.
+"""Serve the simulated organization of one measurement, in a process of its own.
 
-`python -m pipelines.simulator` does so for a plain organization. A measurement also needs members
-that were deleted, failing calls, and what a complete pull must find.
+Unlike `python -m pipelines.simulator`, it has deleted members and failing calls, and writes the
+expected memberships.
 """
 
 import json
 import signal
 import sys
 import threading
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,28 +16,30 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.plan import cheapest_calls
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
 from pipelines.simulator.api.behavior import FaultKind
+from pipelines.simulator.oracle.reach import Reach
 
+ALL_TARGETS = ("user", "user_group", "policy", "policy_group", "command")
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")
 BAD_GATEWAY = 502
-# Dates of records lie before it, so that two processes serve equal organizations.
+PAGE = 100
+SEARCH_PAGE = 1000
+# Dates of records lie before this moment, so that two processes serve equal organizations.
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What is served, and how.
+    """An organization and the behavior of its server.
 
     Attributes:
-        deleted_systems: systems beside `systems` that were deleted: holes in the groups' pages.
-        memberships: of all groups together; None for the mix of small and large groups that a
-            real company has.
-        latency_ms: time every answer takes.
-        requests_per_second: rate above which 429 is answered; None for no limit.
-        failing: share of all calls that fail: a third each 502, reset and truncated.
-        comma_targets: whether `targets=a,b` is accepted.
+        deleted_systems: Number of deleted systems, which leave holes in the groups' pages.
+        memberships: Number over all groups; None for a mix of small and large groups.
+        latency_ms: Time of every answer.
+        requests_per_second: Rate above which 429 is answered; None for no limit.
+        failing: Share of failing calls: a third each 502, reset and truncated.
+        comma_targets: Accept `targets=a,b`.
     """
 
     systems: int
@@ -52,17 +55,17 @@ class Spec:
     comma_targets: bool = False
 
     def to_json(self) -> str:
-        """The text that `from_json` reads."""
+        """Return the text that `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> "Spec":
-        """The specification of a command line."""
+        """Return the specification of a command line."""
         return cls(**json.loads(text))
 
 
 def build(spec: Spec) -> Organization:
-    """An organization of these sizes; equal specifications give equal ones, but for the key."""
+    """Return an organization; equal specifications give equal ones, except for the key."""
     organization = generate(
         sizes=Sizes(
             systems=spec.systems + spec.deleted_systems,
@@ -80,7 +83,7 @@ def build(spec: Spec) -> Organization:
 
 
 def behavior(spec: Spec) -> Behavior:
-    """How the simulated API behaves."""
+    """Return the behavior of the simulated API."""
     share = spec.failing / len(FAILURES)
     return Behavior(
         latency_seconds=spec.latency_ms / 1000,
@@ -91,7 +94,7 @@ def behavior(spec: Spec) -> Behavior:
 
 
 def memberships(organization: Organization) -> pa.Table:
-    """Every membership that exists: those of deleted systems do not."""
+    """Return every membership except those of deleted systems."""
     pairs = [
         (group_id, system_id)
         for group_id, members in organization.members.items()
@@ -102,8 +105,39 @@ def memberships(organization: Organization) -> pa.Table:
     return pa.table({"group_id": pa.array(groups), "system_id": pa.array(systems)})
 
 
+def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
+    """Return the calls of the cheapest complete plan (docs/jumpcloud-api.md, section 13).
+
+    Deleted members still fill pages.
+
+    Args:
+        organization: The organization as it is served.
+        comma_targets: One call may request the associations of all target types.
+    """
+    reach = Reach(organization)
+    once = (
+        1
+        + _pages(len(organization.system_groups))
+        + _pages(len(organization.systems), SEARCH_PAGE)
+        + _pages(len(organization.users), SEARCH_PAGE)
+        + _pages(len(organization.applications))
+    )
+    lists = (organization.members, reach.group_users, reach.application_users)
+    repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
+    for group_id in organization.system_groups:
+        found = Counter(kind for kind, _ in organization.bindings[group_id])
+        counts = [found.total()] if comma_targets else [found[target] for target in ALL_TARGETS]
+        repeated += sum(map(_pages, counts))
+    return once + repeated
+
+
+def _pages(records: int, size: int = PAGE) -> int:
+    """Return the pages of a list; an empty list takes one call too."""
+    return max(1, -(-records // size))
+
+
 def main() -> None:
-    """Serve until SIGTERM: arguments are the specification, and where memberships are written."""
+    """Serve until SIGTERM; the arguments are the specification and the file of memberships."""
     spec, path = Spec.from_json(sys.argv[1]), Path(sys.argv[2])
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,8 +1,8 @@
-"""The tables of a large organization, made by DuckDB: no API is asked.
+"""Generate the tables of a large organization with DuckDB, without an API.
 
-State `n` differs from state `n - 1` as twelve hours make it: of the devices and of the users one in
-400 left and one in 400 came, with all that binds them; one in 200 has another version or title, and
-one device in 200 moved to another group. Every device checked in.
+State `n` differs from state `n - 1` like two pulls twelve hours apart. One in 400 devices and users
+left, and one in 400 arrived, with all their relationships. One in 200 has another version or title,
+and one device in 200 moved to another group. Every device checked in.
 """
 
 import re
@@ -18,7 +18,7 @@ from pipelines.schema.tables import INVENTORY_TABLES
 
 @dataclass(frozen=True)
 class Counts:
-    """How many of each thing there are; memberships are those of system groups."""
+    """Sizes of the organization; `groups_of_a_system` counts system groups."""
 
     systems: int = 100_000
     users: int = 50_000
@@ -41,7 +41,7 @@ CREATE TABLE all_users AS
     FROM range($users) WHERE is_here(range + 7);
 """
 
-# Slot 0 of a device moves by its tick; the others stay, and all of them differ.
+# Slot 0 of a device moves with its tick. The other slots stay, and all slots differ.
 _QUERIES = {
     "system_group_members": """
 SELECT system_id, id_of('group', (hash(number) % $system_groups
@@ -133,7 +133,7 @@ FROM system_ipv4_addresses GROUP BY address
 
 
 def tables(counts: Counts, state: int) -> Iterator[tuple[Table, pa.Table]]:
-    """Each table of the inventory as a pull would give it, sorted by its key."""
+    """Yield each table of the inventory as a pull returns it, sorted by its key."""
     by_name = {table.name: table for table in INVENTORY_TABLES}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -152,7 +152,7 @@ def tables(counts: Counts, state: int) -> Iterator[tuple[Table, pa.Table]]:
 
 
 def completeness(counts: Counts) -> pa.Table:
-    """The proofs of a pull's lists: a group has a list of members, of users, and of each target."""
+    """Return the completeness proofs: lists of members, users and each target for every group."""
     query = """
 SELECT endpoint, id_of('group', range) AS parent_id, target, 'total' AS proof,
     1000 AS expected, 1000 AS received, 0 AS holes, 0 AS duplicates, 10 AS pages, 0 AS rereads
@@ -175,6 +175,6 @@ SELECT unnest(['systemgroups', 'systems', 'systemusers', 'applications', 'applic
 
 
 def _filled(sql: str, counts: Counts, state: int) -> str:
-    """The statement with its numbers: DuckDB takes no parameters in macros."""
+    """Insert the numbers into a statement, because DuckDB takes no parameters in macros."""
     numbers = {**vars(counts), "state": state}
     return re.sub(r"\$(\w+)", lambda found: str(numbers[found[1]]), sql)

@@ -1,7 +1,6 @@
-"""Pulls, joins and publishes one organization without Dagster, by `pipelines` alone.
+"""Pull, transform and publish one organization with `pipelines` alone, without Dagster.
 
-The other tools of the comparison run without an orchestrator too. Run by our own Python, with two
-arguments: the settings file and the data directory.
+The peers run without an orchestrator too. Arguments: the settings file and the data directory.
 """
 
 import sys
@@ -17,7 +16,7 @@ from pipelines.transform import TRANSFORMS
 
 
 def main() -> None:
-    """Leave the history and the DuckDB file in the data directory."""
+    """Write the history and the DuckDB file to the data directory."""
     settings, data = load_settings(Path(sys.argv[1])), Path(sys.argv[2])
     (integration,) = settings.integration
     pull = pull_organization(integration, data)

@@ -1,4 +1,4 @@
-"""What failing calls cost: nothing of the data, and few calls."""
+"""Measure the cost of failing calls: no data, and few calls."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.organization import Spec
-from benchmarks.ours import OurRun, run_ours
-from benchmarks.report import Goal, Report
-from benchmarks.served import serve
+from benchmarks.runner import Goal, Report
+from benchmarks.served import OurRun, run_ours, serve
 from pipelines.schema.model import Table
 from pipelines.schema.tables import INVENTORY_TABLES
 
@@ -19,7 +18,7 @@ COLUMNS = ("server", "calls", "seconds of the pull", "rows that differ")
 
 
 def measure(scratch: Path) -> Report:
-    """Pull equal organizations, once without and once with failing calls."""
+    """Pull equal organizations, without and with failing calls."""
     runs: dict[str, OurRun] = {}
     for name, failing in (("sound", 0.0), ("failing", FAILING)):
         folder = scratch / name
@@ -46,7 +45,7 @@ def measure(scratch: Path) -> Report:
 
 
 def _differing_rows(table: Table, one: Path, other: Path) -> int:
-    """Rows that one file has and the other lacks, in both directions."""
+    """Return the number of rows that only one of the files has."""
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
     left, right = (f"SELECT {columns} FROM {name}.{table.name}" for name in ("one", "other"))
     query = f"""

@@ -1,8 +1,8 @@
-"""Ours beside what else reads a REST API into DuckDB: the same server, organization and scope.
+"""Compare with other tools that read a REST API into DuckDB: same server, organization and scope.
 
-The scope is what all can do: the four endpoints of system groups with one target, and the lists of
-systems, users and applications. Each peer is declared as its documentation recommends, and once
-more as completely as it can be made to read (see `benchmarks/peers`).
+The scope is what all of them can do: the four endpoints of system groups with one target, and the
+lists of systems, users and applications. Each peer is configured as its documentation recommends,
+and again to read as completely as it can (see `benchmarks/peers`).
 """
 
 import json
@@ -10,12 +10,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.environments import HERE, environment_python
-from benchmarks.organization import Spec
-from benchmarks.ours import ALL_TARGETS, IN_FLIGHT, KEY_VARIABLE, count_memberships, run_ours
-from benchmarks.processes import Usage, run
-from benchmarks.report import Goal, Report, mib
-from benchmarks.served import Calls, MembershipCounts, Served, serve
+from benchmarks.organization import ALL_TARGETS, Spec
+from benchmarks.runner import HERE, Goal, Report, Usage, environment_python, mib, run
+from benchmarks.served import (
+    IN_FLIGHT,
+    KEY_VARIABLE,
+    Calls,
+    MembershipCounts,
+    Served,
+    published_memberships,
+    run_ours,
+    serve,
+)
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
@@ -23,11 +29,11 @@ SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
 WITH_DELETED = replace(SPEC, deleted_systems=250)
 TIMEOUT_SECONDS = 600
 ENVIRONMENT = {
-    # Nothing may leave this machine.
+    # Telemetry must not leave this machine.
     "AIRBYTE_OFFLINE_MODE": "1",
     "DO_NOT_TRACK": "1",
     "RUNTIME__DLTHUB_TELEMETRY": "false",
-    # Calls in flight of dlt; PyAirbyte reads them from its manifest.
+    # Concurrent calls of dlt; PyAirbyte reads its own from its manifest.
     "EXTRACT__WORKERS": str(IN_FLIGHT),
 }
 MODULES = {"pyairbyte": "airbyte.caches", "dlt": "dlt.sources.rest_api"}
@@ -39,10 +45,10 @@ class Peer:
     """One way to read the organization with another tool.
 
     Attributes:
-        name: row of the table.
-        tool: environment, and script `pull_with_<tool>.py`.
-        paging: how its script pages.
-        memberships: query of its database for `group_id` and `system_id`.
+        name: Row of the table.
+        tool: Environment, and script `pull_with_<tool>.py`.
+        paging: Paging mode of its script.
+        memberships: Query of its database for `group_id` and `system_id`.
     """
 
     name: str
@@ -53,13 +59,13 @@ class Peer:
 
 @dataclass(frozen=True)
 class Ours:
-    """One way in which we read it.
+    """One way to read the organization with our own code.
 
     Attributes:
-        name: row of the table.
-        targets: types of targets of associations.
-        skipped: endpoints left out.
-        by_dagster: whether in a run of Dagster; the peers have no orchestrator.
+        name: Row of the table.
+        targets: Target types of associations.
+        skipped: Endpoints left out.
+        by_dagster: Use a run of Dagster; the peers have no orchestrator.
     """
 
     name: str
@@ -88,7 +94,7 @@ PEERS = (
 
 @dataclass(frozen=True)
 class Result:
-    """One row: who read, at what cost, and what was found."""
+    """One row: the reader, its cost, and the memberships found."""
 
     name: str
     usage: Usage
@@ -96,7 +102,7 @@ class Result:
     memberships: MembershipCounts
 
     def row(self) -> list[str]:
-        """Cells of the table."""
+        """Return the cells of the table."""
         return [
             self.name,
             f"{self.usage.seconds:.1f}",
@@ -116,8 +122,8 @@ FIGURES: dict[str, Callable[[Result], float]] = {
 
 
 def measure(scratch: Path) -> Report:
-    """Let everyone read the same organization, one after the other."""
-    # Nobody is measured with its program still to be read from disk.
+    """Read the same organization with every tool, one after the other."""
+    # Warm the disk cache, so that no measurement includes reading the program.
     for tool, module in MODULES.items():
         run(
             [str(environment_python(tool)), "-c", f"import {module}"],
@@ -128,13 +134,13 @@ def measure(scratch: Path) -> Report:
     same, with_dagster, whole, *peers = _results(SPEC, OURS, PEERS, scratch / "plain")
     deleted = _results(WITH_DELETED, OURS[:1], PEERS, scratch / "deleted")
     goals = [
-        Goal("ours: memberships lost or invented", each.memberships.wrong, 0)
-        for each in (same, deleted[0])
+        Goal("ours: memberships lost or invented", result.memberships.wrong, 0)
+        for result in (same, deleted[0])
     ]
     complete = [peer for peer in peers if not peer.memberships.wrong]
-    for what, figure in FIGURES.items():
+    for name, figure in FIGURES.items():
         ratio = figure(same) / min(map(figure, complete))
-        goals.append(Goal(f"ours: {what}, of the best complete peer's", ratio, 1, " x"))
+        goals.append(Goal(f"ours: {name}, of the best complete peer's", ratio, 1, " x"))
     rows = [result.row() for result in (same, with_dagster, whole, *peers)]
     rows += [["250 devices deleted: " + name, *cells] for name, *cells in map(Result.row, deleted)]
     return Report("Peers: 200 groups, 5,000 systems, 50 ms a call", COLUMNS, rows, goals)
@@ -145,8 +151,8 @@ def _results(
 ) -> list[Result]:
     scratch.mkdir()
     with serve(spec, scratch) as served:
-        return [_ours(each, served, scratch) for each in ours] + [
-            _peer(each, served, scratch / f"peer-{n}") for n, each in enumerate(peers)
+        return [_ours(how, served, scratch) for how in ours] + [
+            _peer(peer, served, scratch / f"peer-{n}") for n, peer in enumerate(peers)
         ]
 
 
@@ -155,7 +161,7 @@ def _ours(how: Ours, served: Served, scratch: Path) -> Result:
     ours = run_ours(
         served, data_dir, targets=how.targets, skipped=how.skipped, by_dagster=how.by_dagster
     )
-    found = count_memberships(ours.published, data_dir / "found.parquet")
+    found = published_memberships(ours.published, data_dir / "found.parquet")
     return Result(how.name, ours.usage, ours.calls, served.membership_counts(found))
 
 
@@ -181,7 +187,7 @@ def _peer(peer: Peer, served: Served, folder: Path) -> Result:
     before = served.calls()
     usage = run(command, environment, folder / "pull.log", TIMEOUT_SECONDS)
     calls = served.calls() - before
-    # Read by the peer's own DuckDB: ours may be of another version.
+    # Read with the peer's own DuckDB, because ours may have another version.
     found = folder / "found.parquet"
     copy = f"COPY ({peer.memberships}) TO '{found}' (FORMAT parquet)"
     code = "import duckdb, sys; duckdb.connect(sys.argv[1], read_only=True).execute(sys.argv[2])"

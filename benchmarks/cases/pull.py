@@ -1,13 +1,12 @@
-"""How close a pull comes to the time and the number of calls that no pull can beat."""
+"""Compare a pull with the shortest possible time and the fewest possible calls."""
 
 from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.bare import bare_seconds
 from benchmarks.organization import Spec
-from benchmarks.ours import IN_FLIGHT, OurRun, run_ours
-from benchmarks.report import Goal, Report, times
-from benchmarks.served import Served, serve
+from benchmarks.runner import Goal, Report, times
+from benchmarks.served import IN_FLIGHT, OurRun, Served, run_ours, serve
 
 LATENCY_SECONDS = 0.05
 COLD_BOUND = 1.25
@@ -23,7 +22,7 @@ PLAIN = Spec(
 SPECS = {
     "one target a call": PLAIN,
     "targets joined": replace(PLAIN, comma_targets=True),
-    # As real organizations are: the groups' pages have holes.
+    # Like real organizations, with holes in the groups' pages.
     "deleted members": replace(PLAIN, deleted_systems=250),
 }
 COLUMNS = (
@@ -39,19 +38,19 @@ COLUMNS = (
 
 
 def measure(scratch: Path) -> Report:
-    """Pull each organization twice: with nothing remembered, and with what the first run learnt."""
+    """Pull each organization twice: without, then with the remembered rate."""
     rows, goals = [], []
-    for words, spec in SPECS.items():
-        folder = scratch / words.replace(" ", "-")
+    for title, spec in SPECS.items():
+        folder = scratch / title.replace(" ", "-")
         folder.mkdir()
         with serve(spec, folder) as served:
             for name, bound in (("cold", COLD_BOUND), ("remembered", REMEMBERED_BOUND)):
                 run = run_ours(served, folder / "data")
                 bare = bare_seconds(served, run.calls.total, IN_FLIGHT)
-                rows.append(_row(f"{words}, {name}", run, served, bare))
+                rows.append(_row(f"{title}, {name}", run, served, bare))
                 goals += [
-                    Goal(f"{words}, {name}: time", _slowness(run), bound, " x"),
-                    Goal(f"{words}, {name}: calls", _waste(run, served), CALLS_BOUND, " x"),
+                    Goal(f"{title}, {name}: time", _slowness(run), bound, " x"),
+                    Goal(f"{title}, {name}: calls", _waste(run, served), CALLS_BOUND, " x"),
                 ]
     return Report("Pull: 200 groups, 5,000 systems, 50 ms a call", COLUMNS, rows, goals)
 

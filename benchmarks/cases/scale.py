@@ -1,12 +1,10 @@
-"""How time and memory grow with the organization, where the server answers at once."""
+"""Measure the growth of time and memory with the organization."""
 
 from pathlib import Path
 
 from benchmarks.organization import Spec
-from benchmarks.ours import OurRun, count_memberships, run_ours
-from benchmarks.processes import BenchmarkError
-from benchmarks.report import GIB, Goal, Report, mib, times
-from benchmarks.served import MembershipCounts, serve
+from benchmarks.runner import GIB, BenchmarkError, Goal, Report, mib, times
+from benchmarks.served import MembershipCounts, OurRun, published_memberships, run_ours, serve
 
 STEPS = (1_000, 10_000, 100_000)
 MEMBERSHIPS_PER_SYSTEM = 20
@@ -17,7 +15,7 @@ COLUMNS = (
     "memberships",
     "calls",
     "seconds",
-    "of them pulling",
+    "seconds of pulling",
     "growth",
     "CPU seconds",
     "peak memory",
@@ -26,7 +24,7 @@ COLUMNS = (
 
 
 def measure(scratch: Path) -> Report:
-    """Pull organizations, each ten times the size of the one before."""
+    """Pull organizations, each ten times the size of the previous one."""
     rows, goals, notes = [], [], []
     before: OurRun | None = None
     for systems in STEPS:
@@ -35,7 +33,7 @@ def measure(scratch: Path) -> Report:
         try:
             run, counts = _pull(systems, folder)
         except BenchmarkError as error:
-            # The steps before are worth their table even so.
+            # The table of the earlier steps is still worth printing.
             notes.append(f"{systems:,} systems failed: {error}")
             goals.append(Goal(f"{systems:,} systems: runs that failed", 1, 0))
             break
@@ -51,7 +49,7 @@ def measure(scratch: Path) -> Report:
 def _pull(systems: int, folder: Path) -> tuple[OurRun, MembershipCounts]:
     with serve(_spec(systems), folder) as served:
         run = run_ours(served, folder / "data", timeout_seconds=TIMEOUT_SECONDS)
-        found = count_memberships(run.published, folder / "found.parquet")
+        found = published_memberships(run.published, folder / "found.parquet")
         return run, served.membership_counts(found)
 
 

@@ -1,6 +1,6 @@
-"""A JumpCloud organization on loopback: its API with all its quirks, and faults on demand.
+"""A simulated JumpCloud on loopback: its API with all its quirks, and faults on demand.
 
-Imports nothing of the rest of the project, so that it cannot share its mistakes.
+It imports nothing from the rest of the project, so that both cannot share a mistake.
 """
 
 from pipelines.simulator.api.behavior import Behavior, Call, Fault

@@ -1,6 +1,6 @@
-"""Serves a simulated organization in a process of its own, until it is told to stop.
+"""Serve a simulated organization in a process of its own until SIGTERM or SIGINT.
 
-Prints one line of JSON when it is ready: `base_url`, and the keys that it takes.
+Prints one line of JSON when it is ready: `base_url`, and the keys that it accepts.
 """
 
 import argparse
@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        arguments: Of the command line; those of the process if None.
+        arguments: Arguments of the command line; None for those of the process.
     """
     options = _parser().parse_args(arguments)
     stop = threading.Event()
@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--awkward", action="store_true", help="the organization of quirks")
+    parser.add_argument(
+        "--awkward", action="store_true", help="serve the organization of edge cases"
+    )
     for field in fields(Sizes):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=int, default=field.default)

@@ -14,12 +14,12 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
-from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from pipelines.storage.locks import is_held
 from tests.support.cli import Installation
+from tests.support.missed_ticks import miss_ticks
 from tests.support.ui import PATIENCE_SECONDS, served_ui
 from tests.support.webhook import Webhook, served_webhook
 

@@ -14,7 +14,7 @@ from pipelines.config.thresholds import Thresholds
 from pipelines.docgen.findings import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
-from pipelines.simulator.data.planted_findings import sudo
+from pipelines.simulator.data.records import sudo
 from pipelines.simulator.oracle import expected_tables, findings
 from pipelines.simulator.oracle.findings import Findings
 from tests.support import ROOT

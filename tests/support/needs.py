@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.cluster.services import ARE_INSTALLED
+from tests.support.cluster.services import ARE_INSTALLED
 
 NEEDS_SERVICES = pytest.mark.skipif(
     not ARE_INSTALLED,

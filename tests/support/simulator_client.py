@@ -1,4 +1,4 @@
-"""A plain reader of a simulated organization, as naive as the tests that use it."""
+"""A simple client of a simulated organization."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from pipelines.simulator import Behavior, Organization, Provider, Server, Sizes,
 
 
 class Api:
-    """Sends requests with the holder's key and follows no redirect."""
+    """A client with the holder's key, which follows no redirects."""
 
     def __init__(
         self, server: Server, holder: Organization | Provider, session: requests.Session
@@ -43,7 +43,7 @@ class Api:
         return rows
 
     def all_rows(self, path: str, **params: Any) -> list[dict[str, Any]]:  # noqa: ANN401
-        """Read pages of 100 up to the total, whatever a page holds."""
+        """Read pages of 100 up to the total, even if a page is empty."""
         first = self.get(path, limit=100, **params)
         body = first.json()
         v1 = isinstance(body, dict)
@@ -61,7 +61,7 @@ def serving(holder: Organization | Provider, behavior: Behavior | None = None) -
 
 
 def tiny() -> tuple[Organization, dict[str, str]]:
-    """An organization small enough to know by heart, and its ids by name."""
+    """Return a very small organization, and its ids by name."""
     org = generate(7, Sizes.empty())
     ids = {
         "laptop": org.add_system(

@@ -1,9 +1,11 @@
-"""The simulated API as an ASGI application: keys, load and faults around the routes."""
+"""The simulated API as an ASGI application: authentication, load and faults around the routes."""
 
 import asyncio
 import math
 import time
 from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, Protocol
@@ -19,8 +21,7 @@ from pipelines.simulator.api.pages import encode
 from pipelines.simulator.api.provider import Provider, ProviderRoutes
 from pipelines.simulator.api.routes import Answer, Request, Routes, refusal
 from pipelines.simulator.api.tokens import TOKEN_PATH, Tokens
-from pipelines.simulator.data.keys import KeyHolder
-from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.organization import KeyHolder, Organization
 from pipelines.simulator.data.records import OBJECT_ID
 
 KEY_HEADERS: Final = frozenset({"x-api-key", "authorization"})
@@ -29,26 +30,26 @@ Peer = tuple[str, int]
 
 
 class Answerer(Protocol):
-    """What answers a request that nothing else has decided."""
+    """The routes of a key."""
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer, a refusal included."""
+        """Return the answer or refusal."""
 
 
 class Application:
-    """One API host serving several organizations, told apart by their keys.
+    """One API host that serves several organizations, distinguished by their keys.
 
     Args:
         holders: The organizations, and providers that hold several.
-        behavior: Switches, read anew at every call.
+        behavior: Switches, read again at every call.
 
     Attributes:
         calls: Every call since the start or the last reset, in order of arrival.
-        writes: The calls among them that were no reads.
-        in_flight, max_in_flight: Calls being answered now, and at most so far.
+        writes: The calls that were not reads.
+        in_flight, max_in_flight: Calls in flight now, and at most so far.
         tokens: The token endpoint.
         transports: Open connections by the address of the client.
-        stopping: Set when the server stops, to end everything that waits.
+        stopping: Set when the server stops, to release everything that waits.
     """
 
     def __init__(self, holders: tuple[Organization | Provider, ...], behavior: Behavior) -> None:
@@ -62,7 +63,7 @@ class Application:
         self._number = 0
         self.tokens = Tokens(holders, behavior)
         self._holders: list[tuple[KeyHolder, Answerer, TokenBucket]] = [
-            (each, _routes(each, behavior), TokenBucket()) for each in holders
+            (holder, _routes(holder, behavior), TokenBucket()) for holder in holders
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,60 +79,54 @@ class Application:
             self.in_flight -= 1
 
     def counters(self) -> dict[str, object]:
-        """Return how often what was called, as plain JSON values."""
-        statuses = Counter(str(call.status) for call in self.calls)
+        """Return the numbers of calls as plain JSON values."""
         return {
             "calls": len(self.calls),
-            "by_path": dict(self.calls_by_path()),
-            "by_status": dict(statuses),
+            "by_path": self.calls_by_path(),
+            "by_status": Counter(str(call.status) for call in self.calls),
             "writes": len(self.writes),
             "max_in_flight": self.max_in_flight,
         }
 
     def calls_by_path(self) -> Counter[str]:
-        """Return how many calls each endpoint had; ids in paths read `{id}`."""
+        """Return the number of calls by endpoint; ids in paths read `{id}`."""
         return Counter(
             "/".join("{id}" if OBJECT_ID.fullmatch(part) else part for part in path.split("/"))
             for path in (call.path for call in self.calls)
         )
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = self._record(scope)
-        body = await HttpRequest(scope, receive).body() if call.method == "POST" else b""
-        await self._load()
+        http = HttpRequest(scope, receive)
+        headers = dict(http.headers)
+        call = self._record(http, headers)
+        body = await http.body() if call.method == "POST" else b""
+        await self._pause(
+            self.behavior.latency_seconds
+            + self.behavior.latency_per_in_flight_seconds * self.in_flight
+        )
         if self.behavior.on_call is not None:
             self.behavior.on_call(call.number, call)
         if call.number in self.behavior.tokens_end_at:
             self.tokens.end()
-        authorization = _header(scope, b"authorization")
-        answer, routes = self._authenticate(call, _header(scope, b"x-api-key"), authorization)
-        if routes is not None:
+        answer = self._authenticate(call, headers)
+        if not isinstance(answer, Answer):
+            routes, params = answer, _params(call.query)
+            request = Request(call.number, call.method, call.path, params, headers, body)
             fault = self.behavior.next_fault(call)
-            request = Request(
-                call.number,
-                call.method,
-                call.path,
-                _params(call.query),
-                call.headers | {"authorization": authorization},
-                body,
-            )
-            if fault is not None:
-                await self._fail(fault, routes, request, call, (scope, receive, send))
+            answer = _answer(routes, request, fault)
+            if fault is not None and fault.kind in faults.BREAKING:
+                await self._break(fault, answer, scope, receive)
                 return
-            answer = self._answer(routes, request)
         call.status = answer.status
         await _respond(answer, scope, receive, send)
 
-    def _record(self, scope: Scope) -> Call:
+    def _record(self, http: HttpRequest, headers: Mapping[str, str]) -> Call:
         self._number += 1
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
         call = Call(
             self._number,
-            scope["method"],
-            scope["path"],
-            scope["query_string"].decode("latin-1"),
+            http.method,
+            http.scope["path"],
+            http.scope["query_string"].decode("latin-1"),
             {name: value for name, value in headers.items() if name not in KEY_HEADERS},
             time.monotonic(),
         )
@@ -140,37 +135,26 @@ class Application:
             self.writes.append(call)
         return call
 
-    async def _load(self) -> None:
-        behavior = self.behavior
-        seconds = behavior.latency_seconds
-        seconds += behavior.latency_per_in_flight_seconds * self.in_flight
-        if seconds > 0:
-            await self._pause(seconds)
-
     async def _pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
-        try:
-            await asyncio.wait_for(self.stopping.wait(), seconds)
-        except TimeoutError:
-            return
+        """Wait, at most until the server stops."""
+        if seconds > 0:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.stopping.wait(), seconds)
 
-    def _authenticate(
-        self, call: Call, key: str, authorization: str
-    ) -> tuple[Answer, Answerer | None]:
+    def _authenticate(self, call: Call, headers: Mapping[str, str]) -> Answer | Answerer:
         """Return the routes of the key's holder, or the answer if the key is refused."""
         if call.path == TOKEN_PATH:
-            return _UNAUTHORIZED, self.tokens
+            return self.tokens
+        key, authorization = headers.get("x-api-key", ""), headers.get("authorization", "")
         if not key and not authorization:
             if call.path == "/login":
-                return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=faults.HTML), None
-            location = {"location": "/login"}
-            return Answer(HTTPStatus.FOUND, b"", location, faults.HTML), None
-        of_token = None if key else self.tokens.holder(authorization)
+                return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=faults.HTML)
+            return Answer(HTTPStatus.FOUND, b"", {"location": "/login"}, faults.HTML)
+        token_holder = None if key else self.tokens.holder(authorization)
         for holder, routes, bucket in self._holders:
-            if holder is of_token or holder.api_key == key:
-                throttled = self._throttle(bucket)
-                return (throttled, None) if throttled else (_UNAUTHORIZED, routes)
-        return _UNAUTHORIZED, None
+            if holder is token_holder or holder.api_key == key:
+                return self._throttle(bucket) or routes
+        return _UNAUTHORIZED
 
     def _throttle(self, bucket: TokenBucket) -> Answer | None:
         behavior = self.behavior
@@ -179,58 +163,27 @@ class Application:
         wait = math.ceil(bucket.wait(behavior.requests_per_second, behavior.burst))
         if not wait:
             return None
-        headers = {}
-        if behavior.retry_after == "seconds":
-            headers = {"retry-after": str(wait)}
-        elif behavior.retry_after == "date":
-            headers = {"retry-after": formatdate(math.ceil(time.time()) + wait, usegmt=True)}
+        date = formatdate(math.ceil(time.time()) + wait, usegmt=True)
+        value = {"seconds": str(wait), "date": date}.get(behavior.retry_after or "")
+        headers = {"retry-after": value} if value else {}
         status = HTTPStatus.TOO_MANY_REQUESTS
         return Answer(status, faults.error_page(status), headers, faults.HTML)
 
-    def _answer(self, routes: Answerer, request: Request) -> Answer:
-        if _is_write(request.method, request.path):
-            return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
-        return routes.answer(request)
-
-    async def _fail(
-        self,
-        fault: Fault,
-        routes: Answerer,
-        request: Request,
-        call: Call,
-        connection: tuple[Scope, Receive, Send],
-    ) -> None:
-        scope, receive, send = connection
-        answer = faults.broken_answer(fault)
-        if fault.kind == "duplicate_rows":
-            answer = self._answer(routes, request)
-            if answer.status == HTTPStatus.OK:
-                answer = faults.with_repeated_row(answer)
-        if answer is not None:
-            call.status = answer.status
-            await _respond(answer, scope, receive, send)
-        elif fault.kind == "huge":
-            call.status = HTTPStatus.OK
-            rows = faults.rows_without_end(fault.mebibytes)
-            await StreamingResponse(rows, media_type="application/json")(scope, receive, send)
-        else:
-            await self._break(fault, self._answer(routes, request), scope, receive)
-
     async def _break(self, fault: Fault, answer: Answer, scope: Scope, receive: Receive) -> None:
-        """Break the connection, and return when it is gone."""
+        """Break the connection, and return when it is closed."""
         transport = self.transports[tuple(scope["client"])]
         if fault.kind == "hang":
-            gone = asyncio.ensure_future(_until_disconnect(receive))
-            stop = asyncio.ensure_future(self._pause(fault.seconds))
-            await asyncio.wait((gone, stop), return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (gone, stop):
-                waiting.cancel()
+            waits = [_wait_for_disconnect(receive), self._pause(fault.seconds)]
+            tasks = [asyncio.ensure_future(wait) for wait in waits]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
             transport.abort()
         elif fault.kind == "truncated":
             faults.cut_short(answer, transport)
         else:
             faults.reset(transport)
-        await _until_disconnect(receive)
+        await _wait_for_disconnect(receive)
 
 
 _UNAUTHORIZED: Final = Answer(
@@ -245,33 +198,39 @@ def _routes(holder: Organization | Provider, behavior: Behavior) -> Answerer:
     return Routes(holder, behavior)
 
 
+def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:
+    broken = faults.broken_answer(fault) if fault is not None else None
+    if broken is not None:
+        return broken
+    if _is_write(request.method, request.path):
+        return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
+    answer = routes.answer(request)
+    repeats = fault is not None and fault.kind == "duplicate_rows"
+    return faults.repeat_first_row(answer) if repeats and answer.status == HTTPStatus.OK else answer
+
+
 def _is_write(method: str, path: str) -> bool:
-    is_read = method == "GET" or (
-        method == "POST" and (path.startswith("/api/search/") or path == TOKEN_PATH)
-    )
-    return not is_read
+    is_query = path.startswith("/api/search/") or path == TOKEN_PATH
+    return method != "GET" and not (method == "POST" and is_query)
 
 
 def _params(query: str) -> dict[str, str]:
-    """Return the parameters of a query; `filter` may come several times, so they are numbered."""
+    """Return the parameters of a query; `filter` may occur several times, so it is numbered."""
     return {
         f"filter[{number}]" if name == "filter" else name: value
         for number, (name, value) in enumerate(parse_qsl(query))
     }
 
 
-def _header(scope: Scope, wanted: bytes) -> str:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            return str(value.decode("latin-1"))
-    return ""
-
-
-async def _until_disconnect(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def _respond(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
     headers = {"content-type": answer.content_type} | answer.headers
-    await Response(answer.body, answer.status, headers)(scope, receive, send)
+    if answer.stream is not None:
+        response: Response = StreamingResponse(answer.stream, answer.status, headers)
+    else:
+        response = Response(answer.body, answer.status, headers)
+    await response(scope, receive, send)

@@ -1,4 +1,4 @@
-"""How the simulated API behaves beyond its data: load, limits, refusals and faults."""
+"""Switches of the simulated API: load, limits, refusals and faults."""
 
 import random
 import re
@@ -25,12 +25,12 @@ FaultKind = Literal[
 
 @dataclass
 class Call:
-    """One request as the simulator saw it.
+    """One request as the simulator received it.
 
     Attributes:
         number: Running number from 1.
-        headers: Without the key; names in lower case.
-        status: The answer's status; 0 while it is pending or if the connection was broken.
+        headers: Headers without keys; names in lower case.
+        status: Status of the answer; 0 while it is pending or if the connection was broken.
         started: Seconds of the monotonic clock at arrival.
     """
 
@@ -45,24 +45,24 @@ class Call:
 
 @dataclass
 class Fault:
-    """Makes some calls fail.
+    """A rule that makes some calls fail.
 
     Attributes:
-        path_regex: Searched for in `path` and in `path?query`.
-        kind: `status` answers `status` with HTML as a proxy does; `reset` breaks the connection;
-            `hang` answers nothing for `seconds`; `truncated` sends half the body it announced;
-            `html200` and `bad_json` are 200 without JSON; `forbidden` and `not_found` are 403 and
-            404 in JSON; `duplicate_rows` delivers the first row again at the end of the page;
-            `deep_json` is nested beyond reason; `huge` sends `mebibytes` of rows; `redirect` points
-            to another host.
-        times: How often at most; None for no bound.
+        path_regex: Pattern searched for in `path` and in `path?query`.
+        kind: `status` answers `status` with HTML as a proxy does. `reset` breaks the connection.
+            `hang` sends nothing for `seconds`. `truncated` sends half of the announced body.
+            `html200` and `bad_json` are 200 without JSON. `forbidden` and `not_found` are 403 and
+            404 in JSON. `duplicate_rows` repeats the first row at the end of the page. `deep_json`
+            nests 100,000 lists. `huge` sends `mebibytes` of rows. `redirect` points to another
+            host.
+        times: Largest number of failures; None for no bound.
         rate: Share of matching calls that fail.
-        every: Only each n-th matching call fails.
-        status: Of kind `status`.
+        every: Interval n: only each n-th matching call fails.
+        status: Status of kind `status`.
         headers: Further headers of kind `status`, such as `retry-after`.
-        seconds: Of kind `hang`, which also ends when the server stops.
-        mebibytes: Of kind `huge`.
-        fired: How often it struck.
+        seconds: Duration of kind `hang`, which also ends when the server stops.
+        mebibytes: Size of kind `huge`.
+        fired: Number of failures so far.
     """
 
     path_regex: str
@@ -77,7 +77,7 @@ class Fault:
     fired: int = 0
     _matched: int = field(default=0, repr=False)
 
-    def strikes(self, call: Call, dice: random.Random) -> bool:
+    def strikes(self, call: Call, rng: random.Random) -> bool:
         """Return whether this call fails, and count it if so."""
         if self.times is not None and self.fired >= self.times:
             return False
@@ -87,7 +87,7 @@ class Fault:
         self._matched += 1
         if self.every and self._matched % self.every:
             return False
-        if self.rate < 1 and dice.random() >= self.rate:
+        if self.rate < 1 and rng.random() >= self.rate:
             return False
         self.fired += 1
         return True
@@ -95,34 +95,33 @@ class Fault:
 
 @dataclass
 class Behavior:
-    """Switches of a simulated API; all can be changed while it serves.
+    """Switches of a simulated API. All can be changed while it serves.
 
     Attributes:
-        latency_seconds: Time every answer takes.
-        latency_per_in_flight_seconds: Time added for each call being answered.
-        requests_per_second: Steady rate per key, over which 429 is answered; None for
-            no limit.
-        burst: Calls that may come at once.
-        retry_after: Whether and how a 429 says when to come back.
-        faults: The first that strikes decides the answer.
-        seed: Of the faults' rates.
+        latency_seconds: Time of every answer.
+        latency_per_in_flight_seconds: Time added for each call in flight.
+        requests_per_second: Steady rate per key, above which the answer is 429; None for no limit.
+        burst: Size of the token bucket: calls that may arrive at once.
+        retry_after: Format of the 429's `retry-after`; None for no such header.
+        faults: Rules of failure; the first that strikes decides the answer.
+        seed: Seed of the faults' rates.
         denied: Collections that answer 403: the path's first part after `/api`, `/api/v2` or
-            `/api/search` (`systems`), or also its last (`systemgroups/users`).
-        search: Whether `POST /api/search/...` is there; else it answers `search_status`.
-        comma_targets: What `targets=a,b` does.
-        on_call: Called with the call's number before each answer is computed, on the server's
-            thread; may edit organizations.
-        page_cap: Most rows of a page of a GET list; larger limits are cut to it.
-        search_cap: The same for searches.
-        totals: Whether v2 lists send `x-total-count`.
-        link_header: Whether group lists send `Link` to the next page.
-        unstable_ties: Whether records that sort equal change places between requests.
-        whole_records: Whether lists send every field, whatever `fields` says.
-        token_seconds: How long a bearer token holds, and is said to.
-        tokens_end_at: Numbers of the calls at which every token that is out ends early.
-        default_organization: Whether a provider's key is answered for its first organization,
-            whatever `x-org-id` says.
-        clock: Seconds, ever growing, by which tokens end.
+            `/api/search` (`systems`), or its first and last part (`systemgroups/users`).
+        search: Serve `POST /api/search/...`; otherwise it answers 404.
+        comma_targets: Answer to `targets=a,b`.
+        on_call: Hook, called with the call's number before each answer is computed, on the
+            server's thread. It may edit organizations.
+        page_cap: Largest page of a GET list; larger limits are reduced to it.
+        search_cap: Largest page of a search.
+        totals: Send `x-total-count` with v2 lists.
+        link_header: Send `Link` to the next page with group lists.
+        unstable_ties: Swap records that sort equal between requests.
+        whole_records: Send every field with lists, and ignore `fields`.
+        token_seconds: Lifetime of a bearer token.
+        tokens_end_at: Numbers of the calls at which every issued token ends early.
+        default_organization: Answer a provider's key with its first organization, and ignore
+            `x-org-id`.
+        clock: Monotonic seconds by which tokens end.
     """
 
     latency_seconds: float = 0.0
@@ -134,7 +133,6 @@ class Behavior:
     seed: int = 1
     denied: set[str] = field(default_factory=set)
     search: bool = True
-    search_status: int = 404
     comma_targets: Literal["refused", "accepted", "first_only"] = "refused"
     on_call: Callable[[int, Call], None] | None = None
     page_cap: int = 100
@@ -149,23 +147,23 @@ class Behavior:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Seed the dice of the faults."""
-        self._dice = random.Random(self.seed)  # noqa: S311 - reproducible faults, no cryptography
+        """Seed the generator for the rates of faults."""
+        self._rng = random.Random(self.seed)  # noqa: S311 - reproducible faults, no cryptography
 
     def next_fault(self, call: Call) -> Fault | None:
         """Return the fault that strikes this call, if any."""
         for fault in self.faults:
-            if fault.strikes(call, self._dice):
+            if fault.strikes(call, self._rng):
                 return fault
         return None
 
 
 @dataclass
 class TokenBucket:
-    """Lets a steady rate of calls through, and short bursts.
+    """A bucket that allows a steady rate of calls, and short bursts.
 
     Attributes:
-        clock: Seconds, ever growing.
+        clock: Monotonic seconds.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -173,12 +171,10 @@ class TokenBucket:
     _filled: float = 0.0
 
     def wait(self, rate: float, burst: int) -> float:
-        """Take a token; return 0 if there was one, else the seconds until there is."""
+        """Take a token and return 0, or return the seconds until there is one."""
         now = self.clock()
-        if self._tokens is None:
-            self._tokens = float(burst)
-        else:
-            self._tokens = min(float(burst), self._tokens + (now - self._filled) * rate)
+        filled = burst if self._tokens is None else self._tokens + (now - self._filled) * rate
+        self._tokens = min(float(burst), filled)
         self._filled = now
         if self._tokens >= 1:
             self._tokens -= 1

@@ -1,4 +1,4 @@
-"""Answers that are wrong on purpose."""
+"""Intentionally wrong answers."""
 
 import json
 import socket
@@ -13,17 +13,18 @@ from pipelines.simulator.api.behavior import Fault
 from pipelines.simulator.api.routes import Answer, refusal
 
 HTML: Final = "text/html; charset=utf-8"
+BREAKING: Final = frozenset({"reset", "hang", "truncated"})
 DEPTH: Final = 100_000
 ELSEWHERE: Final = "https://elsewhere.example.net/api/systems"
 
 
 def broken_answer(fault: Fault) -> Answer | None:
-    """Return what a fault answers in place of the true answer; None if it needs that one."""
+    """Return the answer of a fault; None if it is derived from the correct answer."""
     if fault.kind == "status":
         return Answer(fault.status, error_page(fault.status), fault.headers, HTML)
-    if fault.kind == "deep_json":
-        return Answer(HTTPStatus.OK, b"[" * DEPTH + b"]" * DEPTH)
     answers = {
+        "deep_json": Answer(HTTPStatus.OK, b"[" * DEPTH + b"]" * DEPTH),
+        "huge": Answer(HTTPStatus.OK, b"", stream=_huge_rows(fault.mebibytes)),
         "html200": Answer(HTTPStatus.OK, b"<!DOCTYPE html><html>Log in</html>", content_type=HTML),
         "bad_json": Answer(HTTPStatus.OK, b'[{"id": "64b0c0de'),
         "forbidden": refusal(HTTPStatus.FORBIDDEN),
@@ -34,22 +35,22 @@ def broken_answer(fault: Fault) -> Answer | None:
 
 
 def error_page(status: int) -> bytes:
-    """Return an error in HTML, as a proxy in front of the API sends it."""
+    """Return an HTML error as a proxy in front of the API sends it."""
     title = f"{status} {responses.get(status, 'Error')}"
     head = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
     return f"{head}<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n".encode()
 
 
-def with_repeated_row(answer: Answer) -> Answer:
-    """Return the answer with its first row once more at the end."""
+def repeat_first_row(answer: Answer) -> Answer:
+    """Return the answer with its first row repeated at the end."""
     body = json.loads(answer.body)
     rows = body["results"] if isinstance(body, dict) else body
     rows.extend(rows[:1])
     return Answer(answer.status, json.dumps(body).encode(), answer.headers, answer.content_type)
 
 
-async def rows_without_end(mebibytes: int) -> AsyncIterator[bytes]:
-    """Yield a JSON array of this size, piece by piece."""
+async def _huge_rows(mebibytes: int) -> AsyncIterator[bytes]:
+    """Yield a JSON array of this size in pieces."""
     piece = b",".join([b'{"id":"%s"}' % (b"0" * 1013)] * 1024)
     yield b"[" + piece
     for _ in range(mebibytes - 1):
@@ -58,7 +59,7 @@ async def rows_without_end(mebibytes: int) -> AsyncIterator[bytes]:
 
 
 def cut_short(answer: Answer, transport: Transport) -> None:
-    """Send an answer's head and half of its body, then close the connection."""
+    """Send the head and half of the body, then close the connection."""
     head = f"HTTP/1.1 {answer.status} OK\r\ncontent-type: {answer.content_type}\r\n"
     lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
     length = f"content-length: {len(answer.body)}\r\n\r\n"
@@ -67,7 +68,7 @@ def cut_short(answer: Answer, transport: Transport) -> None:
 
 
 def reset(transport: Transport) -> None:
-    """Break the connection so that the other side sees a reset, not an end."""
+    """Abort the connection with a TCP reset."""
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()

@@ -1,8 +1,9 @@
-"""What a list request asks for: paging, order, fields and filters, in v1's and v2's dialects."""
+"""Parameters of list requests: paging, order, fields and filters, in the dialects of v1 and v2."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final, Self
 
 from pipelines.simulator.data.records import Record
@@ -14,7 +15,7 @@ GROUP_SORT_FIELDS: Final = frozenset(
 
 
 class BadRequestError(Exception):
-    """The request's parameters make no sense; its text is the answer's message."""
+    """The request's parameters are invalid; the text becomes the answer's message."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Query:
     Attributes:
         limit: Rows per page, already within the cap.
         skip: Offset into the list.
-        sort: Field names, `-` in front of descending ones; empty for no order at all.
-        fields: Wanted fields; empty for all.
-        filters: `field:operator:value` conditions in v2's spelling, as JSON so as to be hashable.
+        sort: Field names, with `-` in front of descending ones; empty for no order.
+        fields: Requested fields; empty for all.
+        filters: `field:operator:value` conditions in v2's spelling, as JSON to be hashable.
     """
 
     limit: int = DEFAULT_LIMIT
@@ -37,29 +38,30 @@ class Query:
 
     @classmethod
     def v1(cls, params: Mapping[str, str], cap: int) -> Self:
-        """Read the query of a v1 list: space-separated lists; comma lists are ignored."""
-        return cls(
-            limit=_number(params, "limit", DEFAULT_LIMIT, cap),
-            skip=_number(params, "skip", 0, None),
-            sort=_spaced(params.get("sort", "")),
-            fields=_spaced(params.get("fields", "")),
-            filters=_filters(params),
-        )
+        """Read the query of a v1 list: lists are space-separated, comma lists are ignored."""
+        return cls._read(params, cap, _spaced)
 
     @classmethod
     def v2(cls, params: Mapping[str, str], cap: int) -> Self:
-        """Read the query of a v2 list: comma-separated lists."""
+        """Read the query of a v2 list: lists are comma-separated."""
+        return cls._read(params, cap, lambda text: tuple(filter(None, text.split(","))))
+
+    @classmethod
+    def _read(
+        cls, params: Mapping[str, str], cap: int, split: Callable[[str], tuple[str, ...]]
+    ) -> Self:
+        conditions = [value for key, value in params.items() if key.startswith("filter") and value]
         return cls(
             limit=_number(params, "limit", DEFAULT_LIMIT, cap),
             skip=_number(params, "skip", 0, None),
-            sort=tuple(name for name in params.get("sort", "").split(",") if name),
-            fields=tuple(name for name in params.get("fields", "").split(",") if name),
-            filters=_filters(params),
+            sort=split(params.get("sort", "")),
+            fields=split(params.get("fields", "")),
+            filters=json.dumps({"filter": conditions}) if conditions else "",
         )
 
     @classmethod
     def search(cls, params: Mapping[str, str], body: Mapping[str, Any], cap: int) -> Self:
-        """Read a v1 search: a JSON body, whose limit and skip the query string overrides."""
+        """Read a v1 search: the query string overrides limit and skip of the JSON body."""
         numbers = {key: str(body[key]) for key in ("limit", "skip") if body.get(key) is not None}
         numbers |= {key: params[key] for key in ("limit", "skip") if key in params}
         conditions = {key: body[key] for key in ("filter", "searchFilter") if body.get(key)}
@@ -92,13 +94,8 @@ def _spaced(value: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if "," not in name)
 
 
-def _filters(params: Mapping[str, str]) -> str:
-    conditions = [value for key, value in params.items() if key.startswith("filter") and value]
-    return json.dumps({"filter": conditions}) if conditions else ""
-
-
 def project(record: Record, fields: tuple[str, ...]) -> Record:
-    """Return only these fields (dots reach into objects) and, always, the id."""
+    """Return the id and these fields; dots reach into objects."""
     if not fields:
         return record
     wanted: Record = {key: record[key] for key in ("_id", "id") if key in record}
@@ -116,7 +113,7 @@ def project(record: Record, fields: tuple[str, ...]) -> Record:
 
 
 def order(records: Iterable[Record], sort: tuple[str, ...]) -> list[Record]:
-    """Return the records sorted by these fields, ties in the order they came in."""
+    """Return the records sorted by these fields, with a stable order of ties."""
     rows = list(records)
     for name in reversed(sort):
         field = name.lstrip("-")
@@ -125,7 +122,7 @@ def order(records: Iterable[Record], sort: tuple[str, ...]) -> list[Record]:
 
 
 def _rank(value: object) -> tuple[int, float, str]:
-    """Make values of every type comparable: nothing, then numbers, then texts."""
+    """Return a key that compares values of every type: null, then numbers, then texts."""
     if value is None:
         return (0, 0.0, "")
     if isinstance(value, bool | int | float):
@@ -134,21 +131,21 @@ def _rank(value: object) -> tuple[int, float, str]:
 
 
 _OPERATORS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "eq": lambda have, want: have == want,
-    "ne": lambda have, want: have != want,
-    "gt": lambda have, want: have > want,
-    "gte": lambda have, want: have >= want,
-    "ge": lambda have, want: have >= want,
-    "lt": lambda have, want: have < want,
-    "lte": lambda have, want: have <= want,
-    "le": lambda have, want: have <= want,
+    "eq": eq,
+    "ne": ne,
+    "gt": gt,
+    "gte": ge,
+    "ge": ge,
+    "lt": lt,
+    "lte": le,
+    "le": le,
     "search": lambda have, want: want.lower() in have.lower(),
     "in": lambda have, want: have in want.split("|"),
 }
 
 
-def keeper(filters: str) -> Callable[[Record], bool]:
-    """Return the test that a list's filters put to each record.
+def record_filter(filters: str) -> Callable[[Record], bool]:
+    """Return the predicate of a list's filters.
 
     Raises:
         BadRequestError: A condition is not `field:operator:value`.

@@ -1,44 +1,39 @@
-"""The pages of an organization's lists, as ready-made JSON.
+"""Pages of an organization's lists as encoded JSON.
 
-Rows are encoded once and kept until the organization changes, so that a page costs a join.
+Rows are encoded once and cached until the organization changes, so that a page is cheap.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from pipelines.simulator.api.lists import Query, keeper, order, project
+from pipelines.simulator.api.lists import Query, order, project, record_filter
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import ABSENT, Attributes, Record, Target
 
 STRIDE: Final = 7
-"""How far an unsorted list turns between two requests."""
+"""Number of rows by which an unsorted list rotates between two requests."""
 
 DEFAULT_SORT: Final = {"applications": ("name",)}
-KEPT_LISTS: Final = 512
+MAX_CACHED_LISTS: Final = 512
+
+Path = list[tuple[Target, Attributes]]
+"""Edges from a source to an object: the target and the attributes of each."""
 
 
 class Page(NamedTuple):
-    """Rows of one answer, and how many the whole list is said to have."""
+    """The rows of one answer, and the announced length of the list."""
 
     rows: list[bytes]
     total: int
 
 
-@dataclass(frozen=True)
-class _Reached:
-    """An object reached through the graph, with every path to it."""
-
-    type: str
-    paths: list[list[tuple[Target, Attributes]]]
-
-
 class Pages:
-    """Answers list requests of one organization.
+    """The list pages of one organization.
 
     Args:
-        org: The organization; who asks for a page holds its lock.
+        org: The organization; the caller of each method holds its lock.
     """
 
     def __init__(self, org: Organization) -> None:
@@ -55,12 +50,12 @@ class Pages:
         """Return a page of a bulk list.
 
         Args:
-            name: The collection's attribute of the organization.
-            query: What is asked for.
-            turn: Any number; without a sort, another turn begins the list elsewhere.
-            unstable_ties: Whether records that sort equal change places with every turn.
+            name: Attribute of the organization.
+            query: The request.
+            turn: Number of the request; without a sort, it decides where the list begins.
+            unstable_ties: Swap records that sort equal with every turn.
         """
-        self._forget_old()
+        self._drop_stale()
         query = replace(query, sort=query.sort or DEFAULT_SORT.get(name, ()))
         rows = self._ordered(name, query, backwards=unstable_ties and turn % 2 == 1)
         start = 0 if query.sort or not rows else turn * STRIDE % len(rows)
@@ -76,17 +71,17 @@ class Pages:
         return Page(page, len(rows))
 
     def members(self, group_id: str, query: Query, *, paths: bool = False) -> Page:
-        """Return a page of a system group's members: deleted ones count, but are not delivered.
+        """Return a page of a system group's members. Deleted ones count, but are not delivered.
 
         Args:
             group_id: The system group.
-            query: What is asked for.
-            paths: Deliver them as `membership` does, with paths, instead of as `members` does.
+            query: The request.
+            paths: Deliver rows of `membership`, with paths, instead of rows of `members`.
         """
-        self._forget_old()
+        self._drop_stale()
         edges = self._org.members.get(group_id, {})
         if group_id not in self._member_ids:
-            self._member_ids[group_id] = self._twice(edges)
+            self._member_ids[group_id] = self._repeat(edges)
         ids = self._member_ids[group_id]
         make_row = _membership_row if paths else _member_row
         page = [
@@ -97,78 +92,75 @@ class Pages:
         return Page(page, len(ids))
 
     def users(self, source_id: str, query: Query) -> Page:
-        """Return a page of the users that reach a system group or an application."""
-        self._forget_old()
-        key = (source_id, "users")
-        if key not in self._lists:
-            self._keep(key, self._user_rows(source_id))
-        rows = self._lists[key]
-        return Page(rows[query.skip : query.skip + query.limit], len(rows))
+        """Return a page of the users who reach a system group or an application."""
+        return self._cached_page((source_id, "users"), query, lambda: self._user_rows(source_id))
 
     def associations(self, source_id: str, targets: Sequence[str], query: Query) -> Page:
-        """Return a page of the direct edges to things of these types."""
-        self._forget_old()
-        key = (source_id, ",".join(targets))
-        if key not in self._lists:
-            edges = self._org.bindings.get(source_id, {})
-            rows = [
+        """Return a page of the direct edges to targets of these types."""
+        edges = self._org.bindings.get(source_id, {})
+
+        def make_rows() -> list[bytes]:
+            return [
                 encode(_connection((kind, target_id), edges[kind, target_id]))
                 for wanted in targets
                 for kind, target_id in edges
                 if kind == wanted
-                for _ in self._twice([target_id])
+                for _ in self._repeat([target_id])
             ]
-            self._keep(key, rows)
+
+        return self._cached_page((source_id, ",".join(targets)), query, make_rows)
+
+    def _cached_page(
+        self, key: tuple[str, str], query: Query, make_rows: Callable[[], list[bytes]]
+    ) -> Page:
+        self._drop_stale()
+        if key not in self._lists:
+            while len(self._lists) >= MAX_CACHED_LISTS:
+                del self._lists[next(iter(self._lists))]
+            self._lists[key] = make_rows()
         rows = self._lists[key]
         return Page(rows[query.skip : query.skip + query.limit], len(rows))
 
     def _user_rows(self, source_id: str) -> list[bytes]:
-        reached: dict[str, _Reached] = {}
+        reached: dict[str, list[Path]] = {}
         for target, attributes in self._org.bindings.get(source_id, {}).items():
             kind, target_id = target
             step = (target, attributes)
             if kind == "user":
-                reached.setdefault(target_id, _Reached("user", [])).paths.append([step])
+                reached.setdefault(target_id, []).append([step])
             elif kind == "user_group":
                 for user_id, own in self._org.user_group_members.get(target_id, {}).items():
-                    path = [step, (("user", user_id), own)]
-                    reached.setdefault(user_id, _Reached("user", [])).paths.append(path)
-        return [
-            self._user_row(source_id, user_id, reached[user_id]) for user_id in self._twice(reached)
-        ]
-
-    def _user_row(self, source_id: str, user_id: str, user: _Reached) -> bytes:
-        pair = (source_id, user_id)
+                    reached.setdefault(user_id, []).append([step, (("user", user_id), own)])
         given = self._org.compiled
-        compiled = given[pair] if pair in given else _compile(user.paths)
-        return encode(_with_paths(user_id, user, compiled))
+        return [
+            _path_row(
+                ("user", user_id),
+                reached[user_id],
+                given[pair] if pair in given else _compile(reached[user_id]),
+            )
+            for user_id in self._repeat(reached)
+            for pair in [(source_id, user_id)]
+        ]
 
     def _ordered(self, name: str, query: Query, *, backwards: bool) -> list[Record]:
         key = (name, query.sort, query.filters, backwards)
         if key not in self._orders:
             records: dict[str, Record] = getattr(self._org, name)
-            kept = list(filter(keeper(query.filters), records.values()))
+            kept = list(filter(record_filter(query.filters), records.values()))
             rows = order(reversed(kept) if backwards else kept, query.sort)
             if self._org.repeated:
-                rows = [row for row in rows for _ in self._twice([row["id"]])]
+                rows = [row for row in rows for _ in self._repeat([row["id"]])]
             self._orders[key] = rows
         return self._orders[key]
 
-    def _twice(self, ids: Iterable[str]) -> list[str]:
+    def _repeat(self, ids: Iterable[str]) -> list[str]:
         repeated = self._org.repeated
-        return [i for i in ids for _ in range(2 if i in repeated else 1)]
+        return [row_id for row_id in ids for _ in range(2 if row_id in repeated else 1)]
 
-    def _keep(self, key: tuple[str, str], rows: list[bytes]) -> None:
-        while len(self._lists) >= KEPT_LISTS:
-            del self._lists[next(iter(self._lists))]
-        self._lists[key] = rows
-
-    def _forget_old(self) -> None:
+    def _drop_stale(self) -> None:
         if self._version != self._org.version:
-            self._orders.clear()
-            self._encoded.clear()
-            self._member_ids.clear()
-            self._lists.clear()
+            for cache in (self._orders, self._encoded, self._member_ids, self._lists):
+                cache.clear()
             self._version = self._org.version
 
 
@@ -176,7 +168,7 @@ _PLAIN_MEMBER: Final = b'{"attributes":null,"to":{"attributes":null,"id":"%s","t
 
 
 def encode(value: object) -> bytes:
-    """Return compact JSON; text stays readable Unicode, as JumpCloud sends it."""
+    """Return compact JSON with unescaped Unicode, as JumpCloud sends it."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -187,8 +179,8 @@ def _member_row(system_id: str, attributes: Attributes) -> bytes:
 
 
 def _membership_row(system_id: str, attributes: Attributes) -> bytes:
-    reached = _Reached("system", [[(("system", system_id), attributes)]])
-    return encode(_with_paths(system_id, reached, None))
+    target = ("system", system_id)
+    return _path_row(target, [[(target, attributes)]], None)
 
 
 def _connection(target: Target, attributes: Attributes) -> Record:
@@ -197,14 +189,16 @@ def _connection(target: Target, attributes: Attributes) -> Record:
     return own | {"to": {"attributes": None, "id": target_id, "type": kind}}
 
 
-def _with_paths(object_id: str, reached: _Reached, compiled: Attributes) -> Record:
+def _path_row(target: Target, paths: list[Path], compiled: Attributes) -> bytes:
+    """Encode an object of the graph, with every path to it."""
+    kind, object_id = target
     own = {} if compiled is ABSENT else {"compiledAttributes": compiled}
-    paths = [[_connection(*step) for step in path] for path in reached.paths]
-    return {"id": object_id, "type": reached.type} | own | {"paths": paths}
+    steps = [[_connection(*step) for step in path] for path in paths]
+    return encode({"id": object_id, "type": kind} | own | {"paths": steps})
 
 
-def _compile(paths: list[list[tuple[Target, Attributes]]]) -> Attributes:
-    """Merge the attributes of all edges: lists are joined, sudo is the most any edge grants."""
+def _compile(paths: list[Path]) -> Attributes:
+    """Merge the attributes of all edges: join lists, and take the most sudo of any edge."""
     merged: Record = {}
     for attributes in (own for path in paths for _, own in path):
         if not isinstance(attributes, dict):

@@ -1,4 +1,4 @@
-"""A service provider, whose one key reads several organizations."""
+"""A service provider: one key that reads several organizations."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -10,12 +10,12 @@ from pipelines.simulator.api.routes import (
     Answer,
     Request,
     Routes,
+    invalid_id,
     is_denied,
     list_organizations,
     refusal,
 )
-from pipelines.simulator.data.keys import KeyHolder
-from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.organization import KeyHolder, Organization
 from pipelines.simulator.data.records import OBJECT_ID
 
 
@@ -23,7 +23,7 @@ class Provider(KeyHolder):
     """A service provider.
 
     Args:
-        *organizations: Which its key reads.
+        *organizations: Organizations that its key reads.
 
     Attributes:
         organizations: The same; may be changed while they are served.
@@ -35,11 +35,11 @@ class Provider(KeyHolder):
 
 
 class ProviderRoutes:
-    """Answers requests with a provider's key: `x-org-id` says for which organization.
+    """The routes of a provider's key. `x-org-id` selects the organization.
 
     Args:
-        provider: Whose key it is.
-        behavior: As for a single organization.
+        provider: Owner of the key.
+        behavior: The same switches as for a single organization.
     """
 
     def __init__(self, provider: Provider, behavior: Behavior) -> None:
@@ -48,7 +48,7 @@ class ProviderRoutes:
         self._routes: dict[str, Routes] = {}
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer, a refusal included."""
+        """Return the answer or refusal."""
         if request.path == ORGANIZATIONS_PATH:
             return self._list(request)
         org = self._selected(request.headers.get("x-org-id", ""))
@@ -58,14 +58,14 @@ class ProviderRoutes:
         return routes.answer(replace(request, headers=dict(request.headers) | {"x-org-id": ""}))
 
     def _selected(self, org_id: str) -> Organization | Answer:
-        """Return the organization that a request means, or its refusal."""
+        """Return the selected organization, or the refusal."""
         for org in tuple(self._provider.organizations):
             if org.id == org_id or self._behavior.default_organization:
                 return org
         if not org_id:
             return refusal(HTTPStatus.UNAUTHORIZED, "Unauthorized: no organization selected")
         if not OBJECT_ID.fullmatch(org_id):
-            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{org_id}"')
+            return invalid_id(org_id)
         return refusal(HTTPStatus.NOT_FOUND)
 
     def _list(self, request: Request) -> Answer:

@@ -1,8 +1,8 @@
-"""From a request to its answer: the endpoints, their parameters and their refusals."""
+"""The endpoints: parameters, answers and refusals."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Final
@@ -13,9 +13,9 @@ from pipelines.simulator.api.lists import (
     GROUP_SORT_FIELDS,
     BadRequestError,
     Query,
-    keeper,
     order,
     project,
+    record_filter,
 )
 from pipelines.simulator.api.pages import STRIDE, Page, Pages, encode
 from pipelines.simulator.data.organization import Organization
@@ -28,6 +28,7 @@ V1_LISTS: Final = {
     "applications": "applications",
     "commands": "commands",
 }
+V1_RECORDS: Final = frozenset({"systems", "systemusers", "applications"})
 V2_LISTS: Final = {
     "systemgroups": "system_groups",
     "usergroups": "user_groups",
@@ -43,7 +44,7 @@ _GRAPH_PATH: Final = re.compile(r"/api/v2/(systemgroups|applications)/([^/]+)(?:
 
 @dataclass(frozen=True)
 class Request:
-    """What decides an answer."""
+    """A request after authentication."""
 
     number: int
     method: str
@@ -55,12 +56,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; the body is complete."""
+    """A response, with its complete body or a stream of it."""
 
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str = "application/json; charset=utf-8"
+    stream: AsyncIterator[bytes] | None = None
 
 
 def refusal(status: HTTPStatus, message: str | None = None) -> Answer:
@@ -68,26 +70,25 @@ def refusal(status: HTTPStatus, message: str | None = None) -> Answer:
     return Answer(status, encode({"message": message or status.phrase}))
 
 
-def collection_names(path: str) -> tuple[str, str]:
-    """Return the names that deny a path: its collection, and collection and last part."""
-    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
-    first = parts[0] if parts else ""
-    return first, f"{first}/{parts[-1]}" if parts else ""
+def invalid_id(text: str) -> Answer:
+    """Return the error of an id that is not 24 hex digits."""
+    return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{text}"')
 
 
 def is_denied(path: str, behavior: Behavior) -> bool:
-    """Return whether the key's role may not read a path."""
-    return not behavior.denied.isdisjoint(collection_names(path))
+    """Return whether the key's role must not read a path."""
+    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
+    return not behavior.denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
 
 
 def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
     """Return a page of the organizations that a key reads.
 
     Raises:
-        BadRequestError: The request's parameters make no sense.
+        BadRequestError: The request's parameters are invalid.
     """
     query = Query.v1(request.params, cap)
-    found = order(filter(keeper(query.filters), [org.record() for org in orgs]), query.sort)
+    found = order(filter(record_filter(query.filters), [org.record() for org in orgs]), query.sort)
     if found and not query.sort:
         start = request.number * STRIDE % len(found)
         found = found[start:] + found[:start]
@@ -96,10 +97,10 @@ def list_organizations(orgs: Sequence[Organization], request: Request, cap: int)
 
 
 class Routes:
-    """Answers authenticated requests for one organization.
+    """The routes of one organization's key.
 
     Args:
-        org: Whose data.
+        org: The organization.
         behavior: Caps, totals and refusals.
     """
 
@@ -109,11 +110,10 @@ class Routes:
         self._pages = Pages(org)
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer, a refusal included; no edit can come in between."""
+        """Return the answer or refusal. The lock keeps edits out."""
         with self._org.lock:
             try:
-                refused = self._refused_org_id(request) or self._denied(request)
-                return refused or self._route(request)
+                return self._refuse(request) or self._route(request)
             except BadRequestError as error:
                 return refusal(HTTPStatus.BAD_REQUEST, str(error))
 
@@ -123,17 +123,14 @@ class Routes:
             query = replace(query, fields=())
         return self._pages.collection(collection, query, request.number, unstable_ties=ties)
 
-    def _refused_org_id(self, request: Request) -> Answer | None:
+    def _refuse(self, request: Request) -> Answer | None:
         org_id = request.headers.get("x-org-id", "")
-        if not org_id:
-            return None
-        if request.path == ORGANIZATIONS_PATH:
+        if org_id and request.path == ORGANIZATIONS_PATH:
             return refusal(HTTPStatus.FORBIDDEN)
-        if not OBJECT_ID.fullmatch(org_id):
-            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{org_id}"')
-        return None if org_id == self._org.id else refusal(HTTPStatus.NOT_FOUND)
-
-    def _denied(self, request: Request) -> Answer | None:
+        if org_id and not OBJECT_ID.fullmatch(org_id):
+            return invalid_id(org_id)
+        if org_id and org_id != self._org.id:
+            return refusal(HTTPStatus.NOT_FOUND)
         denied = is_denied(request.path, self._behavior)
         return refusal(HTTPStatus.FORBIDDEN) if denied else None
 
@@ -153,20 +150,14 @@ class Routes:
         return self._record(collection, record_id)
 
     def _record(self, collection: str, record_id: str) -> Answer:
-        records = {
-            "systems": self._org.systems,
-            "systemusers": self._org.users,
-            "applications": self._org.applications,
-        }.get(collection, {})
-        if not OBJECT_ID.fullmatch(record_id):
-            return refusal(HTTPStatus.NOT_FOUND)
+        records = getattr(self._org, V1_LISTS[collection]) if collection in V1_RECORDS else {}
         if record_id not in records or record_id in self._org.vanished:
             return refusal(HTTPStatus.NOT_FOUND)
         return Answer(HTTPStatus.OK, encode(records[record_id]))
 
     def _search(self, request: Request) -> Answer:
         if not self._behavior.search:
-            return refusal(HTTPStatus(self._behavior.search_status))
+            return refusal(HTTPStatus.NOT_FOUND)
         name = request.path.removeprefix("/api/search/")
         if name not in SEARCHES:
             return refusal(HTTPStatus.NOT_FOUND)
@@ -187,36 +178,35 @@ class Routes:
         match = _GRAPH_PATH.fullmatch(request.path)
         if match is None:
             return refusal(HTTPStatus.NOT_FOUND)
-        source, source_id, what = match.groups()
+        source, source_id, list_name = match.groups()
         if not OBJECT_ID.fullmatch(source_id):
-            return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{source_id}"')
+            return invalid_id(source_id)
         org = self._org
         known = org.system_groups if source == "systemgroups" else org.applications
         if source_id not in known or source_id in org.vanished:
             return refusal(HTTPStatus.NOT_FOUND)
-        if source == "applications" and what != "users":
+        if source == "applications" and list_name != "users":
             return refusal(HTTPStatus.NOT_FOUND)
-        if what is None:
+        if list_name is None:
             return Answer(HTTPStatus.OK, encode(known[source_id]))
-        return self._edges(source_id, what, request)
+        return self._edges(source_id, list_name, request)
 
-    def _edges(self, source_id: str, what: str, request: Request) -> Answer:
+    def _edges(self, source_id: str, name: str, request: Request) -> Answer:
         query = Query.v2(request.params, self._behavior.page_cap)
-        if what in ("members", "membership"):
-            paths = what == "membership"
+        if name in ("members", "membership"):
+            paths = name == "membership"
             return self._v2(self._pages.members(source_id, query, paths=paths))
-        if what == "users":
+        if name == "users":
             return self._v2(self._pages.users(source_id, query))
-        if what == "associations":
+        if name == "associations":
             targets = self._targets(request.params.get("targets", ""))
             return self._v2(self._pages.associations(source_id, targets, query))
         return refusal(HTTPStatus.NOT_FOUND)
 
     def _targets(self, text: str) -> list[str]:
         targets = text.split(",")
-        if not text or not TARGETS.issuperset(targets):
-            raise BadRequestError(f'Bad Request: invalid targets "{text}"')
-        if len(targets) > 1 and self._behavior.comma_targets == "refused":
+        refused = len(targets) > 1 and self._behavior.comma_targets == "refused"
+        if refused or not TARGETS.issuperset(targets):
             raise BadRequestError(f'Bad Request: invalid targets "{text}"')
         return targets[:1] if self._behavior.comma_targets == "first_only" else targets
 

@@ -1,4 +1,4 @@
-"""Runs the simulated API on loopback, in a thread of its own."""
+"""Run the simulated API on loopback, in a thread of its own."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from pipelines.simulator.api.app import Application, Peer
-from pipelines.simulator.api.behavior import Behavior, Call
+from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.provider import Provider
 from pipelines.simulator.data.organization import Organization
 
@@ -22,12 +22,17 @@ LOOP_CLOSE_SECONDS: Final = 5.0
 
 
 class Server:
-    """A simulated JumpCloud at `base_url`, for as long as the context is open.
+    """A simulated JumpCloud at `base_url` while the context is open.
 
     Args:
-        *holders: The organizations it serves, told apart by their keys; a provider holds several.
+        *holders: The organizations, distinguished by their keys; a provider holds several.
         behavior: Switches, which may be changed while it serves.
-        port: Port on 127.0.0.1; 0 picks a free one.
+        port: Port on 127.0.0.1; 0 chooses a free one.
+
+    Attributes:
+        base_url: Address of the API.
+        calls: Every call since the start or the last reset, in order of arrival.
+        writes: Calls that tried to change something; a reader leaves this empty.
     """
 
     def __init__(
@@ -38,10 +43,11 @@ class Server:
     ) -> None:
         self.behavior = behavior or Behavior()
         self.app = Application(holders, self.behavior)
+        self.calls, self.writes = self.app.calls, self.app.writes
         self._port = port
 
     def __enter__(self) -> Self:
-        """Start; requests are answered from here on."""
+        """Start, and return when the server answers requests."""
         self.app.stopping = asyncio.Event()
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -71,45 +77,35 @@ class Server:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop: what is waiting is released, connections are closed."""
+        """Stop: release pending calls, and close connections."""
         self._uvicorn.should_exit = True
         self._uvicorn.loop.call_soon_threadsafe(self.app.stopping.set)
-        # Everything served is gone when uvloop closes its loop, in which it rarely hangs for ever.
+        # All calls have ended when uvloop closes its loop, which rarely hangs forever.
         self._thread.join(LOOP_CLOSE_SECONDS)
 
     @property
-    def calls(self) -> list[Call]:
-        """Every call since the start or the last reset, in order of arrival."""
-        return self.app.calls
-
-    @property
-    def writes(self) -> list[Call]:
-        """The calls that tried to change something; a reader leaves this empty."""
-        return self.app.writes
-
-    @property
     def tokens(self) -> set[str]:
-        """Every bearer token that was issued."""
+        """Return every issued bearer token."""
         return self.app.tokens.issued
 
     @property
     def max_in_flight_seen(self) -> int:
-        """Most calls that were being answered at one time."""
+        """Return the largest number of calls in flight at one time."""
         return self.app.max_in_flight
 
     def calls_by_path(self) -> Counter[str]:
-        """Return how many calls each endpoint had; ids in paths read `{id}`."""
+        """Return the number of calls by endpoint; ids in paths read `{id}`."""
         return self.app.calls_by_path()
 
     def reset_calls(self) -> None:
-        """Forget all calls; the running number goes on."""
-        self.app.calls.clear()
-        self.app.writes.clear()
+        """Clear the recorded calls; the running number continues."""
+        self.calls.clear()
+        self.writes.clear()
         self.app.max_in_flight = 0
 
 
 class _Uvicorn(uvicorn.Server):
-    """Tells when it serves, and stops at once where uvicorn would look every tenth of a second."""
+    """A uvicorn server that signals its start, and stops at once instead of polling."""
 
     def __init__(self, config: uvicorn.Config, app: Application) -> None:
         super().__init__(config)
@@ -138,7 +134,7 @@ class _Uvicorn(uvicorn.Server):
             connection.shutdown()
         if self.server_state.tasks:
             await asyncio.wait(set(self.server_state.tasks), timeout=GRACE_SECONDS)
-        # One that was accepted at the last moment shows only now.
+        # A connection accepted at the last moment appears only now.
         await asyncio.sleep(0)
         while self._app.transports:
             for transport in list(self._app.transports.values()):
@@ -147,7 +143,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _protocol(app: Application) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol, made to note its connections for faults to break."""
+    """Return uvicorn's HTTP protocol, extended to record connections that faults may break."""
 
     class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         def connection_made(self, transport: asyncio.Transport) -> None:

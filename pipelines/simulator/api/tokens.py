@@ -1,63 +1,55 @@
-"""The token endpoint: OAuth 2 client credentials against bearer tokens that end."""
+"""The token endpoint: OAuth 2 client credentials, and bearer tokens that expire."""
 
 import base64
 import binascii
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
+from math import inf
 from typing import Final
 from urllib.parse import parse_qs
 
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.pages import encode
 from pipelines.simulator.api.routes import Answer, Request, refusal
-from pipelines.simulator.data.keys import KeyHolder
+from pipelines.simulator.data.organization import KeyHolder
 
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path
 FORM: Final = "application/x-www-form-urlencoded"
 SCOPE: Final = "api"
 
 
-@dataclass
-class _Token:
-    holder: KeyHolder
-    ends_at: float
-
-
 class Tokens:
-    """Issues tokens, and knows whose they are.
+    """The issued tokens and their holders.
 
     Args:
-        holders: Whose service accounts are known.
-        behavior: How long tokens hold.
+        holders: Owners of the known service accounts.
+        behavior: Lifetime of tokens.
     """
 
     def __init__(self, holders: Sequence[KeyHolder], behavior: Behavior) -> None:
         self._holders = holders
         self._behavior = behavior
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, tuple[KeyHolder, float]] = {}
 
     @property
     def issued(self) -> set[str]:
-        """Every token so far: secrets, each one line that can be searched for in files."""
+        """Return every issued token: secrets of one line, which tests search for in files."""
         return set(self._tokens)
 
     def end(self) -> None:
-        """End every token that was issued, however long it was said to hold."""
-        for token in tuple(self._tokens.values()):
-            token.ends_at = float("-inf")
+        """End every issued token before its lifetime is over."""
+        self._tokens = {value: (holder, -inf) for value, (holder, _) in self._tokens.items()}
 
     def holder(self, authorization: str) -> KeyHolder | None:
-        """Return whose token a header `Authorization` carries; None if it ended or never was."""
+        """Return the holder of the token in a header `Authorization`; None if it is not valid."""
         scheme, _, value = authorization.partition(" ")
-        token = self._tokens.get(value)
-        if scheme.lower() != "bearer" or token is None:
-            return None
-        return token.holder if self._behavior.clock() < token.ends_at else None
+        holder, ends_at = self._tokens.get(value, (None, -inf))
+        valid = scheme.lower() == "bearer" and self._behavior.clock() < ends_at
+        return holder if valid else None
 
     def answer(self, request: Request) -> Answer:
-        """Answer a request for a token."""
+        """Return the answer to a token request."""
         if request.method != "POST":
             return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
         if request.headers.get("content-type", "").partition(";")[0] != FORM:
@@ -74,15 +66,13 @@ class Tokens:
 
     def _client(self, authorization: str, form: dict[str, str]) -> KeyHolder | None:
         given = _basic(authorization) or (form.get("client_id"), form.get("client_secret"))
-        for holder in self._holders:
-            if (holder.client_id, holder.client_secret) == given:
-                return holder
-        return None
+        known = (h for h in self._holders if (h.client_id, h.client_secret) == given)
+        return next(known, None)
 
     def _issue(self, holder: KeyHolder) -> Answer:
         value = secrets.token_urlsafe(48)
         seconds = self._behavior.token_seconds
-        self._tokens[value] = _Token(holder, self._behavior.clock() + seconds)
+        self._tokens[value] = (holder, self._behavior.clock() + seconds)
         document = {
             "access_token": value,
             "expires_in": seconds,
@@ -93,7 +83,7 @@ class Tokens:
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
-    """Return user and password of HTTP Basic; None if the header holds none."""
+    """Return user and password of HTTP Basic; None for another scheme."""
     scheme, _, value = authorization.partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -105,5 +95,5 @@ def _basic(authorization: str) -> tuple[str, str] | None:
 
 
 def _error(status: HTTPStatus, code: str) -> Answer:
-    """Return an error as OAuth 2 has it."""
+    """Return an error in OAuth 2's form."""
     return Answer(status, encode({"error": code, "error_description": status.phrase}))

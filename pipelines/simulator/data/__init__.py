@@ -1,1 +1,1 @@
-"""The simulated organization: its records, generated from a seed."""
+"""The simulated organization: records and edges, generated from a seed."""

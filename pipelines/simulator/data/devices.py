@@ -1,4 +1,4 @@
-"""Builds system records: laptops, servers and phones as `/api/systems` delivers them."""
+"""System records as `/api/systems` delivers them: laptops, servers and phones."""
 
 from datetime import datetime, timedelta
 
@@ -18,11 +18,11 @@ from pipelines.simulator.data.records import Record, secret, timestamp
 
 
 class Devices:
-    """Makes the systems of one organization.
+    """The generator of one organization's systems.
 
     Args:
-        org: Gives ids and the organization's own id.
-        now: The moment that "recently" refers to.
+        org: The organization, source of ids.
+        now: The current time of the records.
     """
 
     def __init__(self, org: Organization, now: datetime) -> None:
@@ -32,7 +32,7 @@ class Devices:
         self._count = 0
 
     def new(self, owner: Record | None) -> Record:
-        """Return the record of a device, used by this person or by nobody in particular."""
+        """Return the record of a new device, with or without an owner."""
         self._count += 1
         platform = self._rng.choices(PLATFORMS, PLATFORM_WEIGHTS)[0]
         office = self._rng.choice(OFFICES)
@@ -124,7 +124,7 @@ class Devices:
         }
 
     def _policies(self) -> Record:
-        """Return how the device's policies fare: on one device in eleven some fail."""
+        """Return the results of the policies; on one device in eleven some fail."""
         failed = 1 + self._count % 2 if self._count % 11 == 0 else 0
         return {"total": 3, "success": 3 - failed, "failed": failed, "pending": 0}
 

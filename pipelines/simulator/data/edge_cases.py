@@ -1,10 +1,10 @@
-"""A small organization made of every awkward thing the API is known to deliver."""
+"""A small organization of edge cases: every quirk that the API is known to deliver."""
 
 from itertools import cycle
 from typing import Final
 
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import ABSENT, Attributes, Record, Rng, secret
+from pipelines.simulator.data.records import ABSENT, Attributes, Record, Rng, secret, sudo
 
 TEXTS: Final = (
     "Zoë Müller-Łukasiewicz",
@@ -92,13 +92,12 @@ BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
 
 
 def edge_cases(seed: int = 1) -> Organization:
-    """Return a small organization with every quirk at once; equal seeds give equal ones."""
-    builder = _EdgeCases(Organization(None, Rng(seed)))
-    return builder.build()
+    """Return a small organization with every quirk; equal seeds give equal ones."""
+    return _EdgeCases(Organization(None, Rng(seed))).build()
 
 
 class _EdgeCases:
-    """Collects the awkward cases, one method for each kind of thing."""
+    """The generator of edge cases, one method per kind of object."""
 
     def __init__(self, org: Organization) -> None:
         self._org = org
@@ -146,7 +145,7 @@ class _EdgeCases:
         bare = ("hostname", "displayName", "osFamily", "version", "active", "created")
         org.add_system(os="iOS", networkInterfaces=ABSENT, **dict.fromkeys(bare, ABSENT))
         org.add_system(fde={}, mdm={}, primarySystemUser={"id": org.ids.new()}, remoteIP="")
-        while len(org.systems) < 80:  # noqa: PLR2004 - what the group with holes needs
+        while len(org.systems) < 80:  # noqa: PLR2004 - needed by the group with holes
             org.add_system(networkInterfaces=[_entry("10.200.0.1", name="eth0")])
 
     def _users(self) -> None:
@@ -195,7 +194,7 @@ class _EdgeCases:
         org.add_group("Nulls", membershipMethod=None, description=None, email=None)
 
     def _holes(self) -> None:
-        """Deleted members: within a page, for whole pages, and at the end."""
+        """Add groups with deleted members: within a page, for whole pages, and at the end."""
         org, systems = self._org, iter(list(self._org.systems))
         group_id = org.add_group("Full of holes")
         for delivered, deleted in ((50, 300), (20, 151)):
@@ -212,31 +211,31 @@ class _EdgeCases:
             self._org.deleted.add(system_id)
 
     def _several_paths(self) -> None:
-        """Users bound directly and through groups, with sudo that differs by path."""
+        """Bind users directly and through groups, with sudo that differs by path."""
         org = self._org
         first, second, _ = list(org.user_groups)
         users = list(org.users)
         group_id = org.add_group("Many ways in")
         org.add_member(group_id, next(iter(org.systems)))
-        org.bind(group_id, "user", users[0], _sudo(enabled=True))
-        org.bind(group_id, "user", users[4], _sudo(enabled=False, without_password=True))
+        org.bind(group_id, "user", users[0], sudo(enabled=True))
+        org.bind(group_id, "user", users[4], sudo(enabled=False, without_password=True))
         org.bind(group_id, "user", users[12], ABSENT)
-        org.bind(group_id, "user_group", first, _sudo(enabled=False))
-        org.bind(group_id, "user_group", second, _sudo(enabled=True, without_password=True))
+        org.bind(group_id, "user_group", first, sudo(enabled=False))
+        org.bind(group_id, "user_group", second, sudo(enabled=True, without_password=True))
         other = org.add_group("Same people, other rights")
         org.add_member(other, next(iter(org.systems)))
         org.bind(other, "user_group", first, None)
-        org.bind(other, "user", users[0], _sudo(enabled=False, without_password=True))
-        org.bind(other, "user", users[13], _sudo(enabled=True, without_password=True))
-        org.bind(other, "user", users[14], _sudo(enabled=True))
-        org.bind(other, "user", users[15], _sudo(enabled=True))
-        org.compiled[other, users[1]] = _sudo(enabled=True)
+        org.bind(other, "user", users[0], sudo(enabled=False, without_password=True))
+        org.bind(other, "user", users[13], sudo(enabled=True, without_password=True))
+        org.bind(other, "user", users[14], sudo(enabled=True))
+        org.bind(other, "user", users[15], sudo(enabled=True))
+        org.compiled[other, users[1]] = sudo(enabled=True)
         org.compiled[other, users[13]] = None
         org.compiled[other, users[14]] = ABSENT
         org.compiled[other, users[15]] = {"ldapGroups": [{"name": "ops"}], "sudo": None}
 
     def _edge_attributes(self) -> None:
-        """Edges with free keys, among them secrets, and with nothing."""
+        """Add edges with free keys, including secrets, and without attributes."""
         org, users = self._org, list(self._org.users)
         group_id = org.add_group("Attributes of every kind")
         radius = {"reply": [{"name": "Tunnel-Password", "value": secret(org.random)}]}
@@ -261,7 +260,7 @@ class _EdgeCases:
         org.bind(group_id, "policy_group", org.add_group("Baseline", "policy_group"))
 
     def _unresolved(self) -> None:
-        """Ids that the graph names, but no bulk list knows."""
+        """Add ids that are in the graph but in no bulk list."""
         org = self._org
         group_id = org.add_group("Names strangers")
         org.add_member(group_id, org.ids.new())
@@ -270,11 +269,11 @@ class _EdgeCases:
             org.bind(group_id, kind, org.ids.new(), None)
 
     def _vanished(self) -> None:
-        """A group that is deleted after the list has named it."""
+        """Add a group that is deleted after the list was read."""
         org = self._org
         group_id = org.add_group("Gone in a moment")
         org.add_member(group_id, next(iter(org.systems)))
-        org.bind(group_id, "user", next(iter(org.users)), _sudo(enabled=True))
+        org.bind(group_id, "user", next(iter(org.users)), sudo(enabled=True))
         org.vanished.add(group_id)
 
     def _applications(self) -> None:
@@ -293,11 +292,7 @@ class _EdgeCases:
         org.vanished.add(gone)
 
     def _repeat(self) -> None:
-        """Rows that lists deliver twice."""
+        """Mark rows that lists deliver twice."""
         org = self._org
         for records in (org.systems, org.users, org.system_groups, org.applications):
             org.repeated.add(list(records)[1])
-
-
-def _sudo(*, enabled: bool, without_password: bool = False) -> Record:
-    return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}

@@ -1,7 +1,7 @@
-"""Generates an organization that looks like a real company of any size."""
+"""Generate an organization of any size that resembles a real company."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Final, Self
 
@@ -9,7 +9,7 @@ from pipelines.simulator.data import names
 from pipelines.simulator.data.devices import Devices
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.people import People
-from pipelines.simulator.data.records import Attributes, Record, Rng, secret
+from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo
 
 WELL_KNOWN: Final = 24
 TEAM_SIZE: Final = 40
@@ -20,10 +20,10 @@ IT_GROUP: Final = 1 + list(names.DEPARTMENTS).index("IT")
 
 @dataclass(frozen=True)
 class Sizes:
-    """How many of each thing an organization has.
+    """Sizes of an organization.
 
     Attributes:
-        memberships: Number of memberships of system groups to aim at; None leaves it to chance.
+        memberships: Intended number of memberships of system groups; None for a random number.
     """
 
     systems: int = 450
@@ -38,9 +38,8 @@ class Sizes:
 
     @classmethod
     def empty(cls) -> Self:
-        """Return sizes of an organization with nothing in it."""
-        none = dict.fromkeys((field.name for field in fields(cls)), 0)
-        return replace(cls(), **none)
+        """Return the sizes of an empty organization."""
+        return cls(*(0 for _ in fields(cls)))
 
 
 def generate(
@@ -48,12 +47,12 @@ def generate(
     sizes: Sizes = Sizes(),
     now: datetime | None = None,
 ) -> Organization:
-    """Return an organization; equal arguments give equal ones, but for the API key.
+    """Return an organization; equal arguments give equal ones, except for the API key.
 
     Args:
-        seed: Another seed is another company.
-        sizes: How many of each thing.
-        now: The moment that dates lie before; the current time if None.
+        seed: Seed of the records; another seed gives another company.
+        sizes: Sizes of the organization.
+        now: Time before which all dates lie; None for the current time.
     """
     org = Organization(f"Example Company {seed}", Rng(seed))
     _Company(org, sizes, now or datetime.now(UTC)).build()
@@ -61,7 +60,7 @@ def generate(
 
 
 class _Company:
-    """Fills an organization, from people to the edges between everything."""
+    """The generator of an organization, from users to the edges of the graph."""
 
     def __init__(self, org: Organization, sizes: Sizes, now: datetime) -> None:
         self._org = org
@@ -101,7 +100,7 @@ class _Company:
                 members = [u for u in users if self._org.users[u]["department"] == name]
             else:
                 name = _numbered(names.TEAM_SUBJECTS, number - len(departments) - 1)
-                members = self._some(users, TEAM_SIZE)
+                members = self._sample(users, TEAM_SIZE)
             group_id = self._org.add_group(name, "user_group", organizationObjectId=self._org.id)
             self._org.user_group_members[group_id] = dict.fromkeys(members)
 
@@ -140,7 +139,7 @@ class _Company:
             if criterion:
                 members: Sequence[str] = by_criterion[criterion]
             elif target is None:
-                members = self._some(systems, max(1, len(systems) // 20))
+                members = self._sample(systems, max(1, len(systems) // 20))
             else:
                 members = self._rng.sample(systems, self._share(number, target, len(systems)))
             self._org.members[group_id] = dict.fromkeys(members)
@@ -158,7 +157,7 @@ class _Company:
         return found
 
     def _share(self, number: int, target: int, systems: int) -> int:
-        """Return how many members a group gets, so that all groups together reach the target."""
+        """Return the number of members of a group that adds up to the target."""
         groups = self._sizes.system_groups
         if number < target % groups:
             return min(systems, target // groups + 1)
@@ -178,7 +177,7 @@ class _Company:
     def _bind_group(self, group_id: str, number: int) -> None:
         org = self._org
         edges = org.bindings[group_id]
-        for user_id in self._some(list(org.users), 6):
+        for user_id in self._sample(list(org.users), 6):
             edges["user", user_id] = self._sudo()
         administrators = list(org.user_groups)[IT_GROUP : IT_GROUP + 1] if number == 0 else []
         for user_group_id in administrators or self._user_groups(number):
@@ -191,28 +190,28 @@ class _Company:
             ("policy_group", org.policy_groups),
             ("command", org.commands),
         ):
-            for target_id in self._some(list(ids), 3):
+            for target_id in self._sample(list(ids), 3):
                 edges[kind, target_id] = None
 
     def _user_groups(self, number: int) -> list[str]:
-        """Return a few user groups: departments for what is well known, teams for the rest."""
+        """Return a few user groups: departments for the first groups, teams for the others."""
         groups = list(self._org.user_groups)
         departments = len(names.DEPARTMENTS) + 1
         pool = groups[departments:] if number >= WELL_KNOWN else groups[1:]
-        return self._some(pool or groups, 3)
+        return self._sample(pool or groups, 3)
 
-    def _some(self, ids: list[str], most: int) -> list[str]:
-        """Return up to this many of the ids, sometimes none."""
+    def _sample(self, ids: list[str], largest: int) -> list[str]:
+        """Return at most this many of the ids, sometimes none."""
         if self._rng.chance(EMPTY_GROUPS):
             return []
-        return self._rng.sample(ids, min(len(ids), self._rng.randint(1, most)))
+        return self._rng.sample(ids, min(len(ids), self._rng.randint(1, largest)))
 
     def _sudo(self) -> Attributes:
         if self._rng.chance(0.4):
             return None
         enabled = self._rng.chance(0.5)
         without_password = enabled and self._rng.chance(0.3)
-        return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
+        return sudo(enabled=enabled, without_password=without_password)
 
     def _add_applications(self) -> None:
         org = self._org
@@ -225,7 +224,7 @@ class _Company:
                 name = org.user_groups[user_group_id]["name"]
                 ldap = {"ldapGroups": [{"name": name}]}
                 edges["user_group", user_group_id] = self._rng.choice((None, ldap))
-            for user_id in self._some(list(org.users), 4):
+            for user_id in self._sample(list(org.users), 4):
                 edges["user", user_id] = None
 
     def _application(self, number: int) -> Record:

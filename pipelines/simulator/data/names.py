@@ -1,4 +1,4 @@
-"""What a simulated company is made of: people's names, places, machines, applications."""
+"""Names of a simulated company: people, offices, platforms, applications and groups."""
 
 from typing import Final, NamedTuple
 
@@ -27,7 +27,7 @@ LAST_NAMES: Final = tuple(_LAST_NAMES.split())
 
 
 class Office(NamedTuple):
-    """A place of work: its short code, private range (two octets) and the address of its NAT."""
+    """An office: short code, private network (two octets) and public address of its NAT."""
 
     city: str
     code: str
@@ -59,7 +59,7 @@ DEPARTMENTS: Final = {
 
 
 class Platform(NamedTuple):
-    """An operating system as JumpCloud names it, with what such a device looks like."""
+    """An operating system by JumpCloud's name, and the properties of its devices."""
 
     os: str
     family: str
@@ -129,33 +129,17 @@ APPLICATIONS: Final = (
     ("bookmark", "Company Handbook", "bookmark"),
 )
 
-GROUP_SUBJECTS: Final = (
-    "Kiosks",
-    "Build Servers",
-    "Conference Rooms",
-    "Contractors' Laptops",
-    "Pilot Ring",
-    "Quarantine",
-    "Developers",
-    "Executives",
-    "Lab Machines",
-    "Loaners",
-    "Database Servers",
-    "Patch Wave",
+_GROUPS: Final = (
+    "Kiosks, Build Servers, Conference Rooms, Contractors' Laptops, Pilot Ring, Quarantine, "
+    "Developers, Executives, Lab Machines, Loaners, Database Servers, Patch Wave"
 )
+GROUP_SUBJECTS: Final = tuple(_GROUPS.split(", "))
 
-TEAM_SUBJECTS: Final = (
-    "Platform",
-    "Payments",
-    "Mobile",
-    "Data",
-    "On-call",
-    "Security Champions",
-    "Contractors",
-    "Leadership",
-    "EMEA Sales",
-    "Release",
+_TEAMS: Final = (
+    "Platform, Payments, Mobile, Data, On-call, Security Champions, Contractors, Leadership, "
+    "EMEA Sales, Release"
 )
+TEAM_SUBJECTS: Final = tuple(_TEAMS.split(", "))
 
 POLICIES: Final = (
     ("Disk encryption", "filevault_darwin", "darwin"),

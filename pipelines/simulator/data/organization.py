@@ -1,21 +1,34 @@
-"""An organization held as plain data: records, edges, and the edits that change them."""
+"""An organization as plain data: records, edges, and the edits that change them."""
 
 import json
-from collections.abc import Iterator
+import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from itertools import chain
 from threading import RLock
-from typing import Any
+from typing import Any, cast
 
-from pipelines.simulator.data.keys import KeyHolder
 from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Ids, Record, Rng, Target
+
+
+class KeyHolder:
+    """The owner of an API key and of a service account, which never come from a seed.
+
+    Attributes:
+        api_key: Value of the header `x-api-key`.
+        client_id, client_secret: Credentials for OAuth 2's token endpoint.
+    """
+
+    def __init__(self) -> None:
+        self.api_key = f"jca_{secrets.token_hex(24)}"
+        self.client_id = secrets.token_hex(12)
+        self.client_secret = f"simsecret{secrets.token_hex(16)}"
 
 
 class Organization(KeyHolder):
     """A JumpCloud organization that can be edited while it is served.
 
-    Records are kept as the API delivers them, secrets included. The bulk lists and the graph are
-    separate: an edge may name an id that no list knows.
+    Records are stored as the API delivers them, including secrets. The bulk lists and the graph are
+    separate: an edge may name an id that is in no list.
 
     Args:
         name: The organization's display name.
@@ -26,13 +39,13 @@ class Organization(KeyHolder):
             commands: Records by id, in insertion order.
         members: System ids, with edge attributes, by system group id.
         user_group_members: User ids, with edge attributes, by user group id.
-        bindings: Direct edges by the id of the system group or application they start from.
+        bindings: Direct edges by the id of their source, a system group or an application.
         deleted: Systems that lists still count as members but no longer deliver.
         vanished: System groups that are listed, but answer 404 when read.
-        compiled: What `compiledAttributes` says of (source id, user id), where it is not simply
-            the merged attributes of the edges.
-        repeated: Ids that every list delivers (and counts) twice.
-        version: Grows with every change.
+        compiled: `compiledAttributes` by (source id, user id), where it differs from the merged
+            attributes of the edges.
+        repeated: Ids that every list delivers and counts twice.
+        version: Counter of changes.
     """
 
     def __init__(self, name: str | None, rng: Rng) -> None:
@@ -62,7 +75,7 @@ class Organization(KeyHolder):
 
     @contextmanager
     def edit(self) -> Iterator[None]:
-        """Hold the lock for a change of any kind and make it visible to readers at its end."""
+        """Hold the lock for a change, and make it visible to readers at the end."""
         with self.lock:
             yield
             self.version += 1
@@ -79,32 +92,21 @@ class Organization(KeyHolder):
 
     def collections(self) -> tuple[dict[str, Record], ...]:
         """Return every collection of records that has a bulk list."""
-        return (
-            self.systems,
-            self.users,
-            self.applications,
-            self.system_groups,
-            self.user_groups,
-            self.policies,
-            self.policy_groups,
-            self.commands,
-        )
+        v1_lists = (self.systems, self.users, self.applications, self.commands)
+        return (*v1_lists, self.policies, *self._groups().values())
 
     def secrets(self) -> set[str]:
-        """Return every secret it holds, each one line that can be searched for in files."""
+        """Return every secret, each of one line that can be searched for in files."""
         found = {self.api_key, self.client_secret}
         with self.lock:
-            for collection in self.collections():
-                for record in collection.values():
-                    found.update(SECRET.findall(json.dumps(record)))
-            for attributes in chain(
-                *(edges.values() for edges in self.bindings.values()), self.compiled.values()
-            ):
-                found.update(SECRET.findall(json.dumps(attributes, default=str)))
+            held = [*self.collections(), *self.bindings.values(), self.compiled]
+            for values in cast("list[Mapping[object, object]]", held):
+                text = json.dumps(list(values.values()), default=str)
+                found.update(SECRET.findall(text))
         return found
 
     def add_system(self, **fields: object) -> str:
-        """Add a plain system, with these fields changed (`ABSENT`: left out), and return its id."""
+        """Add a plain system with these fields (`ABSENT` leaves one out), and return its id."""
         name = f"ADDED-{len(self.systems):05}"
         record: Record = {
             "hostname": name,
@@ -120,7 +122,7 @@ class Organization(KeyHolder):
         return self._add(self.systems, record | fields)
 
     def add_user(self, **fields: object) -> str:
-        """Add a plain user, with these fields changed, and return its id."""
+        """Add a plain user with these fields, and return its id."""
         name = f"added.user{len(self.users):05}"
         record: Record = {
             "username": name,
@@ -135,7 +137,7 @@ class Organization(KeyHolder):
         return self._add(self.users, record | fields)
 
     def add_application(self, **fields: object) -> str:
-        """Add a plain SSO application, with these fields changed, and return its id."""
+        """Add a plain SSO application with these fields, and return its id."""
         name = f"added-{len(self.applications):05}"
         record: Record = {
             "name": name,
@@ -153,23 +155,28 @@ class Organization(KeyHolder):
         """Add an empty group and return its id.
 
         Args:
-            name: Its name; need not be unique.
+            name: Name of the group; need not be unique.
             kind: `system_group`, `user_group` or `policy_group`.
-            **fields: Further fields of its record.
+            **fields: Further fields of the record.
         """
         record: Record = {"name": name, "type": kind, "description": "", "email": ""}
         record["attributes"] = None
-        if kind == "policy_group":
-            return self._add(self.policy_groups, record | fields, v1=False)
-        record["membershipMethod"] = "STATIC"
+        if kind != "policy_group":
+            record["membershipMethod"] = "STATIC"
+        group_id = self._add(self._groups()[kind], record | fields, v1=False)
         if kind == "user_group":
-            group_id = self._add(self.user_groups, record | fields, v1=False)
             self.user_group_members.setdefault(group_id, {})
-            return group_id
-        group_id = self._add(self.system_groups, record | fields, v1=False)
-        self.members.setdefault(group_id, {})
-        self.bindings.setdefault(group_id, {})
+        if kind == "system_group":
+            self.members.setdefault(group_id, {})
+            self.bindings.setdefault(group_id, {})
         return group_id
+
+    def _groups(self) -> dict[str, dict[str, Record]]:
+        return {
+            "system_group": self.system_groups,
+            "user_group": self.user_groups,
+            "policy_group": self.policy_groups,
+        }
 
     def _add(self, collection: dict[str, Record], record: Record, *, v1: bool = True) -> str:
         with self.edit():
@@ -180,26 +187,23 @@ class Organization(KeyHolder):
             return record_id
 
     def update(self, record_id: str, **fields: Any) -> None:  # noqa: ANN401 - JSON values
-        """Change fields of the record with this id, whichever collection holds it.
+        """Change fields of the record with this id in any collection.
 
         Raises:
-            KeyError: No collection holds the id.
+            KeyError: No collection has the id.
         """
         with self.edit():
-            for collection in self.collections():
-                if record_id in collection:
-                    collection[record_id] = collection[record_id] | fields
-                    return
-            raise KeyError(record_id)
+            collection = next((c for c in self.collections() if record_id in c), {})
+            collection[record_id] = collection[record_id] | fields
 
     def remove_system(self, system_id: str) -> None:
-        """Delete a system; its memberships stay behind as holes."""
+        """Delete a system; its memberships remain as holes."""
         with self.edit():
             del self.systems[system_id]
             self.deleted.add(system_id)
 
     def remove_user(self, user_id: str) -> None:
-        """Delete a user with every edge to it."""
+        """Delete a user and every edge to it."""
         with self.edit():
             del self.users[user_id]
             for members in self.user_group_members.values():
@@ -207,27 +211,22 @@ class Organization(KeyHolder):
             self._drop_target(("user", user_id))
 
     def remove_application(self, application_id: str) -> None:
-        """Delete an application with its edges."""
+        """Delete an application and its edges."""
         with self.edit():
             del self.applications[application_id]
             self.bindings.pop(application_id, None)
 
     def hide(self, record_id: str) -> None:
-        """Take a record out of its bulk list only: the graph goes on naming its id."""
+        """Remove a record from its bulk list only; the graph still names its id."""
         with self.edit():
             for collection in self.collections():
                 collection.pop(record_id, None)
 
     def remove_group(self, group_id: str) -> None:
-        """Delete a group of any kind with its edges: from now on its id answers 404."""
+        """Delete a group of any kind and its edges; its id then answers 404."""
         with self.edit():
-            kinds = {
-                "system_group": self.system_groups,
-                "user_group": self.user_groups,
-                "policy_group": self.policy_groups,
-            }
-            kind = next(kind for kind, groups in kinds.items() if group_id in groups)
-            del kinds[kind][group_id]
+            kind, groups = next(item for item in self._groups().items() if group_id in item[1])
+            del groups[group_id]
             self.members.pop(group_id, None)
             self.bindings.pop(group_id, None)
             self.user_group_members.pop(group_id, None)
@@ -250,12 +249,12 @@ class Organization(KeyHolder):
             del self.bindings[source_id][target_type, target_id]
 
     def add_member(self, group_id: str, member_id: str, attributes: Attributes = None) -> None:
-        """Put a system into a system group, or a user into a user group."""
+        """Add a system to a system group, or a user to a user group."""
         with self.edit():
             self._group_members(group_id)[member_id] = attributes
 
     def remove_member(self, group_id: str, member_id: str) -> None:
-        """Take a system out of a system group, or a user out of a user group, leaving no hole."""
+        """Remove a system or a user from its group, without leaving a hole."""
         with self.edit():
             del self._group_members(group_id)[member_id]
 

@@ -1,4 +1,4 @@
-"""Builds user records as `/api/systemusers` delivers them."""
+"""User records as `/api/systemusers` delivers them."""
 
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,11 +12,11 @@ STATE_WEIGHTS: Final = (91, 4, 5)
 
 
 class People:
-    """Makes the users of one organization.
+    """The generator of one organization's users. Managers are chosen from earlier users.
 
     Args:
-        org: Gives ids, and the users there are already, from whom managers are chosen.
-        now: The moment that "recently" refers to.
+        org: The organization, source of ids.
+        now: The current time of the records.
     """
 
     def __init__(self, org: Organization, now: datetime) -> None:
@@ -27,7 +27,7 @@ class People:
         self._managers: list[str] = []
 
     def new(self) -> Record:
-        """Return the record of one more employee."""
+        """Return the record of a new employee."""
         user_id = self._org.ids.new()
         record = {"_id": user_id, "id": user_id, "organization": self._org.id}
         record |= self._person() | self._employment() | self._account()

@@ -1,11 +1,11 @@
-"""An organization with known violations of security, and near misses beside each."""
+"""An organization with known security findings, and near misses of each."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
 from pipelines.simulator.data.generate import Sizes, generate
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import ABSENT, Attributes, Record, timestamp
+from pipelines.simulator.data.records import ABSENT, Attributes, Record, sudo, timestamp
 
 SMALL: Final = Sizes(
     systems=60,
@@ -24,25 +24,20 @@ SECOND: Final = timedelta(seconds=1)
 
 
 def planted_findings(seed: int, now: datetime, sizes: Sizes = SMALL) -> Organization:
-    """Return a company in which every finding has cases, and cases that only look like one.
+    """Return an organization with cases and near misses of every finding.
 
     Args:
-        seed: Another seed is another company.
-        now: The moment of the pull, to which its dates refer.
-        sizes: How large it is beside the planted cases.
+        seed: Seed of the records.
+        now: Start of the pull; dates are relative to it.
+        sizes: Sizes without the planted cases.
     """
     org = generate(seed, sizes, now)
     _PlantedFindings(org, now).plant()
     return org
 
 
-def sudo(*, enabled: bool = True, without_password: bool = False) -> Attributes:
-    """Return the attributes of an edge that says something of sudo."""
-    return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
-
-
 class _PlantedFindings:
-    """Plants the cases, one method for each kind of thing."""
+    """The generator of planted cases, one method per kind of finding."""
 
     def __init__(self, org: Organization, now: datetime) -> None:
         self._org = org
@@ -85,7 +80,7 @@ class _PlantedFindings:
         off = org.add_application(active=False)
         org.bind(off, "user", self._person(suspended=True))
         org.bind(off, "user", self._person(self._office, suspended=True))
-        # No longer reach anything; reach nothing but an empty group; are only staged.
+        # Near misses: no access at all; access to an empty group only; a staged user.
         self._person(suspended=True, state="SUSPENDED")
         self._person(self._empty, suspended=True)
         self._person(self._office, state="STAGED", suspended=None)
@@ -98,7 +93,7 @@ class _PlantedFindings:
         inherited = org.add_group("Sudoers", "user_group")
         org.add_member(inherited, self._person(**no_mfa), sudo())
         org.bind(self._office, "user_group", inherited)
-        # Have TOTP, nothing known of MFA, no device to have sudo on, or no sudo.
+        # Near misses: TOTP; unknown MFA; no device (twice); no sudo.
         self._person(self._office, sudo(), mfa={"configured": False}, totp_enabled=True)
         self._person(self._office, sudo(), mfa=ABSENT, totp_enabled=False)
         self._person(self._empty, sudo(), **no_mfa)
@@ -132,7 +127,7 @@ class _PlantedFindings:
             self._device(lastContact=never)
 
     def _lonely(self) -> None:
-        """Devices without users and groups, users without devices."""
+        """Plant devices without users and groups, and users without devices."""
         org = self._org
         owner, former = self._person(), self._person(state="SUSPENDED")
         lonely = org.add_group("Of nobody else")

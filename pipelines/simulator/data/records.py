@@ -1,4 +1,4 @@
-"""The vocabulary of records: ids, times and secrets as JumpCloud writes them."""
+"""Types of records, and ids, times and secrets in JumpCloud's formats."""
 
 import random
 import re
@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 Record = dict[str, Any]
-"""One API record, exactly as its JSON object."""
+"""One API record: its JSON object."""
 
 
 class Absent(Enum):
-    """Stands for a key that the JSON object does not have, as opposed to a null."""
+    """Marker of a key that is missing from the JSON object, as opposed to null."""
 
     ABSENT = "absent"
 
@@ -19,28 +19,28 @@ class Absent(Enum):
 ABSENT: Final = Absent.ABSENT
 
 Attributes = dict[str, Any] | None | Literal[Absent.ABSENT]
-"""Attributes of an edge: an object, null, or no such key."""
+"""Attributes of an edge: an object, null, or a missing key."""
 
 Target = tuple[str, str]
-"""An end of an edge: its graph type (`user`, `user_group`, ...) and its id."""
+"""One end of an edge: its graph type (`user`, `user_group`, ...) and its id."""
 
 OBJECT_ID: Final = re.compile(r"[0-9a-fA-F]{24}")
 SECRET: Final = re.compile(r"simsecret[0-9a-f]{32}")
 
 
 class Rng(random.Random):
-    """A seeded generator that also answers "does this happen?"."""
+    """A seeded generator of random numbers and events."""
 
     def chance(self, share: float) -> bool:
-        """Return True in this share of all calls."""
+        """Return True with this probability."""
         return self.random() < share
 
 
 class Ids:
-    """Unique 24-hex ids of the form MongoDB gives: time, machine, counter.
+    """Unique 24-hex ids in MongoDB's format: time, machine, counter.
 
     Args:
-        rng: Where the ids come from; equal generators give equal ids.
+        rng: Source of the ids; equal generators give equal ids.
     """
 
     def __init__(self, rng: Rng) -> None:
@@ -56,11 +56,16 @@ class Ids:
 
 
 def secret(rng: Rng) -> str:
-    """Return one line of text that can be told as a secret wherever it turns up."""
+    """Return one line of text that is recognizable as a secret anywhere."""
     return f"simsecret{rng.getrandbits(128):032x}"
 
 
+def sudo(*, enabled: bool = True, without_password: bool = False) -> Record:
+    """Return the attributes of an edge that defines sudo."""
+    return {"sudo": {"enabled": enabled, "withoutPassword": without_password}}
+
+
 def timestamp(moment: datetime) -> str:
-    """Return a moment as JumpCloud writes it: UTC, milliseconds, `Z`."""
+    """Return a time in JumpCloud's format: UTC, milliseconds, `Z`."""
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.replace("+00:00", "Z")

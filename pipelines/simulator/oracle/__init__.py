@@ -1,6 +1,6 @@
 """The expected tables and findings of a simulated organization.
 
-Computed without the code under test. Tests and benchmarks use it; it is not in the wheel.
+They are computed without the code under test. The wheel does not contain this package.
 """
 
 from pipelines.simulator.oracle.findings import findings

@@ -1,98 +1,81 @@
-"""The graph that an organization's tables tell of, and the rows of what is found in it."""
+"""The access graph of an organization's tables, and the rows of findings."""
 
-from typing import Any
+from typing import Final
 
-from pipelines.simulator.oracle.tables import Row
+from pipelines.simulator.oracle.tables import Row, Tables
 
-Rows = list[dict[str, Any]]
+Rows = list[Row]
+ID_AND_NAME: Final = {
+    "systems": ("system_id", "hostname"),
+    "users": ("user_id", "username"),
+    "applications": ("application_id", "display_label"),
+    "system_groups": ("group_id", "name"),
+    "ipv4_addresses": ("address", "address"),
+}
 
 
 class Graph:
-    """Who reaches what, by the relationship tables.
+    """The relations between users, systems, groups and applications.
 
     Args:
-        tables: The organization's truth.
+        tables: The organization's expected tables.
     """
 
-    def __init__(self, tables: dict[str, Rows]) -> None:
+    def __init__(self, tables: Tables) -> None:
         self.tables = tables
-        self.users = {row["user_id"]: row for row in self.tables["users"]}
-        self.systems = {row["system_id"]: row for row in self.tables["systems"]}
-        self.groups = {row["group_id"]: row for row in self.tables["system_groups"]}
-        self.members: dict[str, set[str]] = {each: set() for each in self.groups}
-        for row in self.tables["system_group_members"]:
+        self.users = {row["user_id"]: row for row in tables["users"]}
+        self.systems = {row["system_id"]: row for row in tables["systems"]}
+        self.groups = {row["group_id"]: row for row in tables["system_groups"]}
+        self.applications = {row["application_id"]: row for row in tables["applications"]}
+        self.members: dict[str, set[str]] = {group_id: set() for group_id in self.groups}
+        for row in tables["system_group_members"]:
             self.members[row["group_id"]].add(row["system_id"])
         self.bindings = {
-            (row["group_id"], row["user_id"]): row for row in self.tables["system_group_users"]
+            (row["group_id"], row["user_id"]): row for row in tables["system_group_users"]
         }
-        self.held = {
-            (row["application_id"], row["user_id"]) for row in self.tables["application_users"]
-        }
+        self.held = {(row["application_id"], row["user_id"]) for row in tables["application_users"]}
 
     def held_active(self) -> set[tuple[str, str]]:
-        """Return application and user where the application is not switched off."""
-        off = {
-            row["application_id"] for row in self.tables["applications"] if row["active"] is False
-        }
-        return {each for each in self.held if each[0] not in off}
+        """Return application and user for each application that is not inactive."""
+        return {pair for pair in self.held if self.applications[pair[0]]["active"] is not False}
 
-    def reachable_users(self, user_id: str) -> set[str]:
+    def reachable_systems(self, user_id: str) -> set[str]:
         """Return the systems that the user reaches."""
         groups = [group for group, user in self.bindings if user == user_id]
         return set().union(*(self.members[group] for group in groups))
 
-    def group_members(self, system_id: str) -> set[str]:
+    def reaching_users(self, system_id: str) -> set[str]:
         """Return the users who reach the system."""
         return {user for group, user in self.bindings if system_id in self.members[group]}
 
     def sudo_groups(self, user_id: str) -> list[str]:
-        """Return the groups with devices on which the user is granted sudo."""
+        """Return the groups with devices on which the user has sudo."""
         return sorted(
             group
             for (group, user), row in self.bindings.items()
             if user == user_id and row["sudo"] and self.members[group]
         )
 
-    def is_privileged(self, user_id: str | None) -> bool:
+    def is_privileged(self, user_id: str) -> bool:
         """Return whether the user has sudo on any device."""
-        if user_id is None or user_id not in self.users:
-            return False
         admin = self.users[user_id]["global_admin"]
-        return bool(self.sudo_groups(user_id) or (admin and self.reachable_users(user_id)))
+        return bool(self.sudo_groups(user_id) or (admin and self.reachable_systems(user_id)))
 
 
-def asset_row(kind: str, asset_id: str, name: str | None, **evidence: object) -> Row:
-    """Return a row of a finding."""
+def finding(kind: str, row: Row, *columns: str, **evidence: object) -> Row:
+    """Return the row of a finding.
+
+    Args:
+        kind: Table of the asset.
+        row: Row of the asset.
+        *columns: Columns of the asset that are part of the evidence.
+        **evidence: Further evidence.
+    """
+    id_column, name_column = ID_AND_NAME[kind]
+    asset_id = row[id_column]
     return {
         "asset_type": kind,
         "asset_id": asset_id,
-        "asset_name": name or asset_id,
-        "evidence": evidence,
+        "asset_name": row[name_column] or asset_id,
+        "evidence": {name: row[name] for name in columns} | evidence,
     }
-
-
-def user_row(row: Row, *columns: str, **evidence: object) -> Row:
-    """Return the row of a user, with some of its columns as evidence."""
-    shown = {name: row[name] for name in columns}
-    return asset_row("users", str(row["user_id"]), asset_name(row["username"]), **shown, **evidence)
-
-
-def system_row(row: Row, *columns: str, **evidence: object) -> Row:
-    """Return the row of a system, with some of its columns as evidence."""
-    shown = {name: row[name] for name in columns}
-    return asset_row(
-        "systems", str(row["system_id"]), asset_name(row["hostname"]), **shown, **evidence
-    )
-
-
-def asset_name(value: object) -> str | None:
-    """Return a name, if there is one."""
-    return None if value is None else str(value)
-
-
-def group_row(row: Row, *columns: str, **evidence: object) -> Row:
-    """Return the row of a system group, with some of its columns as evidence."""
-    shown = {name: row[name] for name in columns}
-    return asset_row(
-        "system_groups", str(row["group_id"]), asset_name(row["name"]), **shown, **evidence
-    )

@@ -1,22 +1,22 @@
-"""Who reaches what in an organization's graph, worked out from its edges alone."""
+"""The access relations of an organization, computed from the edges of its graph alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import Attributes, Record
 
 Sudo = tuple[bool | None, bool | None]
-"""Whether sudo is granted, and whether without a password; None where nothing is said."""
+"""Sudo, and sudo without a password; None where no edge defines it."""
 
 
 @dataclass
 class Grant:
-    """How one user reaches one system group or application.
+    """The access of one user to one system group or application.
 
     Attributes:
-        direct: Bound itself.
-        via: User groups through which it is bound.
+        direct: The user is bound itself.
+        via: User groups through which the user is bound.
         sudo: The most that any edge on the way grants.
     """
 
@@ -26,49 +26,60 @@ class Grant:
 
 
 class Reach:
-    """Reads an organization's edges; holds what it found, so make a new one after edits.
+    """The relations of one organization. Edits made later do not show.
 
     Args:
         org: The organization, locked by the caller.
 
     Attributes:
-        systems_of: Systems by system group; deleted ones are left out.
-        users_of: Users with their grants, by system group.
-        holders_of: Users with their grants, by application.
+        group_systems: Systems by system group, without deleted ones.
+        group_users: Users with their grants, by system group.
+        application_users: Users with their grants, by application.
     """
 
     def __init__(self, org: Organization) -> None:
-        self._org = org
         groups = [group_id for group_id in org.system_groups if group_id not in org.vanished]
-        self.systems_of: dict[str, set[str]] = {
+        applications = [app_id for app_id in org.applications if app_id not in org.vanished]
+        self.group_systems: dict[str, set[str]] = {
             group_id: set(org.members.get(group_id, ())) - org.deleted for group_id in groups
         }
-        self.group_members = {group_id: self._grants(group_id) for group_id in groups}
-        applications = [app_id for app_id in org.applications if app_id not in org.vanished]
-        self.holders_of = {app_id: self._grants(app_id) for app_id in applications}
-
-    def _grants(self, source_id: str) -> dict[str, Grant]:
-        grants: dict[str, Grant] = {}
-        for (kind, target_id), attributes in self._org.bindings.get(source_id, {}).items():
-            sudo = combined_sudo(attributes)
-            if kind == "user":
-                grant = grants.setdefault(target_id, Grant())
-                grant.direct = True
-                grant.sudo = most(grant.sudo, sudo)
-            if kind == "user_group":
-                members = self._org.user_group_members.get(target_id, {})
-                for user_id, own in members.items():
-                    grant = grants.setdefault(user_id, Grant())
-                    grant.via.add(target_id)
-                    grant.sudo = most(grant.sudo, sudo, combined_sudo(own))
-        for user_id, grant in grants.items():
-            said = combined_sudo(self._org.compiled.get((source_id, user_id)))
-            grant.sudo = grant.sudo if said[0] is None else said
-        return grants
+        self.group_users = {group_id: _grants(org, group_id) for group_id in groups}
+        self.application_users = {app_id: _grants(org, app_id) for app_id in applications}
 
 
-def combined_sudo(attributes: Attributes) -> Sudo:
-    """Return what an edge's attributes say of sudo; without a password needs it enabled."""
+def bound_users(
+    org: Organization, source_id: str
+) -> Iterator[tuple[str, str | None, Attributes, Attributes]]:
+    """Yield every path from a system group or application to a user.
+
+    Each is the user, the user group between them or None, and the attributes of the binding and of
+    the membership in the user group.
+    """
+    for (kind, target_id), attributes in org.bindings.get(source_id, {}).items():
+        if kind == "user":
+            yield target_id, None, attributes, None
+        if kind == "user_group":
+            for user_id, own in org.user_group_members.get(target_id, {}).items():
+                yield user_id, target_id, attributes, own
+
+
+def _grants(org: Organization, source_id: str) -> dict[str, Grant]:
+    grants: dict[str, Grant] = {}
+    for user_id, group_id, attributes, own in bound_users(org, source_id):
+        grant = grants.setdefault(user_id, Grant())
+        grant.sudo = most(grant.sudo, edge_sudo(attributes), edge_sudo(own))
+        if group_id is None:
+            grant.direct = True
+        else:
+            grant.via.add(group_id)
+    for user_id, grant in grants.items():
+        compiled = edge_sudo(org.compiled.get((source_id, user_id)))
+        grant.sudo = grant.sudo if compiled[0] is None else compiled
+    return grants
+
+
+def edge_sudo(attributes: Attributes) -> Sudo:
+    """Return the sudo of an edge's attributes; sudo without a password needs sudo enabled."""
     sudo: Record | None = attributes.get("sudo") if isinstance(attributes, dict) else None
     if sudo is None:
         return (None, None)
@@ -77,10 +88,15 @@ def combined_sudo(attributes: Attributes) -> Sudo:
 
 
 def most(*sudos: Sudo) -> Sudo:
-    """Return the most that any of them grants; None where none says anything."""
+    """Return the most that any of them grants; None where none defines it."""
     enabled = [sudo[0] for sudo in sudos if sudo[0] is not None]
     without = [sudo[1] for sudo in sudos if sudo[1] is not None]
     return any(enabled) if enabled else None, any(without) if without else None
+
+
+def sudo_columns(sudo: Sudo, prefix: str = "") -> dict[str, object]:
+    """Return the published columns of sudo."""
+    return {f"{prefix}sudo": sudo[0], f"{prefix}sudo_without_password": sudo[1]}
 
 
 def inverted(sets: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:

@@ -1,22 +1,26 @@
 """The tables that a correct pull of an organization must publish."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
+from operator import itemgetter
 from typing import Any, Final
 
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import Attributes, Record
+from pipelines.simulator.data.records import Attributes
 from pipelines.simulator.oracle.columns import (
     APPLICATION,
     SYSTEM,
     SYSTEM_GROUP,
     SYSTEM_POLICIES,
     USER,
-    Columns,
+    column_values,
+    interface_addresses,
+    scope,
+    text,
 )
-from pipelines.simulator.oracle.reach import Reach, Sudo, combined_sudo, inverted, most
-from pipelines.simulator.oracle.values import ipv4_addresses, scope, text
+from pipelines.simulator.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
 
-Row = dict[str, object]
+Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
 TARGETS: Final = ("user", "user_group", "policy", "policy_group", "command")
@@ -31,15 +35,15 @@ def expected_tables(
 ) -> Tables:
     """Return every asset and relationship table of the contract, and its three views.
 
-    Rows hold all contract columns but `integration`, `first_seen_at` and `last_seen_at`, and are
-    sorted by key. Times are aware and in UTC.
+    Rows hold all contract columns except `integration`, `first_seen_at` and `last_seen_at`, and
+    are sorted by key. Times are aware and in UTC.
 
     Args:
         org: The organization as it is now.
-        associations: Target types that are asked for.
-        details: Whether the bulk lists of systems, users and applications are read; without them
-            assets carry ids only.
-        views: Whether to work out the views too, which can be very large.
+        associations: Target types of the pull.
+        details: Read the bulk lists of systems, users and applications; without them, assets have
+            ids only.
+        views: Include the views, which can be very large.
     """
     with org.lock:
         tables = _Tables(org, associations, details=details)
@@ -47,19 +51,21 @@ def expected_tables(
 
 
 class _Tables:
-    """The tables of one organization, and the indexes that several of them need."""
+    """The tables of one organization, and the indexes that they share."""
 
     def __init__(self, org: Organization, associations: Collection[str], *, details: bool) -> None:
         self._org = org
         self._associations = associations
         self._details = details
         self._reach = reach = Reach(org)
-        self._holders = reach.holders_of if details else {}
+        self._holders = reach.application_users if details else {}
         self._systems = org.systems if details else {}
-        self._groups_of_system = inverted(reach.systems_of)
-        self._groups_of_user = inverted(reach.group_members)
+        self._users = org.users if details else {}
+        self._applications = org.applications if details else {}
+        self._groups_of_system = inverted(reach.group_systems)
+        self._groups_of_user = inverted(reach.group_users)
         self._systems_of_user = {
-            user_id: _union(reach.systems_of[group_id] for group_id in groups)
+            user_id: _union(reach.group_systems[group_id] for group_id in groups)
             for user_id, groups in self._groups_of_user.items()
         }
         self._apps_of_user = inverted(self._holders)
@@ -89,14 +95,12 @@ class _Tables:
     def _system_rows(self) -> list[Row]:
         return [
             {"system_id": system_id}
-            | _own(SYSTEM, self._systems.get(system_id))
+            | column_values(SYSTEM, self._systems.get(system_id))
             | self._system_groups(system_id)
-            | {
-                "user_count": len(self._system_user_ids(system_id)),
-                "application_count": self._count_applications(self._system_user_ids(system_id)),
-                "resolved": system_id in self._systems,
-            }
-            | _own(SYSTEM_POLICIES, self._systems.get(system_id))
+            | {"user_count": len(self._system_user_ids(system_id))}
+            | {"application_count": self._count_applications(self._system_user_ids(system_id))}
+            | {"resolved": system_id in self._systems}
+            | column_values(SYSTEM_POLICIES, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
 
@@ -106,15 +110,12 @@ class _Tables:
     def _system_groups(self, system_id: str) -> Row:
         groups = self._groups_of_system.get(system_id, set())
         names = {text(self._org.system_groups[group_id].get("name")) for group_id in groups}
-        return {
-            "group_ids": sorted(groups),
-            "group_names": sorted(name for name in names if name is not None),
-        }
+        return {"group_ids": sorted(groups), "group_names": sorted(filter(None, names))}
 
     def _system_user_ids(self, system_id: str) -> set[str]:
         groups = frozenset(self._groups_of_system.get(system_id, ()))
         if groups not in self._users_of_groups:
-            self._users_of_groups[groups] = _union(self._reach.group_members[g] for g in groups)
+            self._users_of_groups[groups] = _union(self._reach.group_users[g] for g in groups)
         return self._users_of_groups[groups]
 
     def _count_applications(self, users: Iterable[str]) -> int | None:
@@ -123,61 +124,39 @@ class _Tables:
         return len(_union(self._apps_of_user.get(user_id, ()) for user_id in users))
 
     def _user_rows(self) -> list[Row]:
-        records = self._org.users if self._details else {}
-        bound = {
-            target_id
-            for kind, target_id in self._direct_targets()
-            if kind == "user" and kind in self._associations
-        }
-        ids = {*records, *self._groups_of_user, *self._apps_of_user, *bound}
+        bound = {r["target_id"] for r in self._association_rows() if r["target_type"] == "user"}
+        ids = {*self._users, *self._groups_of_user, *self._apps_of_user, *bound}
         return [
             {"user_id": user_id}
-            | _own(USER, records.get(user_id))
-            | {
-                "system_group_ids": sorted(self._groups_of_user.get(user_id, ())),
-                "system_count": len(self._systems_of_user.get(user_id, ())),
-                "application_count": self._count_applications([user_id]),
-                "resolved": user_id in records,
-            }
+            | column_values(USER, self._users.get(user_id))
+            | {"system_group_ids": sorted(self._groups_of_user.get(user_id, ()))}
+            | {"system_count": len(self._systems_of_user.get(user_id, ()))}
+            | {"application_count": self._count_applications([user_id])}
+            | {"resolved": user_id in self._users}
             for user_id in sorted(ids)
         ]
 
-    def _direct_targets(self) -> Iterable[tuple[str, str]]:
-        for group_id in self._reach.systems_of:
-            yield from self._org.bindings.get(group_id, {})
-
     def _application_rows(self) -> list[Row]:
-        if not self._details:
-            return []
         return [
-            {"application_id": application_id}
-            | _own(APPLICATION, self._org.applications[application_id])
-            | {
-                "user_count": len(holders),
-                "system_count": len(
-                    _union(self._systems_of_user.get(user, ()) for user in holders)
-                ),
-                "resolved": True,
-            }
-            for application_id in sorted(self._org.applications)
-            for holders in [self._holders.get(application_id, {})]
+            {"application_id": app_id}
+            | column_values(APPLICATION, self._applications[app_id])
+            | {"user_count": len(holders)}
+            | {"system_count": len(_union(self._systems_of_user.get(u, ()) for u in holders))}
+            | {"resolved": True}
+            for app_id in sorted(self._applications)
+            for holders in [self._holders.get(app_id, {})]
         ]
 
     def _address_rows(self) -> list[Row]:
         systems: dict[str, set[str]] = {}
         interfaces: dict[str, set[str]] = {}
-        for system_id, record in self._systems.items():
-            for interface, address in ipv4_addresses(record):
-                systems.setdefault(address, set()).add(system_id)
-                interfaces.setdefault(address, set()).add(interface)
+        for system_id, interface, address in self._system_addresses():
+            systems.setdefault(address, set()).add(system_id)
+            interfaces.setdefault(address, set()).add(interface)
         return [
-            {
-                "address": address,
-                "scope": scope(address),
-                "system_ids": sorted(systems[address]),
-                "system_count": len(systems[address]),
-                "interfaces": sorted(interfaces[address]),
-            }
+            {"address": address, "scope": scope(address)}
+            | {"system_ids": sorted(systems[address]), "system_count": len(systems[address])}
+            | {"interfaces": sorted(interfaces[address])}
             for address in sorted(systems)
         ]
 
@@ -185,66 +164,61 @@ class _Tables:
         reach = self._reach
         return [
             {"group_id": group_id}
-            | _own(SYSTEM_GROUP, self._org.system_groups[group_id])
-            | {
-                "system_count": len(reach.systems_of.get(group_id, ())),
-                "user_count": len(reach.group_members.get(group_id, ())),
-            }
-            for group_id in sorted(self._org.system_groups)
+            | column_values(SYSTEM_GROUP, record)
+            | {"system_count": len(reach.group_systems.get(group_id, ()))}
+            | {"user_count": len(reach.group_users.get(group_id, ()))}
+            for group_id, record in sorted(self._org.system_groups.items())
         ]
 
     def _member_rows(self) -> list[Row]:
         return [
             {"group_id": group_id, "system_id": system_id}
-            for group_id, systems in sorted(self._reach.systems_of.items())
+            for group_id, systems in sorted(self._reach.group_systems.items())
             for system_id in sorted(systems)
         ]
 
     def _group_user_rows(self) -> list[Row]:
         return [
-            {
-                "group_id": group_id,
-                "user_id": user_id,
-                "direct": users[user_id].direct,
-                "via_user_group_ids": sorted(users[user_id].via),
-            }
-            | _sudo_columns(users[user_id].sudo)
-            for group_id, users in sorted(self._reach.group_members.items())
-            for user_id in sorted(users)
+            {"group_id": group_id, "user_id": user_id}
+            | {"direct": grant.direct, "via_user_group_ids": sorted(grant.via)}
+            | sudo_columns(grant.sudo)
+            for group_id, users in sorted(self._reach.group_users.items())
+            for user_id, grant in sorted(users.items(), key=itemgetter(0))
         ]
 
     def _association_rows(self) -> list[Row]:
         return [
             {"group_id": group_id, "target_type": kind, "target_id": target_id}
-            | _sudo_columns(combined_sudo(attributes))
+            | sudo_columns(edge_sudo(attributes))
             | {"attributes": _allowed(attributes)}
-            for group_id in sorted(self._reach.systems_of)
+            for group_id in sorted(self._reach.group_systems)
             for (kind, target_id), attributes in sorted(
-                self._org.bindings.get(group_id, {}).items(), key=lambda edge: edge[0]
+                self._org.bindings.get(group_id, {}).items(), key=itemgetter(0)
             )
             if kind in self._associations
         ]
 
     def _application_user_rows(self, *, user_first: bool = False) -> list[Row]:
-        rows: list[Row] = []
-        for application_id, holders in self._holders.items():
-            for user_id, grant in holders.items():
-                user: Row = {"user_id": user_id}
-                application: Row = {"application_id": application_id}
-                how: Row = {"direct": grant.direct, "via_user_group_ids": sorted(grant.via)}
-                rows.append((user | application if user_first else application | user) | how)
-        return sorted(rows, key=lambda row: [str(value) for value in list(row.values())[:2]])
+        key = ("user_id", "application_id") if user_first else ("application_id", "user_id")
+        rows: list[Row] = [
+            {"application_id": application_id, "user_id": user_id}
+            | {"direct": grant.direct, "via_user_group_ids": sorted(grant.via)}
+            for application_id, holders in self._holders.items()
+            for user_id, grant in holders.items()
+        ]
+        ordered = ({name: row[name] for name in (*key, *row)} for row in rows)
+        return sorted(ordered, key=itemgetter(*key))
 
     def _system_address_rows(self) -> list[Row]:
-        found = {
+        names = ("system_id", "interface", "address")
+        return [dict(zip(names, row, strict=True)) for row in sorted(self._system_addresses())]
+
+    def _system_addresses(self) -> set[tuple[str, str, str]]:
+        return {
             (system_id, interface, address)
             for system_id, record in self._systems.items()
-            for interface, address in ipv4_addresses(record)
+            for interface, address in interface_addresses(record.get("networkInterfaces"))
         }
-        return [
-            {"system_id": system_id, "interface": interface, "address": address}
-            for system_id, interface, address in sorted(found)
-        ]
 
     def _system_user_rows(self) -> list[Row]:
         rows: list[Row] = []
@@ -252,18 +226,19 @@ class _Tables:
             groups = self._groups_of_system.get(system_id, set())
             for user_id in sorted(self._system_user_ids(system_id)):
                 granting = sorted(groups & self._groups_of_user[user_id])
-                sudo = most(*(self._reach.group_members[g][user_id].sudo for g in granting))
+                sudo = most(*(self._reach.group_users[g][user_id].sudo for g in granting))
                 key: Row = {"system_id": system_id, "user_id": user_id, "via_group_ids": granting}
-                rows.append(key | _sudo_columns(sudo))
+                rows.append(key | sudo_columns(sudo))
         return rows
 
     def _system_application_rows(self) -> list[Row]:
         rows: list[Row] = []
         for system_id in self._system_ids():
-            counts: dict[str, int] = {}
-            for user_id in self._system_user_ids(system_id):
-                for application_id in self._apps_of_user.get(user_id, ()):
-                    counts[application_id] = counts.get(application_id, 0) + 1
+            counts = Counter(
+                application_id
+                for user_id in self._system_user_ids(system_id)
+                for application_id in self._apps_of_user.get(user_id, ())
+            )
             rows.extend(
                 {"system_id": system_id, "application_id": app_id, "user_count": counts[app_id]}
                 for app_id in sorted(counts)
@@ -271,19 +246,8 @@ class _Tables:
         return rows
 
 
-def _own(columns: Columns, record: Record | None) -> Row:
-    """Return the columns that come from the record itself; empty ones if there is none."""
-    if record is None:
-        return {name: [] if name == "ipv4_addresses" else None for name in columns}
-    return {name: value_of(record) for name, value_of in columns.items()}
-
-
-def _sudo_columns(sudo: Sudo) -> Row:
-    return {"sudo": sudo[0], "sudo_without_password": sudo[1]}
-
-
 def _allowed(attributes: Attributes) -> Row | None:
-    """Return the attributes that are known to hold no secret."""
+    """Return the attributes that cannot hold a secret."""
     if not isinstance(attributes, dict):
         return None
     kept: Row = {}

@@ -9,10 +9,10 @@ import dagster as dg
 from assets_defs.celery.launcher import LOST
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.failures import failure_message
-from benchmarks.cluster.deployment import Deployment, deployment
-from benchmarks.cluster.services import wait_until
 from pipelines.simulator import Behavior, Sizes, generate
 from pipelines.simulator.api.behavior import Call
+from tests.support.cluster.deployment import Deployment, deployment
+from tests.support.cluster.services import wait_until
 from tests.support.needs import NEEDS_SERVICES
 
 TINY = Sizes(systems=4, users=3, system_groups=2, user_groups=1, applications=2)
@@ -74,4 +74,4 @@ def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
             run.run_id for run in (*done, *failed)
         }
         assert deployed.snapshots() == dict.fromkeys(NAMES, 1)
-        assert deployed.unlike_truth() == []
+        assert deployed.differing_integrations() == []

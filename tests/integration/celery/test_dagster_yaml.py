@@ -10,8 +10,8 @@ from dagster._core.scheduler import DagsterDaemonScheduler
 from dagster_shared.yaml_utils import load_yaml_from_path
 
 from assets_defs.celery.launcher import WatchingCeleryRunLauncher
-from benchmarks.cluster.roles import DAGSTER_YAML
 from tests.support import ROOT
+from tests.support.cluster.roles import DAGSTER_YAML
 
 SINGLE = load_yaml_from_path(str(ROOT / "assets_defs" / "dagster.yaml"))
 # What several machines need, and what a queue in Redis and a killed worker want otherwise.

@@ -10,7 +10,7 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from assets_defs.celery import launcher as launcher_module
 from assets_defs.celery.launcher import LOST, WatchingCeleryRunLauncher
-from benchmarks.cluster.services import redis_server
+from tests.support.cluster.services import redis_server
 from tests.support.needs import NEEDS_SERVICES
 
 pytestmark = [

@@ -9,8 +9,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from assets_defs.celery.postgres import LOST_DATABASE
-from benchmarks.cluster.services import Postgres, postgres, wait_until
 from tests.support import ROOT
+from tests.support.cluster.services import Postgres, postgres, wait_until
 from tests.support.needs import NEEDS_SERVICES
 
 pytestmark = NEEDS_SERVICES

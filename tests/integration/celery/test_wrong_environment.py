@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cluster.roles import DAGSTER_YAML
-from benchmarks.cluster.services import postgres
+from tests.support.cluster.roles import DAGSTER_YAML
+from tests.support.cluster.services import postgres
 from tests.support.needs import NEEDS_SERVICES
 
 STATUS = ("jumpcloud-inventory", "status")

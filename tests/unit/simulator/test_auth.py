@@ -1,4 +1,4 @@
-"""Keys and organizations are checked before anything else."""
+"""Keys and organizations are checked before everything else."""
 
 import requests
 
@@ -6,7 +6,7 @@ from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 from tests.support.simulator_client import serving
 
 
-def test_no_key_is_sent_to_the_login_page_even_where_nothing_is() -> None:
+def test_request_without_key_is_redirected_to_login() -> None:
     with Server(generate(1, Sizes.empty())) as server:
         for path in ("/api/systems", "/api/nothing"):
             url = server.base_url + path
@@ -17,7 +17,7 @@ def test_no_key_is_sent_to_the_login_page_even_where_nothing_is() -> None:
         assert followed.headers["content-type"].startswith("text/html")
 
 
-def test_an_unknown_key_is_refused_even_where_nothing_is() -> None:
+def test_unknown_key_is_refused_on_every_path() -> None:
     with serving(generate(1, Sizes.empty())) as api:
         for path in ("/api/systems", "/api/nothing"):
             answer = api.get(path, {"x-api-key": "jca_of_nobody"})
@@ -28,7 +28,7 @@ def test_an_unknown_key_is_refused_even_where_nothing_is() -> None:
             }
 
 
-def test_each_key_sees_its_own_organization() -> None:
+def test_key_reads_its_own_organization() -> None:
     one, other = generate(1, Sizes.empty()), generate(2, Sizes.empty())
     with Server(one, other) as server:
         for org in (one, other):
@@ -37,7 +37,7 @@ def test_each_key_sees_its_own_organization() -> None:
             assert answer.json() == {"totalCount": 1, "results": [org.record()]}
 
 
-def test_the_organization_header_must_name_the_keys_organization() -> None:
+def test_organization_header_must_match_the_key() -> None:
     org, other = generate(1, Sizes.empty()), generate(2, Sizes.empty())
     with serving(org) as api:
         status = {
@@ -48,7 +48,7 @@ def test_the_organization_header_must_name_the_keys_organization() -> None:
         assert api.get("/api/organizations", {"x-org-id": org.id}).status_code == 403
 
 
-def test_keys_are_fresh_and_calls_do_not_keep_them() -> None:
+def test_keys_are_random_and_not_recorded_in_calls() -> None:
     org = generate(1, Sizes.empty())
     assert org.api_key.startswith("jca_")
     assert len(org.api_key) >= 40
@@ -59,7 +59,7 @@ def test_keys_are_fresh_and_calls_do_not_keep_them() -> None:
         assert "Bearer" not in repr(api.server.calls)
 
 
-def test_denied_collections_answer_403_and_others_do_not() -> None:
+def test_only_denied_collections_answer_403() -> None:
     org = generate(1, Sizes(systems=1, users=1, system_groups=1))
     group_id = next(iter(org.system_groups))
     with serving(org, Behavior(denied={"systems", "systemgroups/users"})) as api:
@@ -79,7 +79,7 @@ def test_writes_are_refused_and_recorded() -> None:
         assert written == [("POST", "/api/systems"), ("DELETE", "/api/v2/systemgroups")]
 
 
-def test_without_a_key_no_fault_strikes() -> None:
+def test_fault_needs_an_authenticated_call() -> None:
     fault = Fault("/api", "status")
     with Server(generate(1, Sizes.empty()), behavior=Behavior(faults=[fault])) as server:
         url = server.base_url + "/api/systems"

@@ -24,7 +24,7 @@ def _with_fault(kind: FaultKind, **options: Any) -> Any:  # noqa: ANN401
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 520])
-def test_proxies_answer_in_html(status: int) -> None:
+def test_status_fault_answers_html(status: int) -> None:
     answer = _with_fault("status", status=status, headers={"retry-after": "3"})
     assert answer.status_code == status
     assert answer.headers["content-type"].startswith("text/html")
@@ -39,12 +39,12 @@ def test_proxies_answer_in_html(status: int) -> None:
         ("hang", requests.ConnectionError),
     ],
 )
-def test_connections_break(kind: FaultKind, error: type[Exception]) -> None:
+def test_connection_fault_breaks_the_connection(kind: FaultKind, error: type[Exception]) -> None:
     with pytest.raises(error):
         _with_fault(kind, seconds=0.01)
 
 
-def test_a_hanging_call_ends_with_the_server() -> None:
+def test_hanging_call_ends_with_the_server() -> None:
     org, _ = tiny()
     behavior = Behavior(faults=[Fault("/api/systems", "hang", seconds=3600)])
     with ThreadPoolExecutor(1) as pool:
@@ -56,7 +56,7 @@ def test_a_hanging_call_ends_with_the_server() -> None:
         assert isinstance(waiting.exception(), requests.ConnectionError)
 
 
-def test_a_client_that_gives_up_frees_a_hanging_call() -> None:
+def test_client_disconnect_ends_a_hanging_call() -> None:
     org, _ = tiny()
     behavior = Behavior(faults=[Fault("/api/systems", "hang", times=1, seconds=3600)])
     with Server(org, behavior=behavior) as server:
@@ -66,7 +66,7 @@ def test_a_client_that_gives_up_frees_a_hanging_call() -> None:
         assert requests.get(url, headers=headers, timeout=10).status_code == 200
 
 
-def test_bodies_that_are_no_json() -> None:
+def test_body_faults_are_not_valid_json() -> None:
     page = _with_fault("html200")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     for kind, error in (("bad_json", ValueError), ("deep_json", RecursionError)):
@@ -77,7 +77,7 @@ def test_bodies_that_are_no_json() -> None:
             json.loads(answer.text)
 
 
-def test_refusals_and_redirects() -> None:
+def test_refusal_and_redirect_faults() -> None:
     assert _with_fault("forbidden").status_code == 403
     assert _with_fault("not_found").json() == {"message": "Not Found"}
     moved = _with_fault("redirect")
@@ -85,19 +85,19 @@ def test_refusals_and_redirects() -> None:
     assert moved.headers["location"].startswith("https://elsewhere.example.net/")
 
 
-def test_rows_come_twice() -> None:
+def test_duplicate_rows_fault_repeats_a_row() -> None:
     rows = _with_fault("duplicate_rows").json()["results"]
     assert len(rows) == 3
     assert rows[0] == rows[2]
 
 
-def test_a_huge_body_is_streamed() -> None:
+def test_huge_body_is_streamed() -> None:
     answer = _with_fault("huge", mebibytes=3)
     assert len(answer.content) > 3_000_000
     assert len(answer.json()) == 3 * 1024
 
 
-def test_faults_strike_as_often_as_asked() -> None:
+def test_fault_honors_times_rate_and_every() -> None:
     org, _ = tiny()
     with serving(org) as api:
 
@@ -114,7 +114,7 @@ def test_faults_strike_as_often_as_asked() -> None:
         assert {200, 503} == set(often)
 
 
-def test_over_the_rate_comes_429() -> None:
+def test_calls_above_the_rate_answer_429() -> None:
     org, _ = tiny()
     behavior = Behavior(requests_per_second=0.001, burst=2)
     with serving(org, behavior) as api:
@@ -130,7 +130,7 @@ def test_over_the_rate_comes_429() -> None:
         assert api.get("/api/systems").status_code == 200
 
 
-def test_the_token_bucket_fills_with_time() -> None:
+def test_token_bucket_refills_over_time() -> None:
     now = [100.0]
     bucket = TokenBucket(clock=lambda: now[0])
     assert [bucket.wait(2.0, 2) for _ in range(3)] == [0.0, 0.0, 0.5]
@@ -160,7 +160,7 @@ def test_calls_are_counted_by_endpoint() -> None:
         assert api.server.calls == []
 
 
-def test_a_server_can_be_started_again() -> None:
+def test_server_can_be_restarted() -> None:
     org = generate(1, Sizes.empty())
     server = Server(org)
     for _ in range(2):
@@ -170,7 +170,7 @@ def test_a_server_can_be_started_again() -> None:
             assert answer.status_code == 200
 
 
-def test_it_runs_as_a_process_of_its_own() -> None:
+def test_simulator_runs_as_a_process() -> None:
     command = [sys.executable, "-m", "pipelines.simulator", "--systems", "12", "--users", "3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None

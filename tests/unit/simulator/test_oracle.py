@@ -1,4 +1,4 @@
-"""The truth of a hand-made organization, row by row, and its agreement with what is served."""
+"""The expected tables of a hand-made organization, and their agreement with the API."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -36,14 +36,14 @@ NO_USER: Row = _empty(
 
 
 GRANTED = {"sudo": True, "sudo_without_password": False}
-UNSAID = {"sudo": None, "sudo_without_password": None}
+UNDEFINED = {"sudo": None, "sudo_without_password": None}
 
 
 def _by_key(*rows: Row) -> list[Row]:
     return sorted(rows, key=lambda row: [str(value) for value in list(row.values())[:2]])
 
 
-def test_systems_of_the_tiny_organization() -> None:
+def test_tiny_organization_systems() -> None:
     org, ids = tiny()
     systems = expected_tables(org)["systems"]
     laptop = NO_SYSTEM | {
@@ -83,7 +83,7 @@ def test_systems_of_the_tiny_organization() -> None:
     assert [list(row) for row in systems] == [list(row) for row in expected]
 
 
-def test_users_of_the_tiny_organization() -> None:
+def test_tiny_organization_users() -> None:
     org, ids = tiny()
     found = expected_tables(org)["users"]
     account = {"activated": True, "suspended": False, "account_locked": False}
@@ -109,7 +109,7 @@ def test_users_of_the_tiny_organization() -> None:
     assert [list(row) for row in found] == [list(row) for row in expected]
 
 
-def test_applications_and_addresses_of_the_tiny_organization() -> None:
+def test_tiny_organization_applications_and_addresses() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     assert tables["applications"] == [
@@ -149,7 +149,7 @@ def _address(address: str, scope: str, systems: list[str], interfaces: list[str]
     }
 
 
-def test_groups_of_the_tiny_organization() -> None:
+def test_tiny_organization_groups() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
@@ -166,14 +166,14 @@ def test_groups_of_the_tiny_organization() -> None:
     assert tables["system_group_members"] == [office | {"system_id": ids["laptop"]}]
 
 
-def test_bindings_of_the_tiny_organization() -> None:
+def test_tiny_organization_bindings() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
     via = {"via_user_group_ids": [ids["staff"]]}
     assert tables["system_group_users"] == _by_key(
         office | {"user_id": ids["anna"], "direct": True} | via | GRANTED,
-        office | {"user_id": ids["ben"], "direct": False} | via | UNSAID,
+        office | {"user_id": ids["ben"], "direct": False} | via | UNDEFINED,
     )
     sudo = {"enabled": True, "withoutPassword": False}
     assert tables["system_group_associations"] == [
@@ -183,7 +183,7 @@ def test_bindings_of_the_tiny_organization() -> None:
         | {"attributes": {"sudo": sudo}},
         office
         | {"target_type": "user_group", "target_id": ids["staff"]}
-        | UNSAID
+        | UNDEFINED
         | {"attributes": None},
     ]
     wiki = {"application_id": ids["wiki"]}
@@ -193,14 +193,14 @@ def test_bindings_of_the_tiny_organization() -> None:
     )
 
 
-def test_views_of_the_tiny_organization() -> None:
+def test_tiny_organization_views() -> None:
     org, ids = tiny()
     tables = expected_tables(org)
     laptop = {"system_id": ids["laptop"]}
     by_office = {"via_group_ids": [ids["office"]]}
     assert tables["system_users"] == _by_key(
         laptop | {"user_id": ids["anna"]} | by_office | GRANTED,
-        laptop | {"user_id": ids["ben"]} | by_office | UNSAID,
+        laptop | {"user_id": ids["ben"]} | by_office | UNDEFINED,
     )
     wiki = {"application_id": ids["wiki"]}
     assert tables["system_applications"] == [laptop | wiki | {"user_count": 2}]
@@ -210,7 +210,7 @@ def test_views_of_the_tiny_organization() -> None:
     )
 
 
-def test_without_details_assets_are_ids() -> None:
+def test_assets_without_details_have_only_ids() -> None:
     org, ids = tiny()
     tables = expected_tables(org, details=False, associations=("user_group",))
     assert tables["systems"] == [
@@ -226,7 +226,7 @@ def test_without_details_assets_are_ids() -> None:
         assert tables[name] == []
 
 
-def test_what_compiled_attributes_say_of_sudo_counts() -> None:
+def test_compiled_attributes_override_sudo() -> None:
     org, ids = tiny()
     for compiled, expected in (
         ({"sudo": {"enabled": False, "withoutPassword": True}}, (False, False)),
@@ -242,9 +242,9 @@ def test_what_compiled_attributes_say_of_sudo_counts() -> None:
         assert (anna["sudo"], anna["sudo_without_password"]) == expected
 
 
-@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
-def test_the_truth_is_what_the_api_delivers(org: Organization) -> None:
-    """Read with the simplest reader there can be; sudo by the rule for compiled attributes."""
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "edge cases"])
+def test_expected_tables_match_the_api(org: Organization) -> None:
+    """Compare with a simple reader that applies the rule for compiled attributes."""
     tables = expected_tables(org)
     members, users, holders, edges = set(), set(), set(), set()
     with serving(org) as api:
@@ -278,8 +278,8 @@ def _grant(row: Row) -> tuple[Any, ...]:
     steps = [step for path in row["paths"] for step in path]
     via = {step["to"]["id"] for step in steps if step["to"]["type"] == "user_group"}
     compiled = (row.get("compiledAttributes") or {}).get("sudo")
-    said = [(step.get("attributes") or {}).get("sudo") for step in steps]
-    sudos = [compiled] if compiled else [sudo for sudo in said if sudo]
+    granted = [(step.get("attributes") or {}).get("sudo") for step in steps]
+    sudos = [compiled] if compiled else [sudo for sudo in granted if sudo]
     enabled = any(sudo["enabled"] for sudo in sudos) if sudos else None
     without = any(sudo["enabled"] and sudo["withoutPassword"] for sudo in sudos) if sudos else None
     return row["id"], direct, tuple(sorted(via)), enabled, without

@@ -1,4 +1,4 @@
-"""Paging, order and projection, each list in the dialect of its API version."""
+"""Paging, order and projection in the dialect of each API version."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from tests.support.simulator_client import serving, tiny
 SYSTEMS = Sizes(systems=250, users=3, system_groups=30, user_groups=2, applications=2)
 
 
-def test_ten_rows_by_default_and_never_more_than_a_hundred() -> None:
+def test_page_has_ten_rows_by_default_and_at_most_100() -> None:
     with serving(generate(1, SYSTEMS)) as api:
         assert len(api.rows("/api/systems")) == 10
         assert len(api.rows("/api/systems", limit=1000)) == 100
         assert len(api.rows("/api/v2/systemgroups")) == 10
 
 
-def test_v1_tells_the_total_in_the_body_and_v2_in_a_header() -> None:
+def test_total_is_in_the_v1_body_and_the_v2_header() -> None:
     with serving(generate(1, SYSTEMS)) as api:
         beyond = api.get("/api/systems", skip=300)
         assert beyond.json() == {"totalCount": 250, "results": []}
@@ -36,7 +36,7 @@ def test_totals_and_links_can_be_switched_off() -> None:
         assert "link" not in headers
 
 
-def test_group_lists_link_to_the_next_page_and_policies_never_do() -> None:
+def test_only_group_lists_link_to_the_next_page() -> None:
     with serving(generate(1, SYSTEMS)) as api:
         link = api.get("/api/v2/systemgroups", sort="name", limit=20).headers["link"]
         following = api.get(link.split(">")[0][1:])
@@ -46,13 +46,13 @@ def test_group_lists_link_to_the_next_page_and_policies_never_do() -> None:
 
 
 @pytest.mark.parametrize("params", [{"skip": -1}, {"limit": -1}, {"limit": "ten"}])
-def test_impossible_pages_are_refused(params: dict[str, Any]) -> None:
+def test_invalid_page_parameters_are_refused(params: dict[str, Any]) -> None:
     with serving(generate(1, Sizes.empty())) as api:
         assert api.get("/api/systems", **params).status_code == 400
         assert api.get("/api/v2/systemgroups", **params).status_code == 400
 
 
-def test_sorted_lists_are_read_completely() -> None:
+def test_sorted_list_is_read_completely() -> None:
     org = generate(1, SYSTEMS)
     with serving(org) as api:
         systems = api.all_rows("/api/systems", sort="_id", fields="hostname")
@@ -61,7 +61,7 @@ def test_sorted_lists_are_read_completely() -> None:
         assert names == sorted(names, reverse=True)
 
 
-def test_unsorted_lists_change_their_order_between_pages() -> None:
+def test_unsorted_list_changes_order_between_pages() -> None:
     org = generate(1, SYSTEMS)
     with serving(org) as api:
         rows = api.all_rows("/api/systems", fields="hostname")
@@ -69,7 +69,7 @@ def test_unsorted_lists_change_their_order_between_pages() -> None:
         assert len({row["id"] for row in rows}) < 250
 
 
-def test_members_and_users_keep_their_order_without_a_sort() -> None:
+def test_members_and_users_have_a_stable_order() -> None:
     org = generate(1, SYSTEMS)
     group_id = next(iter(org.system_groups))
     with serving(org) as api:
@@ -77,7 +77,7 @@ def test_members_and_users_keep_their_order_without_a_sort() -> None:
         assert [row["to"]["id"] for row in rows] == list(org.members[group_id])
 
 
-def test_v1_ignores_comma_lists_and_v2_splits_them() -> None:
+def test_comma_lists_are_ignored_by_v1_and_split_by_v2() -> None:
     org, _ = tiny()
     with serving(org) as api:
         by_comma = api.rows("/api/systems", fields="hostname,os", limit=1)[0]
@@ -88,7 +88,7 @@ def test_v1_ignores_comma_lists_and_v2_splits_them() -> None:
         assert list(group) == ["id", "name", "type"]
 
 
-def test_group_lists_do_not_sort_by_id() -> None:
+def test_group_list_cannot_be_sorted_by_id() -> None:
     org, _ = tiny()
     with serving(org) as api:
         for sort in ("id", "_id", "-id", "nonsense"):
@@ -97,7 +97,7 @@ def test_group_lists_do_not_sort_by_id() -> None:
             assert api.get("/api/v2/systemgroups", sort=sort).status_code == 200
 
 
-def test_records_of_equal_name_can_be_made_to_change_places() -> None:
+def test_unstable_ties_swap_records_of_equal_name() -> None:
     org, _ = tiny()
     org.add_group("Office")
     with serving(org, Behavior(unstable_ties=True)) as api:
@@ -106,7 +106,7 @@ def test_records_of_equal_name_can_be_made_to_change_places() -> None:
         assert [row["id"] for row in first] != [row["id"] for row in second]
 
 
-def test_filters_pick_records() -> None:
+def test_filters_select_records() -> None:
     org, ids = tiny()
     with serving(org) as api:
         found = api.rows("/api/systems", filter="hostname:$eq:laptop")
@@ -118,7 +118,7 @@ def test_filters_pick_records() -> None:
         assert api.get("/api/systems", filter="nonsense").status_code == 400
 
 
-def test_searches_take_their_page_from_the_query_before_the_body() -> None:
+def test_search_query_string_overrides_the_body() -> None:
     org = generate(1, SYSTEMS)
     with serving(org) as api:
         body = {"limit": 10, "skip": 5, "fields": "hostname", "sort": "_id"}
@@ -129,7 +129,7 @@ def test_searches_take_their_page_from_the_query_before_the_body() -> None:
         assert list(rows[0]) == ["_id", "id", "hostname"]
 
 
-def test_searches_filter() -> None:
+def test_search_filters_select_records() -> None:
     org, ids = tiny()
     with serving(org) as api:
         for conditions in (
@@ -143,12 +143,12 @@ def test_searches_filter() -> None:
             assert rows == [{"_id": ids["laptop"], "id": ids["laptop"], "hostname": "laptop"}]
 
 
-def test_searches_can_be_absent() -> None:
+def test_search_can_be_disabled() -> None:
     with serving(generate(1, SYSTEMS), Behavior(search=False)) as api:
         assert api.send("POST", "/api/search/systems", {}).status_code == 404
 
 
-def test_unknown_things_are_not_found_and_malformed_ids_are_refused() -> None:
+def test_unknown_ids_answer_404_and_malformed_ids_400() -> None:
     org, ids = tiny()
     with serving(org) as api:
         for path in ("/api/v2/systemgroups/" + "0" * 24, "/api/v2/nothing", "/nothing"):
@@ -187,14 +187,14 @@ def test_deleted_members_leave_short_and_empty_pages() -> None:
     group_id = next(i for i, group in org.system_groups.items() if group["name"] == "Full of holes")
     path = f"/api/v2/systemgroups/{group_id}/members"
     with serving(org) as api:
-        # One of the 50 members at the beginning is a row that lists deliver twice.
+        # Lists deliver one of the first 50 members twice.
         pages = [len(api.rows(path, limit=100, skip=skip)) for skip in range(0, 600, 100)]
         assert pages == [51, 0, 0, 20, 0, 0]
         assert api.get(path).headers["x-total-count"] == "522"
         assert len(api.rows(path.replace("members", "membership"), limit=100)) == 51
 
 
-def test_a_vanished_group_is_listed_and_not_found() -> None:
+def test_vanished_group_is_listed_but_not_found() -> None:
     org = edge_cases()
     (group_id,) = org.vanished & org.system_groups.keys()
     with serving(org) as api:
@@ -203,7 +203,7 @@ def test_a_vanished_group_is_listed_and_not_found() -> None:
             assert api.get(f"/api/v2/systemgroups/{group_id}{part}").status_code == 404
 
 
-def test_users_name_every_path_that_grants() -> None:
+def test_users_list_every_granting_path() -> None:
     org, ids = tiny()
     with serving(org) as api:
         rows = api.rows(f"/api/v2/systemgroups/{ids['office']}/users")

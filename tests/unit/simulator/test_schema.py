@@ -1,4 +1,4 @@
-"""Every answer has the shape that JumpCloud's own Swagger files promise."""
+"""Every answer has the shape of JumpCloud's own Swagger files."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ SWAGGER = json.loads((DATA / "swagger_responses.json").read_text())
 
 
 def _nullable(schema: Any, *, name: str = "") -> Any:  # noqa: ANN401
-    """Allow null for everything but ids, types, edges and paths, as real answers have it."""
+    """Allow null except for ids, types, edges and paths, as in real answers."""
     if isinstance(schema, list):
         return [_nullable(item) for item in schema]
     if not isinstance(schema, dict):
@@ -54,14 +54,14 @@ def _check(endpoint: str, answer: Any) -> None:  # noqa: ANN401
         "/api/v2/policygroups",
     ],
 )
-def test_lists_keep_to_the_swagger_files(path: str) -> None:
+def test_lists_match_the_swagger_files(path: str) -> None:
     with serving(generate()) as api:
         for skip in (0, 100, 10_000):
             _check(f"GET {path}", api.get(path, limit=100, skip=skip))
 
 
-@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "awkward"])
-def test_the_graph_keeps_to_the_swagger_files(org: Organization) -> None:
+@pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "edge cases"])
+def test_graph_matches_the_swagger_files(org: Organization) -> None:
     with serving(org) as api:
         for group_id in org.system_groups.keys() - org.vanished:
             group, path = "GET /api/v2/systemgroups/{id}", f"/api/v2/systemgroups/{group_id}"
@@ -76,14 +76,14 @@ def test_the_graph_keeps_to_the_swagger_files(org: Organization) -> None:
             _check("GET /api/v2/applications/{id}/users", answer)
 
 
-def test_searches_keep_to_the_swagger_files() -> None:
+def test_searches_match_the_swagger_files() -> None:
     with serving(generate()) as api:
         for name in ("systems", "systemusers"):
             path = f"/api/search/{name}"
             _check(f"POST {path}", api.send("POST", path, {}, limit=1000))
 
 
-def test_recorded_bodies_are_json_in_utf_8() -> None:
+def test_bodies_are_utf_8_json() -> None:
     with serving(edge_cases()) as api:
         answer = api.get("/api/systems", limit=100, sort="_id", fields="displayName")
         assert answer.headers["content-type"] == "application/json; charset=utf-8"

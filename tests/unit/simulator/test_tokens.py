@@ -1,4 +1,4 @@
-"""The token endpoint gives service accounts bearer tokens, and tokens end."""
+"""The token endpoint issues bearer tokens to service accounts, and tokens expire."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def organization() -> Organization:
 
 
 @pytest.mark.parametrize("by_body", [False, True])
-def test_a_service_account_gets_a_token_that_reads(
+def test_service_account_token_reads_the_organization(
     organization: Organization, *, by_body: bool
 ) -> None:
     account = (organization.client_id, organization.client_secret)
@@ -51,7 +51,7 @@ def test_a_service_account_gets_a_token_that_reads(
         assert read(server, "of-nobody") == 401
         assert server.writes == []
         shown = repr(server.calls)
-        assert not [each for each in (*account, *server.tokens) if each in shown]
+        assert not [secret for secret in (*account, *server.tokens) if secret in shown]
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_service_account_gets_a_token_that_reads(
         ({"data": None, "json": FORM}, 400, "invalid_request"),
     ],
 )
-def test_what_is_no_right_request_for_a_token_is_refused(
+def test_invalid_token_request_is_refused(
     change: dict[str, Any], status: int, error: str, organization: Organization
 ) -> None:
     with Server(organization) as server:
@@ -77,7 +77,7 @@ def test_what_is_no_right_request_for_a_token_is_refused(
         assert requests.get(url, timeout=10).status_code == 405
 
 
-def test_a_token_holds_as_long_as_it_says(organization: Organization) -> None:
+def test_token_is_valid_for_its_lifetime(organization: Organization) -> None:
     now = 0.0
     behavior = Behavior(token_seconds=60, clock=lambda: now)
     with Server(organization, behavior=behavior) as server:
@@ -89,7 +89,7 @@ def test_a_token_holds_as_long_as_it_says(organization: Organization) -> None:
         assert read(server, token(server, organization)) == 200
 
 
-def test_a_token_can_end_early(organization: Organization) -> None:
+def test_token_can_end_early(organization: Organization) -> None:
     with Server(organization, behavior=Behavior(tokens_end_at={3})) as server:
         bearer = token(server, organization)
         assert read(server, bearer) == 200
@@ -105,7 +105,7 @@ def test_keys_and_tokens_of_another_region_are_unknown(organization: Organizatio
 
 
 @pytest.mark.parametrize("status", [401, 429, 502])
-def test_the_token_endpoint_fails_on_demand(status: int, organization: Organization) -> None:
+def test_token_endpoint_fails_on_demand(status: int, organization: Organization) -> None:
     fault = Fault("/oauth2/token", "status", status=status, times=1)
     account = (organization.client_id, organization.client_secret)
     with Server(organization, behavior=Behavior(faults=[fault])) as server:
@@ -118,7 +118,7 @@ def provided(*, behavior: Behavior | None = None, number: int = 3) -> Any:  # no
     return provider, serving(provider, behavior)
 
 
-def test_a_providers_key_lists_its_organizations_by_pages() -> None:
+def test_provider_key_lists_organizations_in_pages() -> None:
     provider, served = provided(number=13)
     with served as api:
         wanted = sorted(org.id for org in provider.organizations)
@@ -127,7 +127,10 @@ def test_a_providers_key_lists_its_organizations_by_pages() -> None:
         assert [row["_id"] for row in first["results"]] == wanted[:10]
         rest = api.rows("/api/organizations", sort="_id", skip=10, limit=100)
         assert rest == [
-            org.record() for each in wanted[10:] for org in provider.organizations if org.id == each
+            org.record()
+            for org_id in wanted[10:]
+            for org in provider.organizations
+            if org.id == org_id
         ]
         assert api.get("/api/organizations", skip=-1).status_code == 400
         assert api.get("/api/organizations", {"x-org-id": wanted[0]}).status_code == 403
@@ -136,7 +139,7 @@ def test_a_providers_key_lists_its_organizations_by_pages() -> None:
         assert api.get("/api/systems", {"x-org-id": gone.id}).status_code == 404
 
 
-def test_a_providers_key_reads_the_organization_that_it_names() -> None:
+def test_provider_key_reads_the_named_organization() -> None:
     provider, served = provided()
     with served as api:
         for org in provider.organizations:
@@ -147,7 +150,8 @@ def test_a_providers_key_reads_the_organization_that_it_names() -> None:
         assert answer.json() == {"message": "Unauthorized: no organization selected"}
         stranger = generate(9, Sizes.empty())
         status = [
-            api.get("/api/systems", {"x-org-id": each}).status_code for each in (stranger.id, "no")
+            api.get("/api/systems", {"x-org-id": org_id}).status_code
+            for org_id in (stranger.id, "no")
         ]
         assert status == [404, 400]
         bearer = token(api.server, provider)
@@ -156,7 +160,7 @@ def test_a_providers_key_reads_the_organization_that_it_names() -> None:
         assert requests.get(url, headers=headers, timeout=10).json()["totalCount"] == 2
 
 
-def test_a_default_organization_answers_for_all() -> None:
+def test_default_organization_answers_every_request() -> None:
     provider, served = provided(behavior=Behavior(default_organization=True))
     with served as api:
         first, second, _ = provider.organizations
@@ -165,7 +169,7 @@ def test_a_default_organization_answers_for_all() -> None:
             assert {row["organization"] for row in rows} == {first.id}
 
 
-def test_a_role_that_may_not_list_organizations() -> None:
+def test_denied_role_cannot_list_organizations() -> None:
     _, served = provided(behavior=Behavior(denied={"organizations"}))
     with served as api:
         assert api.get("/api/organizations").status_code == 403

@@ -1,4 +1,4 @@
-"""The roles of a deployment as docs/cluster.md has them, each with a working directory."""
+"""The roles of a deployment as in docs/cluster.md, each with a working directory."""
 
 import os
 import re
@@ -12,11 +12,12 @@ from typing import Self
 
 import dagster as dg
 
-from benchmarks.cluster.services import Postgres, end_group, process
-from benchmarks.missed_ticks import DEFINITIONS
+from tests.support import ROOT
+from tests.support.cluster.services import Postgres, end_group, process
+from tests.support.missed_ticks import DEFINITIONS
 
 BIN = Path(sys.executable).parent
-DAGSTER_YAML = Path(__file__).parents[2] / "docs" / "deployment" / "cluster" / "dagster.yaml"
+DAGSTER_YAML = ROOT / "docs" / "deployment" / "cluster" / "dagster.yaml"
 _NUMBER = r"(?m)^(\s*{}: )\d+"
 
 
@@ -25,10 +26,10 @@ class Cluster:
     """A daemon and workers that share PostgreSQL and Redis.
 
     Attributes:
-        folder: takes their working directories and logs.
-        environment: of every role.
-        settings: numbers of `dagster.yaml` that are other than documented.
-        workers: the processes of those that were started.
+        folder: Parent of the working directories and logs.
+        environment: Variables of every role.
+        settings: Numbers of `dagster.yaml` that differ from the documented ones.
+        workers: Processes of the started workers.
     """
 
     folder: Path
@@ -37,33 +38,33 @@ class Cluster:
     workers: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
-        """Nothing runs yet."""
+        """Start nothing yet."""
         self._stack = ExitStack()
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End what was started."""
+        """End the started processes."""
         self._stack.close()
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
-        """What all of them know of the runs; the environment must be this process's own, too."""
+        """Open the instance that all roles share; needs their environment in this process."""
         with dg.DagsterInstance.from_config(str(self.home("client") / "dagster")) as instance:
             yield instance
 
     def start_daemon(self) -> None:
-        """Start what hands over the runs, and start it again whenever it ends, as systemd does."""
+        """Start the daemon, and restart it whenever it ends, as systemd does."""
         command = f"{BIN}/dagster-daemon run -m {DEFINITIONS} --log-level info"
         self._start("daemon", ["sh", "-c", f"while :; do {command}; done"])
 
     def start_worker(self, name: str) -> None:
-        """Start a worker that takes a run at a time."""
+        """Start a worker that takes one run at a time."""
         command = [f"{BIN}/celery", "-A", "assets_defs.celery.worker", "worker"]
         command += ["--concurrency", "1", "--hostname", f"{name}@%h", "--loglevel", "info"]
         self.workers[name] = self._start(name, command)
 
     def kill_worker(self, name: str) -> None:
-        """End a worker and the process of its run, without a word."""
+        """Kill a worker and the process of its run."""
         end_group(self.workers[name])
 
     def _start(self, name: str, command: list[str]) -> "subprocess.Popen[bytes]":
@@ -82,7 +83,7 @@ class Cluster:
         return {"PATH": os.environ["PATH"], "TZ": "UTC", **self.environment, **own}
 
     def home(self, name: str) -> Path:
-        """The working directory of a role, as somebody who deploys it leaves it."""
+        """Return the working directory of a role, created on first use."""
         home = self.folder / name
         if not home.exists():
             (home / "dagster").mkdir(parents=True)
@@ -94,7 +95,7 @@ class Cluster:
 
 
 def services(postgres: Postgres, redis_address: str, store_address: str) -> dict[str, str]:
-    """What tells the roles where PostgreSQL, Redis and the object store are."""
+    """Return the variables with the addresses of PostgreSQL, Redis and the object store."""
     return {
         "DAGSTER_POSTGRES_HOST": "127.0.0.1",
         "DAGSTER_POSTGRES_PORT": str(postgres.port),

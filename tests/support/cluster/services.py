@@ -30,16 +30,16 @@ BUCKET = "inventory"
 
 
 class NotReadyError(Exception):
-    """Something did not become so in time."""
+    """A condition was not met in time."""
 
 
 def wait_until(
-    condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS
+    condition: Callable[[], object], description: str, seconds: float = PATIENCE_SECONDS
 ) -> None:
-    """Look until something is so, which it must become in time.
+    """Wait until a condition is met.
 
     Raises:
-        NotReadyError: it did not.
+        NotReadyError: The condition was not met in time.
     """
     try:
         tenacity.Retrying(
@@ -48,11 +48,11 @@ def wait_until(
             wait=tenacity.wait_fixed(0.1),
         )(condition)
     except tenacity.RetryError:
-        raise NotReadyError(f"{what}: not within {seconds:.0f} s") from None
+        raise NotReadyError(f"{description}: not within {seconds:.0f} s") from None
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -61,7 +61,7 @@ def free_port() -> int:
 def process(
     command: Sequence[str], environment: dict[str, str], folder: Path, log: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a command in a process group of its own, which is ended with the context."""
+    """Run a command in a process group of its own until the context ends."""
     with (
         log.open("ab") as output,
         subprocess.Popen(
@@ -80,7 +80,7 @@ def process(
 
 
 def end_group(started: "subprocess.Popen[bytes]") -> None:
-    """End a process with its children, as the kernel ends those that use up the memory."""
+    """Kill a process and its children, as the kernel does when memory runs out."""
     if started.poll() is None:
         os.killpg(started.pid, 9)
         started.wait()
@@ -105,11 +105,11 @@ class Postgres:
         )
 
     def restart(self) -> None:
-        """Restart it as an administrator does: what is connected is cut off."""
+        """Restart as an administrator does: open connections are closed."""
         self._control("restart", "-m", "fast")
 
     def make(self) -> None:
-        """Make the database, and serve it."""
+        """Create the database, and start the server."""
         secret = self.folder / "password"
         secret.write_text(self.password)
         shutil.chown(secret, *_owner())
@@ -121,20 +121,20 @@ class Postgres:
             connection.cursor().execute(f"CREATE DATABASE {USER}")
 
     def start(self) -> None:
-        """Serve it."""
+        """Start the server."""
         self._control("start")
 
     def stop(self) -> None:
-        """End it at once."""
+        """Stop the server at once."""
         self._control("stop", "-m", "immediate")
 
-    def _control(self, *words: str) -> None:
+    def _control(self, *arguments: str) -> None:
         settings = (
             f"-c listen_addresses=127.0.0.1 -c port={self.port} "
             "-c unix_socket_directories= -c fsync=off"
         )
-        command = [PG_CTL, "-D", str(self.folder / "data"), "-s", "-w", *words]
-        if words[0] in {"start", "restart"}:
+        command = [PG_CTL, "-D", str(self.folder / "data"), "-s", "-w", *arguments]
+        if arguments[0] in {"start", "restart"}:
             command += ["-l", str(self.folder / "log"), "-o", settings]
         user, group = _owner()
         own = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups"]
@@ -148,14 +148,14 @@ class Postgres:
 
 
 def _owner() -> tuple[str, str]:
-    """Who may run PostgreSQL: not root."""
+    """Return the user and group that run PostgreSQL, which refuses root."""
     name = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     return name, name if os.geteuid() == 0 else str(os.getegid())
 
 
 @contextmanager
 def postgres() -> Iterator[Postgres]:
-    """Serve an empty database."""
+    """Serve a PostgreSQL with an empty database."""
     with tempfile.TemporaryDirectory(prefix="postgres-") as name:
         folder = Path(name)
         if os.geteuid() == 0:
@@ -170,7 +170,7 @@ def postgres() -> Iterator[Postgres]:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[str]:
-    """The address of an empty Redis."""
+    """Serve an empty Redis, and yield its address."""
     port = free_port()
     command = [REDIS_SERVER, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
     with (
@@ -190,7 +190,7 @@ def _answers(client: "redis.Redis") -> bool:
 
 @contextmanager
 def object_store(folder: Path) -> Iterator[str]:
-    """The address of an S3 server that keeps its objects in memory, with the bucket `BUCKET`."""
+    """Serve an in-memory S3 with the bucket `BUCKET`, and yield its address."""
     port = free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     address = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Leaves a schedule as a daemon does that ended some time ago: the next makes up for a tick."""
+"""Record missed ticks of a schedule, so that the next daemon starts a run at once."""
 
 from datetime import datetime
 
@@ -23,7 +23,7 @@ DEFINITIONS = "assets_defs.definitions"
 
 
 def miss_ticks(instance: dg.DagsterInstance, schedule: Schedule, since: datetime) -> None:
-    """Record that the schedule runs, and that its ticks since then were not looked at."""
+    """Record that the schedule is running and that its ticks since then were not evaluated."""
     location = ManagedGrpcPythonEnvCodeLocationOrigin(
         LoadableTargetOrigin(module_name=DEFINITIONS), location_name=DEFINITIONS
     )

@@ -1,4 +1,4 @@
-"""What times and addresses of records mean in the truth."""
+"""Parsing of times and addresses in the expected tables."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ Row = dict[str, Any]
         (ABSENT, None),
     ],
 )
-def test_times(text: object, expected: datetime | None) -> None:
+def test_time_is_parsed(text: object, expected: datetime | None) -> None:
     org = generate(1, Sizes.empty())
     org.add_system(lastContact=text)
     assert expected_tables(org)["systems"][0]["last_contact_at"] == expected
@@ -51,7 +51,7 @@ def test_times(text: object, expected: datetime | None) -> None:
         ({"address": "::1"}, None),
     ],
 )
-def test_addresses(entry: Row, kept: tuple[str, str, str] | None) -> None:
+def test_interface_address_is_parsed(entry: Row, kept: tuple[str, str, str] | None) -> None:
     org = generate(1, Sizes.empty())
     org.add_system(networkInterfaces=[entry])
     tables = expected_tables(org)

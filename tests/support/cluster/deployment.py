@@ -1,4 +1,4 @@
-"""A whole deployment on this machine: services, simulated organizations, and what is published."""
+"""A deployment on this machine: services, simulated organizations, and published tables."""
 
 import json
 import os
@@ -14,15 +14,6 @@ import dagster as dg
 import duckdb
 
 from assets_defs.partitions import PARTITION_TAG
-from benchmarks.cluster.roles import Cluster, services
-from benchmarks.cluster.services import (
-    BUCKET,
-    Postgres,
-    object_store,
-    postgres,
-    redis_server,
-)
-from benchmarks.missed_ticks import miss_ticks
 from pipelines.config.schedule import Schedule
 from pipelines.publish.publisher import combine
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
@@ -30,6 +21,15 @@ from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.simulator.oracle import expected_tables
 from pipelines.workspace import history, published_file
+from tests.support.cluster.roles import Cluster, services
+from tests.support.cluster.services import (
+    BUCKET,
+    Postgres,
+    object_store,
+    postgres,
+    redis_server,
+)
+from tests.support.missed_ticks import miss_ticks
 
 KEY_VARIABLE = "PROVIDER_KEY"
 UNKNOWN = frozenset({"integration", "first_seen_at", "last_seen_at"})
@@ -38,13 +38,13 @@ Rows = list[dict[str, object]]
 
 @dataclass(frozen=True)
 class Deployment:
-    """A deployment of which no role runs yet.
+    """A deployment without running roles.
 
     Attributes:
-        cluster: its roles.
-        postgres: its PostgreSQL.
-        instance: Dagster's, as each role sees it.
-        organizations: what the API has, by the integration's name.
+        cluster: The roles.
+        postgres: The PostgreSQL server.
+        instance: The Dagster instance that the roles share.
+        organizations: Simulated organizations by integration name.
     """
 
     cluster: Cluster
@@ -53,29 +53,29 @@ class Deployment:
     organizations: dict[str, Organization]
 
     def start_worker(self, name: str) -> None:
-        """Start a worker that knows the rate the API takes: the way up would take seconds."""
+        """Start a worker with a saved rate, because finding the rate takes seconds."""
         rates = SavedRates(self.cluster.home(name) / "rates.json")
         rates.put(os.environ[KEY_VARIABLE], MAX_SAVED_RATE)
         self.cluster.start_worker(name)
 
     def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
-        """The runs of integrations that are in one of these states."""
+        """Return the runs of integrations that are in one of these states."""
         chosen = dg.RunsFilter(statuses=list(statuses))
         return [run for run in self.instance.get_runs(chosen) if PARTITION_TAG in run.tags]
 
     def snapshots(self) -> Counter[str]:
-        """How many snapshots of each integration count."""
+        """Return the number of snapshots of each integration."""
         return Counter({name: len(ids) for name, ids in history().snapshots().items()})
 
-    def unlike_truth(self) -> list[str]:
-        """Integrations of which the file over all has other tables than the API."""
+    def differing_integrations(self) -> list[str]:
+        """Return the integrations with combined tables that differ from the expected ones."""
         combine()
         with duckdb.connect(published_file(), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return [
                 name
                 for name, organization in self.organizations.items()
-                if not _is_true(connection, name, organization)
+                if not _is_expected(connection, name, organization)
             ]
 
 
@@ -88,14 +88,14 @@ def deployment(
 ) -> Iterator[Deployment]:
     """Serve the organizations of one provider, PostgreSQL, Redis and an object store.
 
-    An integration of each is due as soon as a daemon starts. Sets variables of this process, until
-    the context is closed.
+    Each organization has an integration that is due as soon as a daemon starts. Environment
+    variables of this process are set until the context ends.
 
     Args:
-        folder: takes everything but PostgreSQL's files.
-        organizations: by the integration's name.
-        behavior: of the simulated API.
-        settings: numbers of `dagster.yaml` that are other than documented.
+        folder: Folder of everything except PostgreSQL's files.
+        organizations: Organizations by integration name.
+        behavior: Behavior of the simulated API.
+        settings: Numbers of `dagster.yaml` that differ from the documented ones.
     """
     provider = Provider(*organizations.values())
     tick = datetime.now(UTC) - timedelta(hours=2)
@@ -129,7 +129,9 @@ def _settings(organizations: dict[str, Organization], url: str, cron: str) -> st
     )
 
 
-def _is_true(connection: duckdb.DuckDBPyConnection, name: str, organization: Organization) -> bool:
+def _is_expected(
+    connection: duckdb.DuckDBPyConnection, name: str, organization: Organization
+) -> bool:
     expected = expected_tables(organization)
     return all(
         _rows(connection, table.name, name, table.key) == expected[table.name]
@@ -140,7 +142,7 @@ def _is_true(connection: duckdb.DuckDBPyConnection, name: str, organization: Org
 def _rows(
     connection: duckdb.DuckDBPyConnection, table: str, integration: str, key: Sequence[str]
 ) -> Rows:
-    """Rows without what the simulator cannot know; JSON parsed."""
+    """Return rows without columns that the simulator cannot know, and with parsed JSON."""
     query = f"FROM {table} WHERE integration = ? ORDER BY {', '.join(key)}"
     found: Rows = connection.sql(query, params=[integration]).to_arrow_table().to_pylist()
     rows = [{name: row[name] for name in row if name not in UNKNOWN} for row in found]

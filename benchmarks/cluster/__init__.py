@@ -1,1 +1,0 @@
-"""Several machines' worth of processes on one: services, a daemon, and workers."""
