@@ -33,8 +33,8 @@ types: $(INSTALLED)
 
 # What the code says of the tables and findings; a test fails where it is not current.
 docs: $(INSTALLED)
-	$(BIN)/python -m pipelines.docgen data-dictionary > docs/data-dictionary.md
-	$(BIN)/python -m pipelines.docgen findings > docs/findings.md
+	$(BIN)/python -m pipelines.docgen data-dictionary > docs/reference/data-dictionary.md
+	$(BIN)/python -m pipelines.docgen findings > docs/reference/findings.md
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

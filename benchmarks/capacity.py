@@ -1,6 +1,6 @@
 """What a run costs, and what a year of runs takes: closed forms over measured figures.
 
-`docs/scaling.md` says where each figure comes from.
+`docs/explanation/scaling.md` says where each figure comes from.
 """
 
 from dataclasses import dataclass

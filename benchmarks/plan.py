@@ -1,4 +1,4 @@
-"""The cheapest complete plan of calls for an organization (docs/jumpcloud-api.md, section 13)."""
+"""The cheapest complete plan of calls (docs/reference/jumpcloud-api.md, section 13)."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""The roles of a deployment as docs/cluster.md has them, each with a working directory."""
+"""The roles of a deployment as docs/how-to/cluster.md has them, each with a working directory."""
 
 import os
 import re

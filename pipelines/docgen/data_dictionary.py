@@ -30,7 +30,7 @@ The same words are the comments in the DuckDB file:
 SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 'systems';
 ```
 
-Names and types are for ever; columns may be added after the last one ([upgrading](upgrading.md)).
+Names and types are permanent; new columns come last ([upgrading](../how-to/upgrade.md)).
 
 - `integration` is the first column and part of every key, so organizations never mix. Join on it.
 - Ids are JumpCloud's, 24 hexadecimal digits as text.

@@ -1,4 +1,4 @@
-"""`docs/findings.md`, made of the catalog: what each finding means, what to do, and its SQL."""
+"""Generate `docs/reference/findings.md` from the catalog: meaning, remedy and SQL."""
 
 from collections.abc import Mapping
 

@@ -359,7 +359,11 @@ COMPLETENESS = Table(
         Column("endpoint", "TEXT", "Endpoint that was read"),
         Column("parent_id", "TEXT", "Group or application whose list it is; empty for none"),
         Column("target", "TEXT", "Types of targets asked for; empty for none"),
-        Column("proof", "TEXT", "total, overlap, empty page or not found: see docs/history.md"),
+        Column(
+            "proof",
+            "TEXT",
+            "total, overlap, empty page or not found: see docs/explanation/completeness.md",
+        ),
         Column("expected", "BIGINT", "Records that the API announced last"),
         Column("received", "BIGINT", "Distinct records received"),
         Column("holes", "BIGINT", "Announced but not delivered: deleted members"),

@@ -39,7 +39,9 @@ _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", 
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 _REFUSED = "the credentials of the environment are refused"
-_NO_CREDENTIALS = "there are no credentials: docs/object-storage.md names the variables for them"
+_NO_CREDENTIALS = (
+    "there are no credentials: docs/how-to/object-storage.md names the variables for them"
+)
 # Without credentials the library asks the machine for those of its role.
 _ASKED_FOR_ROLE = re.compile(r"/latest/(api/token|meta-data)|Missing(SecretAccessKey|AccessKeyId)")
 _YES = frozenset({"1", "true", "on", "yes", "y"})

@@ -12,11 +12,11 @@ from dagster_shared.yaml_utils import load_yaml_from_path
 
 from assets_defs.runs.instance import DAGSTER_HOME_VARIABLE
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, WORK_VARIABLE
-from tests.docs.test_doc_deployment import settings_of
+from tests.docs.test_doc_deploy import settings_of
 from tests.support import ROOT
 
 FOLDER = ROOT / "docs" / "deployment" / "cluster"
-PAGE = (ROOT / "docs" / "cluster.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "cluster.md").read_text()
 UNITS = sorted(FOLDER.glob("*.service"))
 PLACES = {CONFIG_VARIABLE, WORK_VARIABLE, DAGSTER_HOME_VARIABLE}
 
@@ -57,7 +57,7 @@ def test_every_variable_that_dagster_reads_is_in_the_environment_of_the_page() -
 
 def test_the_page_names_every_file() -> None:
     for path in FOLDER.iterdir():
-        assert f"](deployment/cluster/{path.name})" in PAGE
+        assert f"](../deployment/cluster/{path.name})" in PAGE
 
 
 def test_the_values_for_kubernetes_say_what_dagster_yaml_says() -> None:

@@ -1,4 +1,4 @@
-"""docs/data-dictionary.md is what the code says, and says it of everything that is published."""
+"""docs/reference/data-dictionary.md is current, and explains every published column."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support import ROOT
 
-PAGE = ROOT / "docs" / "data-dictionary.md"
+PAGE = ROOT / "docs" / "reference" / "data-dictionary.md"
 
 
 Column = tuple[str, str, str, str | None]

@@ -1,4 +1,4 @@
-"""docs/settings.md names every setting with its default, and its example is read."""
+"""docs/reference/settings.md names every setting with its default, and its example is read."""
 
 import re
 import tomllib
@@ -13,7 +13,7 @@ from pipelines.config.settings import KeepSnapshots, Settings, parse_settings
 from pipelines.config.thresholds import Thresholds
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs" / "settings.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
 MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule, Thresholds)
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]

@@ -1,4 +1,4 @@
-"""Every example of docs/sql-examples.md answers what it says, on a published inventory."""
+"""Every example of docs/reference/sql-examples.md has an answer in a published inventory."""
 
 import re
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from pipelines.simulator import Organization, Sizes, generate
 from tests.support import ROOT
 from tests.support.publisher import Publisher, Pulled
 
-PAGE = ROOT / "docs" / "sql-examples.md"
+PAGE = ROOT / "docs" / "reference" / "sql-examples.md"
 EXAMPLE = re.compile(
     r"^### (?P<title>.+?)\n(?P<why>.+?)^```sql\n(?P<sql>.+?)^```\n\nAnswer: (?P<answer>.+?)\n",
     re.MULTILINE | re.DOTALL,

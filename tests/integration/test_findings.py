@@ -304,7 +304,7 @@ def test_each_integration_is_judged_by_the_settings_of_its_latest_pull(
 
 
 def test_the_page_of_the_findings_is_current() -> None:
-    page = ROOT / "docs" / "findings.md"
+    page = ROOT / "docs" / "reference" / "findings.md"
     assert page.read_text(encoding="utf-8") == document()
 
 

@@ -1,4 +1,4 @@
-"""docs/commands.md names every command and option, and no page one that there is not."""
+"""docs/reference/cli.md names every command and option, and no page one that there is not."""
 
 import re
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ import pytest
 from assets_defs.cli.main import main
 from tests.support import ROOT
 
-PAGE = ROOT / "docs" / "commands.md"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGE = ROOT / "docs" / "reference" / "cli.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 OPTION = re.compile(r"--[a-z][a-z-]*")
 INVOCATION = re.compile(r"jumpcloud-inventory ([a-z]+)\b([^\n`]*)")
 

@@ -14,7 +14,7 @@ from tests.support import ROOT
 
 FOLDER = ROOT / "docs" / "deployment"
 SERVICES = sorted(FOLDER.glob("*.service"))
-PAGE = (ROOT / "docs" / "deployment.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
 
 
 def settings_of(unit: Path) -> dict[str, list[str]]:
@@ -74,4 +74,4 @@ def test_the_container_runs_a_command_that_there_is_and_copies_files_that_there_
 
 def test_the_page_names_every_file() -> None:
     for path in FOLDER.iterdir():
-        assert path.is_dir() or f"](deployment/{path.name})" in PAGE
+        assert path.is_dir() or f"](../deployment/{path.name})" in PAGE

@@ -1,4 +1,4 @@
-"""docs/jumpcloud-setup.md names the calls, scopes and hosts that the code has."""
+"""docs/how-to/jumpcloud.md names the calls, scopes and hosts that the code has."""
 
 from urllib.parse import urlsplit
 
@@ -6,7 +6,7 @@ from pipelines.config.integration import REGION_URLS, TOKEN_URLS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs" / "jumpcloud-setup.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "jumpcloud.md").read_text()
 
 
 def test_every_call_is_there_with_its_least_scope() -> None:
