@@ -18,7 +18,7 @@ Column = tuple[str, str, str, str | None]
 
 @pytest.fixture
 def columns(tmp_path: Path) -> list[Column]:
-    """Schema, table, name and comment of each column of a published file."""
+    """Return schema, table, name and comment of each column of a published file."""
     build_duckdb_file(SnapshotStore(tmp_path), tmp_path / "inventory.duckdb")
     with duckdb.connect(tmp_path / "inventory.duckdb", read_only=True) as file:
         return file.sql(
@@ -27,11 +27,11 @@ def columns(tmp_path: Path) -> list[Column]:
         ).fetchall()
 
 
-def test_the_page_is_current() -> None:
+def test_page_is_current() -> None:
     assert PAGE.read_text() == data_dictionary(), "run: make docs"
 
 
-def test_every_published_column_is_explained(columns: list[Column]) -> None:
+def test_page_explains_every_column(columns: list[Column]) -> None:
     sections = {
         section.partition("`")[0]: section for section in PAGE.read_text().split("\n### `")[1:]
     }
