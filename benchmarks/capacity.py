@@ -1,6 +1,6 @@
 """Estimate the cost of a run: `python -m benchmarks.capacity [SYSTEMS ...]`.
 
-Closed forms over measured figures; `docs/scaling.md` lists the source of each figure.
+Closed forms over measured figures; `docs/explanation/scaling.md` lists the source of each figure.
 """
 
 import sys

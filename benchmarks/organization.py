@@ -106,7 +106,7 @@ def memberships(organization: Organization) -> pa.Table:
 
 
 def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
-    """Return the calls of the cheapest complete plan (docs/jumpcloud-api.md, section 13).
+    """Return the calls of the cheapest complete plan (docs/reference/jumpcloud-api.md, section 13).
 
     Deleted members still fill pages.
 

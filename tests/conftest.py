@@ -31,6 +31,25 @@ settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
 
+# Fixtures of tests that publish several times, start a server or start programs.
+SLOW_FIXTURES = {"commands", "publisher", "s3"}
+# Words in the reason of a skip condition, with the marker of the program that it needs.
+MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis": "redis"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Add the markers by which `-m` selects tests: speed, and the programs that they need."""
+    for item in items:
+        reasons = " ".join(mark.kwargs["reason"] for mark in item.iter_markers("skipif")).lower()
+        needed = {marker for word, marker in MARKERS_OF_PROGRAMS.items() if word in reasons}
+        is_slow = needed or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+        if is_slow or Path(__file__).with_name("integration") in item.path.parents:
+            needed.add("slow")
+        for marker in needed:
+            item.add_marker(marker)
+
+
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
     """Serve an organization, with its keys in the environment, until the test ends."""

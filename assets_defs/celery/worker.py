@@ -47,7 +47,7 @@ def _application() -> Celery:
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
             f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
-            "put the file there that docs/cluster.md describes"
+            "put the file there that docs/how-to/cluster.md describes"
         )
     # Else each run that it takes would fail, faster than other workers take them.
     open_instance().dispose()

@@ -48,7 +48,7 @@ def instance_errors_in_words() -> Iterator[None]:
             raise
         raise SettingsError(
             f"{_settings()} names {', '.join(unset)}, which this process does not have: "
-            "set it as on the other machines (docs/cluster.md)"
+            "set it as on the other machines (docs/how-to/cluster.md)"
         ) from None
     except _postgres_errors() as error:
         reason = " ".join(str(getattr(error.__cause__, "orig", error)).split())

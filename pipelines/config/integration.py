@@ -16,7 +16,7 @@ from pydantic import (
 from pipelines.config.schedule import Schedule
 from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
 
-# The hosts of JumpCloud's three regions, as its own tools name them (docs/jumpcloud-api.md).
+# Hosts of the three regions, as in JumpCloud's own tools (docs/reference/jumpcloud-api.md).
 REGION_URLS = {
     "us": "https://console.jumpcloud.com",
     "eu": "https://console.eu.jumpcloud.com",

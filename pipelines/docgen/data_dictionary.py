@@ -1,4 +1,4 @@
-"""Generate `docs/data-dictionary.md`: the tables, views and macros of the published file.
+"""Generate `docs/reference/data-dictionary.md`: the tables, views and macros of the published file.
 
 Tables are described by the data contract. Views and macros are read from an empty published file,
 so that the page shows their actual types.
@@ -33,7 +33,7 @@ SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 
 ```
 
 Names and types never change. New columns may be added after the last one
-([upgrading](upgrading.md)).
+([upgrading](../how-to/upgrade.md)).
 
 - `integration` is the first column and part of every key, which keeps organizations apart. Include
   it in every join.

@@ -40,7 +40,7 @@ _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|bucket does not exist", 
 _RETRIES: "RetryConfig" = {"max_retries": 8, "retry_timeout": timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT")
 _REFUSED = "the credentials of the environment were rejected"
-_NO_CREDENTIALS = "no credentials found; docs/object-storage.md lists their variables"
+_NO_CREDENTIALS = "no credentials found; docs/how-to/object-storage.md lists their variables"
 # Without credentials, the library requests those of the machine's role.
 _ASKED_FOR_ROLE = re.compile(r"/latest/(api/token|meta-data)|Missing(SecretAccessKey|AccessKeyId)")
 _TRUE = frozenset({"1", "true", "on", "yes", "y"})

@@ -1,4 +1,4 @@
-"""docs/data-dictionary.md is what the code says, and says it of everything that is published."""
+"""docs/reference/data-dictionary.md is current and explains all that is published."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support import ROOT
 
-PAGE = ROOT / "docs" / "data-dictionary.md"
+PAGE = ROOT / "docs" / "reference" / "data-dictionary.md"
 
 
 Column = tuple[str, str, str, str | None]
@@ -27,11 +27,11 @@ def columns(tmp_path: Path) -> list[Column]:
         ).fetchall()
 
 
-def test_the_page_is_current() -> None:
+def test_page_is_current() -> None:
     assert PAGE.read_text() == data_dictionary_page(), "run: make docs"
 
 
-def test_every_published_column_is_explained(columns: list[Column]) -> None:
+def test_page_explains_every_column(columns: list[Column]) -> None:
     sections = {
         section.partition("`")[0]: section for section in PAGE.read_text().split("\n### `")[1:]
     }

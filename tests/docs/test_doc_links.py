@@ -1,4 +1,4 @@
-"""No page links to, or names, a file that is not there."""
+"""Every file and heading that a page links or names exists."""
 
 import re
 from collections.abc import Iterator
@@ -7,27 +7,31 @@ from urllib.parse import unquote
 
 from tests.support import ROOT
 
-PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *ROOT.glob("benchmarks/*.md")]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob("docs/**/*.md")),
+    *ROOT.glob("benchmarks/*.md"),
+]
 LINK = re.compile(r"\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)")
 # Paths of the repository in backticks.
 NAMED = re.compile(r"`((?:pipelines|assets_defs|tests)/[\w./-]+)`")
 
 
 def links() -> Iterator[tuple[Path, str, str]]:
-    """Page, path and heading of each link within the repository."""
+    """Yield page, path and heading of each link within the repository."""
     for page in PAGES:
         for path, heading in LINK.findall(page.read_text()):
             yield page, unquote(path), heading
 
 
 def headings(page: Path) -> set[str]:
-    """The names by which headings are linked, as GitHub and others make them."""
+    """Return the anchors of the headings, as GitHub and others create them."""
     found = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
-    words = [re.sub(r"[^\w\s-]", "", heading.lower()) for heading in found]
-    return {each.strip().replace(" ", "-") for each in words}
+    anchors = [re.sub(r"[^\w\s-]", "", heading.lower()) for heading in found]
+    return {anchor.strip().replace(" ", "-") for anchor in anchors}
 
 
-def test_every_link_leads_to_a_file_and_a_heading() -> None:
+def test_every_link_has_a_target() -> None:
     found = list(links())
     assert len(found) > 10
     broken = [
@@ -39,7 +43,7 @@ def test_every_link_leads_to_a_file_and_a_heading() -> None:
     assert broken == []
 
 
-def test_every_file_that_is_named_is_there() -> None:
+def test_every_named_file_exists() -> None:
     named = {(page.name, path) for page in PAGES for path in NAMED.findall(page.read_text())}
     assert len(named) > 10
     assert {(page, path) for page, path in named if not (ROOT / path).exists()} == set()

@@ -1,4 +1,4 @@
-"""docs/settings.md names every setting with its default, and its example is read."""
+"""docs/reference/settings.md has every setting with its default, and a valid example."""
 
 import re
 import tomllib
@@ -13,36 +13,36 @@ from pipelines.config.settings import KeepSnapshots, Settings, parse_settings
 from pipelines.config.thresholds import Thresholds
 from tests.support import ROOT
 
-PAGE = (ROOT / "docs" / "settings.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
 MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule, Thresholds)
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]
 
 
 def defaults() -> dict[str, object]:
-    """Each setting with its default, as a file would say it; None where there is none."""
+    """Return each setting with its default as in a file, or None without one."""
     fields = {name: field for model in MODELS for name, field in model.model_fields.items()}
     return {name: _plain(field.default) for name, field in fields.items()}
 
 
 def _plain(value: object) -> object:
     if value is PydanticUndefined or isinstance(value, KeepSnapshots | Thresholds):
-        return None  # the parts of which have defaults
+        return None  # its parts have defaults
     if isinstance(value, BaseModel):
         return value.model_dump()
     return list(value) if isinstance(value, tuple) else value
 
 
-def test_every_setting_is_there_with_its_default() -> None:
+def test_page_has_every_setting_with_its_default() -> None:
     tables = PAGE.partition("## An integration")[2]
-    said = {
+    documented = {
         name: tomllib.loads(f"value = {default}")["value"] if default else None
         for name, default in ROW.findall(tables)
     }
-    assert said == defaults()
+    assert documented == defaults()
 
 
-def test_the_example_says_the_defaults() -> None:
+def test_example_has_the_defaults() -> None:
     settings = parse_settings(EXAMPLE, source="the example")
     (acme,) = settings.integration
     chosen = {"name", "description", "api_key_env", "alert_webhook_env", "integration"}
@@ -53,6 +53,6 @@ def test_the_example_says_the_defaults() -> None:
     assert defaults().keys() <= {*re.findall(r"\w+", " ".join(commented))}
 
 
-def test_the_variables_are_there() -> None:
+def test_page_has_the_variables() -> None:
     for variable in (KEY_VARIABLE, CONFIG_VARIABLE, HOME_VARIABLE):
         assert f"| `{variable}` |" in PAGE

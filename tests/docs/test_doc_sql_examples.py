@@ -1,4 +1,4 @@
-"""Every example of docs/sql-examples.md answers what it says, on a published inventory."""
+"""Every example of docs/reference/sql-examples.md has an answer in a published inventory."""
 
 import re
 from collections.abc import Callable
@@ -8,23 +8,23 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.publish.reader import open_sandboxed
+from pipelines.publish.reader import locked_down
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support import ROOT
 from tests.support.publisher import Publisher, Pulled
 
-PAGE = ROOT / "docs" / "sql-examples.md"
+PAGE = ROOT / "docs" / "reference" / "sql-examples.md"
 EXAMPLE = re.compile(
     r"^### (?P<title>.+?)\n(?P<why>.+?)^```sql\n(?P<sql>.+?)^```\n\nAnswer: (?P<answer>.+?)\n",
     re.MULTILINE | re.DOTALL,
 )
 SIZES = Sizes(systems=40, users=60, system_groups=12, user_groups=14, applications=6)
 SUDO = {"sudo": {"enabled": True, "withoutPassword": True}}
-EXAMPLES = [each.groupdict() for each in EXAMPLE.finditer(PAGE.read_text())]
+EXAMPLES = [example.groupdict() for example in EXAMPLE.finditer(PAGE.read_text())]
 
 
 def company(seed: int) -> Organization:
-    """An organization with the names of the page."""
+    """Return an organization with the names of the page."""
     organization = generate(seed, SIZES)
     servers = organization.add_group("Servers")
     address = {"name": "eth0", "family": "IPv4", "address": "10.20.30.40", "internal": False}
@@ -43,8 +43,8 @@ def company(seed: int) -> Organization:
     return organization
 
 
-def a_day_later(organization: Organization) -> None:
-    """People leave, are suspended and get more than they had; devices are renewed."""
+def apply_changes(organization: Organization) -> None:
+    """Remove and suspend people, grant them more access, and upgrade a device."""
     groups = list(organization.system_groups)
     organization.update("5" * 24, version="26.04")
     organization.remove_user("b" * 24)
@@ -58,38 +58,40 @@ def a_day_later(organization: Organization) -> None:
 def published(
     pull: Callable[..., Pulled], fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Publisher:
-    """Two organizations, one of them pulled twice, in the directory `data` here."""
+    """Publish two organizations, one of them twice, in the working directory's `data`."""
     publisher = Publisher(fast_tmp_path / "data")
     monkeypatch.chdir(fast_tmp_path)
     acme = company(1)
-    publisher.publish(ago(2, pull(acme)))
-    publisher.publish(ago(2, pull(company(2))), "globex")
-    a_day_later(acme)
-    publisher.publish(ago(1, pull(acme)))
+    publisher.publish(backdate(2, pull(acme)))
+    publisher.publish(backdate(2, pull(company(2))), "globex")
+    apply_changes(acme)
+    publisher.publish(backdate(1, pull(acme)))
     return publisher
 
 
-def ago(days: int, pulled: Pulled) -> Pulled:
-    """As if it had been pulled that many days ago."""
+def backdate(days: int, pulled: Pulled) -> Pulled:
+    """Move the time of a pull into the past."""
     return pulled.moved_to(datetime.now(UTC) - timedelta(days=days))
 
 
-def number_of_rows(query: str, file: Path) -> int:
-    # Only what reads Parquet needs more than the command `sql` allows.
+def count_rows(query: str, file: Path) -> int:
+    # Reading Parquet needs more than the command `sql` allows.
     if "read_parquet" in query:
         with duckdb.connect(file, read_only=True) as connection:
             return len(connection.sql(query))
-    with open_sandboxed(file) as connection:
+    with locked_down(file) as connection:
         return len(connection.sql(query))
 
 
-def test_every_example_is_answered(published: Publisher) -> None:
-    empty = [each["title"] for each in EXAMPLES if not number_of_rows(each["sql"], published.file)]
+def test_every_example_finds_rows(published: Publisher) -> None:
+    empty = [
+        example["title"] for example in EXAMPLES if not count_rows(example["sql"], published.file)
+    ]
     assert empty == []
 
 
-def test_the_page_has_at_least_thirty_examples_numbered_in_order() -> None:
+def test_examples_are_numbered_in_order() -> None:
     assert len(EXAMPLES) == PAGE.read_text().count("```sql\n") >= 30
-    numbers = [int(each["title"].partition(".")[0]) for each in EXAMPLES]
+    numbers = [int(example["title"].partition(".")[0]) for example in EXAMPLES]
     assert numbers == list(range(1, len(EXAMPLES) + 1))
-    assert all(each["why"].strip() and each["answer"].strip() for each in EXAMPLES)
+    assert all(example["why"].strip() and example["answer"].strip() for example in EXAMPLES)

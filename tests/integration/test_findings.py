@@ -305,7 +305,7 @@ def test_each_integration_uses_its_own_thresholds(
 
 
 def test_findings_page_is_current() -> None:
-    page = ROOT / "docs" / "findings.md"
+    page = ROOT / "docs" / "reference" / "findings.md"
     assert page.read_text(encoding="utf-8") == findings_page()
 
 

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import duckdb
+from pipelines.publish.database import statements
 
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
-from pipelines.publish.ddl import statements
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES

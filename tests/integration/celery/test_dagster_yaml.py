@@ -66,4 +66,4 @@ def test_a_worker_without_it_says_what_to_do(tmp_path: Path) -> None:
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"Error: {tmp_path}/dagster/dagster.yaml does not name Watching")
-    assert line.endswith("put the file there that docs/cluster.md describes")
+    assert line.endswith("put the file there that docs/how-to/cluster.md describes")

@@ -19,7 +19,7 @@ Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def start(fast_tmp_path: Path) -> Start:
-    """Start a program as docs/cluster.md says, with another environment; "" takes one away."""
+    """Start a program of docs/how-to/cluster.md in another environment; "" removes a variable."""
     (fast_tmp_path / "dagster").mkdir()
     (fast_tmp_path / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML.read_text())
     usual = {

@@ -1,4 +1,4 @@
-"""The roles of a deployment as in docs/cluster.md, each with a working directory."""
+"""The roles of a deployment as in docs/how-to/cluster.md, each with a working directory."""
 
 import os
 import re

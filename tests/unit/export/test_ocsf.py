@@ -22,7 +22,7 @@ from tests.support import DATA, ROOT
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
-DOCUMENT = ROOT / "docs" / "exports.md"
+DOCUMENT = ROOT / "docs" / "how-to" / "export.md"
 DEFINITIONS = json.loads((DATA / "ocsf-1.9.0.json").read_text())
 CLASSES = {5001: "inventory_info", 5003: "user_inventory"}
 TABLES = {5001: SYSTEMS, 5003: USERS}

@@ -1,4 +1,4 @@
-"""The unit files and the Containerfile name commands, settings and files that there are."""
+"""The unit files and the Containerfile name existing commands, settings and files."""
 
 import re
 import shlex
@@ -14,11 +14,11 @@ from tests.support import ROOT
 
 FOLDER = ROOT / "docs" / "deployment"
 SERVICES = sorted(FOLDER.glob("*.service"))
-PAGE = (ROOT / "docs" / "deployment.md").read_text()
+PAGE = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
 
 
-def settings_of(unit: Path) -> dict[str, list[str]]:
-    """What a unit file says, a list for each name."""
+def read_unit(unit: Path) -> dict[str, list[str]]:
+    """Return the settings of a unit file, a list for each name."""
     found: dict[str, list[str]] = {}
     for line in unit.read_text().splitlines():
         if line and not line.startswith(("#", "[")):
@@ -27,51 +27,51 @@ def settings_of(unit: Path) -> dict[str, list[str]]:
     return found
 
 
-def assert_is_a_command(words: list[str]) -> None:
-    """Click takes these words as a command with its options, without running it."""
-    command = main.commands[words[0]]
+def check_command(arguments: list[str]) -> None:
+    """Parse a command with its options, without running it."""
+    command = main.commands[arguments[0]]
     with click.Context(command) as context:
-        command.parse_args(context, words[1:])
+        command.parse_args(context, arguments[1:])
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda path: path.name)
-def test_a_service_runs_a_command_that_there_is(unit: Path) -> None:
-    said = settings_of(unit)
-    (start,) = said["ExecStart"]
-    program, *words = shlex.split(start)
+def test_service_runs_an_existing_command(unit: Path) -> None:
+    settings = read_unit(unit)
+    (start,) = settings["ExecStart"]
+    program, *arguments = shlex.split(start)
     assert (
         Path(program).name
         in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     )
-    assert_is_a_command(words)
-    variables = dict(each.split("=", 1) for each in said["Environment"])
+    check_command(arguments)
+    variables = dict(line.split("=", 1) for line in settings["Environment"])
     assert variables.keys() == {CONFIG_VARIABLE, HOME_VARIABLE}
-    # systemd makes and opens this directory, and no other.
-    (state,) = said["StateDirectory"]
-    assert variables[HOME_VARIABLE] == f"/var/lib/{state}" == said["WorkingDirectory"][0]
-    (credential,) = said["LoadCredential"]
+    # systemd creates and opens only this directory.
+    (state,) = settings["StateDirectory"]
+    assert variables[HOME_VARIABLE] == f"/var/lib/{state}" == settings["WorkingDirectory"][0]
+    (credential,) = settings["LoadCredential"]
     path = f"/run/credentials/{unit.name}/{credential.partition(':')[0]}"
     assert f'api_key_file = "{path}"' in unit.read_text()
 
 
-def test_the_timer_starts_a_service_that_is_there_at_the_usual_hours() -> None:
+def test_timer_starts_an_existing_service_at_usual_hours() -> None:
     (timer,) = FOLDER.glob("*.timer")
     assert timer.with_suffix(".service") in SERVICES
-    assert settings_of(timer)["OnCalendar"] == ["*-*-* 00/12:17:00 UTC"]
+    assert read_unit(timer)["OnCalendar"] == ["*-*-* 00/12:17:00 UTC"]
 
 
-def test_the_container_runs_a_command_that_there_is_and_copies_files_that_there_are() -> None:
+def test_container_runs_and_copies_what_exists() -> None:
     text = (FOLDER / "Containerfile").read_text().replace("\\\n", " ")
     copied = re.findall(r"^COPY ([^-].*) \S+$", text, re.MULTILINE)
     assert copied
     assert all((ROOT / name).exists() for line in copied for name in line.split())
     assert re.search(r'^ENTRYPOINT \["jumpcloud-inventory"\]$', text, re.MULTILINE)
-    (words,) = re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)
-    assert_is_a_command(re.findall(r'"(.*?)"', words))
+    (command,) = re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    check_command(re.findall(r'"(.*?)"', command))
     assert f" {HOME_VARIABLE}=/data " in text
     assert f" {CONFIG_VARIABLE}=" in text
 
 
-def test_the_page_names_every_file() -> None:
+def test_page_links_every_file() -> None:
     for path in FOLDER.iterdir():
-        assert path.is_dir() or f"](deployment/{path.name})" in PAGE
+        assert path.is_dir() or f"](../deployment/{path.name})" in PAGE

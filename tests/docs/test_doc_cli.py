@@ -1,4 +1,4 @@
-"""docs/commands.md names every command and option, and no page one that there is not."""
+"""docs/reference/cli.md has every command and option, and no page has an unknown one."""
 
 import re
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import pytest
 from assets_defs.cli.main import main
 from tests.support import ROOT
 
-PAGE = ROOT / "docs" / "commands.md"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGE = ROOT / "docs" / "reference" / "cli.md"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 OPTION = re.compile(r"--[a-z][a-z-]*")
 INVOCATION = re.compile(r"jumpcloud-inventory ([a-z]+)\b([^\n`]*)")
 
 
-def options_of(command: click.Command) -> set[str]:
-    """Each way to write each option."""
+def option_names(command: click.Command) -> set[str]:
+    """Return each spelling of each option."""
     return {
         name
         for parameter in command.params
@@ -26,35 +26,35 @@ def options_of(command: click.Command) -> set[str]:
 
 
 def sections() -> dict[str, str]:
-    """The page's text of each command."""
+    """Return the page's text of each command."""
     parts = PAGE.read_text().split("\n## `")[1:]
     return {re.split(r"[ `]", part, maxsplit=1)[0]: part for part in parts}
 
 
 def invocations() -> Iterator[tuple[str, str, set[str]]]:
-    """Page, command and options of each use of the command."""
+    """Yield page, command and options of each call in the docs."""
     for page in PAGES:
         for command, arguments in INVOCATION.findall(page.read_text()):
             yield page.name, command, set(OPTION.findall(arguments))
 
 
-def test_the_page_has_every_command() -> None:
+def test_page_has_every_command() -> None:
     assert sections().keys() == main.commands.keys()
 
 
 @pytest.mark.parametrize("name", main.commands)
-def test_the_page_has_every_option(name: str) -> None:
+def test_page_has_every_option(name: str) -> None:
     rows = [line for line in sections()[name].splitlines() if line.startswith("| `--")]
-    said = {option for row in rows for option in OPTION.findall(row.split(" | ")[0])}
-    assert said == options_of(main.commands[name])
+    documented = {option for row in rows for option in OPTION.findall(row.split(" | ")[0])}
+    assert documented == option_names(main.commands[name])
 
 
-def test_no_page_names_a_command_or_option_that_there_is_not() -> None:
+def test_pages_have_no_unknown_command_or_option() -> None:
     uses = list(invocations())
     assert len(uses) > 10
     wrong = [
         (page, command, options)
         for page, command, options in uses
-        if command not in main.commands or not options <= options_of(main.commands[command])
+        if command not in main.commands or not options <= option_names(main.commands[command])
     ]
     assert wrong == []
