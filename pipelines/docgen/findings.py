@@ -1,4 +1,4 @@
-"""Generate `docs/reference/findings.md`: meaning, remedy and SQL of the findings, and the access macros."""
+"""Generate `docs/reference/findings.md`: the findings with their SQL, and the access macros."""
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS
 from pipelines.docgen.markdown import format_list, format_table

@@ -90,12 +90,12 @@ def _wal_path(path: Path) -> Path:
 
 def _build_inputs() -> list[str]:
     """Return what determines the form of a file, besides the snapshots."""
-    return [STORAGE_VERSION, str(BUILD_VERSION), *_statements()]
+    return [STORAGE_VERSION, str(BUILD_VERSION), *schema_statements()]
 
 
 def _build(path: Path, store: SnapshotStore, snapshots: Snapshots) -> None:
     with _attached(path) as connection:
-        for statement in _statements():
+        for statement in schema_statements():
             connection.execute(statement)
         apply_snapshots(connection, store, snapshots)
 
@@ -131,7 +131,7 @@ def _attached(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         connection.execute("DETACH inventory")
 
 
-def _statements() -> Iterator[str]:
+def schema_statements() -> Iterator[str]:
     """Yield SQL that creates an empty file of the data contract, with comments on everything."""
     tables, views = (*TABLES.values(), THRESHOLDS), (*VIEWS, *FINDING_VIEWS)
     schemas = [*(table.schema for table in tables), *(view.schema for view in views)]

@@ -357,7 +357,11 @@ COMPLETENESS = Table(
         Column("endpoint", "TEXT", "Endpoint that was read"),
         Column("parent_id", "TEXT", "Group or application that owns the list; empty if none"),
         Column("target", "TEXT", "Requested target types; empty if none"),
-        Column("proof", "TEXT", "total, overlap, empty page or not found: see docs/explanation/completeness.md"),
+        Column(
+            "proof",
+            "TEXT",
+            "total, overlap, empty page or not found: see docs/explanation/completeness.md",
+        ),
         Column("expected", "BIGINT", "Total that the API last reported"),
         Column("received", "BIGINT", "Distinct records received"),
         Column("holes", "BIGINT", "Reported but not returned: deleted members"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.publish.reader import locked_down
+from pipelines.publish.reader import open_sandboxed
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support import ROOT
 from tests.support.publisher import Publisher, Pulled
@@ -79,7 +79,7 @@ def count_rows(query: str, file: Path) -> int:
     if "read_parquet" in query:
         with duckdb.connect(file, read_only=True) as connection:
             return len(connection.sql(query))
-    with locked_down(file) as connection:
+    with open_sandboxed(file) as connection:
         return len(connection.sql(query))
 
 

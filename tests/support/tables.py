@@ -5,13 +5,11 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import duckdb
-from pipelines.publish.database import statements
 
-from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
-from pipelines.schema.macros import MACROS
+from pipelines.findings.catalog import THRESHOLDS
+from pipelines.publish.database import schema_statements
 from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES
-from pipelines.schema.views import VIEWS
 from tests.support.publisher import FIRST_DAY, Rows
 
 Row = dict[str, object]
@@ -31,7 +29,7 @@ def query_inventory(sql: str, **tables: Rows) -> Rows:
     """
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        for statement in statements((*ALL_TABLES.values(),), (*VIEWS, *FINDING_VIEWS), MACROS):
+        for statement in schema_statements():
             if not statement.startswith("COMMENT"):
                 connection.execute(statement)
         for name, rows in tables.items():

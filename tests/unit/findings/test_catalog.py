@@ -10,7 +10,7 @@ WITH_TARGETS = {finding.name for finding in FINDINGS if finding.required_targets
 
 def unanswerable(*pulls: Row, targets: str = "user,user_group") -> set[str]:
     """Return the findings that cannot be answered after these pulls, the latest on day 3."""
-    lists = [{"endpoint": "systemgroups_associations", "target": targets}]
+    lists: list[Row] = [{"endpoint": "systemgroups_associations", "target": targets}]
     rows = query_inventory(
         "SELECT finding FROM findings.questions WHERE NOT answerable",
         integrations=latest(3),
