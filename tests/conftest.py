@@ -33,6 +33,7 @@ settings.load_profile("project")
 
 # Fixtures of tests that publish several times, start a server or start programs.
 SLOW_FIXTURES = {"commands", "publisher", "s3"}
+SLOW_FILES = {"test_fetcher.py"}  # pulls once for each moment of a change
 # Words in the reason of a skip condition, with the marker of the program that it needs.
 MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis": "redis"}
 
@@ -43,8 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         reasons = " ".join(mark.kwargs["reason"] for mark in item.iter_markers("skipif")).lower()
         needed = {marker for word, marker in MARKERS_OF_PROGRAMS.items() if word in reasons}
-        is_slow = needed or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-        if is_slow or Path(__file__).with_name("integration") in item.path.parents:
+        if (
+            needed
+            or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
+            or item.path.name in SLOW_FILES
+            or Path(__file__).with_name("integration") in item.path.parents
+        ):
             needed.add("slow")
         for marker in needed:
             item.add_marker(marker)
