@@ -1,6 +1,7 @@
 """The views that count the findings, on a few rows."""
 
 from pipelines.findings.catalog import FINDINGS
+from tests.support.publisher import Rows
 from tests.support.tables import Row, day, latest, pull, query_inventory
 
 ALL_ENDPOINTS = sorted({name for finding in FINDINGS for name in finding.required_endpoints})
@@ -10,7 +11,7 @@ WITH_TARGETS = {finding.name for finding in FINDINGS if finding.required_targets
 
 def unanswerable(*pulls: Row, targets: str = "user,user_group") -> set[str]:
     """Return the findings that cannot be answered after these pulls, the latest on day 3."""
-    lists: list[Row] = [{"endpoint": "systemgroups_associations", "target": targets}]
+    lists: Rows = [{"endpoint": "systemgroups_associations", "target": targets}]
     rows = query_inventory(
         "SELECT finding FROM findings.questions WHERE NOT answerable",
         integrations=latest(3),
