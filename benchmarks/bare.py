@@ -29,7 +29,7 @@ def bare_seconds(served: Served, calls: int, in_flight: int) -> float:
 
 
 def _send_all(served: Served, numbers: Iterator[None]) -> None:
-    """Send calls until the shared iterator, whose `next` is atomic, is exhausted."""
+    """Send calls until the shared iterator is exhausted; its `next` is atomic."""
     connection = http.client.HTTPConnection(
         urlsplit(served.base_url).netloc, timeout=TIMEOUT_SECONDS
     )

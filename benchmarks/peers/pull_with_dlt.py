@@ -1,16 +1,16 @@
-"""Pulls an organization with dlt: its `rest_api` source into DuckDB.
+"""Pull an organization with dlt: its `rest_api` source into DuckDB.
 
 Run by the Python of dlt's own environment, with one argument: the job as JSON (see
 `benchmarks/cases/peers.py`).
 
-As its documentation recommends: `parallelized` resources, `EXTRACT__WORKERS` for the calls in
+Configured as documented: `parallelized` resources, `EXTRACT__WORKERS` for the calls in
 flight, transformers for the lists of each group, `max_table_nesting` so that lists inside records
 become JSON columns, which is cheaper than tables of their own, and Parquet for loading, which is
-three times as fast as the default of INSERT statements. What its declared paginators cannot do:
+three times as fast as the default of INSERT statements. Its declared paginators cannot:
 - page by the header `x-total-count`: `OffsetPaginator` reads totals from bodies only. So `paging`
   is "empty page", the declared way for a bare array, or "total", a paginator of our own after the
   documentation's example.
-- ask for the pages of one list at the same time.
+- request the pages of one list at the same time.
 """
 
 import json
@@ -28,24 +28,24 @@ Config = dict[str, Any]
 
 
 class TotalPaginator(BasePaginator):
-    """Pages by offset up to the total that the header `x-total-count` announces."""
+    """A paginator by offset up to the total of the header `x-total-count`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.skip = 0
 
     def init_request(self, request: Request) -> None:
-        """Ask for the first page."""
+        """Request the first page."""
         self.skip, self._has_next_page = 0, True
         self.update_request(request)
 
     def update_state(self, response: Response, data: list[Any] | None = None) -> None:  # noqa: ARG002
-        """Go on unless the page was the last."""
+        """Continue unless the page was the last."""
         self.skip += PAGE_SIZE
         self._has_next_page = self.skip < int(response.headers["x-total-count"])
 
     def update_request(self, request: Request) -> None:
-        """Ask for the next page."""
+        """Request the next page."""
         request.params |= {"limit": PAGE_SIZE, "skip": self.skip}
 
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def configuration(job: Config) -> RESTAPIConfig:
-    """The declared source: client, and one resource per list."""
+    """Return the declared source: the client, and one resource per list."""
     fields = job["fields"]
     paginator = TotalPaginator() if job["paging"] == "total" else offset_paginator(None)
     group = "/api/v2/systemgroups/{resources.systemgroups.id}"
@@ -96,7 +96,7 @@ def configuration(job: Config) -> RESTAPIConfig:
 
 
 def offset_paginator(total_path: str | None) -> Config:
-    """The declared paginator: to the total of the body, or else until a page is empty."""
+    """Return the declared paginator: to the total of the body, or until a page is empty."""
     return {
         "type": "offset",
         "limit": PAGE_SIZE,
@@ -113,7 +113,7 @@ def resource(
     parameters: dict[str, str],
     paginator: Config | BasePaginator,
 ) -> Config:
-    """One list; `selector` leads to the records of an answer."""
+    """Return one list; `selector` is the path to the records of an answer."""
     endpoint = {
         "path": path,
         "params": parameters,

@@ -1,16 +1,16 @@
-"""Pulls an organization with PyAirbyte: a declarative manifest into DuckDB.
+"""Pull an organization with PyAirbyte: a declarative manifest into DuckDB.
 
 Run by the Python of PyAirbyte's own environment, with one argument: the job as JSON (see
 `benchmarks/cases/peers.py`).
 
-As its documentation recommends: `concurrency_level` in the manifest, `SubstreamPartitionRouter` for
-the lists of each group, `OffsetIncrement` for paging. What a manifest cannot do:
+Configured as documented: `concurrency_level` in the manifest, `SubstreamPartitionRouter` for
+the lists of each group, `OffsetIncrement` for paging. A manifest cannot:
 - page by the header `x-total-count`: `OffsetIncrement` and `PageIncrement` look at the page's
   length only; `CursorPagination` sees headers, but not the offset it is at.
-- ask for the pages of one list at the same time, or search by POST with another page size in a
+- request the pages of one list at the same time, or search by POST with another page size in a
   fallback.
-So `paging` is "short page", the documented way, or "empty page": members are then asked for until a
-page is empty, which deleted members between cannot end, at one call more per group.
+So `paging` is "short page", the documented way, or "empty page": members are then requested
+until a page is empty, which deleted members cannot end early, at one more call per group.
 """
 
 import json
@@ -31,12 +31,12 @@ class List:
     """One list of the API.
 
     Attributes:
-        name: of the stream.
-        path: below the host; that of a group's list names `stream_partition.group_id`.
-        columns: fields that its records have.
-        parameters: sent beside `limit` and `skip`.
-        records: where they are in an answer.
-        until_empty_page: whether only an empty page ends it.
+        name: Name of the stream.
+        path: Path below the host; a group's list contains `stream_partition.group_id`.
+        columns: Fields of its records.
+        parameters: Parameters sent in addition to `limit` and `skip`.
+        records: Path to the records of an answer.
+        until_empty_page: Read until a page is empty.
     """
 
     name: str
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def manifest(job: Component) -> Component:
-    """The low-code manifest of the seven lists."""
+    """Return the low-code manifest of the seven lists."""
     url, fields = job["base_url"], job["fields"]
     columns = fields["systemgroups"].split(",")
     sort = {"sort": "name", "fields": fields["systemgroups"]}
@@ -94,7 +94,7 @@ def manifest(job: Component) -> Component:
 
 
 def lists_of_a_group(paging: str) -> list[List]:
-    """Members, users and associations; only members have pages with holes."""
+    """Return members, users and associations; only members have pages with holes."""
     group = "/api/v2/systemgroups/{{ stream_partition.group_id }}"
     users = ["id", "type", "compiledAttributes", "paths"]
     edges = ["attributes", "to"]
@@ -106,7 +106,7 @@ def lists_of_a_group(paging: str) -> list[List]:
 
 
 def stream(url: str, each: List) -> Component:
-    """The stream that reads a list."""
+    """Return the stream that reads a list."""
     requester = {
         "type": "HttpRequester",
         "url_base": url,
@@ -139,7 +139,7 @@ def stream(url: str, each: List) -> Component:
 
 
 def until_short_page() -> Component:
-    """The paginator for `limit` and `offset` that the documentation describes."""
+    """Return the documented paginator for `limit` and `offset`."""
     return {
         "type": "DefaultPaginator",
         "page_token_option": request_option("skip"),
@@ -153,7 +153,7 @@ def until_short_page() -> Component:
 
 
 def until_empty_page(requester: Component) -> Component:
-    """Pages are counted, and the offset is made of the count: without `page_size` none is short."""
+    """Return a paginator by page number: without `page_size`, no page counts as short."""
     requester["request_parameters"] |= {
         "limit": str(PAGE_SIZE),
         "skip": f"{{{{ {PAGE_SIZE} * next_page_token['next_page_token'] }}}}",
@@ -163,7 +163,7 @@ def until_empty_page(requester: Component) -> Component:
 
 
 def child(url: str, groups: Component, each: List) -> Component:
-    """The stream of a list that each group has; its records get the group's id."""
+    """Return the stream of a group's list; its records get the group's id."""
     made = stream(url, each)
     parent = {
         "type": "ParentStreamConfig",
@@ -182,7 +182,7 @@ def child(url: str, groups: Component, each: List) -> Component:
 
 
 def request_option(field: str) -> Component:
-    """A query parameter that the paginator sets."""
+    """Return a query parameter that the paginator sets."""
     return {"type": "RequestOption", "inject_into": "request_parameter", "field_name": field}
 
 
@@ -214,7 +214,7 @@ FLAGS = {
 
 
 def schema(names: list[str]) -> Component:
-    """A JSON schema of the fields; objects and lists become JSON columns."""
+    """Return a JSON schema of the fields; objects and lists become JSON columns."""
     kinds = dict.fromkeys(OBJECTS, "object") | dict.fromkeys(LISTS, "array")
     kinds |= dict.fromkeys(FLAGS, "boolean")
     properties = {name: {"type": [kinds.get(name, "string"), "null"]} for name in names}

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from pipelines.simulator.api import faults
 from pipelines.simulator.api.behavior import Behavior, Call, Fault, TokenBucket
+from pipelines.simulator.api.lists import BadRequestError
 from pipelines.simulator.api.pages import encode
 from pipelines.simulator.api.provider import Provider, ProviderRoutes
 from pipelines.simulator.api.routes import Answer, Request, Routes, refusal
@@ -33,7 +34,11 @@ class Answerer(Protocol):
     """The routes of a key."""
 
     def answer(self, request: Request) -> Answer:
-        """Return the answer or refusal."""
+        """Return the answer or refusal.
+
+        Raises:
+            BadRequestError: The request's parameters are invalid.
+        """
 
 
 class Application:
@@ -204,7 +209,10 @@ def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:
         return broken
     if _is_write(request.method, request.path):
         return refusal(HTTPStatus.METHOD_NOT_ALLOWED)
-    answer = routes.answer(request)
+    try:
+        answer = routes.answer(request)
+    except BadRequestError as error:
+        return refusal(HTTPStatus.BAD_REQUEST, str(error))
     repeats = fault is not None and fault.kind == "duplicate_rows"
     return faults.repeat_first_row(answer) if repeats and answer.status == HTTPStatus.OK else answer
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 from http import HTTPStatus
 
 from pipelines.simulator.api.behavior import Behavior
-from pipelines.simulator.api.lists import BadRequestError
 from pipelines.simulator.api.routes import (
     ORGANIZATIONS_PATH,
     Answer,
@@ -50,7 +49,10 @@ class ProviderRoutes:
     def answer(self, request: Request) -> Answer:
         """Return the answer or refusal."""
         if request.path == ORGANIZATIONS_PATH:
-            return self._list(request)
+            if request.headers.get("x-org-id") or is_denied(request.path, self._behavior):
+                return refusal(HTTPStatus.FORBIDDEN)
+            organizations = tuple(self._provider.organizations)
+            return list_organizations(organizations, request, self._behavior.page_cap)
         org = self._selected(request.headers.get("x-org-id", ""))
         if isinstance(org, Answer):
             return org
@@ -67,12 +69,3 @@ class ProviderRoutes:
         if not OBJECT_ID.fullmatch(org_id):
             return invalid_id(org_id)
         return refusal(HTTPStatus.NOT_FOUND)
-
-    def _list(self, request: Request) -> Answer:
-        if request.headers.get("x-org-id") or is_denied(request.path, self._behavior):
-            return refusal(HTTPStatus.FORBIDDEN)
-        try:
-            organizations = tuple(self._provider.organizations)
-            return list_organizations(organizations, request, self._behavior.page_cap)
-        except BadRequestError as error:
-            return refusal(HTTPStatus.BAD_REQUEST, str(error))

@@ -112,10 +112,7 @@ class Routes:
     def answer(self, request: Request) -> Answer:
         """Return the answer or refusal. The lock keeps edits out."""
         with self._org.lock:
-            try:
-                return self._refuse(request) or self._route(request)
-            except BadRequestError as error:
-                return refusal(HTTPStatus.BAD_REQUEST, str(error))
+            return self._refuse(request) or self._route(request)
 
     def _list(self, collection: str, query: Query, request: Request) -> Page:
         ties = self._behavior.unstable_ties

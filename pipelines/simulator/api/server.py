@@ -5,7 +5,6 @@ import socket
 import threading
 from collections import Counter
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self, cast
 
 import uvicorn
@@ -36,10 +35,7 @@ class Server:
     """
 
     def __init__(
-        self,
-        *holders: Organization | Provider,
-        behavior: Behavior | None = None,
-        port: int = 0,
+        self, *holders: Organization | Provider, behavior: Behavior | None = None, port: int = 0
     ) -> None:
         self.behavior = behavior or Behavior()
         self.app = Application(holders, self.behavior)
@@ -71,12 +67,7 @@ class Server:
         self._uvicorn.ready.wait()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop: release pending calls, and close connections."""
         self._uvicorn.should_exit = True
         self._uvicorn.loop.call_soon_threadsafe(self.app.stopping.set)

@@ -42,11 +42,7 @@ class Sizes:
         return cls(*(0 for _ in fields(cls)))
 
 
-def generate(
-    seed: int = 1,
-    sizes: Sizes = Sizes(),
-    now: datetime | None = None,
-) -> Organization:
+def generate(seed: int = 1, sizes: Sizes = Sizes(), now: datetime | None = None) -> Organization:
     """Return an organization; equal arguments give equal ones, except for the API key.
 
     Args:
