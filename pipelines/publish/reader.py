@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
+from pipelines.export.query_results import disable_async_writes
 from pipelines.sql import MEMORY, quoted
 
 
@@ -53,6 +54,7 @@ def spilling(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         open_inventory(path) as connection,
     ):
         connection.execute(f"SET temp_directory = {quoted(spill)}")
+        disable_async_writes(connection)
         try:
             yield connection
         except duckdb.Error as error:
@@ -72,8 +74,12 @@ def bounded(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 @contextmanager
-def locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection for queries of others: it reads no other file, and writes none.
+def locked_down(path: Path, output: Path | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Yield a connection for queries of users. It can access no other file than `output`.
+
+    Args:
+        path: the published file.
+        output: the file that a result is written to.
 
     Raises:
         InventoryError: the file cannot be opened, or a query failed, with DuckDB's message.
@@ -81,5 +87,7 @@ def locked_down(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with spilling(path) as connection:
         # Variables of this program are no tables.
         connection.execute("SET python_enable_replacements = false")
+        if output is not None:
+            connection.execute(f"SET allowed_paths = [{quoted(str(output.absolute()))}]")
         connection.execute("SET enable_external_access = false; SET lock_configuration = true")
         yield connection
