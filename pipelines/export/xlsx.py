@@ -1,4 +1,4 @@
-"""Write Excel workbooks whose texts are never formulas and whose sheets respect Excel's limits."""
+"""Write Excel workbooks: no text becomes a formula, and Excel's limits are respected."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -60,7 +60,7 @@ def validators() -> dict[int, Sequence[Draft202012Validator]]:
     }
 
 
-def find_value(event: Event, path: str) -> Any:  # noqa: ANN401 -- whatever JSON holds
+def find_value(event: Event, path: str) -> Any:  # noqa: ANN401 -- any JSON value
     """Return the value of an attribute, or the list of values for a path with `[]`."""
     value: Any = event
     for number, name in enumerate(parts := path.split(".")):

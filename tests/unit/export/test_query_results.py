@@ -16,6 +16,7 @@ import pytest
 from pipelines.errors import InventoryError
 from pipelines.export import query_results as results
 from pipelines.export.query_results import write_result
+from pipelines.publish.reader import locked_down
 
 EVERY_TYPE = """
 SELECT 1 AS n, 'a' AS n, [1, 2] AS list, {'k': NULL} AS struct, MAP {'a': 1} AS map,
@@ -175,3 +176,21 @@ def test_failed_write_names_its_cause(form: str, connection: duckdb.DuckDBPyConn
     with pytest.raises(OSError, match="No such file or directory") as failure:
         write_result(connection.sql("SELECT 1"), form, Path("/missing/result"))
     assert failure.value.errno == errno.ENOENT
+
+
+def test_locked_connection_writes_only_its_output(tmp_path: Path) -> None:
+    inventory, output, other = (tmp_path / name for name in ("a.duckdb", "result", "other"))
+    duckdb.connect(inventory).close()
+    other.write_text("secret")
+    with locked_down(inventory, output) as connection:
+        write_result(connection.sql("SELECT 1 AS n"), "csv", output)
+        for query in (
+            f"COPY (SELECT 1) TO '{other}'",
+            f"COPY (SELECT 1) TO '{output}.csv'",
+            f"COPY (SELECT 1) TO '{tmp_path}/result/../other'",
+            f"FROM read_text('{other}')",
+        ):
+            with pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+                connection.sql(query).fetchall()
+    assert (output.read_text(), other.read_text()) == ("n\n1\n", "secret")
+    assert sorted(tmp_path.iterdir()) == [inventory, other, output]
