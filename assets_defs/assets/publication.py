@@ -25,7 +25,7 @@ from pipelines.history.retention import expire_snapshots
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.publisher import refresh_file, refresh_report
-from pipelines.report.model import SEVERITIES, Facts
+from pipelines.report.model import SEVERITIES, IntegrationReport
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
@@ -73,7 +73,7 @@ def _check(failure: str) -> dg.AssetCheckResult:
     )
 
 
-def _shown(facts: Facts, report: Path) -> Metadata:
+def _shown(facts: IntegrationReport, report: Path) -> Metadata:
     """Numbers, which the UI plots over time, and where the report is.
 
     A browser follows no link from a page of a server to a file: the address is there to be copied.

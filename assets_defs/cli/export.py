@@ -11,7 +11,8 @@ from pipelines.errors import InventoryError
 from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation
-from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
+from pipelines.export.tables import select_tables, write_table
+from pipelines.export.xlsx import write_workbook
 from pipelines.publish.publisher import inventory_file, list_manifests
 from pipelines.publish.reader import open_bounded
 
@@ -57,7 +58,7 @@ def export(
                 with output_file(written[0]) as aside:
                     write_events(connection, tables, integration, aside)
             else:
-                relations = chosen_relations(connection, tables, integration)
+                relations = select_tables(connection, tables, integration)
                 if form == XLSX:
                     written = [_write_workbook(relations, output or WORKBOOK)]
                 else:
@@ -68,11 +69,11 @@ def export(
 
 def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
     with output_file(output) as aside:
-        left_out = write_tables_as_workbook(relations, aside)
+        left_out = write_workbook(relations, aside)
     for column, count in left_out.items():
         click.echo(
-            f"{output}: {count:,} values of {column} have no place in a cell, which says so; "
-            "other formats have them",
+            f"{output}: {count:,} values of {column} do not fit into a cell and were replaced by "
+            "a note; use another format for them",
             err=True,
         )
     return output
@@ -84,7 +85,7 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
             raise InventoryError(f"{output}: a file holds one table; name a directory")
         paths = dict.fromkeys(relations, output)
     else:
-        _make_directory(output)
+        _make_directory(output, form)
         paths = {name: output / f"{name}.{form}" for name in relations}
     # No file is replaced before all are written.
     with ExitStack() as stack:
@@ -93,9 +94,9 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
     return list(paths.values())
 
 
-def _make_directory(path: Path) -> None:
+def _make_directory(path: Path, form: str) -> None:
     if path.exists() and not path.is_dir():
-        raise InventoryError(f"{path}: is no directory, and does not end like a file of the format")
+        raise InventoryError(f"{path}: not a directory, and the name does not end in .{form}")
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:

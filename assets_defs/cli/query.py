@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import BinaryIO
 
 import click
 import duckdb
@@ -19,8 +18,13 @@ from assets_defs.cli.tables import expanded_rows
 from assets_defs.console import printable
 from pipelines.config.settings import load_settings
 from pipelines.errors import InventoryError
-from pipelines.export.output_file import output_file
-from pipelines.export.query_results import Relation, as_text, write_result
+from pipelines.export.output_file import output_file_or_stdout
+from pipelines.export.query_results import (
+    Relation,
+    as_text,
+    disable_async_writes,
+    write_result,
+)
 from pipelines.export.xlsx import without_formula
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.publish.publisher import inventory_file, list_manifests
@@ -68,11 +72,15 @@ def sql(
         query = sys.stdin.read()
     with errors_in_words():
         set_data_dir(data_dir)
-        with inventory_file(at, integration) as path, open_sandboxed(path) as connection:
+        with (
+            inventory_file(at, integration) as path,
+            output_file_or_stdout(output) as file,
+            open_sandboxed(path, file) as connection,
+        ):
             relation = connection.sql(query)
             if relation is None:
                 raise InventoryError("there is no query; give a SELECT")
-            _print(relation, form, output)
+            _write(relation, form, file)
 
 
 @click.command()
@@ -113,17 +121,9 @@ def diff(
             _print_rows(differences, form)
 
 
-def _print(relation: Relation, form: str, output: Path | None) -> None:
-    if output is None:
-        _write(relation, form, sys.stdout.buffer)
-        return
-    with output_file(output) as aside, aside.open("wb") as sink:
-        _write(relation, form, sink)
-
-
-def _write(relation: Relation, form: str, sink: BinaryIO) -> None:
+def _write(relation: Relation, form: str, file: Path) -> None:
     if form != TABLE:
-        write_result(relation, form, sink)
+        write_result(relation, form, file)
         return
     width = shutil.get_terminal_size((WIDTH, 0)).columns
     text = StringIO()
@@ -131,7 +131,7 @@ def _write(relation: Relation, form: str, sink: BinaryIO) -> None:
         relation.show(max_width=width, max_rows=TABLE_ROWS)
     if _lacks_columns(text.getvalue()):
         text = StringIO("\n".join([*_in_lines(relation, width), ""]))
-    sink.write(text.getvalue().encode())
+    file.write_text(text.getvalue(), encoding="utf-8")
 
 
 def _lacks_columns(table: str) -> bool:
@@ -153,7 +153,8 @@ def _in_lines(relation: Relation, width: int) -> Iterator[str]:
 
 
 def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
-    with duckdb.connect() as connection:
+    with output_file_or_stdout(None) as file, duckdb.connect() as connection:
+        disable_async_writes(connection)
         relation = connection.from_arrow(
             pa.concat_tables([each.to_table() for each in differences])
         )
@@ -162,4 +163,4 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
         )
         if form == CSV:
             relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
-        write_result(relation, form, sys.stdout.buffer)
+        write_result(relation, form, file)

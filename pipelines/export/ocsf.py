@@ -1,7 +1,7 @@
-"""Systems and users as events of the Open Cybersecurity Schema Framework (OCSF).
+"""Export systems and users as events of the Open Cybersecurity Schema Framework (OCSF).
 
-Device Inventory Info (class 5001) and User Inventory Info (class 5003) of its version 1.9.0,
-without profiles. What the schema has no attribute for is in `unmapped`, under its column's name.
+The classes are Device Inventory Info (5001) and User Inventory Info (5003) of version 1.9.0,
+without profiles. Columns without an attribute in the schema are in `unmapped`.
 """
 
 import json
@@ -14,17 +14,17 @@ from pipelines.errors import InventoryError
 
 _BATCH_ROWS = 2_000
 
-# An e-mail address is what the schema takes for one, but for signs that it allows by accident.
+# The schema's own pattern of an e-mail address, without characters that it allows by accident.
 _MACROS = r"""
-CREATE TEMP MACRO email_of(value) AS CASE WHEN regexp_full_match(
+CREATE TEMP MACRO email_address(value) AS CASE WHEN regexp_full_match(
     value, '[a-zA-Z0-9!#$%&''*+\-/=?^_`{|}~.]+@[a-zA-Z0-9-]+\.[a-zA-Z0-9.-]+'
 ) THEN value END;
-CREATE TEMP MACRO iso_of(value) AS strftime(value, '%Y-%m-%dT%H:%M:%S.%fZ');
-CREATE TEMP MACRO found_at(path, type_id, type, items) AS list_transform(
+CREATE TEMP MACRO iso_time(value) AS strftime(value, '%Y-%m-%dT%H:%M:%S.%fZ');
+CREATE TEMP MACRO observables(path, type_id, type, items) AS list_transform(
     list_filter(items, lambda item: item IS NOT NULL),
     lambda item: {name: path, type_id: type_id, type: type, value: item}
 );
-CREATE TEMP MACRO metadata_of(integration, snapshot_id, id, organization_id) AS {
+CREATE TEMP MACRO event_metadata(integration, snapshot_id, id, organization_id) AS {
     version: '1.9.0',
     product: {name: 'JumpCloud', vendor_name: 'JumpCloud'},
     log_provider: 'jumpcloud-inventory',
@@ -32,7 +32,7 @@ CREATE TEMP MACRO metadata_of(integration, snapshot_id, id, organization_id) AS 
     correlation_uid: concat_ws('/', integration, snapshot_id),
     tenant_uid: organization_id
 };
-CREATE TEMP MACRO kind_of(os, family) AS CASE
+CREATE TEMP MACRO os_type(os, family) AS CASE
     WHEN lower(os) = 'android' THEN {id: 201, name: 'Android'}
     WHEN lower(os) = 'ios' THEN {id: 301, name: 'iOS'}
     WHEN lower(os) = 'ipados' THEN {id: 302, name: 'iPadOS'}
@@ -46,7 +46,7 @@ END;
 _DEVICES = """
 SELECT a.integration, {
     time: epoch_ms(a.last_seen_at),
-    metadata: metadata_of(a.integration, i.last_snapshot_id, a.system_id, i.organization_id),
+    metadata: event_metadata(a.integration, i.last_snapshot_id, a.system_id, i.organization_id),
     device: {
         uid: a.system_id,
         hostname: a.hostname,
@@ -59,14 +59,14 @@ SELECT a.integration, {
         os: CASE WHEN coalesce(a.os, a.os_family) IS NOT NULL THEN {
             name: coalesce(a.os, a.os_family),
             version: a.os_version,
-            type_id: kind_of(a.os, a.os_family).id,
-            type: kind_of(a.os, a.os_family).name
+            type_id: os_type(a.os, a.os_family).id,
+            type: os_type(a.os, a.os_family).name
         } END,
         hw_info: {serial_number: a.serial_number},
         agent_list: CASE WHEN a.agent_version IS NOT NULL THEN
             [{name: 'JumpCloud Agent', vendor_name: 'JumpCloud', version: a.agent_version}]
         END,
-        owner: {uid: a.primary_user_id, name: u.username, email_addr: email_of(u.email)},
+        owner: {uid: a.primary_user_id, name: u.username, email_addr: email_address(u.email)},
         groups: a.group_ids,
         org: {uid: i.organization_id, name: i.organization_name},
         created_time: epoch_ms(a.created_at),
@@ -74,16 +74,16 @@ SELECT a.integration, {
         last_seen_time: epoch_ms(a.last_seen_at)
     },
     observables: flatten([
-        found_at('device.uid', 47, 'Device Object: uid', [a.system_id]),
-        found_at('device.hostname', 1, 'Hostname', [a.hostname]),
-        found_at('device.network_interfaces[].ip', 2, 'IP Address', a.ipv4_addresses),
-        found_at('device.hw_info.serial_number', 37, 'Serial Number', [a.serial_number])
+        observables('device.uid', 47, 'Device Object: uid', [a.system_id]),
+        observables('device.hostname', 1, 'Hostname', [a.hostname]),
+        observables('device.network_interfaces[].ip', 2, 'IP Address', a.ipv4_addresses),
+        observables('device.hw_info.serial_number', 37, 'Serial Number', [a.serial_number])
     ]),
     unmapped: {
         integration: a.integration,
         arch: a.arch,
         active: a.active,
-        last_contact_at: iso_of(a.last_contact_at),
+        last_contact_at: iso_time(a.last_contact_at),
         public_ip: a.public_ip,
         disk_encrypted: a.disk_encrypted,
         mfa_enabled: a.mfa_enabled,
@@ -113,12 +113,12 @@ ORDER BY a.integration, a.system_id
 _USERS = """
 SELECT a.integration, {
     time: epoch_ms(a.last_seen_at),
-    metadata: metadata_of(a.integration, i.last_snapshot_id, a.user_id, i.organization_id),
+    metadata: event_metadata(a.integration, i.last_snapshot_id, a.user_id, i.organization_id),
     user: {
         uid: a.user_id,
         name: a.username,
         display_name: a.display_name,
-        email_addr: email_of(a.email),
+        email_addr: email_address(a.email),
         type_id: CASE WHEN NOT a.resolved THEN 0 WHEN a.global_admin THEN 2 ELSE 1 END,
         type: CASE WHEN NOT a.resolved THEN 'Unknown' WHEN a.global_admin THEN 'Admin' ELSE 'User'
         END,
@@ -144,15 +144,15 @@ SELECT a.integration, {
         org: {uid: i.organization_id, name: i.organization_name}
     },
     observables: flatten([
-        found_at('user.uid', 31, 'User Object: uid', [a.user_id]),
-        found_at('user.name', 4, 'User Name', [a.username]),
-        found_at('user.email_addr', 5, 'Email Address', [email_of(a.email)])
+        observables('user.uid', 31, 'User Object: uid', [a.user_id]),
+        observables('user.name', 4, 'User Name', [a.username]),
+        observables('user.email_addr', 5, 'Email Address', [email_address(a.email)])
     ]),
     unmapped: {
         integration: a.integration,
         state: a.state,
         activated: a.activated,
-        email: CASE WHEN email_of(a.email) IS NULL THEN a.email END,
+        email: CASE WHEN email_address(a.email) IS NULL THEN a.email END,
         totp_enabled: a.totp_enabled,
         global_admin: a.global_admin,
         passwordless_sudo: a.passwordless_sudo,
@@ -163,7 +163,7 @@ SELECT a.integration, {
         system_group_ids: a.system_group_ids,
         system_count: a.system_count,
         application_count: a.application_count,
-        first_seen_at: iso_of(a.first_seen_at),
+        first_seen_at: iso_time(a.first_seen_at),
         resolved: a.resolved
     }
 } AS event
@@ -173,7 +173,7 @@ WHERE a.integration = coalesce($integration, a.integration)
 ORDER BY a.integration, a.user_id
 """
 
-# By table: number and name of the class, and the query of the events without them.
+# By table: the number and name of the event class, and the query of the other attributes.
 _CLASSES = {
     "systems": (5001, "Device Inventory Info", _DEVICES),
     "users": (5003, "User Inventory Info", _USERS),
@@ -186,16 +186,16 @@ def write_events(
     integration: str | None,
     path: Path,
 ) -> None:
-    """Write an event a line for each system and user.
+    """Write an event for each system and user, one per line.
 
     Args:
-        connection: to the inventory, with times in UTC.
-        tables: `systems`, `users` or both; both when empty.
-        integration: whose; without it, those of all.
+        connection: a connection to the inventory, in UTC.
+        tables: `systems`, `users` or both; both if empty.
+        integration: the integration to select; None for all.
         path: the file.
 
     Raises:
-        InventoryError: another table is asked for.
+        InventoryError: a table has no events.
         OSError: the file cannot be written.
     """
     unknown = set(tables) - set(_CLASSES)
@@ -215,7 +215,7 @@ def write_events(
 
 
 def _classification(class_uid: int, name: str) -> dict[str, object]:
-    """Of a discovery (5) that was collected (2) and is informational (1)."""
+    """Return the attributes that classify an event: discovery, collected, informational."""
     return {
         "category_uid": 5,
         "category_name": "Discovery",
@@ -248,14 +248,14 @@ def _events(
                     {"uid": group_id, "name": names.get((owner, group_id))}
                     for group_id in event["device"]["groups"]
                 ]
-            yield {name: _known(value) for name, value in event.items()}
+            yield {name: _without_empty(value) for name, value in event.items()}
 
 
-def _known(value: object) -> object:
-    """Without what is unknown or empty: OCSF has no null."""
+def _without_empty(value: object) -> object:
+    """Return a value without its unknown and empty parts, as OCSF has no null."""
     if isinstance(value, list):
-        return [_known(each) for each in value]
+        return [_without_empty(item) for item in value]
     if not isinstance(value, dict):
         return value
-    items = ((name, _known(each)) for name, each in value.items())
-    return {name: each for name, each in items if each not in (None, "", [], {})}
+    items = ((name, _without_empty(item)) for name, item in value.items())
+    return {name: item for name, item in items if item not in (None, "", [], {})}

@@ -1,114 +1,122 @@
-"""Writes what a query finds as CSV, JSON or Parquet, a batch at a time."""
+"""Write query results as CSV, JSON, JSON Lines or Parquet."""
 
-from collections.abc import Callable, Iterator
-from typing import BinaryIO
+import errno
+import os
+import re
+from contextlib import suppress
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from pipelines.errors import InventoryError
 from pipelines.sql import identifier, quoted
 
-BATCH_ROWS = 100_000
-
-_NESTED = frozenset({"list", "array", "struct", "map", "union"})
-_WHOLE = frozenset(
-    f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big")
-) | {"integer", "uinteger"}
-_FLOATING = frozenset({"float", "double"})
-_AS_THEY_ARE = _WHOLE | _FLOATING | {"boolean", "varchar"}
-
 Relation = duckdb.DuckDBPyRelation
 
+_OPTIONS = {
+    "csv": "FORMAT csv",
+    "json": "FORMAT json, ARRAY true",
+    "jsonl": "FORMAT json",
+}
+_BATCH_ROWS = 100_000
+_EMPTY_ARRAY = "[\n\t\n]\n"
+_NESTED = frozenset({"list", "array", "struct", "map", "union"})
+_FLOATING = frozenset({"float", "double"})
+_INTEGERS = frozenset(
+    f"{sign}{size}int" for sign in ("", "u") for size in ("tiny", "small", "big", "huge")
+) | {"integer", "uinteger"}
+_UNQUOTED = _INTEGERS | _FLOATING | {"boolean", "decimal"}
+# DuckDB reports the system's error only as text.
+_FILE_ERROR = re.compile(r'(?:open|write)(?: to)? file .*": (?P<cause>[^"]+)')
+_ERROR_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 
-def write_result(relation: Relation, form: str, sink: BinaryIO) -> None:
-    """Write all rows; a column name that comes twice gets a number.
+
+def disable_async_writes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write files in the query's own threads.
+
+    Otherwise `COPY` of DuckDB 2.0 sometimes waits forever after a failed write (a full disk).
+    """
+    with suppress(duckdb.CatalogException):  # earlier versions have no such setting
+        connection.execute("SET async_threads = 0")
+
+
+def write_result(relation: Relation, form: str, path: Path) -> None:
+    """Write all rows of a relation. A repeated column name gets a number.
+
+    The relation's connection must be allowed to write the file, and needs
+    `disable_async_writes`.
 
     Args:
-        relation: the result, not read yet.
-        form: `csv` (with a header; lists and the like are JSON in their cell; an empty text is
-            quoted, NULL is not), `json` (an array of objects), `jsonl` (an object a line) or
-            `parquet`.
-        sink: where the bytes go; it stays open.
+        relation: the result.
+        form: `csv` (with a header; nested values are JSON in their cell; an empty text is quoted,
+            NULL is not), `json` (an array of objects), `jsonl` (an object per line) or `parquet`.
+        path: the file. An existing one is overwritten.
 
     Raises:
-        InventoryError: the query failed on the way, or the form has no place for a column's type.
+        InventoryError: Parquet has no equivalent of a column's type.
+        OSError: the file cannot be written.
+        duckdb.Error: the query failed.
     """
+    # By position, since a name may occur twice.
+    numbers = range(1, len(relation.columns) + 1)
+    rows = relation.project(", ".join(f"#{number}" for number in numbers))
+    if form == "parquet":
+        _write_parquet(rows, path)
+        return
+    columns = {
+        identifier(name): _value(identifier(name), kind.id, form)
+        for name, kind in zip(rows.columns, rows.types, strict=True)
+    }
+    # DuckDB's own temporary file would have a name that `allowed_paths` does not include.
+    options = f"{_OPTIONS[form]}, USE_TMP_FILE false"
+    texts = [
+        name for name, kind in zip(columns, rows.types, strict=True) if kind.id not in _UNQUOTED
+    ]
+    if form == "csv" and texts:
+        # Other programs read NULL or null without quotes as a missing value.
+        options += f", FORCE_QUOTE ({', '.join(texts)})"
+    projection = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    copy = f"COPY (FROM result) TO {quoted(str(path.absolute()))} ({options})"
     try:
-        _WRITERS[form](relation.project(_positions(relation)), sink)
+        rows.project(projection).query("result", copy)
+    except duckdb.IOException as error:
+        found = _FILE_ERROR.search(str(error))
+        if not found:
+            raise
+        raise OSError(_ERROR_NUMBERS.get(found["cause"], errno.EIO), found["cause"]) from None
+    if form == "json" and path.stat().st_size == len(_EMPTY_ARRAY):
+        path.write_text("[]\n", encoding="utf-8")
+
+
+def _write_parquet(rows: Relation, path: Path) -> None:
+    # DuckDB's own Parquet files mark the columns that happen to have no NULL as required, so the
+    # schema of a table would change with its rows.
+    try:
+        with (
+            rows.to_arrow_reader(_BATCH_ROWS) as batches,
+            path.open("wb") as sink,
+            pq.ParquetWriter(sink, batches.schema, compression="zstd") as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch)
     except pa.ArrowException as error:
-        raise InventoryError(f"the result cannot be written as {form}: {error}") from None
+        raise InventoryError(f"the result cannot be written as parquet: {error}") from None
 
 
-def _positions(relation: Relation) -> str:
-    return ", ".join(f"#{number}" for number, _ in enumerate(relation.columns, start=1))
-
-
-def _write_csv(relation: Relation, sink: BinaryIO) -> None:
-    cells = (
-        f"{as_text(identifier(name), kind.id)} AS {identifier(name)}"
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    )
-    with (
-        # One that is left half read keeps the file open, and the next to open it waits for ever.
-        relation.project(", ".join(cells)).to_arrow_reader(BATCH_ROWS) as rows,
-        pyarrow.csv.CSVWriter(sink, rows.schema) as writer,
-    ):
-        for batch in rows:
-            writer.write_batch(batch)
+def _value(column: str, kind: str, form: str) -> str:
+    if form == "csv":
+        return as_text(column, kind)
+    # JSON has no infinity and no NaN.
+    return f"CASE WHEN isfinite({column}) THEN {column} END" if kind in _FLOATING else column
 
 
 def as_text(column: str, kind: str) -> str:
-    """SQL of a column as a cell holds it: lists and the like are JSON.
+    """Return SQL of a column as text, where nested values are JSON.
 
     Args:
         column: an SQL identifier.
         kind: the id of its type.
     """
-    if kind in _AS_THEY_ARE:
-        return column
     return f"to_json({column})::VARCHAR" if kind in _NESTED else f"{column}::VARCHAR"
-
-
-def _write_json(relation: Relation, sink: BinaryIO) -> None:
-    separator = b"[\n"
-    for row in _objects(relation):
-        sink.write(separator + row.encode())
-        separator = b",\n"
-    sink.write(b"[]\n" if separator == b"[\n" else b"\n]\n")
-
-
-def _write_json_lines(relation: Relation, sink: BinaryIO) -> None:
-    sink.writelines(row.encode() + b"\n" for row in _objects(relation))
-
-
-def _objects(relation: Relation) -> Iterator[str]:
-    fields = (
-        # JSON knows neither infinity nor NaN.
-        f"{quoted(name)}: CASE WHEN isfinite({identifier(name)}) THEN {identifier(name)} END"
-        if kind.id in _FLOATING
-        else f"{quoted(name)}: {identifier(name)}"
-        for name, kind in zip(relation.columns, relation.types, strict=True)
-    )
-    rows = relation.project(f"to_json({{{', '.join(fields)}}})::VARCHAR AS row")
-    for batch in rows.to_arrow_reader(BATCH_ROWS):
-        yield from batch["row"].to_pylist()
-
-
-def _write_parquet(relation: Relation, sink: BinaryIO) -> None:
-    with (
-        relation.to_arrow_reader(BATCH_ROWS) as rows,
-        pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer,
-    ):
-        for batch in rows:
-            writer.write_batch(batch)
-
-
-_WRITERS: dict[str, Callable[[Relation, BinaryIO], None]] = {
-    "csv": _write_csv,
-    "json": _write_json,
-    "jsonl": _write_json_lines,
-    "parquet": _write_parquet,
-}

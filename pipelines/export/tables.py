@@ -1,32 +1,31 @@
-"""Writes tables and views of an inventory as files that other programs read."""
+"""Export tables and views of an inventory as files for other programs."""
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import InventoryError
 from pipelines.export.query_results import Relation, write_result
-from pipelines.export.xlsx import without_formula, write_workbook
+from pipelines.export.xlsx import without_formula
 from pipelines.schema.tables import TABLES
 from pipelines.sql import identifier, quoted
 
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 
-def chosen_relations(
+def select_tables(
     connection: duckdb.DuckDBPyConnection, names: Sequence[str], integration: str | None
 ) -> dict[str, Relation]:
-    """The rows of tables and views, by name; without names, of all tables.
+    """Return the rows of tables and views by name; of all tables if no name is given.
 
     Args:
         connection: to the inventory.
-        names: which; those outside the schema `main` as `schema.name`.
-        integration: whose rows; without it, those of all.
+        names: tables and views; those outside the schema `main` as `schema.name`.
+        integration: the integration to select; None for all.
 
     Raises:
-        InventoryError: there is none of that name.
+        InventoryError: a name is not a table or view.
     """
     found = connection.execute("""
 SELECT CASE WHEN schema_name = 'main' THEN '' ELSE schema_name || '.' END || name AS name
@@ -55,46 +54,27 @@ def _rows(connection: duckdb.DuckDBPyConnection, name: str, integration: str | N
 def write_table(rows: Relation, form: str, path: Path) -> None:
     """Write the rows of a table.
 
-    Times are ISO 8601 in UTC, and Parquet's own in Parquet. In CSV a text that a spreadsheet would
-    take for a formula begins with a `'`; lists and JSON are JSON in their cell.
+    Times are ISO 8601 in UTC, except in Parquet. In CSV a text that a spreadsheet would run as a
+    formula begins with a `'`, and lists and JSON are JSON in their cell.
 
     Args:
-        rows: all of them.
+        rows: the rows.
         form: `csv`, `jsonl` or `parquet`.
         path: the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
-    with path.open("wb") as sink:
-        write_result(_as_read_elsewhere(rows, form), form, sink)
+    if form != "parquet":
+        columns = (
+            f"{_portable(identifier(name), str(kind), form)} AS {identifier(name)}"
+            for name, kind in zip(rows.columns, rows.types, strict=True)
+        )
+        rows = rows.project(", ".join(columns))
+    write_result(rows, form, path)
 
 
-def write_tables_as_workbook(tables: Mapping[str, Relation], path: Path) -> Mapping[str, int]:
-    """Write a workbook, a sheet a table; see `write_workbook`.
-
-    Args:
-        tables: their rows, by name.
-        path: the file; the sheets are put together beside it.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix=".jumpcloud-inventory-", dir=path.parent) as scratch,
-        path.open("wb") as sink,
-    ):
-        return write_workbook(tables, sink, Path(scratch))
-
-
-def _as_read_elsewhere(rows: Relation, form: str) -> Relation:
-    if form == "parquet":
-        return rows
-    columns = (
-        f"{_expression(identifier(name), str(kind), form)} AS {identifier(name)}"
-        for name, kind in zip(rows.columns, rows.types, strict=True)
-    )
-    return rows.project(", ".join(columns))
-
-
-def _expression(column: str, kind: str, form: str) -> str:
+def _portable(column: str, kind: str, form: str) -> str:
     if kind == "TIMESTAMP WITH TIME ZONE":
         return f"strftime({column}, '{_ISO_8601}')"
     return without_formula(column) if kind == "VARCHAR" and form == "csv" else column

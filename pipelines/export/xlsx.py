@@ -1,9 +1,10 @@
-"""What spreadsheet programs need: no cell that runs, and nothing beyond what a sheet holds."""
+"""Write Excel workbooks: no text becomes a formula, and Excel's limits are respected."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO, cast
 
 from xlsxwriter import Workbook
@@ -15,11 +16,11 @@ from pipelines.errors import InventoryError
 from pipelines.export.query_results import Relation, as_text
 from pipelines.sql import identifier
 
-SHEET_ROWS = 1_048_576
-CELL_CHARACTERS = 32_767
-NAME_CHARACTERS = 31
+MAX_ROWS = 1_048_576
+MAX_CELL_CHARACTERS = 32_767
+MAX_NAME_LENGTH = 31
 
-# As Excel counts days: 1970, March 1900 (before it Excel miscounts), and the year 10000.
+# Excel's numbers of 1970-01-01, 1900-03-01 (earlier days are off by one) and 10000-01-01.
 _EPOCH_DAY, _FIRST_DAY, _LAST_DAY = 25_569, 61, 2_958_466
 _MICROSECONDS = 86_400_000_000
 _WIDTH = 20
@@ -30,55 +31,98 @@ _NUMBERS = frozenset({"tinyint", "smallint", "integer", "bigint", "double", "flo
 
 
 def without_formula(column: str) -> str:
-    """SQL of a text column with a `'` before what a spreadsheet would take for a formula.
+    """Return SQL of a text column with a `'` before texts that a spreadsheet would run.
 
     Args:
         column: an SQL identifier.
     """
     starts = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
-    wide = "chr(65309), chr(65291), chr(65293), chr(65312)"  # the same signs in Japanese input
+    wide = "chr(65309), chr(65291), chr(65293), chr(65312)"  # full-width forms of the first four
     return f"CASE WHEN {column}[1] IN ({starts}, {wide}) THEN '''' || {column} ELSE {column} END"
 
 
-def write_workbook(
-    tables: Mapping[str, Relation], sink: BinaryIO, scratch: Path
-) -> Mapping[str, int]:
+def write_workbook(tables: Mapping[str, Relation], path: Path) -> Mapping[str, int]:
     """Write a workbook with a sheet for each table; texts are never formulas.
 
-    Times are Excel's, in UTC; lists and JSON are JSON in their cell. A row at a time is held.
+    Times are Excel's, in UTC; lists and JSON are JSON in their cell. One row is in memory at a
+    time. Until the sheets are packed, twice their size is needed on disk.
 
     Args:
         tables: the rows by name, which becomes the sheet's name.
-        sink: where the bytes go; it stays open.
-        scratch: a directory for the sheets until they are packed, twice their size.
+        path: the file.
 
     Returns:
-        By `table.column`, how many values Excel has no place for (texts of more than 32,767
-        characters, times outside the years 1900 to 9999): their cells say so instead.
+        The number of values that Excel cannot hold, by `table.column`: texts of more than 32,767
+        characters and times outside the years 1900 to 9999. A note is in their cell instead.
 
     Raises:
         InventoryError: a table has more rows than a sheet.
-        OSError: the disk is full, or the like.
+        OSError: the file cannot be written.
     """
     for name, rows in tables.items():
         _check_length(name, rows)
-    options = {"constant_memory": True, "tmpdir": str(scratch), "use_zip64": True}
-    patient = _PatientSink(sink)
-    workbook = Workbook(cast("BinaryIO", patient), options)
-    try:
-        left_out = _write_sheets(workbook, tables)
-        workbook.close()
-    except FileCreateError as error:
-        patient.failure = error.args[0]
-    finally:
-        _close_parts(workbook)
-    if patient.failure:
-        raise patient.failure
+    with (
+        TemporaryDirectory(prefix=".jumpcloud-inventory-", dir=path.parent) as scratch,
+        path.open("wb") as file,
+    ):
+        sink = _Sink(file)
+        options = {"constant_memory": True, "tmpdir": scratch, "use_zip64": True}
+        workbook = Workbook(cast("BinaryIO", sink), options)
+        try:
+            left_out = _write_sheets(workbook, tables)
+            workbook.close()
+        except FileCreateError as error:
+            sink.failure = error.args[0]
+        finally:
+            _close_parts(workbook)
+        if sink.failure:
+            raise sink.failure
     return left_out
 
 
+class _Sink:
+    """A file that keeps its first error in `failure` and accepts further writes.
+
+    A zip file that raised an error would write its end again when it is garbage collected, and
+    Python would print a traceback.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.failure: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        self._attempt(self._file.write, data)
+        return len(data)
+
+    def seek(self, offset: int) -> None:
+        self._attempt(self._file.seek, offset)
+
+    def flush(self) -> None:
+        self._attempt(self._file.flush)
+
+    def tell(self) -> int:
+        return 0 if self.failure else self._file.tell()
+
+    def _attempt(self, method: Callable[..., object], *arguments: object) -> None:
+        if self.failure is None:
+            try:
+                method(*arguments)
+            except OSError as error:
+                self.failure = error
+
+
+def _close_parts(workbook: Workbook) -> None:
+    """Close what XlsxWriter leaves open after an error, for the same reason."""
+    for part in (workbook, *workbook.worksheets()):
+        for handle in (part.fh, getattr(part, "row_data_fh", None)):
+            if handle is not None:
+                with suppress(OSError):
+                    handle.close()
+
+
 def _write_sheets(workbook: Workbook, tables: Mapping[str, Relation]) -> Mapping[str, int]:
-    """Write a sheet for each table; how many values have no place, by `table.column`."""
+    """Write a sheet for each table; return the number of values left out, by `table.column`."""
     bold = workbook.add_format({"bold": True})
     time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
     left_out: dict[str, int] = {}
@@ -90,57 +134,17 @@ def _write_sheets(workbook: Workbook, tables: Mapping[str, Relation]) -> Mapping
     return left_out
 
 
-class _PatientSink:
-    """A file that takes everything; `failure` is why it holds nothing that counts.
-
-    A zip file that cannot be ended tries again when it is collected, and Python prints a traceback.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.failure: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        self._attempt(self._file.write, data)
-        return len(data)
-
-    def seek(self, place: int) -> None:
-        self._attempt(self._file.seek, place)
-
-    def flush(self) -> None:
-        self._attempt(self._file.flush)
-
-    def tell(self) -> int:
-        return 0 if self.failure else self._file.tell()
-
-    def _attempt(self, act: Callable[..., object], *given: object) -> None:
-        if self.failure is None:
-            try:
-                act(*given)
-            except OSError as error:
-                self.failure = error
-
-
-def _close_parts(workbook: Workbook) -> None:
-    """Close what XlsxWriter leaves open when it fails, for the same reason."""
-    for part in (workbook, *workbook.worksheets()):
-        for handle in (part.fh, getattr(part, "row_data_fh", None)):
-            if handle is not None:
-                with suppress(OSError):
-                    handle.close()
-
-
 def _check_length(name: str, rows: Relation) -> None:
     count = len(rows)
-    if count >= SHEET_ROWS:
+    if count >= MAX_ROWS:
         raise InventoryError(
-            f"{name} has {count:,} rows, and a sheet of Excel holds {SHEET_ROWS - 1:,} beside its "
-            "header; name the tables to export without it, or choose another format"
+            f"{name} has {count:,} rows, but an Excel sheet holds at most {MAX_ROWS - 1:,}; "
+            "name the other tables to export them without it, or choose another format"
         )
 
 
 def _sheet_name(table: str) -> str:
-    return table if len(table) <= NAME_CHARACTERS else table.rpartition(".")[2][:NAME_CHARACTERS]
+    return table if len(table) <= MAX_NAME_LENGTH else table.rpartition(".")[2][:MAX_NAME_LENGTH]
 
 
 def _write_header(sheet: Worksheet, columns: Sequence[str], bold: Format) -> None:
@@ -151,19 +155,19 @@ def _write_header(sheet: Worksheet, columns: Sequence[str], bold: Format) -> Non
 
 
 def _write_rows(sheet: Worksheet, rows: Relation, time: Format) -> Counter[str]:
-    """Write all rows; how many values of which column have no place."""
+    """Write all rows; return the number of values left out, by column."""
     kinds = [kind.id for kind in rows.types]
     cells = ", ".join(map(_cell, map(identifier, rows.columns), kinds))
     formats = [time if kind == _TIME else None for kind in kinds]
     left_out: Counter[str] = Counter()
     for number, row in enumerate(_values(rows.project(cells)), start=1):
-        for place, value in enumerate(row):
+        for column, value in enumerate(row):
             if value is None:
                 continue
-            why_not = _write_value(sheet, (number, place), value, formats[place])
-            if why_not:
-                sheet.write_string(number, place, why_not)
-                left_out[rows.columns[place]] += 1
+            note = _write_value(sheet, (number, column), value, formats[column])
+            if note:
+                sheet.write_string(number, column, note)
+                left_out[rows.columns[column]] += 1
     return left_out
 
 
@@ -179,31 +183,31 @@ def _cell(column: str, kind: str) -> str:
 
 
 def _write_value(
-    sheet: Worksheet, place: tuple[int, int], value: str | float, time: Format | None
+    sheet: Worksheet, cell: tuple[int, int], value: str | float, time: Format | None
 ) -> str:
-    """Write a value; why it could not be, or nothing."""
+    """Write a value; return a note instead if Excel cannot hold it."""
     if isinstance(value, bool):
-        sheet.write_boolean(*place, value)
+        sheet.write_boolean(*cell, value)
     elif isinstance(value, str):
-        return _write_text(sheet, place, value)
+        return _write_text(sheet, cell, value)
     elif time is None:
-        sheet.write_number(*place, value)
+        sheet.write_number(*cell, value)
     else:
         day = _EPOCH_DAY + value / _MICROSECONDS
         if not _FIRST_DAY <= day < _LAST_DAY:
             return "(a time outside the years 1900 to 9999)"
-        sheet.write_number(*place, day, time)
+        sheet.write_number(*cell, day, time)
     return ""
 
 
-def _write_text(sheet: Worksheet, place: tuple[int, int], text: str) -> str:
-    # Excel counts what lies beyond the first 65,536 signs of Unicode twice.
+def _write_text(sheet: Worksheet, cell: tuple[int, int], text: str) -> str:
+    # Excel counts UTF-16 code units.
     length = len(text) if text.isascii() else len(text.encode("utf-16-le")) // 2
-    if length > CELL_CHARACTERS:
+    if length > MAX_CELL_CHARACTERS:
         return f"({length:,} characters, more than a cell holds)"
     if text.startswith("<r>") and text.endswith("</r>"):
-        # XlsxWriter would take the text itself for the XML of one with several fonts.
-        sheet.write_rich_string(*place, text[0], text[1], text[2:])
+        # XlsxWriter would write the text as the XML of a rich string.
+        sheet.write_rich_string(*cell, text[0], text[1], text[2:])
     else:
-        sheet.write_string(*place, text)
+        sheet.write_string(*cell, text)
     return ""

@@ -10,7 +10,7 @@ from pipelines.config.integration import NAME
 from pipelines.errors import InventoryError
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.database import build_duckdb_file, update_duckdb_file
-from pipelines.report.model import Facts
+from pipelines.report.model import IntegrationReport
 from pipelines.report.render import write_report
 from pipelines.storage.locks import locked
 from pipelines.workspace import (
@@ -89,7 +89,7 @@ def refresh_file(integration: str) -> Path:
     return path
 
 
-def refresh_report(integration: str | None = None) -> "Sequence[Facts]":
+def refresh_report(integration: str | None = None) -> "Sequence[IntegrationReport]":
     """Write the report of the file that an integration is in, or all are; what it says.
 
     Raises:

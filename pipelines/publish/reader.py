@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
+from pipelines.export.query_results import disable_async_writes
 from pipelines.sql import MEMORY, quoted
 
 
@@ -50,17 +51,24 @@ def open_bounded(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection
     return _open_spilling(path, f"SET memory_limit = '{MEMORY}'")
 
 
-def open_sandboxed(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-    """Open the published file for untrusted queries, which can neither read nor write other files.
+def open_sandboxed(
+    path: Path, output: Path | None = None
+) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    """Open the published file for untrusted queries, which can access no file but `output`.
+
+    Args:
+        path: the published file.
+        output: the file that a result is written to.
 
     Raises:
         InventoryError: the file cannot be opened, or a query failed.
     """
+    allowed = f"[{quoted(str(output.absolute()))}]" if output else "[]"
     # Python variables of this program must not be readable as tables.
     return _open_spilling(
         path,
-        "SET python_enable_replacements = false; SET enable_external_access = false; "
-        "SET lock_configuration = true",
+        f"SET python_enable_replacements = false; SET allowed_paths = {allowed}; "
+        "SET enable_external_access = false; SET lock_configuration = true",
     )
 
 
@@ -70,7 +78,9 @@ def _open_spilling(path: Path, settings: str) -> Iterator[duckdb.DuckDBPyConnect
         tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
         open_inventory(path) as connection,
     ):
-        connection.execute(f"SET temp_directory = {quoted(spill)}; {settings}")
+        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        disable_async_writes(connection)
+        connection.execute(settings)
         try:
             yield connection
         except duckdb.Error as error:

@@ -1,1 +1,1 @@
-"""The report: one HTML page made of the published file, and of nothing else."""
+"""The report: one HTML page generated from the published file alone."""

@@ -1,4 +1,4 @@
-"""What a report says of an integration: plain values, in the order in which they are shown."""
+"""The content of the report: plain values, in the order in which the page shows them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +22,8 @@ class Count:
 
     Attributes:
         table: its name.
-        now: rows; None where its records were not asked for.
-        before: rows at the snapshot before; None where there is none.
+        now: rows; None if the pull did not request its records.
+        before: rows at the snapshot before; None for the first snapshot.
     """
 
     table: str
@@ -33,7 +33,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Share:
-    """How many devices have something in common; the label None means that it is not known."""
+    """Number of devices that share a property; the label is None if the property is unknown."""
 
     label: str | None
     count: int
@@ -41,31 +41,31 @@ class Share:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How many have a protection, have it not, or do not say."""
+    """Number of assets with a protection, without it, and without data about it."""
 
-    what: str
+    label: str
     yes: int
     no: int
     unknown: int
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """Return the number of all assets."""
         return self.yes + self.no + self.unknown
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One question of the catalog, and what answers it.
+    """A finding of the catalog and its rows.
 
     Attributes:
         name: the view.
         severity: high, medium or low.
-        title: what was found, in words.
-        remedy: what to do.
+        title: heading.
+        remedy: recommended action.
         count: number of rows.
-        first: names of the first of them.
-        is_answerable: whether what was pulled can tell that there are none.
+        examples: names of the first affected assets.
+        answerable: the pull has the data that this finding needs.
     """
 
     name: str
@@ -73,30 +73,30 @@ class Finding:
     title: str
     remedy: str
     count: int
-    first: Sequence[str]
-    is_answerable: bool
+    examples: Sequence[str]
+    answerable: bool
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happened to the rows of one table since the snapshot before.
+    """Rows of a table that were added, removed or changed since the snapshot before.
 
     Attributes:
         table: its name.
         kind: added, removed or changed.
         count: number of rows.
-        first: names of the first of them; empty for relationships, which have none.
+        examples: names of the first assets; empty for relationships, which have no name.
     """
 
     table: str
     kind: str
     count: int
-    first: Sequence[str]
+    examples: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Proof:
-    """How the lists of an endpoint were proven to be read to their end."""
+    """Evidence that the lists of an endpoint were read to their end."""
 
     endpoint: str
     proof: str
@@ -108,7 +108,7 @@ class Proof:
 
 @dataclass(frozen=True)
 class Pull:
-    """The pull that an integration published last."""
+    """The latest published pull of an integration."""
 
     snapshot_id: str
     run_id: str
@@ -120,28 +120,28 @@ class Pull:
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
+        """Return the duration in seconds."""
         return (self.finished_at - self.started_at).total_seconds()
 
 
 @dataclass(frozen=True)
-class Facts:
-    """All that is said of one integration.
+class IntegrationReport:
+    """Everything that the report shows of one integration.
 
     Attributes:
         name: the integration.
         description: from the settings.
-        organization: name of the organization, or its id; empty where neither is known.
+        organization: name of the organization, or its id; empty if neither is known.
         pull: its latest published pull.
         snapshots: number of its published pulls.
-        counts: of each asset table.
-        course: oldest first, the latest last; of many snapshots, some.
-        systems: operating systems of the devices, most frequent first.
-        contacts: last contact of the devices before the pull, latest first.
+        counts: rows of each asset table.
+        trend: rows over time, oldest first; a selection if there are many snapshots.
+        operating_systems: devices per operating system, most frequent first.
+        last_contacts: devices per time since their last contact, latest first.
         coverage: protections.
         findings: most severe first.
-        changes: since the snapshot before.
-        proofs: by endpoint.
+        changes: differences from the snapshot before.
+        proofs: completeness of the pull, by endpoint.
     """
 
     name: str
@@ -150,19 +150,31 @@ class Facts:
     pull: Pull
     snapshots: int
     counts: Sequence[Count]
-    course: Sequence[Point]
-    systems: Sequence[Share]
-    contacts: Sequence[Share]
+    trend: Sequence[Point]
+    operating_systems: Sequence[Share]
+    last_contacts: Sequence[Share]
     coverage: Sequence[Coverage]
     findings: Sequence[Finding]
     changes: Sequence[Change]
     proofs: Sequence[Proof]
 
     @property
-    def not_asked(self) -> Sequence[Finding]:
-        """The questions without a finding of which it is not known that there is none."""
-        return [each for each in self.findings if not each.count and not each.is_answerable]
+    def found(self) -> Sequence[Finding]:
+        """Return the findings with at least one row."""
+        return [finding for finding in self.findings if finding.count]
+
+    @property
+    def clear(self) -> Sequence[Finding]:
+        """Return the findings that certainly have no row."""
+        return [finding for finding in self.findings if not finding.count and finding.answerable]
+
+    @property
+    def not_checked(self) -> Sequence[Finding]:
+        """Return the findings that could not be checked with the data that was pulled."""
+        return [
+            finding for finding in self.findings if not finding.count and not finding.answerable
+        ]
 
     def count(self, severity: str) -> int:
-        """Number of findings of a severity, over all questions."""
-        return sum(each.count for each in self.findings if each.severity == severity)
+        """Return the number of rows of all findings of a severity."""
+        return sum(finding.count for finding in self.findings if finding.severity == severity)

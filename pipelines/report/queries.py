@@ -1,4 +1,4 @@
-"""Asks the published file for what a report says: each question once, for all integrations."""
+"""Read the content of the report: one query per topic, for all integrations together."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ import duckdb
 
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import SCHEMA
-from pipelines.findings.model import Finding as Question
+from pipelines.findings.model import Finding as CatalogFinding
 from pipelines.report.model import (
     Change,
     Count,
     Coverage,
-    Facts,
     Finding,
+    IntegrationReport,
     Point,
     Proof,
     Pull,
@@ -25,26 +25,27 @@ from pipelines.report.model import (
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
-FIRST_NAMES = 5
+MAX_EXAMPLES = 5
 MAX_SHARES = 8
-# A point is a row of a table as well: more can be read by nobody.
+# Each point is also a row of a table, and a longer table would not be read.
 MAX_POINTS = 60
-NAME_LENGTH = 80
+MAX_NAME_LENGTH = 80
 OTHERS = "others"
 
-Made = TypeVar("Made")
+T = TypeVar("T")
 
-# A name may be long, and hold what no page can show, or what turns the text around it.
-_SHOWN = f"""
-CREATE TEMP MACRO shown(name) AS regexp_replace(
-    CASE WHEN length(name) > {NAME_LENGTH} THEN left(name, {NAME_LENGTH - 1}) || '…' ELSE name END,
+# A name may be very long, and contain control characters or reverse the text around it.
+_DISPLAY_NAME_MACRO = f"""
+CREATE TEMP MACRO display_name(name) AS regexp_replace(
+    CASE WHEN length(name) > {MAX_NAME_LENGTH}
+        THEN left(name, {MAX_NAME_LENGTH - 1}) || '…' ELSE name END,
     '[\\p{{Cc}}\\x{{202A}}-\\x{{202E}}\\x{{2066}}-\\x{{2069}}]', '\ufffd', 'g'
 )
 """
 
 _INTEGRATIONS = """
-SELECT integration, shown(coalesce(description, '')) AS description,
-    shown(coalesce(organization_name, organization_id, '')) AS organization
+SELECT integration, display_name(coalesce(description, '')) AS description,
+    display_name(coalesce(organization_name, organization_id, '')) AS organization
 FROM integrations ORDER BY integration
 """
 
@@ -55,41 +56,41 @@ FROM snapshots JOIN integrations USING (integration)
 WHERE snapshot_id = last_snapshot_id
 """
 
-# Of more snapshots than are shown, every so many-th, counted so that the latest is one of them.
-_COURSE = f"""
+# With more snapshots than MAX_POINTS: an even selection that includes the latest.
+_TREND = f"""
 SELECT integration, snapshot_id, started_at AS at, rows, before, total
 FROM (
     SELECT *,
-        lag(rows) OVER in_order AS before,
-        row_number() OVER in_order AS number,
+        lag(rows) OVER by_time AS before,
+        row_number() OVER by_time AS number,
         count(*) OVER (PARTITION BY integration) AS total
     FROM snapshots
-    WINDOW in_order AS (PARTITION BY integration ORDER BY started_at, snapshot_id)
+    WINDOW by_time AS (PARTITION BY integration ORDER BY started_at, snapshot_id)
 )
 WHERE total <= {MAX_POINTS}
     OR number * {MAX_POINTS} // total > (number - 1) * {MAX_POINTS} // total
 ORDER BY integration, number
 """
 
-_UNANSWERED = f"""
-SELECT integration, finding FROM {SCHEMA}.questions WHERE NOT answerable
-"""
+_UNANSWERABLE = f"SELECT integration, finding FROM {SCHEMA}.questions WHERE NOT answerable"
 
 _OPERATING_SYSTEMS = """
-SELECT integration, shown(os) AS label, count(*) AS count
+SELECT integration, display_name(os) AS label, count(*) AS count
 FROM systems GROUP BY ALL ORDER BY integration, count DESC, label
 """
 
-AGES = {
+CONTACT_AGES = {
     "less than 1 day": "days < 1",
     "1 to 7 days": "days >= 1 AND days < 7",
     "7 to 30 days": "days >= 7 AND days < 30",
     "30 to 90 days": "days >= 30 AND days < 90",
     "90 days or more": "days >= 90",
 }
-_IN_EACH_AGE = ", ".join(f"count(*) FILTER ({age})" for age in (*AGES.values(), "days IS NULL"))
-_CONTACTS = f"""
-SELECT integration, [{_IN_EACH_AGE}] AS counts
+_AGE_COUNTS = ", ".join(
+    f"count(*) FILTER ({age})" for age in (*CONTACT_AGES.values(), "days IS NULL")
+)
+_LAST_CONTACTS = f"""
+SELECT integration, [{_AGE_COUNTS}] AS counts
 FROM (
     SELECT integration, (epoch(started_at) - epoch(last_contact_at)) / 86400 AS days
     FROM systems JOIN integrations USING (integration) JOIN snapshots USING (integration)
@@ -98,18 +99,18 @@ FROM (
 GROUP BY ALL
 """
 
-COVERED = {
+PROTECTIONS = {
     "Devices: disk encrypted": (SYSTEMS, "disk_encrypted"),
     "Devices: MFA allowed": (SYSTEMS, "mfa_enabled"),
     "Users: MFA set up": (USERS, "mfa_configured"),
 }
 _COVERAGE = " UNION ALL ".join(
     f"""
-SELECT integration, '{what}' AS what, count(*) FILTER ({column}) AS yes,
+SELECT integration, '{label}' AS label, count(*) FILTER ({column}) AS yes,
     count(*) FILTER (NOT {column}) AS no, count(*) FILTER ({column} IS NULL) AS unknown
 FROM {table.name} GROUP BY ALL
 """
-    for what, (table, column) in COVERED.items()
+    for label, (table, column) in PROTECTIONS.items()
 )
 
 _CHANGED_ROWS = """
@@ -127,8 +128,8 @@ FROM completeness GROUP BY ALL ORDER BY ALL
 
 
 @dataclass(frozen=True)
-class _Step:
-    """A snapshot of the course, the rows of the one before, and how many there are."""
+class _Snapshot:
+    """A snapshot of the trend; `rows` and `before` are JSON, `total` counts all snapshots."""
 
     snapshot_id: str
     at: datetime
@@ -136,81 +137,66 @@ class _Step:
     before: str | None
     total: int
 
-    @property
-    def point(self) -> Point:
-        return Point(self.snapshot_id, self.at, json.loads(self.rows))
 
-
-@dataclass(frozen=True)
-class _Integration:
-    description: str
-    organization: str
-
-
-@dataclass(frozen=True)
-class _Answers:
-    count: int
-    first: Sequence[str]
-
-
-@dataclass(frozen=True)
-class _Unanswered:
-    finding: str
-
-
-def read_facts(connection: duckdb.DuckDBPyConnection) -> list[Facts]:
-    """What is to be said of each integration that has published, in the order of their names.
+def read_reports(connection: duckdb.DuckDBPyConnection) -> list[IntegrationReport]:
+    """Return the report of each integration that has published, ordered by name.
 
     Args:
-        connection: the published file is its current database, and its time zone is UTC.
+        connection: a connection in UTC that uses the published file.
     """
-    connection.execute(_SHOWN)
+    connection.execute(_DISPLAY_NAME_MACRO)
     pulls = _by_integration(connection, _PULLS, Pull)
-    course = _by_integration(connection, _COURSE, _Step)
-    systems = _by_integration(connection, _OPERATING_SYSTEMS, Share)
-    contacts = _by_integration(connection, _CONTACTS, _contacts)
+    trends = _by_integration(connection, _TREND, _Snapshot)
+    operating_systems = _by_integration(connection, _OPERATING_SYSTEMS, Share)
+    last_contacts = _by_integration(connection, _LAST_CONTACTS, _last_contacts)
     coverage = _by_integration(connection, _COVERAGE, Coverage)
     changes = _by_integration(connection, _changes_sql(), Change)
     proofs = _by_integration(connection, _PROOFS, Proof)
-    findings = _findings(connection)
-    integrations = _by_integration(connection, _INTEGRATIONS, _Integration)
-    tables = [each.name for each in INVENTORY_TABLES]
+    findings = _read_findings(connection)
+    tables = [table.name for table in INVENTORY_TABLES]
+    labels = list(PROTECTIONS)
     return [
-        Facts(
+        IntegrationReport(
             name=name,
-            description=integration.description,
-            organization=integration.organization,
+            description=texts["description"],
+            organization=texts["organization"],
             pull=pulls[name][0],
-            snapshots=course[name][-1].total,
-            counts=_counts(course[name][-1], {each.endpoint for each in proofs.get(name, [])}),
-            course=[each.point for each in course[name]],
-            systems=_most_frequent(systems.get(name, [])),
-            contacts=contacts.get(name, [[]])[0],
-            coverage=sorted(coverage.get(name, []), key=lambda each: [*COVERED].index(each.what)),
-            findings=findings(name),
-            changes=sorted(changes.get(name, []), key=lambda each: tables.index(each.table)),
+            snapshots=trends[name][-1].total,
+            counts=_counts(trends[name][-1], {proof.endpoint for proof in proofs.get(name, [])}),
+            trend=[Point(s.snapshot_id, s.at, json.loads(s.rows)) for s in trends[name]],
+            operating_systems=_most_frequent(operating_systems.get(name, [])),
+            last_contacts=last_contacts.get(name, [[]])[0],
+            coverage=sorted(coverage.get(name, []), key=lambda row: labels.index(row.label)),
+            findings=findings[name],
+            changes=sorted(changes.get(name, []), key=lambda change: tables.index(change.table)),
             proofs=proofs.get(name, []),
         )
-        for name, (integration,) in integrations.items()
+        for name, (texts,) in _by_integration(connection, _INTEGRATIONS, dict[str, str]).items()
     ]
 
 
 def _by_integration(
-    connection: duckdb.DuckDBPyConnection, query: str, make: Callable[..., Made]
-) -> dict[str, list[Made]]:
-    """What is made of the rows of each integration; the columns are the arguments' names."""
-    made: dict[str, list[Made]] = {}
+    connection: duckdb.DuckDBPyConnection, query: str, make: Callable[..., T]
+) -> dict[str, list[T]]:
+    """Group the rows of a query by integration.
+
+    Args:
+        connection: the connection.
+        query: a query with a column `integration`.
+        make: called for each row with its other columns as keyword arguments.
+    """
+    groups: dict[str, list[T]] = {}
     for row in connection.sql(query).to_arrow_table().to_pylist():
-        made.setdefault(row.pop("integration"), []).append(make(**row))
-    return made
+        groups.setdefault(row.pop("integration"), []).append(make(**row))
+    return groups
 
 
-def _counts(latest: _Step, endpoints: set[str]) -> list[Count]:
+def _counts(latest: _Snapshot, endpoints: set[str]) -> list[Count]:
     now, before = json.loads(latest.rows), json.loads(latest.before or "{}")
     return [
         Count(
             table.name,
-            # What was not asked for is not nothing; with ids alone, the graph may name some.
+            # A table that was not requested is unknown, not empty, unless the graph named ids.
             now[table.name] if now[table.name] or endpoints.issuperset(table.endpoints) else None,
             before.get(table.name),
         )
@@ -219,57 +205,50 @@ def _counts(latest: _Step, endpoints: set[str]) -> list[Count]:
 
 
 def _most_frequent(shares: Sequence[Share]) -> list[Share]:
-    """The first of them, and the others as one; those not known stay by themselves."""
-    known = [each for each in shares if each.label is not None]
-    others = sum(each.count for each in known[MAX_SHARES:])
+    """Return the largest shares, the sum of the others, and the unknown share last."""
+    known = [share for share in shares if share.label is not None]
+    others = sum(share.count for share in known[MAX_SHARES:])
     return [
         *known[:MAX_SHARES],
         *([Share(OTHERS, others)] if others else []),
-        *(each for each in shares if each.label is None),
+        *(share for share in shares if share.label is None),
     ]
 
 
-def _contacts(counts: Sequence[int]) -> list[Share]:
-    return [Share(label, count) for label, count in zip((*AGES, None), counts, strict=True)]
+def _last_contacts(counts: Sequence[int]) -> list[Share]:
+    return [Share(age, count) for age, count in zip((*CONTACT_AGES, None), counts, strict=True)]
 
 
-def _answers_sql(finding: Question) -> str:
+def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Finding]]:
+    """Return all findings of each integration, in the order of the catalog."""
+    unanswerable = set(connection.sql(_UNANSWERABLE).fetchall())
+    findings: dict[str, list[Finding]] = {}
+    for entry in FINDINGS:
+        texts = (entry.name, entry.severity, entry.title, entry.remedy)
+        for integration, count, examples in connection.sql(_finding_sql(entry)).fetchall():
+            answerable = (integration, entry.name) not in unanswerable
+            findings.setdefault(integration, []).append(
+                Finding(*texts, count, examples, answerable)
+            )
+    return findings
+
+
+def _finding_sql(finding: CatalogFinding) -> str:
     return f"""
-SELECT integration, count(*) AS count, min(shown(asset_name), {FIRST_NAMES}) AS first
-FROM {SCHEMA}.{finding.name} GROUP BY integration
+SELECT integration, count(asset_id) AS count,
+    coalesce(min(display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
+FROM integrations LEFT JOIN {SCHEMA}.{finding.name} USING (integration)
+GROUP BY integration
 """
 
 
-def _findings(connection: duckdb.DuckDBPyConnection) -> Callable[[str], list[Finding]]:
-    """What gives all findings of an integration, in the order of the catalog."""
-    answers = {
-        each.name: _by_integration(connection, _answers_sql(each), _Answers) for each in FINDINGS
-    }
-    unanswered = _by_integration(connection, _UNANSWERED, _Unanswered)
-
-    def of(name: str) -> list[Finding]:
-        unknown = {each.finding for each in unanswered.get(name, [])}
-        return [
-            _found(each, answers[each.name].get(name, []), is_answerable=each.name not in unknown)
-            for each in FINDINGS
-        ]
-
-    return of
-
-
-def _found(finding: Question, answers: Sequence[_Answers], *, is_answerable: bool) -> Finding:
-    (answer,) = answers or [_Answers(0, [])]
-    words = (finding.name, finding.severity, finding.title, finding.remedy)
-    return Finding(*words, answer.count, answer.first, is_answerable)
-
-
 def _changes_sql() -> str:
-    """Rows of each table that were added, removed or changed; of assets, the first names."""
+    """Return SQL of the changes of each table; those of assets have example names."""
     named = " UNION ALL ".join(map(_named_sql, ASSET_TABLES))
     return f"""
 WITH changed AS ({_CHANGED_ROWS}), named AS ({named})
 SELECT integration, asset_type AS table, change AS kind, count(DISTINCT asset_id) AS count,
-    coalesce(min(name, {FIRST_NAMES}), []) AS first
+    coalesce(min(name, {MAX_EXAMPLES}), []) AS examples
 FROM changed LEFT JOIN named USING (integration, asset_type, change, asset_id)
 GROUP BY ALL ORDER BY ALL
 """
@@ -279,7 +258,7 @@ def _named_sql(table: Table) -> str:
     (key,) = table.key
     return f"""
 SELECT c.integration, c.asset_type, c.change, c.asset_id,
-    shown(coalesce(t.{table.label}, c.value ->> '{table.label}', c.asset_id)) AS name
+    display_name(coalesce(t.{table.label}, c.value ->> '{table.label}', c.asset_id)) AS name
 FROM changed c LEFT JOIN {table.name} t ON t.integration = c.integration AND t.{key} = c.asset_id
 WHERE c.asset_type = '{table.name}'
 """

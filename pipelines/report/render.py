@@ -1,4 +1,4 @@
-"""From facts to one page that loads nothing: templates, style and charts are all inside."""
+"""Render the report as one HTML page that loads nothing: style and charts are part of it."""
 
 import base64
 import hashlib
@@ -11,65 +11,62 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from pipelines.errors import InventoryError
-from pipelines.report.charts import UNKNOWN, course_chart, coverage_chart, shares_chart
-from pipelines.report.model import SEVERITIES, Count, Facts
-from pipelines.report.queries import read_facts
+from pipelines.report.model import SEVERITIES, Count, IntegrationReport, Point
+from pipelines.report.queries import read_reports
 from pipelines.sql import in_memory, quoted
 from pipelines.storage.atomic import write_text
 
+# A browser does not open a much larger page at once. The rest stays in the published file.
+MAX_BYTES = 1_500_000
+MAX_LISTED = 1_000
 
-def write_report(inventory: Path, path: Path) -> Sequence[Facts]:
-    """Write the report of a published file and rename it over the last one; what it says.
 
-    The same file gives the same report, byte by byte.
+def write_report(inventory: Path, path: Path) -> Sequence[IntegrationReport]:
+    """Write the report of a published file, replace the previous one and return its content.
+
+    The same file gives the same report, byte for byte.
 
     Args:
         inventory: the DuckDB file.
         path: the report.
 
     Raises:
-        InventoryError: the report cannot be written; the last one stays.
-        duckdb.Error: the file is missing or damaged, or there is no room to answer.
+        InventoryError: the report cannot be written; the previous one stays.
+        duckdb.Error: the file is missing or damaged, or the disk is full.
     """
     with in_memory() as connection:
         connection.execute(f"ATTACH {quoted(str(inventory))} AS inventory (READ_ONLY)")
         connection.execute("USE inventory")
-        facts = read_facts(connection)
+        reports = read_reports(connection)
     try:
-        write_text(render(facts), path)
+        write_text(render(reports), path)
     except OSError as error:
         raise InventoryError(
-            f"{path}: cannot be written ({error.strerror}); when that is mended, "
+            f"{path}: cannot be written ({error.strerror}); fix the cause, then "
             "`jumpcloud-inventory rebuild` writes it"
         ) from None
-    return facts
+    return reports
 
 
-# What is beyond stays in the file: a page of more is opened by no browser at once.
-MAX_BYTES = 1_500_000
-MAX_LISTED = 1_000
-MINUTE = 60
-NOTHING = "-"
+def render(reports: Sequence[IntegrationReport]) -> str:
+    """Return the page as HTML.
 
-
-def render(facts: Sequence[Facts]) -> str:
-    """The page as HTML: a function of the facts alone.
-
-    Of many integrations, those with most findings of high severity come first; sections beyond
-    `MAX_BYTES` are left out, and rows of the table of integrations beyond `MAX_LISTED`.
+    Integrations with the most findings of high severity come first. Sections beyond `MAX_BYTES`
+    are left out, and so are rows of the table of integrations beyond `MAX_LISTED`.
     """
     environment = _environment()
     style = (resources.files(__package__) / "templates/style.css").read_text(encoding="utf-8")
-    facts = sorted(facts, key=_order)
-    page = environment.get_template("report.html")
-    return page.render(
+    reports = sorted(reports, key=_sort_key)
+    return environment.get_template(
+        "report.html"
+    ).render(
         title="Inventory report",
         style=Markup(style),  # noqa: S704 -- the project's own file
         style_hash=_content_hash(style),
-        facts=facts,
-        listed=facts[:MAX_LISTED],
-        sections=_sections(environment, facts),
-        newest=max((each.pull.started_at for each in facts), default=None),
+        reports=reports,
+        listed=reports[:MAX_LISTED],
+        sections=_sections(environment, reports),
+        newest=max((report.pull.started_at for report in reports), default=None),
     )
 
 
@@ -81,64 +78,64 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"severities": SEVERITIES, "unknown": UNKNOWN}
+    environment.globals |= {"severities": SEVERITIES, "unknown": "not known"}
     environment.filters |= {
         "date": lambda at: f"{at:%Y-%m-%d}",
         "difference": _difference,
         "duration": _duration,
+        "heading": _heading,
         "number": _number,
         "percent": _percent,
+        "polyline": _polyline,
         "time": _time,
-        "words": _words,
     }
     return environment
 
 
-def _order(facts: Facts) -> tuple[object, ...]:
-    return (*(-facts.count(severity) for severity in SEVERITIES), facts.name)
+def _sort_key(report: IntegrationReport) -> tuple[object, ...]:
+    return (*(-report.count(severity) for severity in SEVERITIES), report.name)
 
 
-def _sections(environment: Environment, facts: Sequence[Facts]) -> Mapping[str, Markup]:
-    """The section of each integration, as far as there is room; of the first in any case."""
+def _sections(
+    environment: Environment, reports: Sequence[IntegrationReport]
+) -> Mapping[str, Markup]:
+    """Return the sections by integration that fit into `MAX_BYTES`, and always the first."""
+    template = environment.get_template("integration.html")
     sections: dict[str, Markup] = {}
     room = MAX_BYTES
-    for each in facts:
-        section = _section(environment, each, is_alone=len(facts) == 1)
+    for report in reports:
+        section = template.render(report=report, single=len(reports) == 1)
         room -= len(section.encode())
         if sections and room < 0:
             break
-        sections[each.name] = section
+        sections[report.name] = Markup(section)  # noqa: S704 -- the template escaped it
     return sections
 
 
-def _section(environment: Environment, facts: Facts, *, is_alone: bool) -> Markup:
-    text = environment.get_template("integration.html").render(
-        facts=facts,
-        is_alone=is_alone,
-        found=[each for each in facts.findings if each.count],
-        not_found=[each for each in facts.findings if not each.count and each.is_answerable],
-        courses={
-            each.table: course_chart(f"{_words(each.table)} over time", each.table, facts.course)
-            for each in facts.counts
-        },
-        systems=shares_chart("Operating systems of devices", facts.systems),
-        contacts=shares_chart("Last contact of devices before the pull", facts.contacts),
-        coverage=coverage_chart("Coverage in percent", facts.coverage),
-    )
-    return Markup(text)  # noqa: S704 -- the template escaped it
-
-
 def _content_hash(text: str) -> str:
-    """How a content security policy names a style sheet that stands in the page."""
+    """Return the hash by which a content security policy allows an inline style sheet."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 
 
+def _polyline(trend: Sequence[Point], table: str) -> str:
+    """Return the points of an SVG polyline of a table's rows over time, in a box of 100 x 100."""
+    highest = max(point.rows.get(table, 0) for point in trend) or 1
+    start, seconds = trend[0].at, (trend[-1].at - trend[0].at).total_seconds() or 1
+    points = [
+        f"{100 * (point.at - start).total_seconds() / seconds:.1f},"
+        f"{100 - 100 * point.rows.get(table, 0) / highest:.1f}"
+        for point in trend
+    ]
+    # A line of length zero with round ends is a dot; a single point would not be drawn.
+    return " ".join(points * 2 if len(points) == 1 else points)
+
+
 def _number(value: int | None) -> str:
-    return NOTHING if value is None else f"{value:,}"
+    return "-" if value is None else f"{value:,}"
 
 
 def _percent(count: int, total: int) -> str:
-    """Neither none nor all where it is a few or nearly all."""
+    """Return a percentage; 0 % and 100 % only if they are exact."""
     if count in {0, total}:
         return "100 %" if count else "0 %"
     return f"{min(max(100 * count / total, 0.1), 99.9):.1f} %"
@@ -151,14 +148,14 @@ def _time(at: datetime) -> Markup:
 
 
 def _duration(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // MINUTE} min {whole % MINUTE} s" if whole >= MINUTE else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
-def _words(table: str) -> str:
-    """A table's name as a heading."""
-    words = table.replace("_", " ").capitalize()
-    return words.replace("Ipv4", "IPv4").replace("ipv4", "IPv4")
+def _heading(table: str) -> str:
+    """Return a table's name as a heading."""
+    heading = table.replace("_", " ").capitalize()
+    return heading.replace("Ipv4", "IPv4").replace("ipv4", "IPv4")
 
 
 def _difference(count: Count) -> str:

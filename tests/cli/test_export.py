@@ -1,4 +1,4 @@
-"""`export` as its user meets it: every file is opened by something that did not write it."""
+"""The command `export`; each file is read by a library that did not write it."""
 
 import gc
 import json
@@ -34,7 +34,7 @@ def organization() -> Organization:
 
 
 @pytest.fixture
-def awkwardly_named() -> Organization:
+def organization_with_edge_cases() -> Organization:
     organization = edge_cases()
     for name in NAMES:
         organization.add_user(displayname=name)
@@ -46,11 +46,11 @@ def published(
     publisher: Publisher,
     pull: Callable[..., Pulled],
     organization: Organization,
-    awkwardly_named: Organization,
+    organization_with_edge_cases: Organization,
 ) -> Publisher:
-    """Two integrations, one of them with everything that is hard to write."""
+    """Two integrations; one has values that are hard to write."""
     publisher.publish(on_day(0, pull(organization)), "plain")
-    publisher.publish(on_day(1, pull(awkwardly_named)), "awkward")
+    publisher.publish(on_day(1, pull(organization_with_edge_cases)), "awkward")
     return publisher
 
 
@@ -69,10 +69,10 @@ def read_csv(table: Table, path: Path) -> Rows:
         ),
     )
     assert rows.schema == types
-    return with_lists(table, rows.to_pylist())
+    return parse_lists(table, rows.to_pylist())
 
 
-def with_lists(table: Table, rows: Rows) -> Rows:
+def parse_lists(table: Table, rows: Rows) -> Rows:
     lists = [column.name for column in table.published_columns if column.type == "TEXT[]"]
     return [row | {name: json.loads(str(row[name])) for name in lists} for row in rows]
 
@@ -98,19 +98,19 @@ def read_parquet(table: Table, path: Path) -> Rows:
     return rows.to_pylist()
 
 
-def harmless(value: object) -> object:
+def without_formula(value: object) -> object:
     is_formula = isinstance(value, str) and value.startswith(tuple("=+-@\t\r\n"))
     return f"'{value}" if is_formula else value
 
 
 def expected(table: Table, rows: Rows, form: str) -> Rows:
-    """The published rows, as a form tells them."""
+    """Return the published rows as a format represents them."""
     names = {
-        each: [c.name for c in table.published_columns if c.type == each]
-        for each in ("TEXT", "JSON")
+        kind: [c.name for c in table.published_columns if c.type == kind]
+        for kind in ("TEXT", "JSON")
     }
     if form == "csv":
-        return [row | {name: harmless(row[name]) for name in names["TEXT"]} for row in rows]
+        return [row | {name: without_formula(row[name]) for name in names["TEXT"]} for row in rows]
     if form == "jsonl":
         parsed = [
             {
@@ -126,7 +126,7 @@ def expected(table: Table, rows: Rows, form: str) -> Rows:
 READERS = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
 
 
-def test_arrow_reads_every_table_as_it_was_published(
+def test_arrow_reads_every_exported_table(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     for form, read in READERS.items():
@@ -148,8 +148,8 @@ def excel_time(value: datetime) -> datetime:
     )
 
 
-def in_excel(value: object) -> object:
-    """What a published value is in Excel."""
+def excel_value(value: object) -> object:
+    """Return a published value as Excel represents it."""
     if isinstance(value, datetime):
         return excel_time(value).replace(tzinfo=None)
     if isinstance(value, list):
@@ -159,15 +159,15 @@ def in_excel(value: object) -> object:
     return value
 
 
-def test_a_workbook_has_every_table_as_it_was_published(
+def test_workbook_has_every_table(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     output = tmp_path / "out.xlsx"
     done = ask("export", "--format", "xlsx", "--output", str(output))
     assert (done.exit_code, done.stdout) == (0, f"{output}\n")
     assert done.stderr == (
-        f"{output}: 1 values of users.display_name have no place in a cell, which says so; "
-        "other formats have them\n"
+        f"{output}: 1 values of users.display_name do not fit into a cell and were replaced by "
+        "a note; use another format for them\n"
     )
     book = openpyxl.load_workbook(output)
     assert book.sheetnames == list(TABLES)
@@ -180,14 +180,14 @@ def test_a_workbook_has_every_table_as_it_was_published(
             for row in cells
         ]
         assert read == [
-            [in_excel(row[column.name]) for column in table.published_columns]
+            [excel_value(row[column.name]) for column in table.published_columns]
             for row in published.rows(f"FROM {name}")
         ], name
     assert [path.name for path in tmp_path.glob("*out*")] == ["out.xlsx"]
     assert not list(tmp_path.glob(".jump*"))
 
 
-def test_only_the_rows_of_an_integration_and_only_what_is_named(
+def test_only_named_tables_and_integration_are_exported(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
@@ -204,14 +204,14 @@ def test_only_the_rows_of_an_integration_and_only_what_is_named(
         order = "ALL" if name == "system_users" else "system_id"
         wanted = published.rows(f"FROM {name} WHERE integration = 'plain' ORDER BY {order}")
         key = ("system_id", "user_id") if name == "system_users" else ("system_id",)
-        assert sorted(rows, key=lambda row: [row[each] for each in key]) == wanted
+        assert sorted(rows, key=lambda row: [row[column] for column in key]) == wanted
     single = tmp_path / "groups.csv"
     assert ask("export", "--format", "csv", "--output", str(single), "system_groups").exit_code == 0
     rows = read_csv(TABLES["system_groups"], single)
     assert len(rows) == len(published.rows("FROM system_groups"))
 
 
-def test_the_past_is_exported_as_it_was_published(
+def test_past_snapshot_is_exported(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -251,7 +251,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "a file as a directory": (
         ["--format", "csv", "--output", "file"],
-        "file: is no directory, and does not end like a file of the format",
+        "file: not a directory, and the name does not end in .csv",
     ),
     "a directory as a file": (
         ["--format", "ocsf", "--output", "folder"],
@@ -260,7 +260,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
 }
 
 
-def test_what_cannot_be_is_refused_in_one_line_and_writes_nothing(
+def test_invalid_export_is_refused_and_writes_nothing(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -276,16 +276,16 @@ def test_what_cannot_be_is_refused_in_one_line_and_writes_nothing(
     assert nothing.exit_code == 1
     assert "no inventory has been published here yet" in nothing.stderr
     publisher.publish(on_day(0, pull(organization)))
-    for arguments, words in REFUSED.values():
+    for arguments, message in REFUSED.values():
         done = ask("export", *arguments)
         assert done.exit_code == 1, arguments
-        assert done.stderr.startswith(f"Error: {words}")
+        assert done.stderr.startswith(f"Error: {message}")
         assert (done.stderr.count("\n"), done.stdout) == (1, "")
         assert sorted(path.name for path in work.iterdir()) == ["file", "folder"]
     assert ask("export", "--format", "docx").exit_code == 2
 
 
-def test_a_disk_that_is_full_leaves_what_was_there(
+def test_full_disk_keeps_existing_files(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -309,7 +309,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(
             assert done.stderr.startswith(f"Error: {output}")
             assert done.stderr.endswith("cannot be written (File too large)\n")
             assert (done.stderr.count("\n"), done.stdout) == (1, "")
-            # What a library left open would complain only now, on standard error.
+            # An object that a library left open would print its error now.
             gc.collect()
             after = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
             assert after == before
@@ -317,7 +317,7 @@ def test_a_disk_that_is_full_leaves_what_was_there(
 
 @contextmanager
 def no_file_larger_than(size: int) -> Iterator[None]:
-    """What a full disk is to a program, without one."""
+    """Let writes beyond a size fail, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

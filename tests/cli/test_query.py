@@ -55,7 +55,7 @@ def test_a_query_is_answered_in_each_form(ask: Callable[..., Result], tmp_path: 
     assert pq.read_table(output)["system_id"].to_pylist() == [row["system_id"] for row in rows]
     assert [path.name for path in tmp_path.glob("*systems*")] == ["systems.parquet"]
     asked = ask("sql", "-", "--format", "csv", entered="SELECT count(*) AS n FROM systems")
-    assert asked.stdout.split() == ['"n"', str(SMALL.systems)]
+    assert asked.stdout.split() == ["n", str(SMALL.systems)]
     nothing = ask("sql", "FROM systems WHERE FALSE", "--format", "json")
     assert (nothing.exit_code, nothing.stdout) == (0, "[]\n")
 
@@ -89,6 +89,9 @@ FORBIDDEN = {
     "FROM read_text('{folder}/secret.txt')": "disabled by configuration",
     "FROM '{folder}/secret.parquet'": "disabled by configuration",
     "FROM glob('{folder}/*')": "disabled by configuration",
+    "COPY systems TO '/dev/stdout'": "disabled by configuration",
+    "SET allowed_paths = ['{folder}/secret.txt']": "configuration has been locked",
+    "SET allowed_directories = ['{folder}']": "configuration has been locked",
     "SET enable_external_access = true": "configuration has been locked",
     "RESET lock_configuration": "configuration has been locked",
     "LOAD httpfs": "disabled through configuration",
@@ -130,7 +133,7 @@ def test_a_reader_that_has_enough_ends_the_query(publisher: Publisher) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stderr
-        assert process.stdout.readline() == b'"range"\n'
+        assert process.stdout.readline() == b"range\n"
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1

@@ -1,4 +1,4 @@
-"""OCSF events against the schema's own definitions, and the published rows they tell of."""
+"""OCSF events, compared with the schema's definitions and with the published rows."""
 
 import json
 import re
@@ -49,7 +49,7 @@ def events(published: Publisher, ask: Callable[..., Result], tmp_path: Path) -> 
 
 
 def validators() -> dict[int, Sequence[Draft202012Validator]]:
-    """By class: the definitions kept here, and those that another project compiles of 1.8.0."""
+    """Return by class our definitions and those that another project compiled from 1.8.0."""
     independent = OcsfJsonSchemaEmbedded(get_ocsf_schema(version="1.8.0"))
     return {
         uid: (
@@ -60,13 +60,13 @@ def validators() -> dict[int, Sequence[Draft202012Validator]]:
     }
 
 
-def value_at(event: Event, path: str) -> Any:  # noqa: ANN401 -- whatever JSON holds
-    """The value of an attribute; of `[]` the list of the values."""
+def find_value(event: Event, path: str) -> Any:  # noqa: ANN401 -- any JSON value
+    """Return the value of an attribute, or the list of values for a path with `[]`."""
     value: Any = event
     for number, name in enumerate(parts := path.split(".")):
         if name.endswith("[]"):
             rest = ".".join(parts[number + 1 :])
-            return [value_at(each, rest) for each in value.get(name[:-2], [])]
+            return [find_value(item, rest) for item in value.get(name[:-2], [])]
         value = value.get(name)
         if value is None:
             return None
@@ -74,13 +74,13 @@ def value_at(event: Event, path: str) -> Any:  # noqa: ANN401 -- whatever JSON h
 
 
 def documented(table: str) -> dict[str, str]:
-    """The attribute of each column, as the documentation says."""
+    """Return the documented attribute of each column."""
     text = DOCUMENT.read_text().partition(f"| column of `{table}` |")[2].partition("\n\n")[0]
     return dict(re.findall(r"^\| `(\w+)` \| `([\w.\[\]]+)`", text, re.MULTILINE))
 
 
 def as_attribute(value: object, path: str) -> object:
-    """What a published value is in an event."""
+    """Return a published value as an event represents it."""
     if isinstance(value, datetime):
         if path.startswith("unmapped."):
             return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -90,7 +90,7 @@ def as_attribute(value: object, path: str) -> object:
     return None if value in ([], "") and not path.count("[]") else value
 
 
-def test_every_event_is_what_the_schema_defines(events: list[Event], published: Publisher) -> None:
+def test_every_event_conforms_to_the_schema(events: list[Event], published: Publisher) -> None:
     by_class = validators()
     for event in events:
         for validator in by_class[event["class_uid"]]:
@@ -119,7 +119,7 @@ WRONG: dict[str, Callable[[Event], object]] = {
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_the_definitions_refuse_what_is_wrong(wrong: str) -> None:
+def test_schema_rejects_wrong_events(wrong: str) -> None:
     event: Event = {
         "category_uid": 5,
         "class_uid": 5001,
@@ -137,7 +137,7 @@ def test_the_definitions_refuse_what_is_wrong(wrong: str) -> None:
         assert not validator.is_valid(spoilt)
 
 
-def test_no_column_is_lost_and_each_is_where_the_documentation_says(
+def test_every_column_is_at_its_documented_attribute(
     events: list[Event], published: Publisher
 ) -> None:
     for class_uid, table in TABLES.items():
@@ -149,15 +149,13 @@ def test_no_column_is_lost_and_each_is_where_the_documentation_says(
             for column, path in paths.items():
                 if column in {"os", "os_family", "email"}:
                     continue
-                found = value_at(event, path)
+                found = find_value(event, path)
                 if column in {"ipv4_addresses", "group_names"}:
-                    found = sorted({each for each in found if each})
+                    found = sorted({value for value in found if value})
                 assert found == as_attribute(row[column], path), (column, row)
 
 
-def test_operating_systems_and_addresses_are_told_as_the_schema_has_them(
-    events: list[Event], published: Publisher
-) -> None:
+def test_operating_systems_and_emails_are_mapped(events: list[Event], published: Publisher) -> None:
     systems = {row["system_id"]: row for row in published.rows("FROM systems")}
     known = {"windows": 100, "linux": 200, "darwin": 300, "ios": 301, "android": 201}
     for event in events:
@@ -187,7 +185,7 @@ def test_operating_systems_and_addresses_are_told_as_the_schema_has_them(
         assert email == (mapped or unmapped)
 
 
-def test_the_examples_of_the_documentation_work(
+def test_examples_of_the_documentation_work(
     publisher: Publisher,
     pull: Callable[..., Pulled],
     ask: Callable[..., Result],
@@ -207,12 +205,12 @@ def test_the_examples_of_the_documentation_work(
     (script,) = [text for kind, text in blocks if kind == "python"]
     (tmp_path / "data").mkdir()
     (tmp_path / "data/inventory.duckdb").symlink_to(publisher.file)
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", f"{script}\nimport sys; print('dagster' in sys.modules)"],
         capture_output=True,
         text=True,
         check=True,
         timeout=300,
     ).stdout
-    assert "os_family\n" in told
-    assert told.endswith("False\n"), "it needs no Dagster"
+    assert "os_family\n" in output
+    assert output.endswith("False\n"), "it needs no Dagster"

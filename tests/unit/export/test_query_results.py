@@ -1,9 +1,12 @@
-"""What a query finds, written in each form and read back."""
+"""Query results, written in each format and read back."""
 
 import csv
+import errno
 import json
 from collections.abc import Iterator
-from io import BytesIO, StringIO
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import pyarrow as pa
@@ -13,6 +16,7 @@ import pytest
 from pipelines.errors import InventoryError
 from pipelines.export import query_results as results
 from pipelines.export.query_results import write_result
+from pipelines.publish.reader import open_sandboxed
 
 EVERY_TYPE = """
 SELECT 1 AS n, 'a' AS n, [1, 2] AS list, {'k': NULL} AS struct, MAP {'a': 1} AS map,
@@ -31,12 +35,18 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def written(connection: duckdb.DuckDBPyConnection, query: str, form: str) -> bytes:
-    sink = BytesIO()
-    write_result(connection.sql(query), form, sink)
-    return sink.getvalue()
+    return write(connection.sql(query), form)
 
 
-def test_every_type_has_its_json(connection: duckdb.DuckDBPyConnection) -> None:
+def write(relation: duckdb.DuckDBPyRelation, form: str) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "a 'result'"
+        path.write_text("x" * 100_000)  # an earlier file, which is replaced
+        write_result(relation, form, path)
+        return path.read_bytes()
+
+
+def test_json_represents_every_type(connection: duckdb.DuckDBPyConnection) -> None:
     text = written(connection, EVERY_TYPE, "json")
     (row,) = json.loads(text, parse_constant=pytest.fail)
     assert row == {
@@ -59,7 +69,7 @@ def test_every_type_has_its_json(connection: duckdb.DuckDBPyConnection) -> None:
     }
 
 
-def test_every_type_has_its_cell(connection: duckdb.DuckDBPyConnection) -> None:
+def test_csv_represents_every_type(connection: duckdb.DuckDBPyConnection) -> None:
     text = written(connection, EVERY_TYPE, "csv").decode()
     (row,) = csv.DictReader(StringIO(text))
     assert row == {
@@ -80,8 +90,11 @@ def test_every_type_has_its_cell(connection: duckdb.DuckDBPyConnection) -> None:
         'day "off"': "2026-11-23",
         "bytes": "x",
     }
-    # Empty text and no text can be told apart.
+    # An empty text differs from NULL, and so does the text "NULL".
     assert ',,"",' in text
+    assert (
+        written(connection, "SELECT 'NULL' AS t, NULL::TEXT AS u", "csv") == b'"t","u"\n"NULL",\n'
+    )
 
 
 def test_parquet_keeps_types(connection: duckdb.DuckDBPyConnection) -> None:
@@ -106,20 +119,19 @@ TEXTS = [
     "\\n",
     "\x1b[2J",
     "null",
+    "NULL",
     "zoë",
     "🙂",
 ]
 NUMBERS = [-(2**63), 2**63 - 1, 0, None]
 
 
-def test_any_text_and_number_comes_back(connection: duckdb.DuckDBPyConnection) -> None:
+def test_texts_and_numbers_survive_every_format(connection: duckdb.DuckDBPyConnection) -> None:
     rows = [{"text": text, "number": number} for text in TEXTS for number in NUMBERS]
     table = pa.Table.from_pylist(rows)
     found = {}
     for form in ("json", "jsonl", "csv", "parquet"):
-        sink = BytesIO()
-        write_result(connection.from_arrow(table), form, sink)
-        found[form] = sink.getvalue()
+        found[form] = write(connection.from_arrow(table), form)
     assert json.loads(found["json"]) == rows
     assert [json.loads(line) for line in found["jsonl"].splitlines()] == rows
     assert pq.read_table(pa.BufferReader(found["parquet"])).to_pylist() == rows
@@ -129,33 +141,56 @@ def test_any_text_and_number_comes_back(connection: duckdb.DuckDBPyConnection) -
     ]
 
 
-@pytest.mark.parametrize(
-    ("form", "expected"), [("json", b"[]\n"), ("jsonl", b""), ("csv", b'"n"\n')]
-)
-def test_nothing_is_found(
+@pytest.mark.parametrize(("form", "expected"), [("json", b"[]\n"), ("jsonl", b""), ("csv", b"n\n")])
+def test_empty_result_is_valid(
     form: str, expected: bytes, connection: duckdb.DuckDBPyConnection
 ) -> None:
     assert written(connection, "SELECT 1 AS n WHERE FALSE", form) == expected
 
 
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
-def test_many_batches_are_one_result(
+def test_many_batches_keep_their_order(
     form: str, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(results, "BATCH_ROWS", 2048)
-    data = written(connection, "SELECT range AS n FROM range(10_000)", form)
-    numbers = list(range(10_000))
+    monkeypatch.setattr(results, "_BATCH_ROWS", 2048)
+    data = written(connection, "SELECT range AS n FROM range(500_000)", form)
+    numbers = list(range(500_000))
     match form:
         case "json":
             assert json.loads(data) == [{"n": number} for number in numbers]
         case "jsonl":
             assert [json.loads(line) for line in data.splitlines()] == [{"n": n} for n in numbers]
         case "csv":
-            assert data.decode().split() == ['"n"', *map(str, numbers)]
+            assert data.decode().split() == ["n", *map(str, numbers)]
         case "parquet":
             assert pq.read_table(pa.BufferReader(data))["n"].to_pylist() == numbers
 
 
-def test_a_type_without_a_place_is_named(connection: duckdb.DuckDBPyConnection) -> None:
+def test_type_without_parquet_equivalent_is_named(connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(InventoryError, match=r"cannot be written as parquet: .*interval"):
         written(connection, "SELECT INTERVAL 1 DAY", "parquet")
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
+def test_failed_write_names_its_cause(form: str, connection: duckdb.DuckDBPyConnection) -> None:
+    with pytest.raises(OSError, match="No such file or directory") as failure:
+        write_result(connection.sql("SELECT 1"), form, Path("/missing/result"))
+    assert failure.value.errno == errno.ENOENT
+
+
+def test_locked_connection_writes_only_its_output(tmp_path: Path) -> None:
+    inventory, output, other = (tmp_path / name for name in ("a.duckdb", "result", "other"))
+    duckdb.connect(inventory).close()
+    other.write_text("secret")
+    with open_sandboxed(inventory, output) as connection:
+        write_result(connection.sql("SELECT 1 AS n"), "csv", output)
+        for query in (
+            f"COPY (SELECT 1) TO '{other}'",
+            f"COPY (SELECT 1) TO '{output}.csv'",
+            f"COPY (SELECT 1) TO '{tmp_path}/result/../other'",
+            f"FROM read_text('{other}')",
+        ):
+            with pytest.raises(duckdb.PermissionException, match="disabled by configuration"):
+                connection.sql(query).fetchall()
+    assert (output.read_text(), other.read_text()) == ("n\n1\n", "secret")
+    assert sorted(tmp_path.iterdir()) == [inventory, other, output]

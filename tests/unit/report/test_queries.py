@@ -1,4 +1,4 @@
-"""What the report says is what the published file answers."""
+"""The numbers of the report equal those of the published file."""
 
 import json
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from itertools import accumulate
 import pytest
 
 from pipelines.findings.catalog import FINDINGS
-from pipelines.report.queries import FIRST_NAMES
+from pipelines.report.queries import MAX_EXAMPLES
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support.parsed_html import Element, numbers, report_of
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day
@@ -28,7 +28,7 @@ HEADINGS = {
     "application_users": "Application users",
     "system_ipv4_addresses": "System IPv4 addresses",
 }
-COVERED = {
+PROTECTIONS = {
     "Devices: disk encrypted": ("systems", "disk_encrypted"),
     "Devices: MFA allowed": ("systems", "mfa_enabled"),
     "Users: MFA set up": ("users", "mfa_configured"),
@@ -40,60 +40,60 @@ def organization() -> Organization:
     return generate(sizes=SMALL, now=FIRST_DAY)
 
 
-def test_every_number_is_what_the_file_answers(
+def test_every_number_equals_the_published_file(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(on_day(0, pull(organization)))
     gone, renamed, *_ = organization.systems
     organization.remove_system(gone)
     organization.update(renamed, displayName="another name")
-    for number in range(FIRST_NAMES + 2):
+    for number in range(MAX_EXAMPLES + 2):
         organization.add_user(username=f"new.person.{number}")
     publisher.publish(on_day(1, pull(organization)))
     page = report_of(publisher.file)
 
-    assert_counts_and_their_course(page, publisher)
-    assert_devices_and_their_protection(page, publisher)
+    assert_counts(page, publisher)
+    assert_devices(page, publisher)
     assert_findings(page, publisher)
     assert_changes(page, publisher)
-    assert_the_pull_and_its_proofs(page, publisher)
+    assert_pull_and_proofs(page, publisher)
 
 
-def answer(publisher: Publisher, query: str) -> int:
-    """The only number that the query finds."""
+def query_number(publisher: Publisher, query: str) -> int:
+    """Return the only number that the query finds."""
     ((number,),) = (row.values() for row in publisher.rows(query))
     assert isinstance(number, int)
     return number
 
 
 def big(element: Element) -> int:
-    """The number that stands out in a part of the page."""
+    """Return the large number of a part of the page."""
     (number,) = numbers([element.one("div", **{"class": "big"}).text])
     return number
 
 
-def assert_counts_and_their_course(page: Element, publisher: Publisher) -> None:
+def assert_counts(page: Element, publisher: Publisher) -> None:
     for table in COUNTED:
-        count = answer(publisher, f"SELECT count(*) FROM {table}")
+        count = query_number(publisher, f"SELECT count(*) FROM {table}")
         assert big(page.one("figure", data_count=table)) == count
-    assert f"+{FIRST_NAMES + 2} since last time" in page.one("figure", data_count="users").text
-    course = page.one("table", data_table="course").rows()
+    assert f"+{MAX_EXAMPLES + 2} since last time" in page.one("figure", data_count="users").text
+    trend = page.one("table", data_table="trend").rows()
     snapshots = publisher.rows("SELECT rows FROM snapshots ORDER BY started_at DESC")
-    assert [numbers(row[1:]) for row in course] == [
-        [json.loads(str(each["rows"]))[table] for table in COUNTED] for each in snapshots
+    assert [numbers(row[1:]) for row in trend] == [
+        [json.loads(str(snapshot["rows"]))[table] for table in COUNTED] for snapshot in snapshots
     ]
-    assert [row[0] for row in course] == ["2024-01-31 08:00 UTC", "2024-01-30 08:00 UTC"]
+    assert [row[0] for row in trend] == ["2024-01-31 08:00 UTC", "2024-01-30 08:00 UTC"]
 
 
-def assert_devices_and_their_protection(page: Element, publisher: Publisher) -> None:
+def assert_devices(page: Element, publisher: Publisher) -> None:
     operating_systems, contacts = (
-        {row[0]: numbers(row[1:2])[0] for row in page.one("table", data_table=name).rows()}
+        {row[0]: numbers(row[2:3])[0] for row in page.one("table", data_table=name).rows()}
         for name in ("operating-systems", "last-contact")
     )
     known = publisher.rows("SELECT os, count(*) AS count FROM systems GROUP BY os")
     assert operating_systems == {each["os"]: each["count"] for each in known}
     within = [
-        answer(
+        query_number(
             publisher,
             "SELECT count(*) FROM systems WHERE last_contact_at > "
             f"TIMESTAMPTZ '{FIRST_DAY + timedelta(days=1 - days)}'",
@@ -103,14 +103,14 @@ def assert_devices_and_their_protection(page: Element, publisher: Publisher) -> 
     *since, never = accumulate(contacts.values())
     assert since == within
     assert never == sum(operating_systems.values())
-    assert len({*contacts.values()}) > 3, "too much alike to tell"
+    assert len({*contacts.values()}) > 3, "too similar for the test"
 
     coverage = page.one("table", data_table="coverage").rows()
-    assert [label for label, *_ in coverage] == [*COVERED]
-    for label, *cells in coverage:
-        table, column = COVERED[label]
+    assert [row[0] for row in coverage] == [*PROTECTIONS]
+    for label, _, *cells in coverage:
+        table, column = PROTECTIONS[label]
         assert numbers(cells) == [
-            answer(publisher, f"SELECT count(*) FROM {table} WHERE {column} IS {state}")
+            query_number(publisher, f"SELECT count(*) FROM {table} WHERE {column} IS {state}")
             for state in ("TRUE", "FALSE", "NULL")
         ]
 
@@ -126,37 +126,37 @@ def assert_findings(page: Element, publisher: Publisher) -> None:
         each["finding"]: each["count"] for each in summary if each["count"]
     }
     for name, item in items.items():
-        rows = publisher.rows(f"FROM findings.{name} ORDER BY asset_name LIMIT {FIRST_NAMES}")
+        rows = publisher.rows(f"FROM findings.{name} ORDER BY asset_name LIMIT {MAX_EXAMPLES}")
         shown = [each.text for each in item.one("ul").all("bdi")]
         assert shown == [each["asset_name"] for each in rows]
     counts = {
-        severity: answer(
+        severity: query_number(
             publisher,
             f"SELECT sum(count)::BIGINT FROM findings.summary WHERE severity = '{severity}'",
         )
         for severity in ("high", "medium", "low")
     }
-    told = " , ".join(f"{count:,} {severity}" for severity, count in counts.items())
-    # Both pulls asked for everything: nothing more is told.
-    assert told in [each.text for each in page.all("p")]
+    text = " , ".join(f"{count:,} {severity}" for severity, count in counts.items())
+    # Both pulls read everything, so no count of unchecked findings follows.
+    assert text in [paragraph.text for paragraph in page.all("p")]
 
 
 def assert_changes(page: Element, publisher: Publisher) -> None:
-    told = {
+    shown = {
         (table, kind): (numbers([rows])[0], names)
         for table, kind, rows, names in page.one("table", data_table="changes").rows()
     }
     changes = publisher.rows(
         "SELECT asset_type, change, count(DISTINCT asset_id) AS count FROM changes GROUP BY ALL"
     )
-    assert {key: count for key, (count, _) in told.items()} == {
+    assert {key: count for key, (count, _) in shown.items()} == {
         (HEADINGS[str(each["asset_type"])], each["change"]): each["count"] for each in changes
     }
-    first = " ".join(f"new.person.{number}" for number in range(FIRST_NAMES))
-    assert told["Users", "added"] == (FIRST_NAMES + 2, f"{first} and 2 more")
+    first = " ".join(f"new.person.{number}" for number in range(MAX_EXAMPLES))
+    assert shown["Users", "added"] == (MAX_EXAMPLES + 2, f"{first} and 2 more")
 
 
-def assert_the_pull_and_its_proofs(page: Element, publisher: Publisher) -> None:
+def assert_pull_and_proofs(page: Element, publisher: Publisher) -> None:
     completeness = page.one("table", data_table="completeness").rows()
     proofs = publisher.rows(
         """
@@ -167,31 +167,29 @@ FROM completeness GROUP BY ALL ORDER BY ALL"""
         [*each.values()] for each in proofs
     ]
     (pull,) = publisher.rows("SELECT * FROM snapshots ORDER BY started_at DESC LIMIT 1")
-    facts = page.one("section").one("dl").text
-    assert f"Snapshot {pull['snapshot_id']} , of 2 published" in facts
-    assert f"in 1 min 0 s, with {pull['api_calls']:,} calls" in facts
+    details = page.one("section").one("dl").text
+    assert f"Snapshot {pull['snapshot_id']} , one of 2 published" in details
+    assert f"in 1 min 0 s, with {pull['api_calls']:,} calls" in details
 
 
-def test_an_empty_organization_and_a_first_snapshot_have_a_page(
-    pull: Callable[..., Pulled], publisher: Publisher
-) -> None:
+def test_empty_first_snapshot_has_a_page(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     publisher.publish(on_day(0, pull(generate(sizes=Sizes.empty()))))
     page = report_of(publisher.file)
     assert [each.text for each in page.all("div", **{"class": "big"})] == ["0"] * len(COUNTED)
     assert page.text.count("first snapshot") == len(COUNTED) + 1
-    assert "There are none." in page.text
-    # What takes two snapshots.
-    assert "0 high , 0 medium , 0 low , 3 not asked" in page.text
+    assert "There are no devices." in page.text
+    # The findings that need two snapshots.
+    assert "0 high , 0 medium , 0 low , 3 not checked" in page.text
 
 
-def test_what_was_not_pulled_is_not_none(
+def test_unpulled_data_is_unknown_not_zero(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(on_day(0, pull(organization, details=False)))
     page = report_of(publisher.file)
     assert "not pulled" in page.one("figure", data_count="applications").text
-    coverage = {row[0]: numbers(row[1:]) for row in page.one("table", data_table="coverage").rows()}
-    users = answer(publisher, "SELECT count(*) FROM users")
+    coverage = {row[0]: numbers(row[2:]) for row in page.one("table", data_table="coverage").rows()}
+    users = query_number(publisher, "SELECT count(*) FROM users")
     assert coverage["Users: MFA set up"] == [0, 0, users]
     ((label, *_),) = page.one("table", data_table="operating-systems").rows()
     assert label == "not known"
@@ -200,13 +198,15 @@ def test_what_was_not_pulled_is_not_none(
         assert title in unknown
         assert title not in none
     assert "System groups" in none
-    not_asked = answer(publisher, "SELECT count(*) FROM findings.questions WHERE NOT answerable")
+    not_asked = query_number(
+        publisher, "SELECT count(*) FROM findings.questions WHERE NOT answerable"
+    )
     assert not_asked == len(FINDINGS) - 2
-    assert f" low , {not_asked} not asked" in page.text
+    assert f" low , {not_asked} not checked" in page.text
     assert len(unknown.split("; ")) == not_asked
 
 
-def test_several_integrations_are_listed_the_gravest_first_each_with_its_own_numbers(
+def test_integrations_are_sorted_by_severity(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(on_day(1, pull(generate(2, SMALLER))), "small")
@@ -236,5 +236,5 @@ GROUP BY ALL ORDER BY high DESC, medium DESC, low DESC, i.integration"""
     assert {each.attributes["href"] for each in table.all("a")} == {f"#{name}" for name in targets}
     assert all(row["not_asked"] for row in expected)
     for section, row in zip(sections, expected, strict=True):
-        assert f"{row['not_asked']} not asked" in section.all("summary")[0].text
+        assert f"{row['not_asked']} not checked" in section.all("summary")[0].text
         assert big(section.one("figure", data_count="systems")) == row["systems"]
