@@ -185,7 +185,7 @@ def _pull(
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=coordinator.plan,
-        throttle=client.throttle.stats,
+        throttle=client.rate_limiter.stats,
         unknown_fields=coordinator.unknown_fields,
     )
 

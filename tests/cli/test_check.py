@@ -233,7 +233,7 @@ def test_a_failure_that_passes_is_none_and_one_endpoint_that_fails_leaves_the_ot
     test = check_connection(acme)
     failed = {reach.endpoint: reach.why for reach in test.reaches if reach.state != "readable"}
     assert list(failed) == ["systemusers"]
-    assert "fails with status 503" in failed["systemusers"]
+    assert "failed with status 503" in failed["systemusers"]
     assert not test.works
 
 
