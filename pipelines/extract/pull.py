@@ -190,7 +190,7 @@ def _pull(
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=fetcher.plan,
-        throttle=client.throttle.stats,
+        throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
     )
 

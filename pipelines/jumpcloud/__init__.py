@@ -1,1 +1,1 @@
-"""The JumpCloud API client: one request, one answer."""
+"""The JumpCloud API client: one request, one response."""

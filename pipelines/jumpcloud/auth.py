@@ -1,8 +1,7 @@
-"""Bearer tokens of a service account: got when needed, renewed before they end.
+"""Authentication by API key, or by bearer tokens of a service account.
 
-A few lines on `requests`, because the libraries for OAuth do not fit: requests-oauthlib and authlib
-renew client credentials without a lock or not at all, and neither sends through a session that can
-do nothing else.
+The OAuth libraries do not fit: requests-oauthlib and authlib renew client credentials without a
+lock or not at all, and neither sends through a session that can only request a token.
 """
 
 import re
@@ -36,7 +35,7 @@ from pipelines.jumpcloud.transport import (
 
 
 def open_session(integration: Integration, credentials: Credentials) -> requests.Session:
-    """A session that can read the integration's host and do nothing else.
+    """Return a session that can only read the integration's host.
 
     Raises:
         SettingsError: the CA bundle cannot be used.
@@ -57,21 +56,21 @@ def open_session(integration: Integration, credentials: Credentials) -> requests
 
 
 FORM = {"grant_type": "client_credentials", "scope": "api"}
-# Calls under way take up to a timeout to arrive; a token must hold that long.
+# A call in flight may take a timeout to arrive. Its token must be valid until then.
 MARGIN_SECONDS = 60.0
-_REFUSALS = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
-# Characters of a bearer token (RFC 6750): no other may get into a header.
+_REFUSED_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+# Characters of a bearer token (RFC 6750). No other may get into a header.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 
 
 class ServiceAccountAuth(AuthBase):
-    """Puts a token into the header `Authorization`, and shows it nowhere else. Thread-safe.
+    """Adds the header `Authorization`. The token appears nowhere else. Thread-safe.
 
     Args:
-        account: the client id and secret.
-        token_url: where they are exchanged for a token; asked for nothing else.
-        network: how that is reached.
-        clock: seconds, only forward.
+        account: client id and secret.
+        token_url: URL that exchanges them for a token.
+        network: proxy and certificates.
+        clock: function that returns seconds, only forward.
     """
 
     def __init__(
@@ -87,51 +86,51 @@ class ServiceAccountAuth(AuthBase):
         self._clock = clock
         self._renewing = threading.Lock()
         self._token: str | None = None
-        self._ends_at = 0.0
+        self._expires_at = 0.0
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the header.
 
         Raises:
-            ExtractError: there is no token to be had.
+            ExtractError: the token request failed.
         """
         request.headers["Authorization"] = f"Bearer {self._valid_token(refused=None)}"
         request.register_hook("response", self._retry_if_expired)  # type: ignore[no-untyped-call]
         return request
 
     def __repr__(self) -> str:
-        """A text without the secret and the token."""
+        """Return a representation without the secret and the token."""
         return f"ServiceAccountAuth({self._account.source}; token hidden)"
 
-    def _retry_if_expired(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- as requests gave them
-        """Send a request whose token was refused once more with a new one: it may end early."""
+    def _retry_if_expired(self, response: requests.Response, **kwargs: Any) -> requests.Response:  # noqa: ANN401 -- forwarded to requests
+        """Send the request again with a new token if it was refused: a token may expire early."""
         if response.status_code != HTTPStatus.UNAUTHORIZED:
             return response
         response.close()
-        again = response.request.copy()
-        refused = again.headers["Authorization"].removeprefix("Bearer ")
-        again.headers["Authorization"] = f"Bearer {self._valid_token(refused)}"
-        answer: requests.Response = response.connection.send(again, **kwargs)
-        answer.elapsed = response.elapsed
-        return answer
+        request = response.request.copy()
+        refused = request.headers["Authorization"].removeprefix("Bearer ")
+        request.headers["Authorization"] = f"Bearer {self._valid_token(refused)}"
+        retried: requests.Response = response.connection.send(request, **kwargs)
+        retried.elapsed = response.elapsed
+        return retried
 
     def _valid_token(self, refused: str | None) -> str:
-        """The token, a new one if it ends soon or is the one that was refused."""
+        """Return the token. Request a new one if it expires soon or was refused."""
         with self._renewing:
-            if self._token in {None, refused} or self._clock() >= self._ends_at:
-                asked_at = self._clock()
-                self._token, seconds = self._new_token()
-                self._ends_at = asked_at + max(seconds - MARGIN_SECONDS, seconds / 2)
+            if self._token in {None, refused} or self._clock() >= self._expires_at:
+                requested_at = self._clock()
+                self._token, seconds = self._request_token()
+                self._expires_at = requested_at + max(seconds - MARGIN_SECONDS, seconds / 2)
             return self._token
 
-    def _new_token(self) -> tuple[str, float]:
-        """A token, and the seconds that it holds."""
+    def _request_token(self) -> tuple[str, float]:
+        """Return a new token, and the seconds until it expires."""
         document = self._exchange()
         token = document.get("access_token") if isinstance(document, dict) else None
         seconds = document.get("expires_in") if isinstance(document, dict) else None
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-            raise MalformedError(f"{self._url}: answered without a bearer token")
-        # Where no end is told that can be, a token is used until it is refused.
+            raise MalformedError(f"{self._url}: the response has no bearer token")
+        # Without a valid lifetime, a token is used until it is refused.
         if not isinstance(seconds, int | float) or seconds <= 0:
             seconds = float("inf")
         return token, float(seconds)
@@ -150,19 +149,19 @@ class ServiceAccountAuth(AuthBase):
                     stream=True,
                 ) as response,
             ):
-                if response.status_code in _REFUSALS:
-                    raise TokenError(self._refusal(response.status_code))
+                if response.status_code in _REFUSED_STATUSES:
+                    raise TokenError(self._refusal_message(response.status_code))
                 body = read_body(response, where=self._url, scope=FORM["scope"])
             return parse_body(body, where=self._url).document
         except requests.RequestException as error:
             failure = map_error(error, where=self._url)
         except (NotFoundError, RefusedError) as error:
             failure = error
-        # Raised out here, so that the library's error, which holds the request and its secret, does
-        # not travel along; and as what it is, so that no list is taken for refused or gone.
+        # Raised outside of the handler, so that the context does not hold the library's error with
+        # the secret. Raised as TokenError, so that no list is mistaken for refused or gone.
         raise failure if isinstance(failure, TemporaryError) else TokenError(str(failure))
 
-    def _refusal(self, status: int) -> str:
+    def _refusal_message(self, status: int) -> str:
         return (
             f"{self._url}: JumpCloud refused the service account ({status}): the client id is "
             "unknown, the secret wrong or expired, or both belong to another region; check "

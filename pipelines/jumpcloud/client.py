@@ -1,7 +1,6 @@
-"""Sends one request to JumpCloud until it has a usable answer, or says why there is none."""
+"""Send one request to JumpCloud, with retries, and parse the response."""
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,24 +8,22 @@ import requests
 import tenacity
 
 from pipelines.jumpcloud.errors import AbortedError, TemporaryError, ThrottledError
-from pipelines.jumpcloud.responses import Answer, Body, Json, map_error, parse_body, read_body
-from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, next_try, wait_before_retry
+from pipelines.jumpcloud.responses import Body, Json, Response, map_error, parse_body, read_body
+from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, describe_next_try, wait_before_retry
 from pipelines.jumpcloud.transport import TIMEOUT_SECONDS
 from pipelines.ratelimit.limiter import RateLimiter
-
-HANDOVER_SECONDS = 0.0003  # until a thread that waits for a place is awake
 
 
 @dataclass(frozen=True)
 class Request:
-    """One read.
+    """One read request.
 
     Attributes:
         path: path below the host.
         parameters: query parameters.
-        scope: least OAuth scope that may read it, named when the role is refused.
-        takes_org_id: whether the header `x-org-id` may be sent with it.
-        body: JSON body; with one the request is a POST, which only search paths take.
+        scope: minimal OAuth scope that may read it, for the message of a 403.
+        takes_org_id: True if the header `x-org-id` may be sent with it.
+        body: JSON body. It makes the request a POST, which only search paths accept.
     """
 
     path: str
@@ -38,7 +35,7 @@ class Request:
 
 @dataclass(frozen=True)
 class CallCounts:
-    """Calls sent, retries included; those that were retries; answers 429."""
+    """Number of calls sent, retries included; of retries; and of 429 responses."""
 
     calls: int = 0
     retries: int = 0
@@ -46,18 +43,18 @@ class CallCounts:
 
 
 class JumpCloudClient:
-    """Reads from one organization; thread-safe; every wait ends when the pull is aborted.
+    """Reads from one organization. Thread-safe. Every wait ends when the pull is aborted.
 
     Attributes:
-        throttle: says when the next call may go out.
-        max_tries: how often a request is sent, at most; may be lowered where a person waits.
+        rate_limiter: delays calls to the rate that the API accepts.
+        max_tries: maximum number of times that a request is sent. Lower it where a person waits.
     """
 
     def __init__(
         self,
         session: requests.Session,
         url: str,
-        throttle: RateLimiter,
+        rate_limiter: RateLimiter,
         *,
         org_id: str = "",
         max_in_flight: int = 8,
@@ -66,34 +63,34 @@ class JumpCloudClient:
         self._on_retry = on_retry
         self.max_tries = MAX_TRIES
         self._session = session
-        # The environment's proxies and certificates, which `send` does not look up by itself.
+        # Proxies and certificates from the environment, which `Session.send` does not look up.
         self._environment = session.merge_environment_settings(url, {}, True, None, None)
         self._url = url
-        self.throttle = throttle
+        self.rate_limiter = rate_limiter
         self._org_id = org_id
         self._budget = RetryBudget(max_in_flight)
-        self._places = threading.BoundedSemaphore(max_in_flight)
+        self._slots = threading.BoundedSemaphore(max_in_flight)
         self._aborted = threading.Event()
         self._lock = threading.Lock()
         self._counts = CallCounts()
 
     @property
     def counts(self) -> CallCounts:
-        """What was sent so far."""
+        """Return the counts of calls so far."""
         return self._counts
 
     def abort(self) -> None:
-        """Let no further call out; calls that wait raise AbortedError."""
+        """Send no further call. Waiting calls raise AbortedError."""
         self._aborted.set()
 
-    def send(self, request: Request) -> Answer:
-        """Send the request, again where that may help, and parse the answer.
+    def send(self, request: Request) -> Response:
+        """Send a request, retry temporary failures, and parse the response.
 
         Raises:
-            ExtractError: there is no usable answer; the class says of which kind.
+            ExtractError: no usable response. Its class is the kind of failure.
         """
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._is_worth_a_retry),
+            retry=tenacity.retry_if_exception(self._should_retry),
             stop=tenacity.stop_after_attempt(self.max_tries),
             wait=wait_before_retry,
             sleep=self._sleep,
@@ -102,14 +99,14 @@ class JumpCloudClient:
         )
         return retrying(self._send_once, request)
 
-    def _is_worth_a_retry(self, error: BaseException) -> bool:
+    def _should_retry(self, error: BaseException) -> bool:
         return isinstance(error, TemporaryError) and self._budget.spend()
 
     def _before_retry(self, state: tenacity.RetryCallState) -> None:
         self._count(retries=1)
         if state.outcome:
-            again = next_try(state, self.max_tries)
-            self._on_retry(f"{state.outcome.exception()}; trying again ({again})")
+            next_try = describe_next_try(state, self.max_tries)
+            self._on_retry(f"{state.outcome.exception()}; trying again ({next_try})")
 
     def _sleep(self, seconds: float) -> None:
         if self._aborted.wait(seconds):
@@ -120,25 +117,23 @@ class JumpCloudClient:
             now = {name: getattr(self._counts, name) + number for name, number in more.items()}
             self._counts = replace(self._counts, **now)
 
-    def _send_once(self, request: Request) -> Answer:
-        # What needs no place is done before and after, so that another call is under way meanwhile.
+    def _send_once(self, request: Request) -> Response:
+        # Prepared and parsed outside of the slot, so that another call is in flight meanwhile.
         prepared = self._prepare(request)
-        with self._places:
-            self.throttle.acquire(self._sleep)
+        with self._slots:
+            self.rate_limiter.acquire(self._sleep)
             self._sleep(0)
             self._count(calls=1)
             try:
                 body, latency = self._exchange(prepared, request.scope)
             except ThrottledError as error:
                 self._count(throttled=1)
-                self.throttle.throttled(error.retry_after_seconds)
+                self.rate_limiter.record_throttled(error.retry_after_seconds)
                 raise
-            self.throttle.succeeded(latency)
-        # The thread that takes the place goes first: it needs the interpreter only to send.
-        time.sleep(HANDOVER_SECONDS)
-        answer = parse_body(body, where=self._url + request.path)
-        self._budget.succeeded()
-        return answer
+            self.rate_limiter.record_success(latency)
+        response = parse_body(body, where=self._url + request.path)
+        self._budget.record_success()
+        return response
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
@@ -154,9 +149,9 @@ class JumpCloudClient:
         )
 
     def _exchange(self, request: requests.PreparedRequest, scope: str) -> tuple[Body, float]:
-        """The body, and the seconds until its header came: a long body tells of no load."""
+        """Return the body, and the seconds until the header arrived: a long body is not load."""
         where = (request.url or "").partition("?")[0]
-        # Not when it was prepared: a token may end while the request waits for its place.
+        # Signed here, because a token may expire while the request waits for its slot.
         request.prepare_auth(self._session.auth)
         try:
             with self._session.send(
@@ -169,8 +164,8 @@ class JumpCloudClient:
                 return body, response.elapsed.total_seconds()
         except requests.RequestException as error:
             failure = map_error(error, where=where)
-        # Raised out here, so that the library's error, which holds the request and its key, does
-        # not travel along as the context.
+        # Raised outside of the handler, so that the context does not hold the library's error,
+        # which holds the request and its key.
         raise failure
 
 

@@ -1,8 +1,7 @@
-"""The endpoints pulled, as data: path, order, fields, and what makes a record unique.
+"""The endpoints that a pull reads, as data: path, order, fields and unique key.
 
-The Arrow schema of an endpoint is its allow-list: its columns are the `fields` asked for, and of
-what arrives only they are kept, at every depth. A secret that the API starts to send tomorrow has
-no column to go to.
+The Arrow schema of an endpoint is its allow-list: its columns are the requested `fields`, and
+nothing else of a response is kept, at any depth. A secret that the API adds tomorrow has no column.
 """
 
 from collections.abc import Mapping
@@ -17,12 +16,12 @@ FLAG = pa.bool_()
 
 
 def _object(**fields: pa.DataType) -> pa.DataType:
-    """A JSON object of which only these fields are taken."""
+    """Return the type of a JSON object. Other fields of the object are dropped."""
     return pa.struct(list(fields.items()))
 
 
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
-# A RADIUS reply may hold a password, a custom attribute anything: neither is taken.
+# A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
     sudo=SUDO,
     ldapGroups=pa.list_(_object(name=TEXT)),
@@ -39,23 +38,23 @@ class Endpoint:
 
     Attributes:
         name: name of the raw table and of the Dagster asset.
-        path: path below the host; `{id}` is the parent's id.
-        description: what one record is.
+        path: path below the host; `{id}` is the id of the parent.
+        description: meaning of one record.
         body: `results`, an object with `results` and `totalCount` (v1), or `array`, a bare array
             with the header `x-total-count` (v2).
-        schema: the fields taken of a record, in JumpCloud's spelling.
+        schema: fields read from a record, in JumpCloud's spelling.
         key: path of the field, or fields, that make a record unique within its list.
-        scope: least OAuth scope that reads it, as JumpCloud's specification of 2023 says.
-        parameters: query parameters sent beside `limit` and `skip`.
-        parent: endpoint whose every record has one such list, or empty.
-        parent_column: raw column that holds the parent's id.
-        is_detail: whether `details = false` leaves it out.
-        sorted_by_key: whether the order asked for is that of the unique key.
-        takes_org_id: whether the header `x-org-id` may be sent.
-        record_path: path of one record, by which a parent is asked whether it still exists.
-        may_have_holes: whether the total counts deleted records that are not delivered (fact
-            sheet, section 11).
-        search_path: path of the POST search that gives the same records in larger pages, or empty.
+        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2023.
+        parameters: query parameters, in addition to `limit` and `skip`.
+        parent: endpoint with one such list for each of its records, or empty.
+        parent_column: raw column of the parent's id.
+        is_detail: True if `details = false` skips it.
+        sorted_by_key: True if the list is sorted by the unique key.
+        takes_org_id: True if the header `x-org-id` may be sent.
+        record_path: path of one record, to check that a parent still exists.
+        may_have_holes: True if the total counts deleted records that are not sent
+            (docs/jumpcloud-api.md, section 11).
+        search_path: path of the POST search with larger pages of the same records, or empty.
     """
 
     name: str
@@ -77,14 +76,14 @@ class Endpoint:
 
     @cached_property
     def table_schema(self) -> pa.Schema:
-        """Columns of the raw table: the parent's id, where there is one, then the fields."""
+        """Return the columns of the raw table: the parent's id, if any, then the fields."""
         if not self.parent:
             return self.schema
         return pa.schema([pa.field(self.parent_column, TEXT), *self.schema])
 
 
 def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]) -> Endpoint:
-    """A v1 list: fields separated by spaces (a comma list is ignored), sorted by its unique id."""
+    """Return a v1 list, sorted by id. Its fields are separated by spaces; commas are ignored."""
     schema = pa.schema({"_id": TEXT, **columns})
     return Endpoint(
         name=name,
@@ -128,7 +127,7 @@ SYSTEMGROUPS = Endpoint(
     schema=_GROUP_COLUMNS,
     key=(("id",),),
     scope="groups.readonly",
-    # Whether v2 sorts by id is not established; JumpCloud's own tools sort groups by name.
+    # It is not known if v2 sorts by id. JumpCloud's own tools sort groups by name.
     parameters={"sort": "name", "fields": ",".join(_GROUP_COLUMNS.names)},
     is_detail=False,
     record_path="/api/v2/systemgroups/{id}",
@@ -229,7 +228,7 @@ SYSTEMUSERS = _v1(
         "created": TEXT,
     },
 )
-# `config` holds certificates and private keys: it is not asked for.
+# `config` holds certificates and private keys: it is not requested.
 APPLICATIONS = _v1(
     "applications",
     "SSO application",
@@ -274,12 +273,12 @@ ENDPOINTS = {
 
 @dataclass(frozen=True)
 class ListId:
-    """Which list: the endpoint, the parent's id or '', the associations' target or ''."""
+    """Identifies a list by endpoint, parent's id or '', and target of associations or ''."""
 
     endpoint: str
     parent_id: str = ""
     target: str = ""
 
     def __str__(self) -> str:
-        """The parts that are there, joined by slashes."""
+        """Return the nonempty parts, joined by slashes."""
         return "/".join(part for part in (self.endpoint, self.parent_id, self.target) if part)

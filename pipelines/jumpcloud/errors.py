@@ -1,10 +1,10 @@
-"""What can go wrong between here and JumpCloud, each with its remedy in the message."""
+"""Errors of reading from JumpCloud. Each message has a remedy."""
 
 from pipelines.errors import InventoryError
 
 
 class ExtractError(InventoryError):
-    """The organization could not be read whole; nothing may be published from it."""
+    """The organization could not be read completely, so nothing may be published from it."""
 
 
 class UnauthorizedError(ExtractError):
@@ -12,11 +12,11 @@ class UnauthorizedError(ExtractError):
 
 
 class TokenError(ExtractError):
-    """A service account gets no token: of no list does that say anything."""
+    """A service account got no token. This does not depend on the list that was requested."""
 
 
 class WrongOrganizationError(ExtractError):
-    """Another organization answers than the one that is set."""
+    """The responses are of another organization than the configured one."""
 
 
 class ForbiddenError(ExtractError):
@@ -28,26 +28,26 @@ class NotFoundError(ExtractError):
 
 
 class ParentGoneError(ExtractError):
-    """A list is not found, and neither is its parent: it was deleted meanwhile."""
+    """A list and its parent are not found: the parent was deleted during the pull."""
 
 
 class RefusedError(ExtractError):
-    """JumpCloud refuses the request as it stands (400, or a status that no reading explains)."""
+    """JumpCloud refuses the request (400, or an unexpected status)."""
 
 
 class MalformedError(ExtractError):
-    """An answer cannot be what the API promises: too large, too deep, or of another shape."""
+    """A response that violates the API: too large, too deeply nested, or of another shape."""
 
 
 class TemporaryError(ExtractError):
-    """A failure that the same request may not meet again: connection, timeout, 5xx, cut body."""
+    """A failure that a retry may fix: connection, timeout, 5xx, truncated body."""
 
 
 class ThrottledError(TemporaryError):
-    """JumpCloud asks for fewer calls (429).
+    """JumpCloud requests fewer calls (429).
 
     Attributes:
-        retry_after_seconds: how long it asks to wait; None when it does not say.
+        retry_after_seconds: requested wait, or None.
     """
 
     def __init__(self, message: str, retry_after_seconds: float | None) -> None:
@@ -56,4 +56,4 @@ class ThrottledError(TemporaryError):
 
 
 class AbortedError(ExtractError):
-    """Another call of the same pull failed for good, so this one is not sent."""
+    """The call is not sent, because another call of the same pull failed permanently."""

@@ -1,4 +1,4 @@
-"""An answer's records become typed Arrow rows, once, at arrival."""
+"""Parse the records of a response into typed Arrow rows."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipelines.jumpcloud.endpoints import TEXT, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
-from pipelines.jumpcloud.responses import Answer, Json
+from pipelines.jumpcloud.responses import Json, Response
 from pipelines.jumpcloud.unknown_fields import unknown_fields
 
 Record = dict[str, Json]
@@ -20,12 +20,12 @@ class Page:
     """One page of a list.
 
     Attributes:
-        skip: offset that was asked for.
-        limit: rows that were asked for.
-        total: number of records the API announces, holes included; None when it does not.
+        skip: requested offset.
+        limit: requested number of rows.
+        total: number of records that the API announces, holes included, or None.
         keys: the unique key of each row, in order.
         rows: the allow-listed fields of each row, in order.
-        unknown_fields: names of fields that nobody knew; see `pipelines.jumpcloud.unknown_fields`.
+        unknown_fields: names of new fields; see `pipelines.jumpcloud.unknown_fields`.
     """
 
     skip: int
@@ -37,18 +37,20 @@ class Page:
 
     @cached_property
     def distinct_keys(self) -> frozenset[Key]:
-        """The keys, each once."""
+        """Return the keys without duplicates."""
         return frozenset(self.keys)
 
 
-def parse_page(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, limit: int) -> Page:
-    """Take the allow-listed fields of an answer's records.
+def parse_page(
+    endpoint: Endpoint, parent_id: str, response: Response, skip: int, limit: int
+) -> Page:
+    """Parse the allow-listed fields of the records of a response.
 
     Raises:
-        MalformedError: the answer has another shape than the endpoint's, or a record has no key.
+        MalformedError: the response is not a list of records, or a record has no key.
     """
-    records, total = _unwrapped(endpoint, answer)
-    rows = _rows(records, endpoint.schema)
+    records, total = _unwrap(endpoint, response)
+    rows = _parse_rows(records, endpoint.schema)
     if endpoint.parent:
         parents = pa.array([parent_id] * len(records), TEXT)
         rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
@@ -57,66 +59,66 @@ def parse_page(endpoint: Endpoint, parent_id: str, answer: Answer, skip: int, li
 
 
 def record_keys(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
-    """The unique key of each row of a list that was read before."""
+    """Return the unique key of each row of a list that was read earlier."""
     tops = sorted({path[0] for path in endpoint.key})
     return [_key(endpoint, record) for record in rows.select(tops).to_pylist()]
 
 
-def _unwrapped(endpoint: Endpoint, answer: Answer) -> tuple[list[Record], int | None]:
-    document, total = answer.document, answer.total
+def _unwrap(endpoint: Endpoint, response: Response) -> tuple[list[Record], int | None]:
+    document, total = response.document, response.total
     if endpoint.body == "results" and isinstance(document, dict):
         announced = document.get("totalCount")
         total = announced if type(announced) is int and announced >= 0 else None
         document = document.get("results")
     if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
-        raise MalformedError(f"{endpoint.path}: the answer is not a list of records")
+        raise MalformedError(f"{endpoint.path}: the response is not a list of records")
     return cast("list[Record]", document), total
 
 
 def _key(endpoint: Endpoint, record: Record) -> Key:
-    parts = [_at(record, path) for path in endpoint.key]
+    parts = [_get_path(record, path) for path in endpoint.key]
     if not all(isinstance(part, str) and part for part in parts):
         raise MalformedError(f"{endpoint.path}: a record has no {endpoint.key[-1][-1]!r}")
     return tuple(cast("list[str]", parts))
 
 
-def _at(value: Json, path: tuple[str, ...]) -> Json:
+def _get_path(value: Json, path: tuple[str, ...]) -> Json:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
 
 
-def _rows(records: list[Record], schema: pa.Schema) -> pa.RecordBatch:
+def _parse_rows(records: list[Record], schema: pa.Schema) -> pa.RecordBatch:
     try:
         return pa.RecordBatch.from_pylist(records, schema=schema)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError):
-        mended = [
-            {field.name: _as_type(record.get(field.name), field.type) for field in schema}
+        converted = [
+            {field.name: _convert(record.get(field.name), field.type) for field in schema}
             for record in records
         ]
-        return pa.RecordBatch.from_pylist(mended, schema=schema)
+        return pa.RecordBatch.from_pylist(converted, schema=schema)
 
 
-def _as_type(value: Json, kind: pa.DataType) -> Json:
-    """The value if it can be of that type, else None: one odd field never costs a record."""
+def _convert(value: Json, kind: pa.DataType) -> Json:
+    """Return the value if it fits the type, else None: an odd field must not lose a record."""
     if isinstance(kind, pa.StructType):
         members = [kind.field(index) for index in range(kind.num_fields)]
         return (
-            {member.name: _as_type(value.get(member.name), member.type) for member in members}
+            {member.name: _convert(value.get(member.name), member.type) for member in members}
             if isinstance(value, dict)
             else None
         )
     if isinstance(kind, pa.ListType):
         items = value if isinstance(value, list) else None
-        return None if items is None else [_as_type(item, kind.value_type) for item in items]
+        return None if items is None else [_convert(item, kind.value_type) for item in items]
     if pa.types.is_boolean(kind):
         return value if isinstance(value, bool) else None
     if pa.types.is_int64(kind):
         return value if type(value) is int and abs(value) < 2**63 else None
-    return _as_text(value)
+    return _convert_to_text(value)
 
 
-def _as_text(value: Json) -> str | None:
+def _convert_to_text(value: Json) -> str | None:
     match value:
         case str():
             # A lone surrogate, legal in JSON, has no UTF-8 form.

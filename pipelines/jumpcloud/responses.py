@@ -1,4 +1,4 @@
-"""What JumpCloud's answers and failures mean: a parsed document, or an error in words."""
+"""Map HTTP responses and failures to parsed documents and our own errors."""
 
 import json
 import re
@@ -36,8 +36,8 @@ MAX_PAUSE_SECONDS = 120.0
 _TEMPORARY_FAILURES: tuple[tuple[type[exceptions.RequestException], str], ...] = (
     (exceptions.ProxyError, "the proxy refuses or cannot be reached; check `proxy`"),
     (exceptions.ConnectTimeout, "no connection in time; check the network, region and proxy"),
-    (exceptions.Timeout, "no answer in time"),
-    (exceptions.SSLError, "the TLS connection was cut"),
+    (exceptions.Timeout, "no response in time"),
+    (exceptions.SSLError, "the TLS connection was closed"),
     (exceptions.ConnectionError, "cannot be reached; check the network, region and proxy"),
 )
 
@@ -45,8 +45,8 @@ _NO_ADDRESS = "NameResolutionError"  # urllib3's, which requests wraps
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A usable answer: the parsed body, and the header `x-total-count` where there is one."""
+class Response:
+    """The parsed body of a response, and its header `x-total-count`, if any."""
 
     document: Json
     total: int | None
@@ -54,75 +54,75 @@ class Answer:
 
 @dataclass(frozen=True)
 class Body:
-    """The whole body of an answer 200, not parsed yet, and its header `x-total-count`."""
+    """The unparsed body of a 200 response, and its header `x-total-count`, if any."""
 
     content: bytes
     total: int | None
 
 
 def read_body(response: requests.Response, *, where: str, scope: str) -> Body:
-    """Read an answer's body.
+    """Read the body of a response.
 
     Args:
-        response: the answer, its body not yet read.
-        where: the address asked, for messages.
-        scope: least OAuth scope that reads it, for the message when the role is refused.
+        response: streamed response.
+        where: requested URL, for messages.
+        scope: minimal OAuth scope that may read it, for the message of a 403.
 
     Raises:
-        ExtractError: the answer is not what was asked for; the class says of which kind.
+        ExtractError: the response is not usable. Its class is the kind of failure.
     """
-    content = _read(response, where)
+    content = _read_content(response, where)
     if response.status_code != HTTPStatus.OK:
-        raise _error_of_status(response, content, where, scope)
+        raise _status_error(response, content, where, scope)
     if "json" not in response.headers.get("Content-Type", ""):
-        raise TemporaryError(f"{where}: answered something else than JSON")
+        raise TemporaryError(f"{where}: the response is not JSON")
     total = response.headers.get("x-total-count", "")
     return Body(content, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
 
 
-def parse_body(body: Body, *, where: str) -> Answer:
+def parse_body(body: Body, *, where: str) -> Response:
     """Parse a body.
 
     Raises:
-        ExtractError: it is no JSON document, or nested beyond reason.
+        ExtractError: the body is not a JSON document, or is nested too deeply.
     """
     try:
         document: Json = json.loads(body.content)
     except RecursionError:
-        raise MalformedError(f"{where}: the answer is nested too deep; refused") from None
+        raise MalformedError(f"{where}: the response is nested too deeply") from None
     except ValueError:
-        raise TemporaryError(f"{where}: answered JSON that does not parse") from None
-    return Answer(document, body.total)
+        raise TemporaryError(f"{where}: the response is not valid JSON") from None
+    return Response(document, body.total)
 
 
 def map_error(error: exceptions.RequestException, *, where: str) -> ExtractError:
-    """A failed exchange in words, without what the library quotes of the request."""
+    """Return our own error for a failed exchange: the library's message may quote the request."""
     if isinstance(error, exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         return RefusedError(
             f"{where}: the TLS certificate is not trusted; where a proxy inspects TLS, "
             "name its CA bundle in ca_bundle, or in REQUESTS_CA_BUNDLE"
         )
     if _NO_ADDRESS in str(error) and not isinstance(error, exceptions.ProxyError):
-        return TemporaryError(f"{where}: the host's name is not found; check the network and DNS")
-    for kind, words in _TEMPORARY_FAILURES:
+        return TemporaryError(f"{where}: the host name is not found; check the network and DNS")
+    for kind, reason in _TEMPORARY_FAILURES:
         if isinstance(error, kind):
-            return TemporaryError(f"{where}: {words}")
-    return RefusedError(f"{where}: cannot be asked ({type(error).__name__})")
+            return TemporaryError(f"{where}: {reason}")
+    return RefusedError(f"{where}: the request cannot be sent ({type(error).__name__})")
 
 
-def _read(response: requests.Response, where: str) -> bytes:
-    """The body, as it arrives: a server that drips must not hold a call for ever."""
+def _read_content(response: requests.Response, where: str) -> bytes:
+    """Read the body in chunks, because a slow server must not hold a call forever."""
     body = bytearray()
     deadline = time.monotonic() + MAX_BODY_SECONDS
-    failure = TemporaryError(f"{where}: the answer was cut short")
+    failure = TemporaryError(f"{where}: the response was truncated")
     try:
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 limit = f"{MAX_BODY_BYTES >> 20} MiB"
-                raise MalformedError(f"{where}: the answer is larger than {limit}; refused")
+                raise MalformedError(f"{where}: the response is larger than {limit}")
             if time.monotonic() > deadline:
-                failure = TemporaryError(f"{where}: no whole answer in {MAX_BODY_SECONDS:g} s")
+                failure = TemporaryError(f"{where}: no complete response in {MAX_BODY_SECONDS:g} s")
                 break
         else:
             return bytes(body)
@@ -131,13 +131,11 @@ def _read(response: requests.Response, where: str) -> bytes:
     raise failure
 
 
-def _error_of_status(
-    response: requests.Response, body: bytes, where: str, scope: str
-) -> ExtractError:
+def _status_error(response: requests.Response, body: bytes, where: str, scope: str) -> ExtractError:
     status = response.status_code
     match status:
         case HTTPStatus.UNAUTHORIZED:
-            return UnauthorizedError(f"{where}: {_unauthorized(response, body)}")
+            return UnauthorizedError(f"{where}: {_unauthorized_message(response, body)}")
         case HTTPStatus.FORBIDDEN:
             return ForbiddenError(
                 f"{where}: the key's role may not read this endpoint (403); give its admin the "
@@ -149,17 +147,16 @@ def _error_of_status(
             wait = parse_retry_after(response.headers.get("Retry-After"), now=datetime.now(UTC))
             return ThrottledError(f"{where}: too many requests (429)", wait)
         case _ if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            return TemporaryError(f"{where}: JumpCloud fails with status {status}")
-    remedy = "; check region and base_url" if response.is_redirect else _quoted(response, body)
+            return TemporaryError(f"{where}: JumpCloud failed with status {status}")
+    remedy = (
+        "; check region and base_url" if response.is_redirect else _quote_message(response, body)
+    )
     return RefusedError(f"{where}: refused with status {status}{remedy}")
 
 
-def _unauthorized(response: requests.Response, body: bytes) -> str:
-    if "no organization selected" in _quoted(response, body):
-        return (
-            "the key reads several organizations and none is selected (401); set org_id to the "
-            "one that is meant"
-        )
+def _unauthorized_message(response: requests.Response, body: bytes) -> str:
+    if "no organization selected" in _quote_message(response, body):
+        return "the key reads several organizations and none is selected (401); set org_id"
     if "Authorization" in response.request.headers:
         return (
             "JumpCloud refused the token of the service account (401); check the region, and "
@@ -176,11 +173,8 @@ def _organization_hint(response: requests.Response) -> str:
     return f"; is org_id {org_id} an organization of this key?" if org_id else ""
 
 
-def _quoted(response: requests.Response, body: bytes) -> str:
-    """The error's `message`, where the body is the JSON object that JumpCloud's errors are.
-
-    Should it repeat the key or token, that is cut out.
-    """
+def _quote_message(response: requests.Response, body: bytes) -> str:
+    """Return the quoted `message` of a JumpCloud error document, without the key or token."""
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):
@@ -195,11 +189,11 @@ def _quoted(response: requests.Response, body: bytes) -> str:
 
 
 def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
-    """Seconds that a header `Retry-After` asks to wait, at most `MAX_PAUSE_SECONDS`.
+    """Return the seconds of a header `Retry-After`, at most `MAX_PAUSE_SECONDS`, or None.
 
     Args:
-        value: the header: seconds, or an HTTP date; anything else is as if it were absent.
-        now: against which a date is taken.
+        value: header value: seconds or an HTTP date. Any other value is ignored.
+        now: current time, to subtract from a date.
     """
     text = (value or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):

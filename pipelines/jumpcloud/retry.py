@@ -1,4 +1,4 @@
-"""When a failed call is sent again, how long it waits first, and when the whole pull gives up."""
+"""Retry policy: the wait before each retry, and the failures that end the whole pull."""
 
 import threading
 import time
@@ -8,14 +8,15 @@ import tenacity
 
 from pipelines.jumpcloud.errors import ThrottledError
 
-# A 502 in mid-run is normal for JumpCloud; its own tools try 4 to 6 times (fact sheet, section 10).
+# A 502 in mid-run is normal for JumpCloud. Its own tools try 4 to 6 times
+# (docs/jumpcloud-api.md, section 10).
 MAX_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0
-# A dead API ends the pull after this many failures per place in flight, before MAX_TRIES of every
-# call are spent; each answered call gives a fifth of a failure back, so that an API that fails
-# every tenth call does not end it.
-FAILURES_PER_PLACE = 8
+# A dead API ends the pull after this many failures per slot, before every call has used MAX_TRIES.
+# Each success refunds a fifth of a failure, so that an API that fails every tenth call does not
+# end the pull.
+FAILURES_PER_SLOT = 8
 MIN_FAILURES = 64
 MAX_SILENCE_SECONDS = 300.0  # without one call that succeeds
 REFUND_PER_SUCCESS = 0.2
@@ -26,10 +27,10 @@ _exponential = tenacity.wait_exponential_jitter(
 
 
 def wait_before_retry(state: tenacity.RetryCallState) -> float:
-    """Seconds before the next try: 1, 2, 4, ... 60 and up to 1 more at random.
+    """Return the seconds before the next try: 1, 2, 4, ... 60, and up to 1 more at random.
 
-    The first 429 of a call is left to the throttle, which slows every call down, and keeps a
-    longer wait that the answer asks for.
+    The first 429 of a call is left to the rate limiter, which slows down all calls and keeps a
+    longer wait that the response asks for.
     """
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, ThrottledError) and state.attempt_number == 1:
@@ -37,12 +38,12 @@ def wait_before_retry(state: tenacity.RetryCallState) -> float:
     return _exponential(state)
 
 
-def next_try(state: tenacity.RetryCallState, max_tries: int) -> str:
-    """Which try comes next, and how long the waits up to the last one take, in words.
+def describe_next_try(state: tenacity.RetryCallState, max_tries: int) -> str:
+    """Return a message with the number of the next try, and the seconds until the last one.
 
     Args:
-        state: of a call that waits now.
-        max_tries: how often it is sent, at most.
+        state: state of a call before its wait.
+        max_tries: maximum number of tries.
     """
     number = state.attempt_number + 1
     later = range(number, max_tries)
@@ -53,24 +54,24 @@ def next_try(state: tenacity.RetryCallState, max_tries: int) -> str:
 
 
 class RetryBudget:
-    """How many more failures the calls of one pull may have; shared by its threads."""
+    """The number of failures left to the calls of one pull. Thread-safe."""
 
     def __init__(self, max_in_flight: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._most = float(max(MIN_FAILURES, FAILURES_PER_PLACE * max_in_flight))
-        self._left = self._most
+        self._max = float(max(MIN_FAILURES, FAILURES_PER_SLOT * max_in_flight))
+        self._left = self._max
         self._clock = clock
-        self._succeeded_at = clock()
+        self._last_success_at = clock()
         self._lock = threading.Lock()
 
-    def succeeded(self) -> None:
-        """Give a part of a failure back."""
+    def record_success(self) -> None:
+        """Refund a part of a failure."""
         with self._lock:
-            self._left = min(self._most, self._left + REFUND_PER_SUCCESS)
-            self._succeeded_at = self._clock()
+            self._left = min(self._max, self._left + REFUND_PER_SUCCESS)
+            self._last_success_at = self._clock()
 
     def spend(self) -> bool:
-        """Take one failure; False when none was left, or nothing succeeded for too long."""
+        """Spend one failure. Return False if none is left, or no call succeeded for too long."""
         with self._lock:
             self._left -= 1
-            silence = self._clock() - self._succeeded_at
+            silence = self._clock() - self._last_success_at
             return self._left > 0 and silence < MAX_SILENCE_SECONDS

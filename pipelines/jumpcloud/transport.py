@@ -1,4 +1,4 @@
-"""The ways out: HTTP sessions that can read from one host, or get a token, and do nothing else."""
+"""HTTP sessions that can only read from one host, or only request a token."""
 
 import re
 import ssl
@@ -21,13 +21,13 @@ USER_AGENT = "jumpcloud-inventory (read-only)"
 
 
 class ReadOnlyError(InventoryError):
-    """A request that is not a read of the configured host was about to be sent."""
+    """An attempt to send a request that is not a read of the configured host."""
 
 
 class ApiKeyAuth(AuthBase):
-    """Puts the key into the header `x-api-key`, and shows it nowhere else.
+    """Adds the header `x-api-key`. The key appears nowhere else.
 
-    An auth of its own also keeps requests from adding a password that it finds in a .netrc file.
+    With an explicit auth, requests does not look for a password in a .netrc file.
     """
 
     def __init__(self, key: str) -> None:
@@ -39,27 +39,27 @@ class ApiKeyAuth(AuthBase):
         return request
 
     def __repr__(self) -> str:
-        """A text without the key."""
+        """Return a representation without the key."""
         return "ApiKeyAuth(key hidden)"
 
 
 @dataclass(frozen=True)
 class Network:
-    """How JumpCloud is reached.
+    """Proxy and certificates of the connection to JumpCloud.
 
     Attributes:
-        proxy: the proxy's address, if there is one.
-        ca_bundle: the file of certificates to trust, instead of those that come along.
+        proxy: URL of the proxy, or None.
+        ca_bundle: file of trusted certificates that replaces the default ones.
     """
 
     proxy: str | None = None
     ca_bundle: str | None = None
 
     def check(self) -> None:
-        """Find out now what the library would only say of the first call, and less clearly.
+        """Check the CA bundle before the first call, where the message would be less clear.
 
         Raises:
-            SettingsError: the bundle cannot be read, or holds no certificate.
+            SettingsError: the bundle cannot be read, or has no certificate.
         """
         if not self.ca_bundle:
             return
@@ -73,7 +73,7 @@ class Network:
 
 
 class ReadOnlyAdapter(HTTPAdapter):
-    """Lets only the requests through that `is_read` knows by method and URL."""
+    """Sends only requests that `is_read` accepts by method and URL."""
 
     def __init__(
         self, is_read: Callable[[str, str], bool], network: Network, connections: int
@@ -88,29 +88,29 @@ class ReadOnlyAdapter(HTTPAdapter):
         """Send the request if it is a read.
 
         Raises:
-            ReadOnlyError: it is not.
+            ReadOnlyError: the request is not a read.
         """
         url = request.url or ""
         if not self._is_read(request.method or "", url):
             raise ReadOnlyError(f"refused to send {request.method} to {_origin(url)}: not a read")
-        # Here, because requests lets those of the environment win over the session's.
+        # Set here, because in requests the environment overrides the session.
         if self._network.proxy:
             kwargs["proxies"] = {"https": self._network.proxy}
         if self._network.ca_bundle:
             kwargs["verify"] = self._network.ca_bundle
-        return super().send(request, *args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        return super().send(request, *args, **kwargs)  # type: ignore[arg-type]  # forwarded unchanged
 
 
 def read_only_session(
     url: str, auth: AuthBase, *, connections: int, network: Network | None = None
 ) -> requests.Session:
-    """A session that can send GET, and POST to `/api/search/`, to one scheme, host and port.
+    """Return a session that can send only GET, and POST to `/api/search/`, to one origin.
 
     Args:
-        url: scheme and host, as `Integration.url` gives it.
-        auth: adds the key or token.
+        url: scheme and host, as in `Integration.url`.
+        auth: auth that adds the key or token.
         connections: size of the connection pool.
-        network: how the host is reached; directly if None.
+        network: proxy and certificates. None means a direct connection.
     """
     origin = _origin(url)
 
@@ -122,16 +122,16 @@ def read_only_session(
 
 
 def token_session(url: str, auth: AuthBase, network: Network) -> requests.Session:
-    """A session that can send POST to this one URL.
+    """Return a session that can send only POST to one URL.
 
     Args:
-        url: of the token endpoint.
-        auth: adds the client id and secret.
-        network: how the host is reached.
+        url: URL of the token endpoint.
+        auth: auth that adds the client id and secret.
+        network: proxy and certificates.
     """
 
-    def is_token_request(method: str, asked: str) -> bool:
-        return method == "POST" and asked == url
+    def is_token_request(method: str, requested: str) -> bool:
+        return method == "POST" and requested == url
 
     return _session(url, auth, ReadOnlyAdapter(is_token_request, network, connections=1))
 
@@ -140,7 +140,7 @@ def _session(url: str, auth: AuthBase, adapter: ReadOnlyAdapter) -> requests.Ses
     session = requests.Session()
     session.mount("https://", adapter)
     session.mount("http://", adapter)
-    # A proxy named by the environment must never see a key that is sent in plain text.
+    # A proxy from the environment must never see a key in plain text.
     session.trust_env = url.startswith("https://")
     session.auth = auth
     session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})

@@ -1,6 +1,6 @@
-"""Notices fields that nobody knew when this was written: names only, never values.
+"""Detect fields that JumpCloud added to its API: names only, never values.
 
-Where a list honors `fields`, as v1's and that of the groups do, nothing new can appear in it.
+A list that honors the parameter `fields`, as v1 lists and the group lists do, has none.
 """
 
 import re
@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 
 from pipelines.jumpcloud.endpoints import Endpoint
 
-# Known of JumpCloud's Swagger files and of real answers, and not taken: of no use to an inventory,
-# or, like `systemToken` and `config`, secret.
+# Known from JumpCloud's Swagger files and real responses, but not read: useless to an inventory or,
+# like `systemToken` and `config`, secret.
 _GRAPH_EDGE = "attributes from to"
 _GRAPH_OBJECT = "compiledAttributes externalId syncStatus"
-LEFT_OUT = {
+IGNORED = {
     name: frozenset(fields.split())
     for name, fields in {
         "organizations": "created id logoUrl",
@@ -47,16 +47,16 @@ LEFT_OUT = {
 
 MAX_NAMES = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
-# A key, an id or a number: where records are keyed by what users entered, it is no field's name.
+# More digits make it a key, an id or a number: some objects are keyed by user input.
 _MAX_DIGITS = 3
 
 
 def unknown_fields(endpoint: Endpoint, records: Iterable[Mapping[str, object]]) -> frozenset[str]:
-    """The names of fields, of records themselves, that are neither taken nor left out on purpose.
+    """Return the names of top-level fields that are neither read nor ignored.
 
-    At most `MAX_NAMES`, and none that may be something else than a name.
+    Returns at most `MAX_NAMES` names. Strings that may be user input are not returned.
     """
-    found = set[str]().union(*records).difference(endpoint.schema.names, LEFT_OUT[endpoint.name])
+    found = set[str]().union(*records).difference(endpoint.schema.names, IGNORED[endpoint.name])
     return frozenset(sorted(filter(_is_name, found))[:MAX_NAMES])
 
 

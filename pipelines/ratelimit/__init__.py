@@ -1,1 +1,1 @@
-"""The rate limiter: one rate per API key, in this process or shared through Redis."""
+"""Rate limiting: one adaptive rate per API key, in one process or shared through Redis."""

@@ -1,4 +1,4 @@
-"""When the next call may go out: one throttle per API key."""
+"""The rate limiter protocol, and the registry of one rate limiter per API key."""
 
 import os
 import threading
@@ -15,31 +15,32 @@ THROTTLE_VARIABLE = "JUMPCLOUD_INVENTORY_THROTTLE"
 
 
 class RateLimiter(Protocol):
-    """Spaces calls evenly at a rate that it learns. Thread-safe."""
+    """Spaces calls evenly at a rate that it learns from the responses. Thread-safe."""
 
-    def cap(self, max_rate: float | None) -> None:
-        """Never send more calls a second than this, nor than an earlier cap."""
+    def set_max_rate(self, max_rate: float | None) -> None:
+        """Lower the maximum rate in calls a second. A higher value, or None, changes nothing."""
 
     def acquire(self, sleep: Callable[[float], None]) -> None:
-        """Return when the next call may go out.
+        """Wait until the next call may be sent.
 
         Args:
-            sleep: waits; what it raises ends the waiting.
+            sleep: function that waits the given seconds. An exception from it ends the wait.
         """
 
-    def succeeded(self, latency_seconds: float) -> None:
-        """A call was answered in so many seconds."""
+    def record_success(self, latency_seconds: float) -> None:
+        """Record an accepted call, and the seconds until its response arrived."""
 
-    def throttled(self, retry_after_seconds: float | None) -> None:
-        """A call was answered 429; with the wait that the answer asks for."""
+    def record_throttled(self, retry_after_seconds: float | None) -> None:
+        """Record a 429, and the wait that its `Retry-After` asks for, if any."""
 
     @property
     def stats(self) -> RateLimitStats:
-        """What it did so far."""
+        """Return what the rate limiter did so far."""
 
 
-_throttles: dict[str, RateLimiter] = {}
-_throttles_lock = threading.Lock()
+# JumpCloud limits a key, not a connection, so all clients of a key in this process share a limiter.
+_registry: dict[str, RateLimiter] = {}
+_registry_lock = threading.Lock()
 
 
 def get_rate_limiter(
@@ -48,43 +49,45 @@ def get_rate_limiter(
     max_rate: float | None,
     environment: Mapping[str, str] = os.environ,
 ) -> RateLimiter:
-    """The one throttle of this key in this process; of all that share a Redis, where one is set.
+    """Return the rate limiter that all clients of a key share.
+
+    They are the clients in this process or, where the environment names a Redis server, the
+    clients of all processes that use this server.
 
     Args:
-        key: the API key.
-        start_rate: calls a second to begin with, if it is new.
-        max_rate: never more than this, nor than any cap given for the key before.
-        environment: names the Redis.
+        key: API key.
+        start_rate: initial calls a second. Ignored if the limiter exists.
+        max_rate: maximum calls a second. The lowest value given for the key applies.
+        environment: environment variables.
 
     Raises:
-        SettingsError: what it names is no Redis, or the library for it is not installed.
+        SettingsError: the variable is not a Redis URL, or the Redis library is not installed.
     """
     address = environment.get(THROTTLE_VARIABLE, "")
     name = key_fingerprint(f"{key} {address}")
-    with _throttles_lock:
-        if name not in _throttles:
-            _throttles[name] = (
-                _shared(address, key, start_rate)
+    with _registry_lock:
+        if name not in _registry:
+            _registry[name] = (
+                _redis_rate_limiter(address, key, start_rate)
                 if address
                 else LocalRateLimiter(start_rate=start_rate or START_RATE)
             )
-        throttle = _throttles[name]
-        throttle.cap(max_rate)
-        return throttle
+        limiter = _registry[name]
+        limiter.set_max_rate(max_rate)
+        return limiter
 
 
-def _shared(address: str, key: str, start_rate: float | None) -> RateLimiter:
-    # Here, because only what goes beyond one machine needs the library, and the time to load it.
+def _redis_rate_limiter(address: str, key: str, start_rate: float | None) -> RateLimiter:
+    # Imported here, because the library is an extra and takes time to load.
     try:
         from pipelines.ratelimit.redis import RedisRateLimiter, RedisState  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "redis":
             raise
     else:
-        return RedisRateLimiter(
-            RedisState(address, THROTTLE_VARIABLE, key_fingerprint(key)), start_rate
-        )
+        state = RedisState(address, THROTTLE_VARIABLE, key_fingerprint(key))
+        return RedisRateLimiter(state, start_rate)
     raise SettingsError(
-        f"{THROTTLE_VARIABLE}: is set, but what it needs is not installed: "
-        "pip install '.[cluster]' in the repository"
+        f"{THROTTLE_VARIABLE}: the Redis library is not installed. "
+        "Run pip install '.[cluster]' in the repository"
     )

@@ -1,23 +1,22 @@
-"""The throttle of a key that this process alone uses, with all its threads."""
+"""The rate limiter of a key that only this process uses."""
 
 import threading
 import time
 from collections.abc import Callable
 
-from pipelines.ratelimit.adaptive import START_RATE, Rate
-from pipelines.ratelimit.stats import Course, RateLimitStats
+from pipelines.ratelimit.adaptive import START_RATE, AdaptiveRate
+from pipelines.ratelimit.stats import RateHistory, RateLimitStats
 
-# A wait is cut into naps, so that a rate that was raised meanwhile counts at once.
-NAP_SECONDS = 0.02
+NAP_SECONDS = 0.02  # a wait is cut into naps, so that a rate that rose meanwhile counts at once
 
 
 class LocalRateLimiter:
-    """Spaces calls evenly at a rate that it learns. Thread-safe.
+    """Spaces calls evenly at a rate that it learns from the responses. Thread-safe.
 
     Args:
-        start_rate: calls a second to begin with.
-        max_rate: never more than this.
-        clock: seconds, only forward.
+        start_rate: initial calls a second.
+        max_rate: maximum calls a second.
+        clock: function that returns seconds, only forward.
     """
 
     def __init__(
@@ -27,80 +26,81 @@ class LocalRateLimiter:
         max_rate: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._rate = Rate(now=start_rate, most=max_rate or float("inf"))
+        self._rate = AdaptiveRate(current=start_rate, max=max_rate or float("inf"))
         self._clock = clock
         self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._has_begun = False
-        self._last = float("-inf")
+        self._begun = False
+        self._last_due = float("-inf")
         self._wakes_at = float("-inf")
         self._paused_until = float("-inf")
         self._paused_seconds = 0.0
         self._throttled = 0
-        self._course = Course()
+        self._history = RateHistory()
 
-    def cap(self, max_rate: float | None) -> None:
-        """Never send more calls a second than this, nor than an earlier cap."""
+    def set_max_rate(self, max_rate: float | None) -> None:
+        """Lower the maximum rate in calls a second. A higher value, or None, changes nothing."""
         with self._lock:
-            self._rate.cap(min(self._rate.most, max_rate or float("inf")))
+            self._rate.set_max(min(self._rate.max, max_rate or float("inf")))
 
     def acquire(self, sleep: Callable[[float], None]) -> None:
-        """Return when the next call may go out.
+        """Wait until the next call may be sent.
 
         Args:
-            sleep: waits; what it raises ends the waiting.
+            sleep: function that waits the given seconds. An exception from it ends the wait.
         """
         waited = False
-        # One thread waits for its time, the others for their turn: a new rate is met by one call.
+        # One thread waits for its time and the others for the lock, so that a changed rate concerns
+        # a single call.
         with self._turn:
             while (seconds := self._seconds_to_wait(waited=waited)) > 0:
                 waited = True
                 sleep(seconds)
 
-    def succeeded(self, latency_seconds: float) -> None:
-        """A call was answered in so many seconds."""
+    def record_success(self, latency_seconds: float) -> None:
+        """Record an accepted call, and the seconds until its response arrived."""
         with self._lock:
             now = self._clock()
-            self._rate.succeeded(now, latency_seconds)
-            self._course.note(now, self._rate.now)
+            self._rate.record_success(now, latency_seconds)
+            self._history.add(now, self._rate.current)
 
-    def throttled(self, retry_after_seconds: float | None) -> None:
-        """A call was answered 429; with the wait that the answer asks for."""
+    def record_throttled(self, retry_after_seconds: float | None) -> None:
+        """Record a 429, and the wait that its `Retry-After` asks for, if any."""
         with self._lock:
             now, pause = self._clock(), retry_after_seconds or 0.0
             self._throttled += 1
             self._paused_seconds += max(0.0, now + pause - max(now, self._paused_until))
             self._paused_until = max(self._paused_until, now + pause)
-            self._rate.refused(now, pause)
-            self._course.note(now, self._rate.now)
+            self._rate.record_throttled(now, pause)
+            self._history.add(now, self._rate.current)
 
     @property
     def stats(self) -> RateLimitStats:
-        """What it did so far."""
+        """Return what the rate limiter did so far."""
         with self._lock:
             return RateLimitStats(
-                rate=self._rate.now,
-                good_rate=self._rate.good,
+                rate=self._rate.current,
+                good_rate=self._rate.best,
                 throttled=self._throttled,
                 paused_seconds=self._paused_seconds,
-                rate_over_time=self._course.points,
+                rate_over_time=self._history.points,
                 is_shared=False,
             )
 
     def _seconds_to_wait(self, *, waited: bool) -> float:
         with self._lock:
             now = self._clock()
-            if not self._has_begun:
-                self._has_begun = True
+            if not self._begun:
+                self._begun = True
                 self._rate.begin(now)
-                self._course.note(now, self._rate.now)
-            due = max(self._last + self._rate.interval, self._paused_until)
+                self._history.add(now, self._rate.current)
+            due = max(self._last_due + self._rate.interval, self._paused_until)
             if now < due:
                 nap = min(due - now, NAP_SECONDS)
                 self._wakes_at = now + nap
                 return nap
-            # A nap that lasted too long must not lower the rate; a rate that was raised during it
-            # must not let two calls out at once.
-            self._last = max(due, self._wakes_at) if waited else now
-            self._rate.sent(now, waited=waited)
+            # A nap that lasted too long must not lower the rate. A rate that rose during the nap
+            # must not release two calls at once.
+            self._last_due = max(due, self._wakes_at) if waited else now
+            self._rate.record_sent(now, waited=waited)
             return 0.0

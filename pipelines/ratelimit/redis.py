@@ -1,4 +1,4 @@
-"""Keeps the pace of a key in Redis, where the processes of several machines change it in turn."""
+"""The rate limiter of a key that processes on several machines share through Redis."""
 
 import threading
 import time
@@ -19,12 +19,11 @@ from redis.retry import Retry
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.ratelimit.adaptive import START_RATE
 from pipelines.ratelimit.redis_schedule import RedisSchedule
-from pipelines.ratelimit.stats import Course, RateLimitStats
+from pipelines.ratelimit.stats import RateHistory, RateLimitStats
 
-# A wait is cut into naps, in which it is asked whether the time that was given still counts, and
-# answers that came meanwhile are told.
+# A wait is cut into naps, to check that the reservation still counts, and to report responses.
 NAP_SECONDS = 0.05
-# While Redis is started again, calls wait: six times, half a minute in all, and then give up.
+# While Redis restarts, a call waits: six times, for half a minute in all.
 MAX_TRIES = 7
 _wait_before_retry = tenacity.wait_exponential(multiplier=0.5, max=16.0)
 
@@ -32,27 +31,27 @@ _Result = TypeVar("_Result")
 
 
 class RateLimiterError(InventoryError):
-    """The Redis that keeps the rate cannot be used."""
+    """The Redis server cannot be used."""
 
 
 class UnreachableError(RateLimiterError):
-    """It does not answer, which may pass."""
+    """The Redis server does not respond, which may be temporary."""
 
 
 class RedisState:
-    """The pace of one key.
+    """The schedule of one key, stored in Redis.
 
     Args:
-        address: URL of the Redis, which may hold a password.
-        variable: the environment variable that names it, for messages.
-        name: of the key, without the key.
+        address: URL of the Redis server, with its password if it has one.
+        variable: environment variable that holds the URL, for messages.
+        name: fingerprint of the API key.
 
     Raises:
-        SettingsError: the address is none.
+        SettingsError: the address is not a Redis URL.
     """
 
     def __init__(self, address: str, variable: str, name: str) -> None:
-        parts = _parts(address, variable)
+        parts = _parse_address(address, variable)
         self._where = f"{variable}: the Redis at {parts.hostname}:{parts.port or DEFAULT_PORT}"
         self._key = PREFIX + name
         client = redis.Redis.from_url(
@@ -64,42 +63,42 @@ class RedisState:
         self._script = client.register_script(_SCRIPT)
 
     def read(self) -> RedisSchedule | None:
-        """The pace at present; None if there is none.
+        """Return the current schedule, or None.
 
         Raises:
-            SharedThrottleError: the Redis cannot be used.
+            RateLimiterError: the Redis server cannot be used.
         """
-        _, kept = self._run() or (0.0, b"")
-        return _pace(kept)
+        _, stored = self._run() or (0.0, b"")
+        return _parse_schedule(stored)
 
     def change(
         self, change: Callable[[RedisSchedule | None, float], tuple[RedisSchedule, _Result]]
     ) -> tuple[RedisSchedule, _Result]:
-        """Put another pace in the place of the present one, which nobody changes in between.
+        """Replace the schedule atomically.
 
         Args:
-            change: of the present pace, if there is one, and the time in seconds, makes the new
-                one and a result. It may be called again, with another pace.
+            change: function of the current schedule, if any, and the time in seconds. Returns the
+                new schedule and a result. It is called again if another process came first.
 
         Returns:
-            what it made at last.
+            The new schedule and the result, of the last call.
 
         Raises:
-            SharedThrottleError: the Redis cannot be used.
+            RateLimiterError: the Redis server cannot be used.
         """
         found = self._run()
         for _ in range(MAX_COLLISIONS):
             if found is None:
                 break
-            now, kept = found
-            made = change(_pace(kept), now)
-            found = self._run(kept, _PACE.dump_json(made[0]), KEPT_SECONDS)
+            now, stored = found
+            changed = change(_parse_schedule(stored), now)
+            found = self._run(stored, _SCHEDULE.dump_json(changed[0]), KEEP_SECONDS)
             if found is None:
-                return made
-        raise UnreachableError(f"{self._where} is changed by others all the time; try again")
+                return changed
+        raise UnreachableError(f"{self._where}: too many concurrent changes. Try again")
 
     def _run(self, *arguments: bytes | int) -> tuple[float, bytes] | None:
-        """The time and what is kept; None if the arguments took its place."""
+        """Return the server time and the stored bytes, or None if the arguments replaced them."""
         try:
             found = self._script([self._key], arguments)
         except redis.RedisError as error:
@@ -107,117 +106,117 @@ class RedisState:
         else:
             if found is None:
                 return None
-            seconds, microseconds, kept = found
-            return int(seconds) + int(microseconds) / 1e6, kept
-        # Raised out here, so that the library's error does not travel along as the context.
+            seconds, microseconds, stored = found
+            return int(seconds) + int(microseconds) / 1e6, stored
+        # Raised outside of the handler, so that the context does not hold the library's error.
         raise failure
 
     def _map_error(self, error: redis.RedisError) -> RateLimiterError:
-        """In our own words: those of the library may quote what the address holds."""
+        """Return our own error: the library's message may quote the address."""
         match error:
             case redis.AuthenticationError():
                 return RateLimiterError(
-                    f"{self._where} refuses the user or the password; mend them in the variable"
+                    f"{self._where} refuses the user or the password. Fix them in the variable"
                 )
             case redis.ConnectionError() | redis.TimeoutError() | redis.ReadOnlyError():
                 reason = type(error.__context__ or error).__name__
                 return UnreachableError(
-                    f"{self._where} does not answer ({reason}); start it, or mend the address. "
-                    "Without the variable each process finds a rate of its own"
+                    f"{self._where} does not respond ({reason}). Start it, or fix the address. "
+                    "Without the variable, each process learns its own rate"
                 )
             case _:
                 return RateLimiterError(
-                    f"{self._where} refuses a command ({type(error).__name__}); it must be Redis "
-                    "5 or newer, with memory left, and its user may run scripts"
+                    f"{self._where} refuses a command ({type(error).__name__}). It must be Redis "
+                    "5 or newer, with free memory, and its user needs the right to run scripts"
                 )
 
 
-def _parts(address: str, variable: str) -> SplitResult:
+def _parse_address(address: str, variable: str) -> SplitResult:
     try:
         parts = urlsplit(address)
-        is_usable = (
+        valid = (
             parts.scheme in {"redis", "rediss"}
             and bool(parts.hostname)
             and (parts.port or DEFAULT_PORT) > 0
-            # Else a password with one of / ? # in it would be taken for what it is not.
+            # A password with an unquoted / ? or # moves the @ out of the host part.
             and "@" not in parts.path + parts.query + parts.fragment
             and not parts.fragment
             and (not parts.path.strip("/") or parts.path.strip("/").isdecimal())
             and {name for name, _ in parse_qsl(parts.query, keep_blank_values=True)} <= OPTIONS
         )
     except ValueError:
-        is_usable = False
-    if not is_usable:
+        valid = False
+    if not valid:
         raise SettingsError(
             f"{variable}: must be redis://user:password@host:port/number, or rediss:// for TLS. "
-            "All but the host may be left out; write / ? # @ of a password as %2F %3F %23 %40; "
-            f"options are {', '.join(sorted(OPTIONS))}"
+            "Only the host is required. Write / ? # @ of a password as %2F %3F %23 %40. "
+            f"Options: {', '.join(sorted(OPTIONS))}"
         )
     return parts
 
 
-def _pace(kept: bytes) -> RedisSchedule | None:
-    """What is kept by another version, or by somebody else, counts as nothing."""
+def _parse_schedule(stored: bytes) -> RedisSchedule | None:
+    """Return the schedule, or None for the data of another version or another program."""
     try:
-        return _PACE.validate_json(kept)
+        return _SCHEDULE.validate_json(stored)
     except ValidationError:
         return None
 
 
 @dataclass(frozen=True)
-class _Slot:
-    """The time of a call.
+class _Reservation:
+    """The send time of a call.
 
     Attributes:
-        due: when, by this process's clock.
-        not_before: what forbids any call until then cannot be lifted.
-        round: in which it was given; it is void in another.
+        due: send time, by this process's clock.
+        not_before: end of the pause. No change of the rate allows a call before it.
+        epoch: epoch of the reservation. It is revoked in a later one.
     """
 
     due: float
     not_before: float
-    round: int
+    epoch: int
 
 
 class RedisRateLimiter:
-    """Gives each call its time, by a rate that all processes learn together. Thread-safe.
+    """Reserves a send time for each call, at a rate that all processes learn together. Thread-safe.
 
-    A call takes its time first and waits for it in its own process, so that a process that is
-    killed holds nobody up. The time is that of Redis: clocks of machines may differ.
+    A call first reserves its time and then waits in its own process, so that a killed process
+    delays no other. Times are those of the Redis server, because the clocks of machines differ.
 
     Args:
-        state: where the rate is.
-        start_rate: calls a second to begin with, where none is known there.
+        state: the schedule in Redis.
+        start_rate: initial calls a second, where Redis holds no rate.
     """
 
     def __init__(self, state: RedisState, start_rate: float | None) -> None:
         self._state = state
         self._name = uuid.uuid4().hex
-        self._cap: float | None = None
+        self._max_rate: float | None = None
         self._turn = threading.Lock()
         self._lock = threading.Lock()
-        self._untold: deque[tuple[float, Callable[[RedisSchedule, float], None]]] = deque()
-        self._rate = self._good_rate = start_rate or START_RATE
-        self._course = Course()
+        self._unreported: deque[tuple[float, Callable[[RedisSchedule, float], None]]] = deque()
+        self._rate = self._best_rate = start_rate or START_RATE
+        self._history = RateHistory()
         self._throttled = 0
         self._paused_until = 0.0
         self._paused_seconds = 0.0
 
-    def cap(self, max_rate: float | None) -> None:
-        """Never send more calls a second than this, nor than an earlier cap; nor may others."""
+    def set_max_rate(self, max_rate: float | None) -> None:
+        """Lower the maximum rate in calls a second, for all processes of the key."""
         with self._lock:
-            self._cap = min(filter(None, (self._cap, max_rate)), default=None)
+            self._max_rate = min(filter(None, (self._max_rate, max_rate)), default=None)
 
     def acquire(self, sleep: Callable[[float], None]) -> None:
-        """Return when the next call may go out.
+        """Wait until the next call may be sent.
 
         Args:
-            sleep: waits; what it raises ends the waiting.
+            sleep: function that waits the given seconds. An exception from it ends the wait.
 
         Raises:
-            SharedThrottleError: Redis cannot be used, and could not for half a minute.
+            RateLimiterError: the Redis server cannot be used, for half a minute if temporary.
         """
-        patiently = tenacity.Retrying(
+        retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(UnreachableError),
             stop=tenacity.stop_after_attempt(MAX_TRIES),
             wait=_wait_before_retry,
@@ -225,103 +224,104 @@ class RedisRateLimiter:
             reraise=True,
         )
         with self._turn:
-            sleep(0.0)  # those behind a failure need not find out by themselves
-            slot = patiently(self._reserve)
-            while (left := slot.due - time.monotonic()) > 0:
-                sleep(max(slot.not_before - time.monotonic(), min(left, NAP_SECONDS)))
-                if patiently(self._round) != slot.round:
-                    slot = patiently(self._reserve)
+            sleep(0.0)  # after a failure, the threads that wait for the lock stop here
+            reserved = retrying(self._reserve)
+            while (left := reserved.due - time.monotonic()) > 0:
+                sleep(max(reserved.not_before - time.monotonic(), min(left, NAP_SECONDS)))
+                if retrying(self._epoch) != reserved.epoch:
+                    reserved = retrying(self._reserve)
 
-    def succeeded(self, latency_seconds: float) -> None:
-        """A call was answered in so many seconds; told with the next call."""
-        told = partial(RedisSchedule.succeeded, latency=latency_seconds)
-        self._untold.append((time.monotonic(), told))
+    def record_success(self, latency_seconds: float) -> None:
+        """Record an accepted call. It is reported to Redis with the next call."""
+        report = partial(RedisSchedule.record_success, latency=latency_seconds)
+        self._unreported.append((time.monotonic(), report))
 
-    def throttled(self, retry_after_seconds: float | None) -> None:
-        """A call was answered 429; with the wait that the answer asks for."""
-        told = partial(RedisSchedule.refused, pause=retry_after_seconds or 0.0)
-        self._untold.append((time.monotonic(), told))
+    def record_throttled(self, retry_after_seconds: float | None) -> None:
+        """Record a 429, and the wait that its `Retry-After` asks for, if any."""
+        report = partial(RedisSchedule.record_throttled, pause=retry_after_seconds or 0.0)
+        self._unreported.append((time.monotonic(), report))
         with self._lock:
             self._throttled += 1
         try:
             self._change(lambda _: None)
         except RateLimiterError:
-            return  # told with the next call, which says what is wrong
+            return  # reported with the next call, which raises the error
 
     @property
     def stats(self) -> RateLimitStats:
-        """What this process did so far; the rate as it last saw it."""
+        """Return what this process did so far, and the rate as it last saw it."""
         with self._lock:
             return RateLimitStats(
                 rate=self._rate,
-                good_rate=self._good_rate,
+                good_rate=self._best_rate,
                 throttled=self._throttled,
                 paused_seconds=self._paused_seconds,
-                rate_over_time=self._course.points,
+                rate_over_time=self._history.points,
                 is_shared=True,
             )
 
-    def _reserve(self) -> _Slot:
-        def reserve(pace: RedisSchedule) -> _Slot:
-            ahead = time.monotonic() - pace.at
-            return _Slot(pace.reserve() + ahead, pace.paused_until + ahead, pace.round)
+    def _reserve(self) -> _Reservation:
+        def reserve(schedule: RedisSchedule) -> _Reservation:
+            offset = time.monotonic() - schedule.at
+            due = schedule.reserve() + offset
+            return _Reservation(due, schedule.paused_until + offset, schedule.epoch)
 
         return self._change(reserve)
 
-    def _round(self) -> int | None:
-        if self._untold:
-            return self._change(lambda pace: pace.round)
+    def _epoch(self) -> int | None:
+        if self._unreported:
+            return self._change(lambda schedule: schedule.epoch)
         with self._lock:
-            pace = self._state.read()
-        return pace.round if pace else None
+            schedule = self._state.read()
+        return schedule.epoch if schedule else None
 
     def _change(self, change: Callable[[RedisSchedule], _Result]) -> _Result:
-        """Tell what was not told yet, and then change the pace."""
+        """Report the unreported responses, change the schedule, and return the result."""
         with self._lock:
-            untold = list(self._untold)
+            unreported = list(self._unreported)
 
-            def tell(pace: RedisSchedule | None, now: float) -> tuple[RedisSchedule, _Result]:
-                if pace is None or pace.is_of_another_time(now):
-                    pace = RedisSchedule.begun(now, self._good_rate)
-                pace.advance(now)
-                pace.cap(self._name, self._cap)
-                for heard_at, each in untold:
-                    each(pace, pace.at - (time.monotonic() - heard_at))
-                return pace, change(pace)
+            def report(schedule: RedisSchedule | None, now: float) -> tuple[RedisSchedule, _Result]:
+                if schedule is None or schedule.is_from_future(now):
+                    schedule = RedisSchedule.begin(now, self._best_rate)
+                schedule.advance(now)
+                schedule.set_max_rate(self._name, self._max_rate)
+                for heard_at, record in unreported:
+                    record(schedule, schedule.at - (time.monotonic() - heard_at))
+                return schedule, change(schedule)
 
-            pace, result = self._state.change(tell)
-            for _ in untold:
-                self._untold.popleft()
-            self._look_at(pace)
+            schedule, result = self._state.change(report)
+            for _ in unreported:
+                self._unreported.popleft()
+            self._update_stats(schedule)
             return result
 
-    def _look_at(self, pace: RedisSchedule) -> None:
-        self._rate, self._good_rate = pace.rate.now, pace.rate.good
-        self._course.note(time.monotonic(), pace.rate.now)
-        if pace.paused_until > self._paused_until:
-            self._paused_seconds += pace.paused_until - max(pace.at, self._paused_until)
-            self._paused_until = pace.paused_until
+    def _update_stats(self, schedule: RedisSchedule) -> None:
+        self._rate, self._best_rate = schedule.rate.current, schedule.rate.best
+        self._history.add(time.monotonic(), schedule.rate.current)
+        if schedule.paused_until > self._paused_until:
+            self._paused_seconds += schedule.paused_until - max(schedule.at, self._paused_until)
+            self._paused_until = schedule.paused_until
 
 
 PREFIX = "jumpcloud-inventory:rate:"
-KEPT_SECONDS = 14 * 24 * 3600  # after the last call, for the next run
+KEEP_SECONDS = 14 * 24 * 3600  # after the last call, for the next run
 TIMEOUT_SECONDS = 3.0
 DEFAULT_PORT = 6379
-# Others could lift the timeouts, or are no options at all.
+# Other options could override the timeouts.
 OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-# Each means that another process came first, which it can once for each call that it sends.
+# A collision means that another process came first, which happens once for each of its calls.
 MAX_COLLISIONS = 1000
 
-# Puts a state in the place of the one that it was made of. If there is none to put, or another
-# came first: the time, and what is there. Of a key that is none of ours, nothing is there.
+# Compare-and-set. If the stored value changed meanwhile, or no value was given, return the server's
+# time and the stored value. A value of another type counts as empty.
 _SCRIPT = """
-local kept = redis.pcall('GET', KEYS[1])
-if type(kept) ~= 'string' then kept = '' end
-if #ARGV > 0 and kept == ARGV[1] then
+local stored = redis.pcall('GET', KEYS[1])
+if type(stored) ~= 'string' then stored = '' end
+if #ARGV > 0 and stored == ARGV[1] then
     redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
     return false
 end
 local time = redis.call('TIME')
-return {time[1], time[2], kept}
+return {time[1], time[2], stored}
 """
-_PACE = TypeAdapter(RedisSchedule)
+_SCHEDULE = TypeAdapter(RedisSchedule)

@@ -1,103 +1,102 @@
-"""When calls go out that several processes send with one key. Pure: it is told the time."""
+"""The send times of calls that several processes make with one key. Pure: takes the time."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pipelines.ratelimit.adaptive import MAX_RATE, Rate
+from pipelines.ratelimit.adaptive import MAX_RATE, AdaptiveRate
 
-# The cap of a run that ended, or was killed, counts no longer than this; a run that is under way
-# tells its cap again with each call, and waits less than this for one.
-CAP_SECONDS = 300.0
-MAX_STEP_BACK = 1.0  # seconds, of a clock
-# The longest pause is two minutes; hundreds of processes may wait in line.
+# The maximum rate of a run that ended, or was killed, expires after this time. A running process
+# renews it with each call, and waits less than this for one.
+MAX_RATE_SECONDS = 300.0
+MAX_STEP_BACK = 1.0  # seconds that a clock may be set back
+# The longest pause is two minutes, and hundreds of processes may wait in line.
 MAX_AHEAD = 900.0
 CLOCK_TICK = 1e-6
-# A rate that changes by more than this makes the times void that were given by the old one.
-MUCH = 1.25
+REVOKE_FACTOR = 1.25  # a rate that changes by more revokes the reservations made at the old rate
 
 
 @dataclass
 class RedisSchedule:
-    """The rate of a key, and when its next call may go out; times are those of one clock.
+    """The rate of a key, and when its next call may be sent. All times are of one clock.
 
     Attributes:
-        version: of the meaning of all this.
-        rate: calls a second, and what was learnt.
+        version: version of this format.
+        rate: calls a second, and what was learned about the limit.
         at: time of the last change.
-        heard_at: time of the last answer.
-        last: when the last call goes out that has its time.
-        given: times still to come that calls wait for.
-        round: of giving times; those of an earlier one that are still to come are void.
-        paused_until: no call goes out before.
-        caps: of each process that has one: calls a second, and until when it counts.
+        heard_at: time of the last response.
+        last: send time of the last reserved call.
+        reservations: future send times that calls wait for.
+        epoch: incremented when reservations are revoked. Those of earlier epochs are ignored.
+        paused_until: time before which no call is sent.
+        max_rates: for each process with a maximum: calls a second, and when it expires.
     """
 
-    version: Literal[1]
-    rate: Rate
+    version: Literal[2]
+    rate: AdaptiveRate
     at: float
     heard_at: float = 0.0
     last: float = 0.0
-    given: list[float] = field(default_factory=list)
-    round: int = 0
+    reservations: list[float] = field(default_factory=list)
+    epoch: int = 0
     paused_until: float = 0.0
-    caps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    max_rates: dict[str, tuple[float, float]] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, at: float, start_rate: float) -> "RedisSchedule":
-        """The state before the first call."""
-        pace = cls(version=1, rate=Rate(now=start_rate), at=at)
-        pace.rate.begin(at)
-        return pace
+    def begin(cls, at: float, start_rate: float) -> "RedisSchedule":
+        """Return the schedule before the first call."""
+        schedule = cls(version=2, rate=AdaptiveRate(current=start_rate), at=at)
+        schedule.rate.begin(at)
+        return schedule
 
-    def is_of_another_time(self, now: float) -> bool:
-        """Whether the clock was set back since, so that nobody may wait for what is told here."""
+    def is_from_future(self, now: float) -> bool:
+        """Return True if the clock was set back, so that no call may wait for these times."""
         times = (self.at - MAX_STEP_BACK, self.last - MAX_AHEAD, self.paused_until - MAX_AHEAD)
         return max(times) > now
 
     def advance(self, to: float) -> float:
-        """It is now this time, or that of the last change: calls whose time came have gone out."""
+        """Advance to a time, never back, and count the calls that are due as sent."""
         self.at = max(to, self.at)
-        while self.given and self.given[0] <= self.at:
-            self.rate.sent(self.given.pop(0), waited=True)
+        while self.reservations and self.reservations[0] <= self.at:
+            self.rate.record_sent(self.reservations.pop(0), waited=True)
         return self.at
 
-    def cap(self, owner: str, most: float | None) -> None:
-        """What this process may send at most counts for all while it is under way."""
-        self.caps = {name: cap for name, cap in self.caps.items() if cap[1] > self.at}
-        if most:
-            self.caps[owner] = (most, self.at + CAP_SECONDS)
-        lowest = min((each for each, _ in self.caps.values()), default=MAX_RATE)
-        if lowest != self.rate.most:
-            self.rate.cap(lowest)
+    def set_max_rate(self, owner: str, max_rate: float | None) -> None:
+        """Renew the maximum of a process. The lowest one applies to all processes."""
+        self.max_rates = {name: item for name, item in self.max_rates.items() if item[1] > self.at}
+        if max_rate:
+            self.max_rates[owner] = (max_rate, self.at + MAX_RATE_SECONDS)
+        lowest = min((rate for rate, _ in self.max_rates.values()), default=MAX_RATE)
+        if lowest != self.rate.max:
+            self.rate.set_max(lowest)
 
     def reserve(self) -> float:
-        """When the next call goes out; nobody else gets this time."""
+        """Return the send time of the next call, and reserve it."""
         self.last = max(self.at, self.last + self.rate.interval, self.paused_until)
         if self.last > self.at:
-            self.given.append(self.last)
+            self.reservations.append(self.last)
         else:
-            self.rate.sent(self.at, waited=False)
+            self.rate.record_sent(self.at, waited=False)
         return self.last
 
-    def succeeded(self, at: float, latency: float) -> None:
-        """A call was answered, then or a moment before this time, in so many seconds."""
-        before = self.rate.now
-        self.rate.succeeded(self._heard(at), latency)
-        if not before / MUCH <= self.rate.now <= before * MUCH:
-            self._give_anew()
+    def record_success(self, at: float, latency: float) -> None:
+        """Record a call that was accepted at or just before this time, and its latency."""
+        before = self.rate.current
+        self.rate.record_success(self._heard(at), latency)
+        if not before / REVOKE_FACTOR <= self.rate.current <= before * REVOKE_FACTOR:
+            self._revoke()
 
-    def refused(self, at: float, pause: float) -> None:
-        """A call was answered 429, then or a moment before this time."""
-        self._give_anew()
+    def record_throttled(self, at: float, pause: float) -> None:
+        """Record a 429 that came at or just before this time, and the pause that it asks for."""
+        self._revoke()
         self.paused_until = max(self.paused_until, at + pause)
-        self.rate.refused(self._heard(at), pause)
+        self.rate.record_throttled(self._heard(at), pause)
 
     def _heard(self, at: float) -> float:
-        # Processes tell of answers a moment after they came, so not quite in the order of time.
+        # Processes report responses a moment late, so not quite in the order of time.
         self.heard_at = max(at, self.heard_at + CLOCK_TICK)
         return self.heard_at
 
-    def _give_anew(self) -> None:
-        self.round += 1
-        self.given.clear()
+    def _revoke(self) -> None:
+        self.epoch += 1
+        self.reservations.clear()
         self.last = min(self.last, self.at)

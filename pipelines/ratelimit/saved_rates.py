@@ -1,37 +1,37 @@
-"""The rate that was good for a key, kept for the next run."""
+"""The best rate of each key, saved for the next run."""
 
 import hashlib
 import json
 from pathlib import Path
 
-from pipelines.ratelimit.adaptive import MIN_RATE
+from pipelines.ratelimit.adaptive import MAX_RATE, MIN_RATE
 from pipelines.storage.locks import locked
 
-MAX_SAVED_RATE = 1000.0
+MAX_SAVED_RATE = MAX_RATE
 
 
 class SavedRates:
-    """The good rate of each key, by a hash of the key, for the next run.
+    """The best rate of each key, in a JSON file that names keys by their fingerprint.
 
-    A file that is absent or broken counts as empty: it only saves the way up.
+    A missing or broken file counts as empty: the file only saves the slow start.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def get(self, key: str) -> float | None:
-        """The rate that was good last time, in calls a second."""
+        """Return the saved rate in calls a second, or None."""
         rate = self._read().get(key_fingerprint(key))
         return min(max(rate, MIN_RATE), MAX_SAVED_RATE) if rate else None
 
     def put(self, key: str, rate: float) -> None:
-        """Remember a rate."""
-        # Under a lock, so that runs of other integrations lose no rate of each other's.
+        """Save the rate in calls a second."""
+        # Locked, so that concurrent runs of other integrations keep each other's rates.
         with locked(self._path.parent / "locks" / f".{self._path.name}"):
             rates = self._read() | {key_fingerprint(key): round(rate, 2)}
-            aside = self._path.with_name(f".{self._path.name}.new")
-            aside.write_text(json.dumps(rates, indent=1))
-            aside.replace(self._path)
+            tmp_path = self._path.with_name(f".{self._path.name}.new")
+            tmp_path.write_text(json.dumps(rates, indent=1))
+            tmp_path.replace(self._path)
 
     def _read(self) -> dict[str, float]:
         try:
@@ -44,5 +44,5 @@ class SavedRates:
 
 
 def key_fingerprint(key: str) -> str:
-    """A short name of a key that does not give the key away."""
+    """Return a short hash that identifies a key without revealing it."""
     return hashlib.sha256(b"jumpcloud-inventory rate:" + key.encode()).hexdigest()[:16]

@@ -10,10 +10,10 @@ from pipelines.ratelimit.limiter import get_rate_limiter
 
 
 def main() -> None:
-    throttle = get_rate_limiter(sys.argv[1], 10.0, None)
+    limiter = get_rate_limiter(sys.argv[1], 10.0, None)
     while True:
         for _ in range(6):
-            throttle.acquire(time.sleep)
+            limiter.acquire(time.sleep)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
 

@@ -119,7 +119,7 @@ def test_endpoint_failure_leaves_others_readable(
         access.endpoint: access.why for access in result.reaches if access.state != "readable"
     }
     assert list(failed) == ["systemusers"]
-    assert "fails with status 503" in failed["systemusers"]
+    assert "failed with status 503" in failed["systemusers"]
     assert not result.works
 
 

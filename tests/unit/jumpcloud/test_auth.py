@@ -44,7 +44,7 @@ def statuses(server: Server, *, of_tokens: bool) -> list[int]:
     return [call.status for call in server.calls if (call.path == TOKEN) is of_tokens]
 
 
-def test_a_service_account_publishes_the_truth(
+def test_service_account_publishes_expected_tables(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate()
@@ -62,7 +62,7 @@ def test_a_service_account_publishes_the_truth(
     [(1, range(5, 1000, 5)), (8, [20])],
     ids=["often", "with calls under way"],
 )
-def test_tokens_that_end_early_are_renewed(
+def test_early_expired_token_is_renewed(
     in_flight: int, ends: Container[int], organization: Organization, pull: Callable[..., Pulled]
 ) -> None:
     behavior = Behavior(tokens_end_at=ends)
@@ -75,7 +75,7 @@ def test_tokens_that_end_early_are_renewed(
     assert len(pulled.server.tokens) > 1
 
 
-def test_a_token_is_renewed_before_it_ends(organization: Organization) -> None:
+def test_token_is_renewed_before_expiry(organization: Organization) -> None:
     now = 0.0
     behavior = Behavior(token_seconds=3600, clock=lambda: now)
     with Server(organization, behavior=behavior) as server:
@@ -87,7 +87,7 @@ def test_a_token_is_renewed_before_it_ends(organization: Organization) -> None:
         assert statuses(server, of_tokens=False) == [200] * 5
 
 
-def test_calls_at_the_same_time_share_one_token(organization: Organization) -> None:
+def test_concurrent_calls_share_one_token(organization: Organization) -> None:
     with Server(organization, behavior=Behavior(latency_seconds=0.01)) as server:
         auth = auth_for(server, organization)
         with (
@@ -107,7 +107,7 @@ def auth_for(
     return ServiceAccountAuth(account, f"{server.base_url}{TOKEN}", Network(), **options)
 
 
-def test_secret_and_token_show_nowhere(organization: Organization) -> None:
+def test_secret_and_token_are_hidden(organization: Organization) -> None:
     with Server(organization) as server:
         auth = auth_for(server, organization)
         with read_only_session(server.base_url, auth, connections=1) as session:
@@ -138,7 +138,7 @@ def assert_clean(error: BaseException, organization: Organization, server: Serve
     assert not isinstance(error.__context__, requests.RequestException)
 
 
-def test_a_wrong_secret_names_the_variables_and_not_their_values(
+def test_wrong_secret_names_variables_not_values(
     organization: Organization,
     serve: Callable[..., Server],
     state: Path,
@@ -154,7 +154,7 @@ def test_a_wrong_secret_names_the_variables_and_not_their_values(
     assert statuses(server, of_tokens=False) == []
 
 
-def test_a_token_that_the_api_does_not_take_is_refused_in_words(
+def test_rejected_token_raises_unauthorized(
     organization: Organization, serve: Callable[..., Server], state: Path
 ) -> None:
     server = serve(organization, Behavior(tokens_end_at=range(1000)))
@@ -167,17 +167,17 @@ def test_a_token_that_the_api_does_not_take_is_refused_in_words(
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
-        (Fault(TOKEN, "status", status=502), TemporaryError, "token: JumpCloud fails with"),
+        (Fault(TOKEN, "status", status=502), TemporaryError, "token: JumpCloud failed with"),
         (Fault(TOKEN, "reset"), TemporaryError, "token: cannot be reached"),
-        (Fault(TOKEN, "truncated"), TemporaryError, "token: the answer was cut short"),
-        (Fault(TOKEN, "html200"), TemporaryError, "token: answered something else than JSON"),
+        (Fault(TOKEN, "truncated"), TemporaryError, "token: the response was truncated"),
+        (Fault(TOKEN, "html200"), TemporaryError, "token: the response is not JSON"),
         (Fault(TOKEN, "not_found"), TokenError, "token: not found"),
         (Fault(TOKEN, "redirect"), TokenError, "token: refused with status 302"),
-        (Fault(TOKEN, "deep_json"), MalformedError, "token: the answer is nested too deep"),
+        (Fault(TOKEN, "deep_json"), MalformedError, "token: the response is nested too deep"),
     ],
     ids=lambda value: f"{value.kind} {value.status}" if isinstance(value, Fault) else None,
 )
-def test_a_dead_token_endpoint_ends_the_pull_soon_and_is_named(
+def test_dead_token_endpoint_ends_pull_and_is_named(
     fault: Fault,
     error: type[ExtractError],
     words: str,
@@ -196,7 +196,7 @@ def test_a_dead_token_endpoint_ends_the_pull_soon_and_is_named(
 
 @pytest.mark.usefixtures("no_waiting")
 @pytest.mark.parametrize("status", [429, 502])
-def test_a_token_endpoint_that_fails_for_a_while_costs_nothing_but_time(
+def test_token_endpoint_failures_are_retried(
     status: int, organization: Organization, pull: Callable[..., Pulled]
 ) -> None:
     fault = Fault(TOKEN, "status", status=status, times=2, headers={"retry-after": "0"})
@@ -206,7 +206,7 @@ def test_a_token_endpoint_that_fails_for_a_while_costs_nothing_but_time(
     assert fault.fired == 2
 
 
-def test_a_list_is_not_taken_for_gone_when_the_token_endpoint_goes(
+def test_missing_token_endpoint_is_not_a_missing_list(
     organization: Organization, serve: Callable[..., Server], state: Path
 ) -> None:
     behavior = Behavior(tokens_end_at={15})
@@ -219,7 +219,7 @@ def test_a_list_is_not_taken_for_gone_when_the_token_endpoint_goes(
 
 
 @pytest.mark.parametrize("document", [[], {}, {"access_token": "a\r\nb"}, {"access_token": None}])
-def test_an_answer_without_a_usable_token_is_refused(
+def test_response_without_valid_token_is_malformed(
     document: object, monkeypatch: pytest.MonkeyPatch, organization: Organization
 ) -> None:
     monkeypatch.setattr(
@@ -229,12 +229,12 @@ def test_an_answer_without_a_usable_token_is_refused(
         auth = auth_for(server, organization)
         with (
             read_only_session(server.base_url, auth, connections=1) as session,
-            pytest.raises(MalformedError, match="answered without a bearer token"),
+            pytest.raises(MalformedError, match="the response has no bearer token"),
         ):
             session.get(f"{server.base_url}/api/systems", timeout=5)
 
 
-def test_what_is_remembered_is_of_the_account_and_not_of_its_tokens(
+def test_saved_rate_belongs_to_the_account(
     organization: Organization, pull: Callable[..., Pulled], state: Path
 ) -> None:
     pulled = pull(organization, Behavior(tokens_end_at={20}), **SERVICE_ACCOUNT)
@@ -244,7 +244,7 @@ def test_what_is_remembered_is_of_the_account_and_not_of_its_tokens(
     assert len(pulled.server.tokens) > 1
 
 
-def test_no_redirect_takes_a_secret_along(organization: Organization) -> None:
+def test_redirect_does_not_receive_the_secret(organization: Organization) -> None:
     with Server(organization, behavior=Behavior(faults=[Fault(TOKEN, "redirect")])) as server:
         auth = auth_for(server, organization)
         with read_only_session(server.base_url, auth, connections=1) as session:

@@ -49,7 +49,7 @@ def key_session(url: str, key: str) -> requests.Session:
         ("OPTIONS", "/api/systems"),
     ],
 )
-def test_what_is_no_read_is_refused_before_it_is_sent(method: str, path: str) -> None:
+def test_write_is_refused_before_sending(method: str, path: str) -> None:
     with (
         read_only_session(NOBODY, ApiKeyAuth("jca_key"), connections=1) as session,
         pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
@@ -66,7 +66,7 @@ def test_what_is_no_read_is_refused_before_it_is_sent(method: str, path: str) ->
         "http://127.0.0.1:9@example.com/api/systems",
     ],
 )
-def test_another_host_is_refused(url: str) -> None:
+def test_other_origin_is_refused(url: str) -> None:
     with (
         read_only_session(NOBODY, ApiKeyAuth("jca_key"), connections=1) as session,
         pytest.raises(ReadOnlyError),
@@ -86,7 +86,7 @@ def test_another_host_is_refused(url: str) -> None:
         ("POST", "https://elsewhere.example/oauth2/token"),
     ],
 )
-def test_a_secret_goes_to_the_token_endpoint_only(method: str, url: str) -> None:
+def test_token_session_reaches_only_the_token_url(method: str, url: str) -> None:
     with (
         token_session("https://id.example/oauth2/token", ApiKeyAuth("s"), Network()) as session,
         pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
@@ -94,7 +94,7 @@ def test_a_secret_goes_to_the_token_endpoint_only(method: str, url: str) -> None
         session.request(method, url, timeout=1)
 
 
-def test_the_session_that_reads_gets_no_token() -> None:
+def test_read_session_cannot_request_a_token() -> None:
     with key_session(NOBODY, "jca_key") as session, pytest.raises(ReadOnlyError):
         session.post(f"{NOBODY}/oauth2/token", timeout=1)
 
@@ -104,7 +104,7 @@ def organization() -> Organization:
     return generate(sizes=Sizes.empty())
 
 
-def test_the_key_travels_in_its_header_and_shows_nowhere_else(organization: Organization) -> None:
+def test_key_is_sent_in_its_header_only(organization: Organization) -> None:
     with (
         Server(organization) as server,
         key_session(server.base_url, organization.api_key) as session,
@@ -115,7 +115,7 @@ def test_the_key_travels_in_its_header_and_shows_nowhere_else(organization: Orga
         assert organization.api_key not in shown
 
 
-def test_a_proxy_of_the_environment_never_sees_a_plain_text_key(
+def test_environment_proxy_never_sees_plain_text_key(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", NOBODY)
@@ -150,9 +150,7 @@ def tls_url() -> Iterator[str]:
         thread.join()
 
 
-def test_a_ca_bundle_is_what_is_trusted_whatever_the_environment_says(
-    tls_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ca_bundle_overrides_the_environment(tls_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", DEFAULT_CA_BUNDLE_PATH)
     with key_session(tls_url, "jca_key") as session, pytest.raises(requests.exceptions.SSLError):
         session.get(tls_url, timeout=5)
@@ -167,7 +165,7 @@ def test_a_ca_bundle_is_what_is_trusted_whatever_the_environment_says(
     ("content", "words"),
     [(None, "cannot be read .No such file"), ("no certificate", "holds no PEM certificate")],
 )
-def test_a_ca_bundle_that_is_none_is_named_before_the_first_call(
+def test_invalid_ca_bundle_is_reported_before_first_call(
     content: str | None, words: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "bundle.pem"

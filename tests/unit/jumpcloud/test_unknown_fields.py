@@ -15,13 +15,13 @@ WHOLE = Behavior(whole_records=True)
 
 
 @pytest.mark.parametrize("make", [lambda: generate(sizes=SMALL), edge_cases])
-def test_every_field_of_today_is_known(
+def test_current_fields_are_all_known(
     make: Callable[[], Organization], pull: Callable[..., Pulled]
 ) -> None:
     assert not any(pull(make(), WHOLE).pull.unknown_fields.values())
 
 
-def test_a_new_field_is_named_and_its_value_is_not_kept(pull: Callable[..., Pulled]) -> None:
+def test_new_field_is_named_without_its_value(pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
     organization.update(next(iter(organization.systems)), riskScore="value-of-it", newToken="t")
     organization.update(next(iter(organization.system_groups)), tags=["x"])
@@ -32,7 +32,7 @@ def test_a_new_field_is_named_and_its_value_is_not_kept(pull: Callable[..., Pull
     assert "riskScore" not in pulled.pull.tables["systems"].column_names
 
 
-def test_what_may_be_no_name_is_not_listed_and_what_is_listed_is_bounded() -> None:
+def test_unknown_fields_are_filtered_and_bounded() -> None:
     systems = ENDPOINTS["systems"]
     odd = [
         "jane.doe@example.com",

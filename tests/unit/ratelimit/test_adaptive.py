@@ -1,4 +1,4 @@
-"""The rate finds what the API takes: simulated pulls through the throttle, on a simulated clock."""
+"""The rate finds what the API takes: simulated pulls through the limiter, on a simulated clock."""
 
 import heapq
 import random
@@ -19,7 +19,7 @@ MIN_USED = 0.92  # of the rate that the API allows
 
 @dataclass
 class Pull:
-    """Calls sent from PLACES threads; a refused one is sent again when the throttle lets it."""
+    """Calls sent from PLACES threads; a refused one is sent again when the limiter lets it."""
 
     api: Api
     calls: int = CALLS
@@ -31,7 +31,7 @@ class Pull:
     _numbers: "count[int]" = field(default_factory=count)
 
     def run(self, start_rate: float = 4.0, max_rate: float | None = None) -> "Pull":
-        self.throttle = LocalRateLimiter(
+        self.limiter = LocalRateLimiter(
             start_rate=start_rate, max_rate=max_rate, clock=lambda: self.now
         )
         return self.resume()
@@ -40,7 +40,7 @@ class Pull:
         while self.calls or self.in_flight:
             if self.calls and self.in_flight < PLACES:
                 self.calls -= 1
-                self.throttle.acquire(self._sleep)
+                self.limiter.acquire(self._sleep)
                 self._send()
             else:
                 self._next_event()
@@ -73,11 +73,11 @@ class Pull:
     def _answered(self, sent: float, pause: float | None, *, accepted: bool) -> None:
         self.in_flight -= 1
         if accepted:
-            self.throttle.succeeded(self.now - sent)
+            self.limiter.record_success(self.now - sent)
         else:
             self.refused += 1
             self.calls += 1
-            self.throttle.throttled(pause)
+            self.limiter.record_throttled(pause)
 
     @property
     def sent_rates(self) -> list[float]:
@@ -99,17 +99,17 @@ def swelling(in_flight: int) -> float:
     return 0.02 + 0.01 * max(0, in_flight - 4)
 
 
-def test_without_a_limit_the_way_up_costs_little() -> None:
+def test_slow_start_costs_little_without_limit() -> None:
     assert Pull(Api()).run().now < 1.20 * CALLS * LATENCY / PLACES
 
 
 @pytest.mark.parametrize("remembered", [100.0, 200.0, 400.0])
-def test_a_remembered_rate_saves_the_way_up(remembered: float) -> None:
+def test_saved_rate_skips_slow_start(remembered: float) -> None:
     assert Pull(Api()).run(start_rate=remembered).now < 1.05 * CALLS * LATENCY / PLACES
 
 
-def test_without_a_limit_the_good_rate_does_not_slow_the_next_run_nor_run_away() -> None:
-    stats = Pull(Api()).run().throttle.stats
+def test_good_rate_without_limit_is_close_to_throughput() -> None:
+    stats = Pull(Api()).run().limiter.stats
     assert 0.95 * PLACES / LATENCY < stats.good_rate < 4 * PLACES / LATENCY
 
 
@@ -123,19 +123,19 @@ def test_a_limit_is_found_and_used(
     pull = Pull(api).run(start_rate=limit * remembered if remembered else 4.0)
     assert CALLS / pull.now >= MIN_USED * limit
     assert pull.refused <= MAX_REFUSED * len(pull.sent_at)
-    assert pull.throttle.stats.good_rate == pytest.approx(limit, rel=0.08)
+    assert pull.limiter.stats.good_rate == pytest.approx(limit, rel=0.08)
 
 
 @pytest.mark.parametrize(("limit", "calls"), [(8, CALLS), (25, 4000)])
 @pytest.mark.parametrize("burst", [1, 4, 8])
-def test_pauses_that_are_ordered_stay_rare(limit: float, calls: int, burst: float) -> None:
+def test_requested_pauses_stay_rare(limit: float, calls: int, burst: float) -> None:
     pull = Pull(Api(limit, burst, names_pause=True), calls).run()
-    paused = pull.throttle.stats.paused_seconds
+    paused = pull.limiter.stats.paused_seconds
     assert calls / (pull.now - paused) >= MIN_USED * limit
     assert calls / pull.now >= 0.88 * limit
 
 
-def test_a_limit_that_is_raised_or_lowered_is_found_again() -> None:
+def test_changed_limit_is_found_again() -> None:
     for before, after in ((8, 25), (25, 8)):
         api = Api(before, 8)
         pull = Pull(api, 4000)
@@ -145,47 +145,47 @@ def test_a_limit_that_is_raised_or_lowered_is_found_again() -> None:
         assert pull.refused <= MAX_REFUSED * len(pull.sent_at)
 
 
-def test_the_cap_is_never_passed() -> None:
+def test_max_rate_is_never_exceeded() -> None:
     pull = Pull(Api(), 300).run(start_rate=400.0, max_rate=10.0)
     assert min(after - before for before, after in pairwise(pull.sent_at)) >= 0.1 - 1e-9
 
 
-def test_a_429_halves_the_rate_and_those_of_calls_under_way_do_not_halve_it_again() -> None:
-    throttle = Pull(Api(), 300).run(max_rate=20.0).throttle
+def test_429_halves_the_rate_once_per_round_trip() -> None:
+    limiter = Pull(Api(), 300).run(max_rate=20.0).limiter
     rates = []
     for _ in range(3):
-        throttle.throttled(None)
-        rates.append(throttle.stats.rate)
+        limiter.record_throttled(None)
+        rates.append(limiter.stats.rate)
     assert rates == pytest.approx([10.0, 10.0, 10.0], rel=0.01)
 
 
-def test_a_time_without_calls_teaches_nothing() -> None:
+def test_idle_time_is_not_measured() -> None:
     pull = Pull(Api(), 300).run(max_rate=20.0)
     pull.now += 3600.0
     pull.calls = 4
-    throttle = pull.resume().throttle
-    throttle.throttled(None)
-    assert throttle.stats.rate == pytest.approx(10.0, rel=0.01)
+    limiter = pull.resume().limiter
+    limiter.record_throttled(None)
+    assert limiter.stats.rate == pytest.approx(10.0, rel=0.01)
 
 
 @pytest.mark.parametrize("remembered", [4.0, 100.0, 200.0])
-def test_latency_that_swells_with_load_slows_it_down(remembered: float) -> None:
+def test_latency_that_grows_with_load_lowers_the_rate(remembered: float) -> None:
     pull = Pull(Api(latency=swelling), 4000).run(start_rate=remembered)
     settled = pull.sent_rates[20:]
     # All ten in flight would take 80 ms each.
     assert sum(settled) / len(settled) > 105
     assert max(settled) < 1.6 * min(settled)
-    assert pull.throttle.stats.rate < 200
+    assert pull.limiter.stats.rate < 200
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_noise_does_not_slow_it_down(seed: int) -> None:
+def test_latency_noise_does_not_lower_the_rate(seed: int) -> None:
     pull = Pull(Api(latency=jitter(seed)), 3000).run(start_rate=160.0)
     ideal = 3000 * LATENCY * 1.18 / PLACES
     assert pull.now < 1.10 * ideal
 
 
-def test_an_endpoint_that_is_slow_by_itself_is_not_mistaken_for_load() -> None:
+def test_slow_endpoint_is_not_mistaken_for_load() -> None:
     numbers = count()
     pull = Pull(Api(latency=lambda _: 0.5 if next(numbers) > 1000 else LATENCY), 2000).run()
     assert pull.sent_rates[-1] > 0.95 * PLACES / 0.5

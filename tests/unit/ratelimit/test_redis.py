@@ -64,7 +64,7 @@ class GivenUpError(Exception):
     pass
 
 
-def first_nap(throttle: RedisRateLimiter) -> float:
+def first_nap(limiter: RedisRateLimiter) -> float:
     """How long a call would have slept at first; it then gives up."""
     found = 0.0
 
@@ -75,18 +75,18 @@ def first_nap(throttle: RedisRateLimiter) -> float:
             raise GivenUpError
 
     with suppress(GivenUpError):
-        throttle.acquire(sleep)
+        limiter.acquire(sleep)
     return found
 
 
 def pace_of(redis: RedisServer, key: str) -> RedisSchedule:
     """What Redis keeps of a key."""
-    pace = RedisState(redis.address, THROTTLE_VARIABLE, key_fingerprint(key)).read()
-    assert pace
-    return pace
+    schedule = RedisState(redis.address, THROTTLE_VARIABLE, key_fingerprint(key)).read()
+    assert schedule
+    return schedule
 
 
-def test_processes_with_one_key_share_the_rate_that_the_api_allows(
+def test_processes_of_one_key_share_the_allowed_rate(
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
     shared_redis: RedisServer,
@@ -125,7 +125,7 @@ def test_processes_with_one_key_share_the_rate_that_the_api_allows(
     assert refused == sum(found["throttled"] for found in together)
 
 
-def test_a_process_that_is_killed_holds_nobody_up(
+def test_killed_process_delays_no_other(
     shared_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(THROTTLE_VARIABLE, shared_redis.address)
@@ -133,18 +133,18 @@ def test_a_process_that_is_killed_holds_nobody_up(
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        throttle = throttle_at(shared_redis.address, key="killed")
-        throttle.acquire(time.sleep)
+        limiter = throttle_at(shared_redis.address, key="killed")
+        limiter.acquire(time.sleep)
         process.kill()
         process.wait()
     for _ in range(3):
-        throttle.acquire(time.sleep)
+        limiter.acquire(time.sleep)
 
 
-def test_a_new_process_goes_on_at_the_rate_that_was_found(shared_redis: RedisServer) -> None:
+def test_new_process_continues_at_the_learned_rate(shared_redis: RedisServer) -> None:
     first = throttle_at(shared_redis.address, 40.0, "remembered")
     assert not first_nap(first)
-    first.throttled(7.0)
+    first.record_throttled(7.0)
     other = throttle_at(shared_redis.address, 900.0, "remembered")
     assert first_nap(other) == pytest.approx(7.0, abs=1.0)
     assert other.stats.rate == first.stats.rate < 40.0
@@ -156,9 +156,9 @@ def test_a_new_process_goes_on_at_the_rate_that_was_found(shared_redis: RedisSer
     assert "remembered" not in str(kept.keys())
 
 
-def test_the_cap_of_one_counts_for_all(shared_redis: RedisServer) -> None:
+def test_max_rate_of_one_process_applies_to_all(shared_redis: RedisServer) -> None:
     slow, free = (throttle_at(shared_redis.address, 100.0, "capped") for _ in range(2))
-    slow.cap(2.0)
+    slow.set_max_rate(2.0)
     assert not first_nap(slow)
     before = pace_of(shared_redis, "capped").last
     assert first_nap(free)  # its time is taken, though it does not wait for it
@@ -177,7 +177,7 @@ EVENTS = st.lists(
 
 @given(EVENTS, st.sampled_from([4.0, 25.0, 400.0]), st.data())
 @settings(max_examples=15)
-def test_two_processes_decide_together_what_one_would_decide(
+def test_two_processes_decide_like_one(
     shared_redis: RedisServer,
     events: list[tuple[str, float]],
     start_rate: float,
@@ -194,33 +194,33 @@ def test_two_processes_decide_together_what_one_would_decide(
 
 
 def timed(
-    pace: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
+    schedule: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
 ) -> tuple[RedisSchedule, float]:
-    return after(pace, now, event, start_rate), now
+    return after(schedule, now, event, start_rate), now
 
 
 def after(
-    pace: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
+    schedule: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
 ) -> RedisSchedule:
-    """The pace when a call was sent, and one was answered."""
-    pace = pace or RedisSchedule.begun(now, start_rate)
-    pace.advance(now)
-    pace.reserve()
+    """The schedule when a call was sent, and one was answered."""
+    schedule = schedule or RedisSchedule.begin(now, start_rate)
+    schedule.advance(now)
+    schedule.reserve()
     kind, value = event
     if kind == "succeeded":
-        pace.succeeded(now, value)
+        schedule.record_success(now, value)
     else:
-        pace.refused(now, value)
-    return pace
+        schedule.record_throttled(now, value)
+    return schedule
 
 
-def test_a_call_waits_while_redis_is_started_again(
+def test_call_waits_while_redis_restarts(
     start_redis: Callable[..., RedisServer],
 ) -> None:
     redis = start_redis()
-    throttle = throttle_at(redis.address, 50.0)
-    assert not first_nap(throttle)
-    throttle.succeeded(0.01)
+    limiter = throttle_at(redis.address, 50.0)
+    assert not first_nap(limiter)
+    limiter.record_success(0.01)
     redis.stop()
     waits: list[float] = []
 
@@ -230,25 +230,25 @@ def test_a_call_waits_while_redis_is_started_again(
         if len(waits) == 3:
             redis.start()
 
-    throttle.acquire(sleep)
+    limiter.acquire(sleep)
     assert len(waits) == 3
-    assert throttle.stats.rate == pytest.approx(50.0)
+    assert limiter.stats.rate == pytest.approx(50.0)
 
 
-def test_what_is_none_of_ours_is_no_memory(shared_redis: RedisServer) -> None:
+def test_foreign_data_counts_as_empty(shared_redis: RedisServer) -> None:
     client = shared_redis.client()
     state = json.loads(_state_after_a_call(shared_redis))
     later = state["at"] + 3600.0
-    for kept in (b"", b"\xff\x00", b"[]", b"{}", b'{"version":1}'):
+    for kept in (b"", b"\xff\x00", b"[]", b"{}", b'{"version":2}'):
         _expect_anew(shared_redis, kept)
-    _expect_anew(shared_redis, json.dumps(state | {"version": 0}).encode())
+    _expect_anew(shared_redis, json.dumps(state | {"version": 1}).encode())
     for name in ("at", "last", "paused_until"):
         _expect_anew(shared_redis, json.dumps(state | {name: later}).encode())
     client.delete(PREFIX + key_fingerprint("garbage"))
     client.rpush(PREFIX + key_fingerprint("garbage"), "a list")
-    throttle = throttle_at(shared_redis.address, 30.0, "garbage")
-    assert not first_nap(throttle)
-    assert throttle.stats.rate == 30.0
+    limiter = throttle_at(shared_redis.address, 30.0, "garbage")
+    assert not first_nap(limiter)
+    assert limiter.stats.rate == 30.0
 
 
 def _state_after_a_call(redis: RedisServer) -> bytes:
@@ -260,9 +260,9 @@ def _state_after_a_call(redis: RedisServer) -> bytes:
 
 def _expect_anew(redis: RedisServer, kept: bytes) -> None:
     redis.client().set(PREFIX + key_fingerprint("garbage"), kept)
-    throttle = throttle_at(redis.address, 30.0, "garbage")
-    assert not first_nap(throttle)
-    assert throttle.stats.rate == 30.0
+    limiter = throttle_at(redis.address, 30.0, "garbage")
+    assert not first_nap(limiter)
+    assert limiter.stats.rate == 30.0
 
 
 def words_of(error: BaseException) -> str:
@@ -271,32 +271,32 @@ def words_of(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
-def test_a_redis_that_is_away_is_named_in_bounded_time(scheme: str, tmp_path: Path) -> None:
+def test_unreachable_redis_is_reported_in_bounded_time(scheme: str, tmp_path: Path) -> None:
     port = RedisServer(tmp_path).port
-    throttle = throttle_at(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}")
+    limiter = throttle_at(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}")
     waits: list[float] = []
     with pytest.raises(RateLimiterError, match="ConnectionRefusedError") as caught:
-        throttle.acquire(waits.append)
+        limiter.acquire(waits.append)
     assert 20 < sum(waits) < 60
     assert f"127.0.0.1:{port}" in str(caught.value)
     assert THROTTLE_VARIABLE in str(caught.value)
-    assert PASSWORD not in words_of(caught.value) + repr(throttle)
-    throttle.throttled(1.0)  # an answer that comes then raises nothing
-    assert throttle.stats.throttled == 1
+    assert PASSWORD not in words_of(caught.value) + repr(limiter)
+    limiter.record_throttled(1.0)  # an answer that comes then raises nothing
+    assert limiter.stats.throttled == 1
 
 
 def test_redis_is_reached_by_tls(start_redis: Callable[..., RedisServer]) -> None:
     redis = start_redis(PASSWORD, CERTIFICATE)
-    throttle = throttle_at(redis.address)
-    assert not first_nap(throttle)
-    assert throttle.stats.rate == 400.0
+    limiter = throttle_at(redis.address)
+    assert not first_nap(limiter)
+    assert limiter.stats.rate == 400.0
     distrusting = throttle_at(redis.address.partition("?")[0])
     with pytest.raises(RateLimiterError, match="SSLCertVerificationError"):
         distrusting.acquire(lambda _: None)
 
 
 @pytest.mark.parametrize("user", ["", ":wrong-pass@", "nobody:wrong-pass@"])
-def test_a_wrong_password_is_said_at_once(
+def test_wrong_password_is_reported_at_once(
     start_redis: Callable[..., RedisServer], user: str
 ) -> None:
     redis = start_redis(PASSWORD)
@@ -324,13 +324,13 @@ def test_a_wrong_password_is_said_at_once(
         f"redis://localhost?socket_timeout=3600&x={PASSWORD}",
     ],
 )
-def test_an_address_that_is_none_is_refused_and_not_shown(address: str) -> None:
+def test_invalid_address_is_refused_and_hidden(address: str) -> None:
     with pytest.raises(SettingsError, match="must be redis://") as caught:
         get_rate_limiter(KEY, None, None, {THROTTLE_VARIABLE: address})
     assert PASSWORD not in words_of(caught.value)
 
 
-def test_a_pull_and_the_command_say_which_redis_is_away(
+def test_pull_and_command_name_unreachable_redis(
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
     monkeypatch: pytest.MonkeyPatch,
@@ -356,7 +356,7 @@ def test_a_pull_and_the_command_say_which_redis_is_away(
     assert PASSWORD not in words_of(caught.value) + caplog.text + done.output
 
 
-def test_without_the_variable_redis_is_not_even_loaded() -> None:
+def test_redis_is_not_loaded_without_the_variable() -> None:
     code = (
         "import sys, pipelines.extract.pull\n"
         "from pipelines.ratelimit.limiter import get_rate_limiter\n"
@@ -365,7 +365,7 @@ def test_without_the_variable_redis_is_not_even_loaded() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_the_extra_it_says_what_to_install() -> None:
+def test_missing_extra_is_named() -> None:
     code = (
         "import sys; sys.modules['redis'] = None\n"
         "from pipelines.ratelimit.limiter import get_rate_limiter\n"

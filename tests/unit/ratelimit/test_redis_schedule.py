@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from pipelines.ratelimit.local import LocalRateLimiter
 from pipelines.ratelimit.redis import NAP_SECONDS
-from pipelines.ratelimit.redis_schedule import CAP_SECONDS, RedisSchedule
+from pipelines.ratelimit.redis_schedule import MAX_RATE_SECONDS, RedisSchedule
 from tests.support.limited_api import LATENCY, Api
 
 PLACES = 8  # calls in flight of each process, at most
@@ -22,17 +22,17 @@ MIN_USED = 0.88  # of the rate that the API allows
 START = 1_750_000_000.0  # Redis counts seconds since 1970
 TICK = 1e-6  # so that rounding lets nobody wake before the time
 
-_PACE = TypeAdapter(RedisSchedule)
+_SCHEDULE = TypeAdapter(RedisSchedule)
 
 
-def kept(pace: RedisSchedule) -> RedisSchedule:
+def kept(schedule: RedisSchedule) -> RedisSchedule:
     """As Redis gives it to the next process."""
-    return _PACE.validate_json(_PACE.dump_json(pace))
+    return _SCHEDULE.validate_json(_SCHEDULE.dump_json(schedule))
 
 
 @dataclass
 class Pulls:
-    """Processes that send calls to one API with one key, and tell the pace as the throttle does."""
+    """Processes that send calls with one key, and report responses as the limiter does."""
 
     api: Api
     processes: int
@@ -43,7 +43,7 @@ class Pulls:
 
     def run(self) -> "Pulls":
         env = simpy.Environment(START)
-        self.pace = RedisSchedule.begun(START, self.start_rate)
+        self.schedule = RedisSchedule.begin(START, self.start_rate)
         pulls = [_Process(self, env) for _ in range(self.processes)]
         places = [env.process(each.place()) for each in pulls for _ in range(PLACES)]
         env.run(env.all_of(places))
@@ -58,12 +58,12 @@ class _Process:
         self.untold: list[tuple[float, Callable[[RedisSchedule, float], None]]] = []
 
     def tell(self) -> float:
-        pace = self.pulls.pace = kept(self.pulls.pace)
-        pace.advance(self.env.now)
+        schedule = self.pulls.schedule = kept(self.pulls.schedule)
+        schedule.advance(self.env.now)
         for at, each in self.untold:
-            each(pace, at)
+            each(schedule, at)
         self.untold.clear()
-        return pace.at
+        return schedule.at
 
     def place(self) -> Generator[simpy.Event]:
         pulls, env = self.pulls, self.env
@@ -78,24 +78,28 @@ class _Process:
             accepted, pause = pulls.api.answer(env.now - START)
             yield env.timeout(LATENCY / 2)
             if accepted:
-                self.untold.append((env.now, partial(RedisSchedule.succeeded, latency=LATENCY)))
+                self.untold.append(
+                    (env.now, partial(RedisSchedule.record_success, latency=LATENCY))
+                )
                 continue
             pulls.left += 1
             pulls.refused += 1
-            self.untold.append((env.now, partial(RedisSchedule.refused, pause=pause or 0.0)))
+            self.untold.append(
+                (env.now, partial(RedisSchedule.record_throttled, pause=pause or 0.0))
+            )
             self.tell()
 
     def acquire(self) -> Generator[simpy.Event]:
         env = self.env
         while True:
             at = self.tell()
-            pace = self.pulls.pace
-            due, given_in, pause = pace.reserve(), pace.round, pace.paused_until
-            while env.now < due and self.pulls.pace.round == given_in:
+            schedule = self.pulls.schedule
+            due, given_in, pause = schedule.reserve(), schedule.epoch, schedule.paused_until
+            while env.now < due and self.pulls.schedule.epoch == given_in:
                 yield env.timeout(max(pause - env.now, min(due - env.now, NAP_SECONDS)) + TICK)
                 if self.untold:
                     self.tell()
-            if due <= at or self.pulls.pace.round == given_in:
+            if due <= at or self.pulls.schedule.epoch == given_in:
                 return
 
 
@@ -138,59 +142,59 @@ EVENTS = st.one_of(
     st.sampled_from([4.0, 25.0, 400.0]),
     st.sampled_from([None, 6.0]),
 )
-def test_what_redis_keeps_decides_as_the_local_throttle_does(
+def test_schedule_decides_like_the_local_limiter(
     events: list[tuple[float, tuple[str, float]]], start_rate: float, cap: float | None
 ) -> None:
     clock = Clock()
     local = LocalRateLimiter(start_rate=start_rate, max_rate=cap, clock=clock)
-    pace = RedisSchedule.begun(clock.now, start_rate)
+    schedule = RedisSchedule.begin(clock.now, start_rate)
     local.acquire(clock.sleep)
-    pace.cap("one", cap)
-    pace.reserve()
+    schedule.set_max_rate("one", cap)
+    schedule.reserve()
     for seconds, (kind, value) in events:
         clock.sleep(seconds)
-        pace = kept(pace)
-        pace.advance(clock.now)
-        pace.cap("one", cap)
+        schedule = kept(schedule)
+        schedule.advance(clock.now)
+        schedule.set_max_rate("one", cap)
         if kind == "call":
-            due = pace.reserve()
+            due = schedule.reserve()
             local.acquire(clock.sleep)
             assert clock.now == pytest.approx(due, abs=TICK)
-            pace.advance(max(due, clock.now))
+            schedule.advance(max(due, clock.now))
         elif kind == "succeeded":
-            local.succeeded(value)
-            pace.succeeded(clock.now, value)
+            local.record_success(value)
+            schedule.record_success(clock.now, value)
         else:
-            local.throttled(value)
-            pace.refused(clock.now, value)
-        assert pace.rate.now == pytest.approx(local.stats.rate)
-        assert pace.rate.good == pytest.approx(local.stats.good_rate)
+            local.record_throttled(value)
+            schedule.record_throttled(clock.now, value)
+        assert schedule.rate.current == pytest.approx(local.stats.rate)
+        assert schedule.rate.best == pytest.approx(local.stats.good_rate)
 
 
-def test_the_lowest_cap_counts_while_its_process_is_under_way() -> None:
-    pace = RedisSchedule.begun(START, 100.0)
-    pace.cap("slow", 5.0)
-    pace.cap("slower", 2.0)
-    pace.cap("free", None)
-    assert pace.rate.now == 2.0
-    pace.advance(START + CAP_SECONDS / 2)
-    pace.cap("slow", 5.0)
-    pace.advance(START + CAP_SECONDS + 1)
-    pace.cap("free", None)
-    assert pace.rate.now == 5.0
-    assert kept(pace).caps.keys() == {"slow"}
-    pace.advance(START + 2 * CAP_SECONDS)
-    pace.cap("free", None)
-    assert not pace.caps
-    assert pace.rate.now == pytest.approx(100.0, rel=0.01)
+def test_lowest_max_rate_applies_until_it_expires() -> None:
+    schedule = RedisSchedule.begin(START, 100.0)
+    schedule.set_max_rate("slow", 5.0)
+    schedule.set_max_rate("slower", 2.0)
+    schedule.set_max_rate("free", None)
+    assert schedule.rate.current == 2.0
+    schedule.advance(START + MAX_RATE_SECONDS / 2)
+    schedule.set_max_rate("slow", 5.0)
+    schedule.advance(START + MAX_RATE_SECONDS + 1)
+    schedule.set_max_rate("free", None)
+    assert schedule.rate.current == 5.0
+    assert kept(schedule).max_rates.keys() == {"slow"}
+    schedule.advance(START + 2 * MAX_RATE_SECONDS)
+    schedule.set_max_rate("free", None)
+    assert not schedule.max_rates
+    assert schedule.rate.current == pytest.approx(100.0, rel=0.01)
 
 
-def test_after_a_429_who_waits_gets_another_time() -> None:
-    pace = RedisSchedule.begun(START, 8.0)
-    times = [pace.reserve() for _ in range(4)]
+def test_429_revokes_reservations() -> None:
+    schedule = RedisSchedule.begin(START, 8.0)
+    times = [schedule.reserve() for _ in range(4)]
     assert times == pytest.approx([START, START + 0.125, START + 0.25, START + 0.375])
-    before = pace.round
-    pace.advance(START + 0.2)
-    pace.refused(START + 0.2, 30.0)
-    assert pace.round != before
-    assert pace.reserve() == pytest.approx(START + 30.2)
+    before = schedule.epoch
+    schedule.advance(START + 0.2)
+    schedule.record_throttled(START + 0.2, 30.0)
+    assert schedule.epoch != before
+    assert schedule.reserve() == pytest.approx(START + 30.2)
