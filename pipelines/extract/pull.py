@@ -1,10 +1,12 @@
 """Pull a whole organization: every list, proven complete."""
 
 import shutil
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.abc import MetaPathFinder
 from pathlib import Path
 
 import pyarrow as pa
@@ -129,8 +131,7 @@ def pull_organization(
         WrongOrganizationError: the key reads another organization than the settings name.
     """
     _check_discovered(integration)
-    # pyarrow's own pool is no faster, and takes 30 MiB more: 288 MiB for 5,000 systems.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _tune_pyarrow()
     credentials = load_credentials(integration)
     key = credentials.identity
     rates = SavedRates(state / "rates.json")
@@ -148,6 +149,29 @@ def pull_organization(
         result = _pull(client, integration, checkpoint, on_progress)
     rates.put(key, limiter.stats.good_rate)
     return result
+
+
+class _NoPandas(MetaPathFinder):
+    """An import hook that hides pandas."""
+
+    def find_spec(self, fullname: str, *_: object) -> None:
+        """Reject pandas, and leave all other modules to the next finder."""
+        if fullname == "pandas":
+            raise ImportError(fullname)
+
+
+def _tune_pyarrow() -> None:
+    """Reduce the memory of pyarrow in this process: 225 instead of 288 MiB for 5,000 systems."""
+    # pyarrow's own memory pool takes 30 MiB more, and is no faster.
+    pa.set_memory_pool(pa.system_memory_pool())
+    # pyarrow imports pandas at its first conversion, to recognize pandas objects: 32 MiB and 0.3 s
+    # of CPU for nothing. If that fails once, it imports pandas only for `to_pandas`.
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        pa.array([""])
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def _check_discovered(integration: Integration) -> None:
