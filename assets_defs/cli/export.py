@@ -6,14 +6,16 @@ from pathlib import Path
 
 import click
 
-from assets_defs.cli.options import data_dir_option, errors_in_words, set_data_dir
+from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.tables import open_file
 from pipelines.errors import InventoryError
 from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation
 from pipelines.export.tables import chosen_relations, write_table, write_tables_as_workbook
-from pipelines.publish.publisher import inventory_file, list_manifests
+from pipelines.publish.access import list_manifests
 from pipelines.publish.reader import bounded
+from pipelines.workspace import Workspace
 
 XLSX = "xlsx"
 OCSF = "ocsf"
@@ -34,36 +36,34 @@ EVENTS = Path("inventory.ocsf.jsonl")
 )
 @click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
 @click.option("--integration", help="Only its rows")
-@data_dir_option
+@pass_data_dir
 def export(
+    workspace: Workspace,
     tables: Sequence[str],
     form: str,
     output: Path | None,
     at: str | None,
     integration: str | None,
-    data_dir: str | None,
 ) -> None:
     """Write TABLES and views of the inventory as files; without a name, all tables.
 
     Files of the same names are replaced, each only when all are complete; others stay.
     """
-    with errors_in_words():
-        set_data_dir(data_dir)
-        if integration is not None:
-            list_manifests(integration)
-        with inventory_file(at, integration) as file, bounded(file) as connection:
-            if form == OCSF:
-                written = [output or EVENTS]
-                with output_file(written[0]) as aside:
-                    write_events(connection, tables, integration, aside)
+    if integration is not None:
+        list_manifests(workspace, integration)
+    with open_file(workspace, at, integration) as file, bounded(file) as connection:
+        if form == OCSF:
+            written = [output or EVENTS]
+            with output_file(written[0]) as aside:
+                write_events(connection, tables, integration, aside)
+        else:
+            relations = chosen_relations(connection, tables, integration)
+            if form == XLSX:
+                written = [_write_workbook(relations, output or WORKBOOK)]
             else:
-                relations = chosen_relations(connection, tables, integration)
-                if form == XLSX:
-                    written = [_write_workbook(relations, output or WORKBOOK)]
-                else:
-                    written = _write_files(relations, form, output or DIRECTORY)
-        for path in written:
-            click.echo(path)
+                written = _write_files(relations, form, output or DIRECTORY)
+    for path in written:
+        click.echo(path)
 
 
 def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
@@ -84,7 +84,7 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
             raise InventoryError(f"{output}: a file holds one table; name a directory")
         paths = dict.fromkeys(relations, output)
     else:
-        _make_directory(output)
+        _make_directory(output, form)
         paths = {name: output / f"{name}.{form}" for name in relations}
     # No file is replaced before all are written.
     with ExitStack() as stack:
@@ -93,9 +93,9 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
     return list(paths.values())
 
 
-def _make_directory(path: Path) -> None:
+def _make_directory(path: Path, form: str) -> None:
     if path.exists() and not path.is_dir():
-        raise InventoryError(f"{path}: is no directory, and does not end like a file of the format")
+        raise InventoryError(f"{path}: not a directory, and the name does not end in `.{form}`")
     try:
         path.mkdir(exist_ok=True)
     except OSError as error:

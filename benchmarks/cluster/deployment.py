@@ -29,7 +29,7 @@ from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.simulator.oracle import expected_tables
-from pipelines.workspace import history, published_file
+from pipelines.workspace import Workspace
 
 KEY_VARIABLE = "PROVIDER_KEY"
 UNKNOWN = frozenset({"integration", "first_seen_at", "last_seen_at"})
@@ -65,12 +65,14 @@ class Deployment:
 
     def snapshots(self) -> Counter[str]:
         """How many snapshots of each integration count."""
-        return Counter({name: len(ids) for name, ids in history().snapshots().items()})
+        history = Workspace.from_environment(os.environ).open_history()
+        return Counter({name: len(ids) for name, ids in history.snapshots().items()})
 
     def unlike_truth(self) -> list[str]:
         """Integrations of which the file over all has other tables than the API."""
-        combine()
-        with duckdb.connect(published_file(), read_only=True) as connection:
+        workspace = Workspace.from_environment(os.environ)
+        combine(workspace)
+        with duckdb.connect(workspace.inventory_file(), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return [
                 name

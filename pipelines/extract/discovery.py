@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipelines.config.credentials import load_credentials
-from pipelines.config.environment import home
 from pipelines.config.integration import Integration
-from pipelines.config.settings import Settings, load_settings
+from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
 from pipelines.extract.organizations import read_organizations
 from pipelines.jumpcloud.auth import open_session
@@ -21,39 +20,40 @@ from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
+from pipelines.workspace import Workspace
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
-def resolved_settings() -> Settings:
+def resolved_settings(workspace: Workspace) -> Settings:
     """The settings, with an integration for each organization that is known.
 
     Raises:
         SettingsError: the file cannot be read or says something wrong.
     """
-    return expand_settings(load_settings(), home())
+    return expand_settings(workspace.settings(), workspace.root)
 
 
-def resolve_integration(name: str) -> Integration:
+def resolve_integration(workspace: Workspace, name: str) -> Integration:
     """The integration of that name, looked up where another machine has found it.
 
     Raises:
         SettingsError: there is none of that name.
         InventoryError: it cannot be looked up.
     """
-    known = {each.name: each for each in resolved_settings().integration}
+    known = {each.name: each for each in resolved_settings(workspace).integration}
     if name in known:
         return known[name]
     entries = [
         each
-        for each in load_settings().integration
+        for each in workspace.settings().integration
         if each.discover_organizations and name.startswith(f"{each.name}-")
     ]
-    failures = refresh_organizations(entries, home())
+    failures = refresh_organizations(entries, workspace.root)
     if failures:
         raise InventoryError("; ".join(failures))
-    return resolved_settings().named(name)
+    return resolved_settings(workspace).named(name)
 
 
 def expand_settings(settings: Settings, state: Path) -> Settings:

@@ -4,16 +4,19 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
-def write_parquet(table: pa.Table, path: Path) -> None:
+def write_parquet(table: "pa.Table", path: Path) -> None:
     """Write the table beside `path` and rename it over it: readers see one or the other.
 
     A power cut may take back the renaming, until the folder is flushed.
     """
+    import pyarrow.parquet as pq  # noqa: PLC0415 -- it takes longer than commands that only read
+
     with _temporary_sibling(path) as aside:
         pq.write_table(table, aside, compression="zstd")
         flush(aside)

@@ -29,7 +29,8 @@ def settings_of(unit: Path) -> dict[str, list[str]]:
 
 def assert_is_a_command(words: list[str]) -> None:
     """Click takes these words as a command with its options, without running it."""
-    command = main.commands[words[0]]
+    command = main.get_command(click.Context(main), words[0])
+    assert command
     with click.Context(command) as context:
         command.parse_args(context, words[1:])
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from assets_defs.runs.instance import prepare_home
+from assets_defs.runs.instance import prepare_instance
 from pipelines.simulator import Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.publisher import Publisher, Pulled
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -89,13 +90,10 @@ def test_a_manifest_takes_its_place_when_the_disk_has_all_that_it_names(
     pull: Callable[..., Pulled],
     publisher: Publisher,
     disk: Disk,
-    monkeypatch: pytest.MonkeyPatch,
     *,
     is_first: bool,
 ) -> None:
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(publisher.home))
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    prepare_home()
+    prepare_instance(Workspace(publisher.home))
     history = publisher.history
     committed = []
 
@@ -125,10 +123,8 @@ def test_a_manifest_takes_its_place_when_the_disk_has_all_that_it_names(
 
 
 def test_the_folders_above_the_data_directory_are_there_too(
-    fast_tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
+    fast_tmp_path: Path, disk: Disk
 ) -> None:
     home = fast_tmp_path / "new" / "data"
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(home))
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    prepare_home()
+    prepare_instance(Workspace(home))
     assert disk.finds(home)
