@@ -10,7 +10,6 @@ import pyarrow as pa
 from assets_defs.cli.diff_text import describe
 from assets_defs.cli.options import pass_workspace
 from pipelines.export.query_results import write_result
-from pipelines.export.xlsx import without_formula
 from pipelines.history.diff import SnapshotDiff, difference, select_snapshots
 from pipelines.publish.access import list_manifests
 from pipelines.workspace import Workspace
@@ -58,5 +57,7 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
             "* REPLACE (old_value::JSON AS old_value, new_value::JSON AS new_value)"
         )
         if form == CSV:
+            from pipelines.export.xlsx import without_formula  # noqa: PLC0415 -- loads xlsxwriter
+
             relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
         write_result(relation, form, sys.stdout.buffer)

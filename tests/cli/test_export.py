@@ -251,7 +251,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     ),
     "a file as a directory": (
         ["--format", "csv", "--output", "file"],
-        "file: is no directory, and does not end like a file of the format",
+        "file: not a directory, and the name does not end in `.csv`",
     ),
     "a directory as a file": (
         ["--format", "ocsf", "--output", "folder"],
