@@ -67,11 +67,6 @@ TERMINAL = "terminal"
 IN_BAR = "is_in_bar"
 
 
-def printable(text: str) -> str:
-    """The text in one line, with escapes for the characters that a terminal would obey."""
-    return "".join(each if each.isprintable() else f"\\u{ord(each):04x}" for each in text)
-
-
 class _TerminalHandler(logging.Handler):
     """Prints materialized assets, failed checks and log lines; leaves Dagster's own detail out."""
 

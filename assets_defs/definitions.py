@@ -1,5 +1,7 @@
 """Everything that Dagster loads: `workspace.yaml` names this module."""
 
+import os
+
 import dagster as dg
 
 from assets_defs.assets.combined_file import inventory_of_all
@@ -11,35 +13,56 @@ from assets_defs.checks.findings import findings
 from assets_defs.console import TERMINAL, terminal_logger
 from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
+from assets_defs.runs.step import run_lock
 from assets_defs.schedules import build_schedules
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
 from assets_defs.sensors.combine_trigger import combine_what_was_published
 from assets_defs.sensors.partition_sync import integrations_of_settings
 from assets_defs.sensors.run_cleanup import purge_old_runs
 from assets_defs.sensors.status_table import report_status
-from pipelines.config.environment import home, object_store_url
-from pipelines.config.settings import load_settings
+from pipelines.workspace import Workspace
 
-# Only in an object store is there a file for each integration, and one over all beside them.
-_is_shared = object_store_url() is not None
 
-defs = dg.Definitions(
-    assets=[
-        *(pull, tables, commit, inventory_duckdb, STATUS),
-        *([inventory_of_all] if _is_shared else []),
-    ],
-    asset_checks=[findings],
-    jobs=[refresh_inventory, *([combine_integrations] if _is_shared else [])],
-    schedules=build_schedules(load_settings()),
-    sensors=[
-        integrations_of_settings,
-        alert_on_failure,
-        alert_on_late,
-        purge_old_runs,
-        report_status,
-        *([combine_what_was_published] if _is_shared else []),
-    ],
-    resources={"parquet": ParquetStore(root=str(home() / "parquet"))},
-    executor=dg.in_process_executor,
-    loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
-)
+def build_definitions(workspace: Workspace) -> dg.Definitions:
+    """Return the definitions for a workspace.
+
+    Raises:
+        SettingsError: the settings are wrong.
+    """
+    # Only an object store has a file for each integration, and one of all.
+    is_shared = workspace.url is not None
+    return dg.Definitions(
+        assets=[
+            *(pull, tables, commit, inventory_duckdb, STATUS),
+            *([inventory_of_all] if is_shared else []),
+        ],
+        asset_checks=[findings],
+        jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
+        schedules=build_schedules(workspace.settings()),
+        sensors=[
+            integrations_of_settings,
+            alert_on_failure,
+            alert_on_late,
+            purge_old_runs,
+            report_status,
+            *([combine_what_was_published] if is_shared else []),
+        ],
+        resources=build_resources(workspace),
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
+    )
+
+
+def build_resources(workspace: Workspace) -> dict[str, object]:
+    """Return the resources of the assets, checks, sensors and schedules."""
+    return {
+        "parquet": ParquetStore(root=str(workspace.staging.root)),
+        "run_lock": run_lock,
+        "workspace": workspace,
+    }
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the definitions for the workspace of the environment."""
+    return build_definitions(Workspace.from_environment(os.environ))

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from pipelines.extract.discovery import resolved_settings
+from pipelines.workspace import Workspace
 
 OWNERS = ["team:security"]
 # Runs of one integration, whoever started them, carry it; those that a person starts from the asset
@@ -12,14 +13,14 @@ INTEGRATIONS = dg.DynamicPartitionsDefinition(name="integrations")
 
 
 def partition_requests(
-    instance: dg.DagsterInstance,
+    instance: dg.DagsterInstance, workspace: Workspace
 ) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
     """What makes the partitions those of the settings file as it is now.
 
     Raises:
         SettingsError: the file says something wrong.
     """
-    wanted = [each.name for each in resolved_settings().integration]
+    wanted = [each.name for each in resolved_settings(workspace).integration]
     present = instance.get_dynamic_partitions(_name())
     missing = [name for name in wanted if name not in present]
     gone = [name for name in present if name not in wanted]

@@ -7,12 +7,12 @@ import dagster as dg
 from assets_defs.jobs import refresh_inventory
 from assets_defs.partitions import PARTITION_TAG, add_partition
 from assets_defs.runs.stale import UNFINISHED_STATUSES, fail_runs_without_lock
-from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
-from pipelines.config.settings import Settings, load_settings
+from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
 from pipelines.extract.discovery import expand_settings, refresh_organizations
+from pipelines.workspace import Workspace
 
 RUN_KEY_TAG = "dagster/run_key"
 FOLLOW_SECONDS = 30
@@ -42,24 +42,24 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
         description=f"Refresh the integrations that are enabled and set to {time}",
     )
     def refresh(
-        context: dg.ScheduleEvaluationContext,
+        context: dg.ScheduleEvaluationContext, workspace: dg.ResourceParam[Workspace]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         # Read anew at each tick, so that a switch in the file counts without a restart.
         try:
-            settings = load_settings()
+            settings = workspace.settings()
         except SettingsError as error:
             yield dg.SkipReason(str(error))
             return
         due = [each for each in settings.integration if each.schedule == time and each.enabled]
-        for failure in refresh_organizations(due, home()):
+        for failure in refresh_organizations(due, workspace.root):
             context.log.warning("%s", failure)
         integrations = [
-            e for e in expand_settings(settings, home()).integration if e.schedule == time
+            e for e in expand_settings(settings, workspace.root).integration if e.schedule == time
         ]
         tick = context.scheduled_execution_time.isoformat()
         keys = {each.name: f"{each.name}:{tick}" for each in integrations}
         reasons = {
-            each.name: _skip_reason(context.instance, each, keys[each.name])
+            each.name: _skip_reason(context.instance, workspace, each, keys[each.name])
             for each in integrations
         }
         for name, reason in reasons.items():
@@ -76,7 +76,9 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
     return refresh
 
 
-def _skip_reason(instance: dg.DagsterInstance, integration: Integration, run_key: str) -> str:
+def _skip_reason(
+    instance: dg.DagsterInstance, workspace: Workspace, integration: Integration, run_key: str
+) -> str:
     """Why a tick does not run the integration; empty where it does.
 
     What lacks its key runs: it fails, so that `status` and the alerts tell of it. A run of this
@@ -84,7 +86,7 @@ def _skip_reason(instance: dg.DagsterInstance, integration: Integration, run_key
     """
     if not integration.enabled:
         return "disabled in the settings"
-    fail_runs_without_lock(instance, integration.name)
+    fail_runs_without_lock(instance, workspace, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))
     others = [run for run in instance.get_runs(chosen) if run.tags.get(RUN_KEY_TAG) != run_key]

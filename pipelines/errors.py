@@ -15,3 +15,8 @@ class SettingsError(InventoryError):
 
     The command line exits with 2.
     """
+
+
+def printable(text: str) -> str:
+    """Return the text in one line, with characters that a terminal would obey escaped."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)

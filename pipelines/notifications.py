@@ -1,4 +1,4 @@
-"""Tells a webhook that an integration needs a person."""
+"""Post alerts about integrations to a webhook."""
 
 import os
 from collections.abc import Mapping
@@ -11,26 +11,26 @@ import tenacity
 
 from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
-from pipelines.extract.discovery import resolved_settings
+from pipelines.workspace import Workspace
 
-# To connect, and until the answer begins: an alert must not hold up what comes after it.
+# To connect, and until the response begins: an alert must not delay what follows.
 TIMEOUT_SECONDS = (3.0, 5.0)
 MAX_TRIES = 3
 MAX_RETRY_SECONDS = 8.0
-PASSING_FAILURES = frozenset({429, 500, 502, 503, 504})
+TEMPORARY_FAILURES = frozenset({429, 500, 502, 503, 504})
 SENT = "sent"
 UNWANTED = "not sent: no alert_webhook_env is set"
 
 
 @dataclass(frozen=True)
 class Alert:
-    """What is wrong with an integration.
+    """A problem of an integration.
 
     Attributes:
         integration: its name.
-        event: `failed`, a run failed; `late`, there was no success for too long.
-        cause: why.
-        remedy: what to do about it.
+        event: `failed`, a run failed; `late`, the last success is too long ago.
+        cause: reason.
+        remedy: how to fix it.
         run_id: Dagster's id of the failed run; empty for a late one.
     """
 
@@ -42,10 +42,10 @@ class Alert:
 
     @property
     def text(self) -> str:
-        """One paragraph."""
-        words = "the last run failed" if self.event == "failed" else "the inventory is late"
+        """Return the alert as one paragraph."""
+        title = "the last run failed" if self.event == "failed" else "the inventory is late"
         return (
-            f"jumpcloud-inventory: integration {self.integration!r}: {words}: "
+            f"jumpcloud-inventory: integration {self.integration!r}: {title}: "
             f"{self.cause.rstrip('.')}. {self.remedy}"
         )
 
@@ -58,8 +58,7 @@ def send_alert(
     Never raises: an alert that cannot be sent must not stop anything.
 
     Returns:
-        What became of it, `SENT` or why not, as `UNWANTED`; the webhook's address, which is a
-        secret, is not among the words.
+        `SENT`, `UNWANTED` or another reason, without the webhook's address, which is a secret.
     """
     variable = settings.alert_webhook_env
     if not variable:
@@ -71,7 +70,7 @@ def send_alert(
     if settings.alert_format == "json":
         form |= asdict(alert)
     else:
-        # Slack would take a device's name such as "<!channel>" for a command.
+        # Slack would take a device's name such as "<!channel>" as a command.
         form["text"] = escape(alert.text, quote=False)
     try:
         status = _post(url, form)
@@ -82,34 +81,33 @@ def send_alert(
     return SENT
 
 
-# Not urllib3's own retries: it logs each with the address. What may have been taken, and only
-# answers late, is not posted twice.
+# Not urllib3's own retries: it logs the address. A post whose response is late is not repeated.
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(requests.ConnectionError)
-    | tenacity.retry_if_result(PASSING_FAILURES.__contains__),
+    | tenacity.retry_if_result(TEMPORARY_FAILURES.__contains__),
     stop=tenacity.stop_after_attempt(MAX_TRIES) | tenacity.stop_after_delay(MAX_RETRY_SECONDS),
     wait=tenacity.wait_exponential(multiplier=0.5),
     retry_error_callback=lambda state: state.outcome and state.outcome.result(),
 )
 def _post(url: str, form: Mapping[str, str]) -> int:
-    """The status of the answer; its body, which may be endless, is not read."""
+    """Return the status of the response. Its body may be endless, so it is not read."""
     with requests.post(
         url, json=form, timeout=TIMEOUT_SECONDS, allow_redirects=False, stream=True
-    ) as answer:
-        return answer.status_code
+    ) as response:
+        return response.status_code
 
 
 def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
-    """What is told of a failed run."""
+    """Return the alert of a failed run."""
     remedy = (
-        f"When that is mended, run `jumpcloud-inventory run {integration}` or wait for its schedule"
+        f"When that is fixed, run `jumpcloud-inventory run {integration}` or wait for its schedule"
     )
     return Alert(integration, "failed", cause, remedy, run_id)
 
 
-def post(alert: Alert) -> str:
-    """Send an alert as the settings now say; in words what became of it."""
+def post(alert: Alert, workspace: Workspace) -> str:
+    """Send an alert as the settings are now; return the outcome as `send_alert` does."""
     try:
-        return send_alert(alert, resolved_settings())
+        return send_alert(alert, workspace.settings(), workspace.environment)
     except SettingsError as error:
         return f"not sent: {error}"

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -29,6 +29,15 @@ def parquet(files: Sequence[Path]) -> str:
     paths = ", ".join(map(quoted, map(str, files)))
     # A folder named column=value is not a column of the table.
     return f"read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
+
+
+def disable_async_writes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write files in the query's own threads.
+
+    Otherwise `COPY` of DuckDB 2.0 sometimes waits forever after a failed write (a full disk).
+    """
+    with suppress(duckdb.CatalogException):  # earlier versions have no such setting
+        connection.execute("SET async_threads = 0")
 
 
 @contextmanager

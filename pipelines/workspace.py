@@ -1,137 +1,230 @@
-"""Where the published things are: below the data directory, or in the object store."""
+"""The workspace: where an inventory is kept, and how it is set."""
 
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from pipelines.config.environment import home, object_store_url
-from pipelines.errors import InventoryError
-from pipelines.history.store import SnapshotStore
+from pipelines.config.environment import (
+    CONFIG_VARIABLE,
+    HOME_VARIABLE,
+    WORK_VARIABLE,
+    data_directory,
+    object_store_url,
+)
+from pipelines.errors import InventoryError, SettingsError
+from pipelines.storage.atomic import flush, write_text
+from pipelines.storage.disk_errors import is_no_room
 
+# Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
 if TYPE_CHECKING:
+    from pipelines.config.settings import Settings
+    from pipelines.history.store import SnapshotStore
     from pipelines.storage.object_store import ObjectStore
 
-from pipelines.storage.atomic import write_text
-
-PULL = "pull"
-TABLES = "tables"
-_LATER = {PULL: (PULL, TABLES), TABLES: (TABLES,)}
+Stage = Literal["pull", "tables"]
+_DERIVED: Mapping[Stage, tuple[Stage, ...]] = {"pull": ("pull", "tables"), "tables": ("tables",)}
 
 
-def begin(step: str, integration: str) -> None:
-    """Take it that neither this step's tables nor those made of them are whole."""
-    for each in _LATER[step]:
-        _mark(each, integration).unlink(missing_ok=True)
+@dataclass(frozen=True, eq=False)
+class Workspace:
+    """Where an inventory is kept, and how it is set. Built once, then passed on.
 
+        workspace = Workspace.from_environment(os.environ)
+        workspace.inventory_file()  # .../data/inventory.duckdb
 
-def finish(step: str, integration: str) -> None:
-    """Take it that the step's tables are whole, and passed the checks that block."""
-    write_text("", _mark(step, integration))
-
-
-def require(step: str, integration: str) -> None:
-    """Go on only if the step's tables are whole.
-
-    Raises:
-        InventoryError: they are not.
+    Attributes:
+        root: absolute data directory; for an object store, the working directory of this machine.
+        url: address of the object store; None for a directory.
+        config: settings file; None for the single integration of the environment.
+        environment: variables that give this workspace again, for child processes.
     """
-    if not _mark(step, integration).exists():
-        raise InventoryError(
-            f"the tables of {integration!r} that lie ready are not of one whole pull that passed "
-            "its checks; materialize all its assets together, or use "
-            f"`jumpcloud-inventory run {integration}`"
-        )
+
+    root: Path
+    url: str | None = None
+    config: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_environment(
+        cls, environment: Mapping[str, str], data_dir: str | None = None, config: Path | None = None
+    ) -> "Workspace":
+        """Build a workspace from variables; the options take precedence.
+
+        Raises:
+            SettingsError: the data directory is empty, or the address is not valid.
+        """
+        variables = dict(environment)
+        if data_dir is not None:
+            if not data_dir:
+                raise SettingsError("--data-dir is empty; name a directory")
+            variables[HOME_VARIABLE] = data_dir
+        if config is not None:
+            variables[CONFIG_VARIABLE] = str(config.absolute())
+        root, url = data_directory(variables), object_store_url(variables)
+        variables[HOME_VARIABLE] = url or str(root)
+        named = variables.get(CONFIG_VARIABLE)
+        return cls(root, url, Path(named) if named else None, variables)
+
+    def settings(self) -> "Settings":
+        """Read the settings, again on each call.
+
+        Raises:
+            SettingsError: the file cannot be read, or a setting is wrong.
+        """
+        from pipelines.config.settings import load_settings  # noqa: PLC0415 -- see the top
+
+        return load_settings(self.config, self.environment)
+
+    def prepare(self, *folders: Path) -> None:
+        """Create the data directory and folders in it, and check that they can be written.
+
+        Raises:
+            SettingsError: they cannot be written.
+            OSError: the disk is full.
+        """
+        import tempfile  # noqa: PLC0415 -- not needed to read
+
+        try:
+            # Names, e-mail addresses and who has sudo are for the owner only.
+            new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in new:
+                flush(folder.parent)
+            for folder in (self.root, self.root / "history", *folders):
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
+        except OSError as error:
+            if is_no_room(error):
+                raise
+            raise SettingsError(
+                f"the data directory {self.root} cannot be written ({error.strerror}); "
+                f"name another one with {WORK_VARIABLE if self.url else '--data-dir'}"
+            ) from None
+
+    @cached_property
+    def objects(self) -> "ObjectStore":
+        """Open the object store; only for a workspace with a `url`.
+
+        Raises:
+            InventoryError: the package that reads object stores is not installed.
+        """
+        try:
+            from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
+        except ModuleNotFoundError as error:
+            raise InventoryError(
+                f"{self.url}: object storage needs {error.name}: "
+                "pip install '.[cluster]' in the repository"
+            ) from None
+        return ObjectStore(str(self.url))
+
+    def open_history(self, copies: Path | None = None) -> "SnapshotStore":
+        """Open the history. One in an object store reads each integration once.
+
+        Args:
+            copies: folder for copies from an object store; the default keeps them for later runs.
+        """
+        if self.url is None:
+            from pipelines.history.store import SnapshotStore  # noqa: PLC0415 -- see the top
+
+            return SnapshotStore(self.root / "history")
+        from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
+
+        return ObjectSnapshotStore(copies or self.root / "history", self.objects)
+
+    @property
+    def staging(self) -> "Staging":
+        """Return the tables between the steps of a run."""
+        return Staging(self.root / "parquet")
+
+    @property
+    def dagster_home(self) -> Path:
+        """Return Dagster's folder for runs and schedules."""
+        return self.root / "dagster"
+
+    def inventory_file(self, integration: str | None = None) -> Path:
+        """Return the DuckDB file of all integrations.
+
+        Args:
+            integration: in an object store, each has a file of its own; return that one.
+        """
+        return self._published("inventory", "duckdb", integration)
+
+    def report_file(self, integration: str | None = None) -> Path:
+        """Return the report of `inventory_file`."""
+        return self._published("report", "html", integration)
+
+    def _published(self, name: str, suffix: str, integration: str | None) -> Path:
+        if integration and self.url:
+            return self.root / "integrations" / f"{integration}.{suffix}"
+        return self.root / f"{name}.{suffix}"
+
+    def location(self, path: Path) -> str:
+        """Return the published place of a file, for people: its address or its path."""
+        return f"{self.url}/{path.relative_to(self.root).as_posix()}" if self.url else str(path)
+
+    def uri(self, path: Path) -> str:
+        """Return the published place of a file as an address."""
+        return self.location(path) if self.url else path.as_uri()
+
+    def publication_lock(self, integration: str | None = None) -> Path:
+        """Return the lock to hold while the history or the published file changes."""
+        suffix = f"-{integration}" if integration and self.url else ""
+        return self.root / "locks" / f".publication{suffix}"
+
+    def run_lock(self, integration: str) -> Path:
+        """Return the lock of the one run of an integration: all its runs share a staging place."""
+        return self.root / "locks" / integration
+
+    def scratch(self, integration: str) -> Path:
+        """Return the folder for temporary files of an integration's run."""
+        return self.root / "scratch" / integration
 
 
-def _mark(step: str, integration: str) -> Path:
-    return home() / "parquet" / "whole" / step / integration
-
-
-def object_store() -> "ObjectStore | None":
-    """The object store that the data are in; None where they are in a directory.
-
-    Raises:
-        InventoryError: what reads object stores is not installed.
-    """
-    url = object_store_url()
-    return _opened(url) if url else None
-
-
-@cache
-def _opened(url: str) -> "ObjectStore":
-    try:
-        from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
-    except ModuleNotFoundError as error:
-        raise InventoryError(
-            f"{url}: object storage needs {error.name}: pip install '.[cluster]' in the repository"
-        ) from None
-    return ObjectStore(url)
-
-
-def history(root: Path | None = None) -> SnapshotStore:
-    """The history; of one in an object store, what its first question about an integration sees.
+class Staging:
+    """The tables between the steps of a run, with markers for complete and checked stages.
 
     Args:
-        root: where the copies of one in an object store go; without it, what each run adds to.
+        root: folder of the tables.
     """
-    store = object_store()
-    if store is None:
-        return SnapshotStore(home() / "history")
-    from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
-    return ObjectSnapshotStore(root or home() / "history", store)
+    _DERIVED: Mapping[Stage, tuple[Stage, ...]] = {
+        "pull": ("pull", "tables"),
+        "tables": ("tables",),
+    }
 
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
-def published_file(integration: str | None = None) -> Path:
-    """The DuckDB file that users open.
+    def begin(self, stage: Stage, integration: str) -> None:
+        """Mark the tables of a stage, and those made from them, as incomplete."""
+        for derived in _DERIVED[stage]:
+            self._marker(derived, integration).unlink(missing_ok=True)
 
-    Args:
-        integration: in an object store it has a file of its own, beside the one over all.
-    """
-    return _published("inventory", "duckdb", integration)
+    def finish(self, stage: Stage, integration: str) -> None:
+        """Mark the tables of a stage as complete and checked."""
+        write_text("", self._marker(stage, integration))
 
+    def require(self, stage: Stage, integration: str) -> None:
+        """Raise unless the tables of a stage are complete.
 
-def report_file(integration: str | None = None) -> Path:
-    """The report of a published file."""
-    return _published("report", "html", integration)
+        Raises:
+            InventoryError: they are not.
+        """
+        if not self._marker(stage, integration).exists():
+            raise InventoryError(
+                f"the staged tables of {integration!r} are not of one complete pull that passed "
+                "its checks; materialize all its assets together, or use "
+                f"`jumpcloud-inventory run {integration}`"
+            )
 
+    def files(self) -> dict[str, list[Path]]:
+        """Return the files by integration, including leftovers of a crash."""
+        files: dict[str, list[Path]] = {}
+        for path in sorted(path for path in self.root.rglob("*") if path.is_file()):
+            files.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
+        return files
 
-def _published(name: str, form: str, integration: str | None) -> Path:
-    if integration and object_store_url():
-        return home() / "integrations" / f"{integration}.{form}"
-    return home() / f"{name}.{form}"
-
-
-def published_uri(published: Path) -> str:
-    """Where a published file is, as an address."""
-    return published_place(published) if object_store_url() else published.as_uri()
-
-
-def published_place(published: Path) -> str:
-    """Where a published file is, for people."""
-    url = object_store_url()
-    return f"{url}/{published.relative_to(home()).as_posix()}" if url else str(published)
-
-
-def staged_files() -> dict[str, list[Path]]:
-    """By integration, the assets of its latest run and what a crash left of them."""
-    files: dict[str, list[Path]] = {}
-    for path in sorted(each for each in (home() / "parquet").rglob("*") if each.is_file()):
-        files.setdefault(path.name.lstrip(".").partition(".")[0], []).append(path)
-    return files
-
-
-def publication_lock(integration: str | None = None) -> Path:
-    """Held while the history or the published file change: of one integration, or of all."""
-    own = f"-{integration}" if integration and object_store_url() else ""
-    return home() / "locks" / f".publication{own}"
-
-
-def scratch(integration: str) -> Path:
-    """What a run of an integration keeps only while it lasts."""
-    return home() / "scratch" / integration
-
-
-def run_lock(integration: str) -> Path:
-    """Held by the one run of an integration: its tables lie at the same place in every run."""
-    return home() / "locks" / integration
+    def _marker(self, stage: Stage, integration: str) -> Path:
+        return self.root / "whole" / stage / integration

@@ -6,7 +6,7 @@ from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL
 from assets_defs.partitions import OWNERS
 from assets_defs.runs.step import errors_as_failures
 from pipelines.publish.publisher import combine
-from pipelines.workspace import published_file, published_uri, report_file
+from pipelines.workspace import Workspace
 
 
 @dg.asset(
@@ -18,14 +18,15 @@ from pipelines.workspace import published_file, published_uri, report_file
     owners=OWNERS,
     code_version="1",
 )
-def inventory_of_all() -> dg.MaterializeResult[None]:
+def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
     """Fold what each integration has published since into the file over all."""
-    with errors_as_failures():
-        combine()
+    with errors_as_failures(workspace):
+        combine(workspace)
+    path = workspace.inventory_file()
     return dg.MaterializeResult(
         metadata={
-            "dagster/uri": published_uri(published_file()),
-            "bytes": published_file().stat().st_size,
-            "report": published_uri(report_file()),
+            "dagster/uri": workspace.uri(path),
+            "bytes": path.stat().st_size,
+            "report": workspace.uri(workspace.report_file()),
         }
     )

@@ -10,13 +10,12 @@ from assets_defs.checks.integrity import check_specs, integrity_results, is_stop
 from assets_defs.checks.removal_guard import RemovalGuard
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import step
-from pipelines import workspace as whole
-from pipelines.config.environment import home
+from assets_defs.runs.step import RunLock, step
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS, Transform
+from pipelines.workspace import Workspace
 
 
 def column_schema(table: Table) -> dg.TableSchema:
@@ -81,14 +80,19 @@ class TablesConfig(dg.Config):
     check_specs=[spec for each in TRANSFORMS.values() for spec in check_specs(each.table)],
 )
 def tables(
-    context: dg.AssetExecutionContext, config: TablesConfig, parquet: ParquetStore
+    context: dg.AssetExecutionContext,
+    config: TablesConfig,
+    parquet: ParquetStore,
+    workspace: dg.ResourceParam[Workspace],
+    run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
-    with step(context) as integration, in_memory() as connection:
-        whole.require(whole.PULL, integration.name)
-        whole.begin(whole.TABLES, integration.name)
+    with step(context, workspace, run_lock) as integration, in_memory() as connection:
+        workspace.staging.require("pull", integration.name)
+        workspace.staging.begin("tables", integration.name)
         is_stopped = False
-        brake = RemovalGuard(
+        guard = RemovalGuard(
+            workspace.open_history(),
             integration,
             parquet.read(raw_key(COMPLETENESS), integration.name),
             is_released=config.accept_removals,
@@ -106,7 +110,7 @@ def tables(
             frames = {each: frame for each, frame in frames.items() if each in needed}
             checks = [
                 *integrity_results(transform.table, rows, frames, connection),
-                *brake.results(transform.table, rows),
+                *guard.results(transform.table, rows),
             ]
             is_stopped = is_stopped or any(map(is_stopping, checks))
             yield dg.MaterializeResult(
@@ -116,6 +120,6 @@ def tables(
             )
         if is_stopped:
             # The next run must see what the API says by then, not the lists that were stopped.
-            remove_checkpoint(home(), integration.name)
+            remove_checkpoint(workspace.root, integration.name)
         else:
-            whole.finish(whole.TABLES, integration.name)
+            workspace.staging.finish("tables", integration.name)

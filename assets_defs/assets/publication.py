@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 import duckdb
@@ -12,9 +11,7 @@ from assets_defs.asset_keys import COMPLETENESS, INVENTORY_DUCKDB, PULLS, raw_ke
 from assets_defs.assets.inventory_tables import column_schema
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import step
-from pipelines import workspace as whole
-from pipelines.config.environment import home
+from assets_defs.runs.step import RunLock, step
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
@@ -29,15 +26,8 @@ from pipelines.report.model import SEVERITIES, IntegrationReport
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
-from pipelines.storage.locks import locked, release
-from pipelines.workspace import (
-    history,
-    publication_lock,
-    published_place,
-    published_uri,
-    report_file,
-    run_lock,
-)
+from pipelines.storage.locks import locked
+from pipelines.workspace import Workspace
 
 REPORT_CHECK = dg.AssetCheckSpec(
     "report_written",
@@ -48,19 +38,20 @@ REPORT_CHECK = dg.AssetCheckSpec(
 
 
 def refresh_report_check(
-    log: dg.DagsterLogManager, integration: str
+    log: dg.DagsterLogManager, workspace: Workspace, integration: str
 ) -> tuple[Metadata, dg.AssetCheckResult]:
     """Write the report; what the published asset shows of it, and whether that went well.
 
     Where it cannot be written, the inventory is published already, and stays so.
     """
     try:
-        facts = refresh_report(integration)
+        facts = refresh_report(workspace, integration)
     except (InventoryError, OSError, duckdb.Error) as error:
         log.warning("published, but without a new report: %s", error)
         return {}, _check(f"{type(error).__name__}: {error}")
     (own,) = (each for each in facts if each.name == integration)
-    return _shown(own, report_file(integration)), _check("")
+    location = workspace.location(workspace.report_file(integration))
+    return _shown(own, location), _check("")
 
 
 def _check(failure: str) -> dg.AssetCheckResult:
@@ -73,14 +64,14 @@ def _check(failure: str) -> dg.AssetCheckResult:
     )
 
 
-def _shown(facts: IntegrationReport, report: Path) -> Metadata:
+def _shown(facts: IntegrationReport, report: str) -> Metadata:
     """Numbers, which the UI plots over time, and where the report is.
 
     A browser follows no link from a page of a server to a file: the address is there to be copied.
     """
     counts = {each.table: each.now for each in facts.counts if each.now is not None}
     findings = {f"findings_{each}": facts.count(each) for each in SEVERITIES}
-    return {"report": dg.MetadataValue.path(published_place(report)), **counts, **findings}
+    return {"report": dg.MetadataValue.path(report), **counts, **findings}
 
 
 GROUP = "publication"
@@ -110,18 +101,21 @@ def _spec(table: Table) -> dg.AssetSpec:
 
 @dg.multi_asset(name="commit_snapshot", specs=[_spec(table) for table in RUN_TABLES])
 def commit(
-    context: dg.AssetExecutionContext, parquet: ParquetStore
+    context: dg.AssetExecutionContext,
+    parquet: ParquetStore,
+    workspace: dg.ResourceParam[Workspace],
+    run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Add the tables to the history as one immutable snapshot, with what changed since the last."""
-    with step(context) as integration:
+    with step(context, workspace, run_lock) as integration:
         name = integration.name
-        whole.require(whole.TABLES, name)
-        pulled = {each: parquet.read(raw_key(each), name) for each in PULL_TABLES}
-        settings = resolved_settings()
-        past = history()
-        with locked(publication_lock(name)):
+        workspace.staging.require("tables", name)
+        pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
+        settings = resolved_settings(workspace)
+        history = workspace.open_history()
+        with locked(workspace.publication_lock(name)):
             manifest = commit_snapshot(
-                past,
+                history,
                 IntegrationFacts.model_validate(integration, from_attributes=True),
                 PulledTables(
                     _pull_facts(integration, pulled),
@@ -132,18 +126,23 @@ def commit(
                 settings.volatile_columns,
                 settings.findings,
             )
-        # The history has it all now: the next run, after whatever end of this one, is a new pull.
-        remove_checkpoint(home(), integration.name)
-        published = {
-            SNAPSHOTS.name: past.read(SNAPSHOTS, name, manifest.snapshot_id),
-            CHANGES.name: past.read(CHANGES, name, manifest.snapshot_id),
-            INTEGRATIONS_TABLE.name: integrations_table([manifest]),
-        }
-        for table, rows in published.items():
-            where = parquet.write(table_key(table), name, rows)
-            yield dg.MaterializeResult(
-                asset_key=table_key(table), metadata={**where, "preview": preview(rows)}
-            )
+        # The history has all of it now: the next run is a new pull, however this one ends.
+        remove_checkpoint(workspace.root, name)
+        at = (name, manifest.snapshot_id)
+        for table in (SNAPSHOTS, CHANGES):
+            part = history.part(table.name, *at)
+            yield _committed(table, history.read(table, *at), workspace.uri(part))
+        manifests = history.manifest_path(*at).parent
+        yield _committed(
+            INTEGRATIONS_TABLE, integrations_table([manifest]), workspace.uri(manifests)
+        )
+
+
+def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[None]:
+    metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri}
+    return dg.MaterializeResult(
+        asset_key=table_key(table.name), metadata={**metadata, "preview": preview(rows)}
+    )
 
 
 @dg.asset(
@@ -160,22 +159,22 @@ def commit(
 )
 def inventory_duckdb(
     context: dg.AssetExecutionContext,
+    workspace: dg.ResourceParam[Workspace],
+    run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Fold the history into a new file, let it take the published one's place, thin the history.
-
-    Then make its report.
-    """
-    with step(context) as integration, locked(publication_lock(integration.name)):
-        path = refresh_file(integration.name)
-        expire_snapshots(history(), integration.name, resolved_settings().keep_snapshots)
-        shown, check = refresh_report_check(context.log, integration.name)
-    release(run_lock(context.partition_key))
+    """Publish the history as one DuckDB file with its report, and expire old snapshots."""
+    with (
+        step(context, workspace, run_lock) as integration,
+        locked(workspace.publication_lock(integration.name)),
+    ):
+        name = integration.name
+        path = refresh_file(workspace, name)
+        expire_snapshots(
+            workspace.open_history(), name, resolved_settings(workspace).keep_snapshots
+        )
+        shown, check = refresh_report_check(context.log, workspace, name)
     yield dg.MaterializeResult(
-        metadata={
-            "dagster/uri": published_uri(path),
-            "bytes": path.stat().st_size,
-            **shown,
-        }
+        metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **shown}
     )
     yield check
 

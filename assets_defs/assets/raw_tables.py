@@ -15,16 +15,14 @@ from assets_defs.console import IN_BAR, TERMINAL, progress_bar
 from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.runs.stale import fail_other_runs
-from assets_defs.runs.step import step
-from pipelines import workspace as whole
-from pipelines.config.environment import home
+from assets_defs.runs.step import RunLock, step
 from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.paginator import IncompleteError
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
-from pipelines.workspace import history
+from pipelines.workspace import Staging, Workspace
 
 COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0
@@ -68,16 +66,21 @@ def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
     ],
 )
 def pull(
-    context: dg.AssetExecutionContext, parquet: ParquetStore
+    context: dg.AssetExecutionContext,
+    parquet: ParquetStore,
+    workspace: dg.ResourceParam[Workspace],
+    run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
     """Read all lists of the organization at the same time, under one throttle."""
     reporter = _Reporter(context)
-    with step(context) as integration:
+    with step(context, workspace, run_lock) as integration:
         fail_other_runs(context.instance, integration.name, context.run.run_id)
-        history().latest(integration.name)  # what cannot be reached is told before all the calls
+        workspace.open_history().latest(integration.name)  # fails before all the calls, not after
         try:
             with reporter.shown():
-                result = pull_organization(integration, home(), reporter.progress, reporter.retry)
+                result = pull_organization(
+                    integration, workspace.root, reporter.progress, reporter.retry
+                )
         except IncompleteError as error:
             yield dg.AssetCheckResult(
                 check_name=COMPLETE,
@@ -86,15 +89,15 @@ def pull(
                 metadata={"list": str(error.list_id), "reason": str(error)},
             )
             raise
-        yield from _stored(context, result, parquet)
+        yield from _stored(context, result, parquet, workspace.staging)
 
 
 def _stored(
-    context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore
+    context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore, staging: Staging
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Write each raw table, and say how it was proven complete."""
     tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
-    whole.begin(whole.PULL, context.partition_key)
+    staging.begin("pull", context.partition_key)
     checks: list[dg.AssetCheckResult] = []
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
@@ -111,7 +114,7 @@ def _stored(
             check_results=checks[-1:] if name in ENDPOINTS else [],
         )
     if all(check.passed for check in checks):
-        whole.finish(whole.PULL, context.partition_key)
+        staging.finish("pull", context.partition_key)
 
 
 class _Reporter:

@@ -1,6 +1,7 @@
 """The Celery application of a worker: `celery -A assets_defs.celery.worker worker`."""
 
 import os
+from pathlib import Path
 
 import dagster as dg
 from celery import Celery
@@ -13,15 +14,16 @@ from dagster_shared.serdes.serdes import JsonSerializableValue
 
 from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from assets_defs.celery.postgres import expect_restarts, keep_connected
-from assets_defs.cli.options import errors_in_words
+from assets_defs.cli.options import explained_errors
 from assets_defs.runs.instance import (
     DAGSTER_HOME_VARIABLE,
     DAGSTER_SETTINGS,
-    instance_errors_in_words,
+    explained_instance_errors,
     open_instance,
-    prepare_home,
+    prepare_instance,
 )
 from pipelines.errors import SettingsError
+from pipelines.workspace import Workspace
 
 # After that Redis gives a run to another worker, too: it starts there if its own was killed before
 # it began, and else is passed over.
@@ -39,10 +41,12 @@ def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
         )
 
 
-def _application() -> Celery:
-    prepare_home()
-    folder = os.environ[DAGSTER_HOME_VARIABLE]
-    with instance_errors_in_words():
+def _application(workspace: Workspace) -> Celery:
+    prepare_instance(workspace)
+    folder = str(workspace.dagster_home)
+    # `DagsterInstance.get()` reads it from the process, as do the runs that are forked from it.
+    os.environ[DAGSTER_HOME_VARIABLE] = folder
+    with explained_instance_errors(workspace):
         launcher = InstanceRef.from_dir(folder).run_launcher
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
@@ -50,7 +54,7 @@ def _application() -> Celery:
             "put the file there that docs/how-to/cluster.md describes"
         )
     # Else each run that it takes would fail, faster than other workers take them.
-    open_instance().dispose()
+    open_instance(workspace).dispose()
     application = launcher.celery
     application.conf.update(
         # Read once, before the processes of the runs are forked.
@@ -72,5 +76,7 @@ def _application() -> Celery:
     return application
 
 
-with errors_in_words():
-    app = _application()
+with explained_errors(Path()):
+    _workspace = Workspace.from_environment(os.environ)
+with explained_errors(_workspace.root):
+    app = _application(_workspace)

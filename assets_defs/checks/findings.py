@@ -10,7 +10,7 @@ from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import SCHEMA, Finding
 from pipelines.publish.finding_counts import FindingCount, count_findings
-from pipelines.workspace import published_file
+from pipelines.workspace import Workspace
 
 # Every run stores them, and prints a line of them: of hundreds the file has the rest.
 MAX_INTEGRATIONS = 10
@@ -28,12 +28,14 @@ _SPECS = [
 
 # Of all integrations: the UI shows of a check its latest result, whichever run it came from.
 @dg.multi_asset_check(name="findings", specs=_SPECS)
-def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+def findings(
+    context: dg.AssetCheckExecutionContext, workspace: dg.ResourceParam[Workspace]
+) -> Iterator[dg.AssetCheckResult]:
     """Warn of whatever the published file finds; what is published stays, and so does the run."""
     told: set[str] = set()
     try:
         for found in count_findings(
-            published_file(context.op_execution_context.get_tag(PARTITION_TAG))
+            workspace.inventory_file(context.op_execution_context.get_tag(PARTITION_TAG))
         ):
             told.add(found.finding.name)
             yield _told(found)

@@ -9,22 +9,29 @@ from assets_defs.asset_keys import table_key
 from assets_defs.checks.integrity import REMOVALS_WITHIN_LIMIT
 from pipelines.config.integration import Integration
 from pipelines.history.removal_guard import Removals, find_removals
+from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
-from pipelines.workspace import history
 
 
 class RemovalGuard:
     """Stops the publication when so many assets of a type vanished that someone must look.
 
     Args:
+        history: holds the last snapshot.
         integration: its settings say how many are too many.
         completeness: the lists of this pull; what was not pulled is not missing.
         is_released: whether someone looked, and lets this run through.
     """
 
     def __init__(
-        self, integration: Integration, completeness: pa.Table, *, is_released: bool
+        self,
+        history: SnapshotStore,
+        integration: Integration,
+        completeness: pa.Table,
+        *,
+        is_released: bool,
     ) -> None:
+        self._history = history
         self._integration = integration
         self._is_released = is_released
         self._pulled = set(completeness["endpoint"].to_pylist())
@@ -50,8 +57,8 @@ class RemovalGuard:
         )
 
     def _removals(self, table: Table, rows: pa.Table) -> Removals:
-        last = history().latest_with_table(table, self._integration.name)
+        last = self._history.latest_with_table(table, self._integration.name)
         if last is None or not self._pulled.issuperset(table.endpoints):
             return Removals(before=0, after=rows.num_rows, missing=0, names=())
-        before = history().read(table, last.integration.name, last.snapshot_id)
+        before = self._history.read(table, last.integration.name, last.snapshot_id)
         return find_removals(table, before, rows)

@@ -5,24 +5,17 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.options import (
-    chosen_integrations,
-    config_option,
-    data_dir_option,
-    errors_in_words,
-    set_data_dir,
-)
-from assets_defs.console import printable
+from assets_defs.cli.integrations import choose_integrations
+from assets_defs.cli.options import EXIT_FAILURE, EXIT_SETTINGS, pass_workspace
 from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
-from pipelines.config.settings import Settings, load_settings
-from pipelines.errors import SettingsError
+from pipelines.config.settings import Settings
+from pipelines.errors import SettingsError, printable
 from pipelines.extract.connection_check import (
     ConnectionCheck,
     EndpointAccess,
@@ -31,9 +24,8 @@ from pipelines.extract.connection_check import (
     missing_without,
 )
 from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.workspace import Workspace
 
-EXIT_FAILURE = 1
-EXIT_SETTINGS = 2
 # JumpCloud's specification has no GET by which a key learns its own role or scopes.
 ADVICE = (
     "whether the key could also write, no read can tell: make sure that its administrator has the "
@@ -46,20 +38,14 @@ _SINGULAR = {"systemgroups": "group", "applications": "application"}
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="For programs: every field")
-@config_option
-@data_dir_option
-def check(
-    names: Sequence[str], config: Path | None, data_dir: str | None, *, as_json: bool
-) -> None:
-    """Try the connection of integrations: those NAMED, or all that are enabled.
+@pass_workspace
+def check(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
+    """Check the connection of integrations: those NAMED, or all that are enabled.
 
     Reads a record of each endpoint, and changes nothing. Exits with 0 if their runs would work.
     """
-    with errors_in_words():
-        set_data_dir(data_dir)
-        settings = load_settings(config)
-        worst = check_each(settings, chosen_integrations(settings, names), as_json=as_json)
-    sys.exit(worst)
+    settings = workspace.settings()
+    sys.exit(check_each(settings, choose_integrations(workspace, settings, names), as_json=as_json))
 
 
 def check_each(

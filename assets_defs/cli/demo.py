@@ -1,21 +1,24 @@
-"""A simulated organization to try everything on, without a key."""
+"""The command `demo`: try everything on a simulated organization, without a key."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipelines.config.environment import CONFIG_VARIABLE
+import click
+
+from assets_defs.cli.options import pass_data_dir
 from pipelines.storage.atomic import write_text
+from pipelines.workspace import Workspace
 
 NAME = "demo"
-HOME = "demo"  # below the data directory
 SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 
 _SETTINGS = """\
-# The simulated organization of `jumpcloud-inventory demo`; written anew by each start.
+# The simulated organization of `jumpcloud-inventory demo`; written again by each start.
 [[integration]]
 name = "{name}"
 description = "Simulated organization"
@@ -24,25 +27,48 @@ api_key_env = "{variable}"
 """
 
 
+@click.command()
+@pass_data_dir
+def demo(workspace: Workspace) -> None:
+    """Pull a simulated organization; needs no key."""
+    # Dagster, which `status` and `ui` do not need from here.
+    from assets_defs.cli.run import run_one  # noqa: PLC0415
+    from assets_defs.cli.summary import print_examples  # noqa: PLC0415
+    from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
+
+    workspace = demo_workspace(workspace)
+    prepare_instance(workspace)
+    with simulated_organization(workspace) as key:
+        # The pull reads keys from its own environment.
+        os.environ[KEY_VARIABLE] = key
+        succeeded = run_one(workspace, NAME, [])
+    if not succeeded:
+        sys.exit(1)
+    print_examples(workspace.inventory_file())
+
+
+def demo_workspace(workspace: Workspace) -> Workspace:
+    """Return the demo's workspace, below the data directory."""
+    root = workspace.root / NAME
+    return Workspace.from_environment(workspace.environment, str(root), root / SETTINGS)
+
+
 @contextmanager
-def simulated_organization(data_dir: Path) -> Iterator[None]:
-    """Serve the organization on a free loopback port, and set it as the only integration."""
+def simulated_organization(workspace: Workspace) -> Iterator[str]:
+    """Serve the organization on a free loopback port, and write its settings; yield its key."""
     # A web server that no other command needs.
     from pipelines.simulator import Server, generate  # noqa: PLC0415
 
-    organization = generate(now=_first_start(data_dir))
+    organization = generate(now=_first_start(workspace.root))
     with Server(organization) as server:
-        path = data_dir / SETTINGS
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
-        write_text(text, path)
-        os.environ[CONFIG_VARIABLE] = str(path)
-        os.environ[KEY_VARIABLE] = organization.api_key
-        yield
+        write_text(text, workspace.root / SETTINGS)
+        yield organization.api_key
 
 
-def _first_start(data_dir: Path) -> datetime:
-    """When the demo was first started here: its dates count from there, so that they stay."""
-    path = data_dir / "simulated_since.txt"
+def _first_start(root: Path) -> datetime:
+    """Return the time of the demo's first start: its dates count from it, so that they stay."""
+    path = root / "simulated_since.txt"
     if not path.exists():
         write_text(datetime.now(UTC).isoformat(), path)
     return datetime.fromisoformat(path.read_text())

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from assets_defs.console import printable
+from pipelines.errors import printable
 from pipelines.history.diff import SnapshotDiff
 from pipelines.schema.model import Table
 from pipelines.schema.tables import (

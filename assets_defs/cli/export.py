@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
-from assets_defs.cli.options import data_dir_option, errors_in_words, set_data_dir
+from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.tables import open_file
 from pipelines.errors import InventoryError
 from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
 from pipelines.export.query_results import Relation
 from pipelines.export.tables import select_tables, write_table
 from pipelines.export.xlsx import write_workbook
-from pipelines.publish.publisher import inventory_file, list_manifests
+from pipelines.publish.access import list_manifests
 from pipelines.publish.reader import open_bounded
+from pipelines.workspace import Workspace
 
 XLSX = "xlsx"
 OCSF = "ocsf"
@@ -35,36 +37,34 @@ EVENTS = Path("inventory.ocsf.jsonl")
 )
 @click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
 @click.option("--integration", help="Only its rows")
-@data_dir_option
+@pass_data_dir
 def export(
+    workspace: Workspace,
     tables: Sequence[str],
     form: str,
     output: Path | None,
     at: str | None,
     integration: str | None,
-    data_dir: str | None,
 ) -> None:
     """Write TABLES and views of the inventory as files; without a name, all tables.
 
     Files of the same names are replaced, each only when all are complete; others stay.
     """
-    with errors_in_words():
-        set_data_dir(data_dir)
-        if integration is not None:
-            list_manifests(integration)
-        with inventory_file(at, integration) as file, open_bounded(file) as connection:
-            if form == OCSF:
-                written = [output or EVENTS]
-                with output_file(written[0]) as aside:
-                    write_events(connection, tables, integration, aside)
+    if integration is not None:
+        list_manifests(workspace, integration)
+    with open_file(workspace, at, integration) as file, open_bounded(file) as connection:
+        if form == OCSF:
+            written = [output or EVENTS]
+            with output_file(written[0]) as aside:
+                write_events(connection, tables, integration, aside)
+        else:
+            relations = select_tables(connection, tables, integration)
+            if form == XLSX:
+                written = [_write_workbook(relations, output or WORKBOOK)]
             else:
-                relations = select_tables(connection, tables, integration)
-                if form == XLSX:
-                    written = [_write_workbook(relations, output or WORKBOOK)]
-                else:
-                    written = _write_files(relations, form, output or DIRECTORY)
-        for path in written:
-            click.echo(path)
+                written = _write_files(relations, form, output or DIRECTORY)
+    for path in written:
+        click.echo(path)
 
 
 def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:

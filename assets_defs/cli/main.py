@@ -1,130 +1,52 @@
-"""The command `jumpcloud-inventory`."""
+"""The command `jumpcloud-inventory`: a file per command, imported when it is called."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
-from contextlib import nullcontext, suppress
-from pathlib import Path
+from collections.abc import Mapping
+from importlib import import_module
 
 import click
 
-from assets_defs.cli.check import check
-from assets_defs.cli.demo import HOME as DEMO_HOME
-from assets_defs.cli.demo import NAME as DEMO_NAME
-from assets_defs.cli.demo import simulated_organization
-from assets_defs.cli.export import export
-from assets_defs.cli.forget import forget
-from assets_defs.cli.integrations import add, disable, enable
-from assets_defs.cli.options import (
-    config_option,
-    data_dir_option,
-    errors_in_words,
-    set_data_dir,
-    set_environment,
-)
-from assets_defs.cli.query import diff, sql
-from assets_defs.cli.remote import combine, fetch
-from assets_defs.cli.run import run, run_one
-from assets_defs.cli.status import status
-from assets_defs.cli.summary import print_examples
-from assets_defs.runs.instance import limit_runs_at_once
-from pipelines.config.environment import KEY_VARIABLE, home
-from pipelines.config.settings import load_settings
-from pipelines.errors import InventoryError
-from pipelines.publish.publisher import rebuild_file
-from pipelines.workspace import history, published_file, report_file
-
-UI_PORT = 3000
+# First sentence of each command's help: to list the commands, none is imported.
+COMMANDS: Mapping[str, str] = {
+    "add": "Add an integration to the settings file, and check its connection.",
+    "check": "Check the connection of integrations: those NAMED, or all that are enabled.",
+    "combine": "Combine what each integration published to an object store into one file.",
+    "demo": "Pull a simulated organization; needs no key.",
+    "diff": "Print what changed: from a snapshot to the latest, or to another SNAPSHOT.",
+    "disable": "Let the schedule skip integration NAME; what it published stays.",
+    "enable": "Let the schedule run integration NAME.",
+    "export": "Write TABLES and views of the inventory as files; without a name, all tables.",
+    "fetch": "Download the DuckDB file of integration NAME, or of all, from an object store.",
+    "forget": "Remove integration NAME, which is no longer in the settings, with all its history.",
+    "rebuild": "Build the DuckDB file and its report again from the history.",
+    "run": "Pull and publish integrations: those NAMED, or all that are enabled.",
+    "sql": "Answer an SQL QUERY about the published inventory; - reads it from standard input.",
+    "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",
+    "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
+}
+_MODULES = {"disable": "enable"}
 
 
-@click.group()
+class LazyGroup(click.Group):
+    """A group of commands that imports only the one that is called."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        """Return the names."""
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"assets_defs.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup)
 def main() -> None:
     """A complete, read-only inventory of JumpCloud organizations, as one DuckDB file."""
-
-
-for command in (
-    add,
-    check,
-    combine,
-    diff,
-    disable,
-    enable,
-    export,
-    fetch,
-    forget,
-    run,
-    sql,
-    status,
-):
-    main.add_command(command)
-
-
-@main.command()
-@data_dir_option
-def demo(data_dir: str | None) -> None:
-    """Pull a simulated organization; needs no key."""
-    with errors_in_words():
-        set_data_dir(data_dir)
-        set_environment(None, str(home() / DEMO_HOME))
-        with simulated_organization(home()):
-            succeeded = run_one(DEMO_NAME)
-        if succeeded:
-            print_examples(published_file())
-    sys.exit(0 if succeeded else 1)
-
-
-@main.command()
-@data_dir_option
-def rebuild(data_dir: str | None) -> None:
-    """Make the DuckDB file anew from the history, as it was published, and its report."""
-    with errors_in_words():
-        set_environment(None, data_dir)
-        if not history().snapshots():
-            raise InventoryError(f"{history().location}: there is no snapshot to rebuild from")
-        rebuild_file()
-        click.echo(f"DuckDB file: {published_file()}\nReport: {report_file()}")
-
-
-@main.command()
-@config_option
-@data_dir_option
-@click.option("--port", default=UI_PORT, show_default=True, help="The next free port is taken")
-def ui(config: Path | None, data_dir: str | None, port: int) -> None:
-    """Open the Dagster UI, with the schedules running; the demo's where nothing is set."""
-    with errors_in_words():
-        is_demo = config is None and not os.environ.get(KEY_VARIABLE)
-        set_data_dir(data_dir)
-        set_environment(config, str(home() / DEMO_HOME) if is_demo else None)
-        limit_runs_at_once(load_settings().max_parallel_runs)
-        with simulated_organization(home()) if is_demo else nullcontext():
-            port = _free_port(port)
-            click.echo(f"Dagster UI: http://127.0.0.1:{port}  (data: {home()}; Ctrl-C ends it)")
-            sys.exit(_serve_ui(port))
-
-
-def _serve_ui(port: int) -> int:
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-    command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
-    # A shell starts a background job with Ctrl-C ignored; Dagster would then ignore SIGTERM too.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen([*command, "--log-level", "warning"]) as process:  # noqa: S603 -- fixed
-        # A service manager tells only us.
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        while True:
-            # Ctrl-C reaches the child as well: wait for it to end in order.
-            with suppress(KeyboardInterrupt):
-                return process.wait()
-
-
-def _free_port(wanted: int) -> int:
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise InventoryError("no free port on 127.0.0.1")

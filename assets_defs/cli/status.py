@@ -1,25 +1,23 @@
 """The command `status`: the applied integrations at a glance."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.demo import HOME as DEMO_HOME
+from assets_defs.cli.demo import NAME as DEMO_HOME
 from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
-from assets_defs.cli.options import config_option, data_dir_option, errors_in_words, set_environment
+from assets_defs.cli.options import pass_workspace
 from assets_defs.cli.tables import expanded_rows
 from assets_defs.runs.freshness import enabled_since
-from assets_defs.runs.instance import open_instance
+from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_rows
-from pipelines.config.environment import CONFIG_VARIABLE, home
 from pipelines.extract.discovery import resolved_settings
+from pipelines.workspace import Workspace
 
 WIDE = 240  # without a terminal nothing need be wrapped
 
@@ -27,25 +25,21 @@ WIDE = 240  # without a terminal nothing need be wrapped
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--json", "as_json", is_flag=True, help="For programs: every field")
-@config_option
-@data_dir_option
-def status(
-    names: Sequence[str], config: Path | None, data_dir: str | None, *, as_json: bool
-) -> None:
-    """Show the integrations: those NAMED, or all; their runs, and what they published last."""
-    with errors_in_words():
-        set_environment(config, data_dir)
-        settings = resolved_settings()
-        chosen = [settings.named(name) for name in names] or settings.integration
-        with open_instance() as instance:
-            since = enabled_since(instance, settings.integration)
-            statuses = read_statuses(instance, chosen, since)
+@pass_workspace
+def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
+    """Show integrations: those NAMED, or all; their runs, and what they published last."""
+    prepare_instance(workspace)
+    settings = resolved_settings(workspace)
+    chosen = [settings.named(name) for name in names] or settings.integration
+    with open_instance(workspace) as instance:
+        since = enabled_since(instance, settings.integration)
+        statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:
         documents = [asdict(each) for each in statuses]
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
-    for line in _elsewhere():
+    for line in _other_places(workspace):
         click.echo(line, err=True)
 
 
@@ -76,11 +70,11 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
             console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)
 
 
-def _elsewhere() -> Iterator[str]:
-    """Where other integrations are, if no settings file was named."""
-    if CONFIG_VARIABLE in os.environ:
+def _other_places(workspace: Workspace) -> Iterator[str]:
+    """Yield where other integrations are, if no settings file was named."""
+    if workspace.config is not None:
         return
-    for folder in (home(), home() / DEMO_HOME):
+    for folder in (workspace.root, workspace.root / DEMO_HOME):
         settings = folder / DEMO_SETTINGS
         if settings.exists():
             yield (

@@ -1,17 +1,17 @@
 """Why a run failed, in words that a person can act on."""
 
 import re
+from pathlib import Path
 
 import dagster as dg
 from dagster import DagsterEventType, DagsterExecutionInterruptedError
 
-from pipelines.config.environment import home
-from pipelines.storage.disk_errors import storage_error
+from pipelines.storage.disk_errors import explain_output
 
 INTERRUPTED = "interrupted"
 
 
-def failure_message(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+def failure_message(instance: dg.DagsterInstance, run: dg.DagsterRun, root: Path) -> str:
     """Why the run failed; empty where it did not."""
     if run.status not in {dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED}:
         return ""
@@ -19,13 +19,13 @@ def failure_message(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
     logs = instance.all_logs(run.run_id, of_type=kinds)
     steps = [each for each in logs if each.get_dagster_event().is_step_failure]
     if steps:
-        return "\n".join(step_failure_message(each.get_dagster_event()) for each in steps)
+        return "\n".join(step_failure_message(each.get_dagster_event(), root) for each in steps)
     # A run that was killed, or never began, has no step that could say why.
     said = [each.get_dagster_event().message or "" for each in logs]
     return said[-1] if said else run.status.value.lower()
 
 
-def step_failure_message(event: dg.DagsterEvent) -> str:
+def step_failure_message(event: dg.DagsterEvent, root: Path) -> str:
     """A step failure's own message; one that we did not raise also names the step."""
     data = event.step_failure_data
     if is_interrupt(event):
@@ -36,7 +36,7 @@ def step_failure_message(event: dg.DagsterEvent) -> str:
     # Dagster puts the class before the message.
     words = re.sub(r"^[\w.]+: ", "", error.message.strip()) if error else "failed"
     # Dagster's own storage is in the data directory too, and fails outside of what a step does.
-    storage = storage_error(RuntimeError(words), home())
+    storage = explain_output(words, root)
     if storage:
         return str(storage)
     return f"step {event.step_key}: {words}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 from dagster import RunRecord, RunsFilter
@@ -39,11 +40,11 @@ def current_run(instance: dg.DagsterInstance, integration: str) -> Run | None:
     return _run(record, _progress(instance, record)) if record else None
 
 
-def last_run(instance: dg.DagsterInstance, integration: str) -> Run | None:
+def last_run(instance: dg.DagsterInstance, integration: str, root: Path) -> Run | None:
     """The newest run that has ended."""
     ended = tuple(status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES)
     record = _newest(instance, integration, ended)
-    return _run(record, failure_message(instance, record.dagster_run)) if record else None
+    return _run(record, failure_message(instance, record.dagster_run, root)) if record else None
 
 
 def _newest(

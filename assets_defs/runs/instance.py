@@ -1,45 +1,43 @@
-"""Dagster's instance, opened; what is wrong with its settings or its database, in words."""
+"""Open Dagster's instance, and explain errors of its settings or its database."""
 
-import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
-from pathlib import Path
 
 import dagster as dg
 
-from pipelines.config.environment import WORK_VARIABLE, home, object_store_url
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.storage.atomic import flush, write_text
-from pipelines.storage.disk_errors import is_no_room
+from pipelines.storage.atomic import write_text
 from pipelines.storage.locks import locked
+from pipelines.workspace import Workspace
 
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 DAGSTER_SETTINGS = "dagster.yaml"
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
+_MAX_RUNS = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
-def open_instance() -> dg.DagsterInstance:
-    """The instance that `DAGSTER_HOME` names; a context manager itself.
+def open_instance(workspace: Workspace) -> dg.DagsterInstance:
+    """Open the instance of a workspace; it is a context manager.
 
     Raises:
         SettingsError: its `dagster.yaml` names a variable that is not set.
-        InventoryError: its PostgreSQL cannot be asked.
+        InventoryError: its PostgreSQL cannot be reached.
     """
-    with instance_errors_in_words():
-        return dg.DagsterInstance.get()
+    with explained_instance_errors(workspace):
+        return dg.DagsterInstance.from_config(str(workspace.dagster_home))
 
 
 @contextmanager
-def instance_errors_in_words() -> Iterator[None]:
-    """Say what keeps an instance, or a part of it, from being opened.
+def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
+    """Explain why an instance, or a part of it, cannot be opened.
 
     Raises:
         SettingsError: its `dagster.yaml` names a variable that is not set.
-        InventoryError: its PostgreSQL cannot be asked.
+        InventoryError: its PostgreSQL cannot be reached.
     """
+    settings = workspace.dagster_home / DAGSTER_SETTINGS
     try:
         yield
     except dg.DagsterInvalidConfigError as error:
@@ -47,19 +45,15 @@ def instance_errors_in_words() -> Iterator[None]:
         if not unset:
             raise
         raise SettingsError(
-            f"{_settings()} names {', '.join(unset)}, which this process does not have: "
+            f"{settings} names {', '.join(unset)}, which this process does not have: "
             "set it as on the other machines (docs/how-to/cluster.md)"
         ) from None
     except _postgres_errors() as error:
         reason = " ".join(str(getattr(error.__cause__, "orig", error)).split())
         raise InventoryError(
-            f"PostgreSQL cannot be asked ({reason}): look whether it runs, and at the host, port "
-            f"and password of {_settings()} and the environment"
+            f"PostgreSQL cannot be reached ({reason}): check that it runs, and the host, port "
+            f"and password of {settings} and the environment"
         ) from None
-
-
-def _settings() -> Path:
-    return Path(os.environ[DAGSTER_HOME_VARIABLE]) / DAGSTER_SETTINGS
 
 
 def _postgres_errors() -> tuple[type[Exception], ...]:
@@ -70,54 +64,35 @@ def _postgres_errors() -> tuple[type[Exception], ...]:
     return (DagsterPostgresException,)
 
 
-_RUNS_AT_ONCE = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
-
-
-def prepare_home() -> None:
-    """Make the data directory with Dagster's home inside, and name that in the environment.
+def prepare_instance(workspace: Workspace) -> None:
+    """Create the data directory with Dagster's home in it.
 
     So the command line, the UI and the schedule see the same runs.
 
     Raises:
         SettingsError: it cannot be written.
-        OSError: there is no room.
+        OSError: the disk is full.
     """
-    dagster_home = home() / "dagster"
-    try:
-        # Names, e-mail addresses and who has sudo are nobody else's business.
-        new = [each for each in (home(), *home().parents) if not each.exists()]
-        home().mkdir(mode=0o700, parents=True, exist_ok=True)
-        for each in new:
-            flush(each.parent)
-        for folder in (home(), dagster_home, home() / "history", home() / "parquet"):
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-        with locked(home() / "locks" / ".dagster"):
-            if not (dagster_home / DAGSTER_SETTINGS).exists():
-                template = resources.files("assets_defs") / DAGSTER_SETTINGS
-                write_text(template.read_text(encoding="utf-8"), dagster_home / DAGSTER_SETTINGS)
-    except OSError as error:
-        if is_no_room(error):
-            raise
-        raise SettingsError(
-            f"the data directory {home()} cannot be written ({error.strerror}); "
-            f"name another one with {WORK_VARIABLE if object_store_url() else '--data-dir'}"
-        ) from None
-    os.environ[DAGSTER_HOME_VARIABLE] = str(dagster_home)
+    workspace.prepare(workspace.dagster_home, workspace.staging.root)
+    settings = workspace.dagster_home / DAGSTER_SETTINGS
+    with locked(workspace.root / "locks" / ".dagster"):
+        if not settings.exists():
+            template = resources.files("assets_defs") / DAGSTER_SETTINGS
+            write_text(template.read_text(encoding="utf-8"), settings)
 
 
-def limit_runs_at_once(limit: int) -> None:
-    """Let Dagster's queue start no more runs at once; needs `prepare_home`.
+def limit_concurrent_runs(workspace: Workspace, limit: int) -> None:
+    """Limit the runs that Dagster's queue starts at once; needs `prepare_instance`.
 
-    Changes that one number of `dagster.yaml`: the rest is the user's.
+    Only that number of `dagster.yaml` is changed: the rest is the user's.
 
     Raises:
         SettingsError: the file cannot be read or written.
     """
-    path = home() / "dagster" / DAGSTER_SETTINGS
+    path = workspace.dagster_home / DAGSTER_SETTINGS
     try:
         text = path.read_text(encoding="utf-8")
-        limited = _RUNS_AT_ONCE.sub(rf"\g<1>{limit}", text)
+        limited = _MAX_RUNS.sub(rf"\g<1>{limit}", text)
         if limited != text:
             write_text(limited, path)
     except OSError as error:

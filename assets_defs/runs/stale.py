@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.storage.locks import HeldByAnotherError, is_held
-from pipelines.workspace import run_lock
+from pipelines.workspace import Workspace
 
 UNFINISHED_STATUSES = (
     dg.DagsterRunStatus.QUEUED,
@@ -29,9 +29,11 @@ STARTED_STATUSES = (
 STARTUP_GRACE = timedelta(minutes=5)
 
 
-def fail_runs_without_lock(instance: dg.DagsterInstance, integration: str) -> None:
+def fail_runs_without_lock(
+    instance: dg.DagsterInstance, workspace: Workspace, integration: str
+) -> None:
     """Mark runs of the integration as failed that have begun, and do not hold its lock."""
-    if not is_held(run_lock(integration)):
+    if not is_held(workspace.run_lock(integration)):
         _end(instance, integration, updated_before=datetime.now(UTC) - STARTUP_GRACE)
 
 
@@ -49,7 +51,7 @@ def require_no_remote_run(instance: dg.DagsterInstance, integration: str) -> Non
     chosen = dg.RunsFilter(statuses=list(STARTED_STATUSES), tags={PARTITION_TAG: integration})
     if _are_elsewhere(instance) and instance.get_runs_count(chosen):
         raise HeldByAnotherError(
-            f"a run of integration {integration!r} is under way already; "
+            f"a run of integration {integration!r} is already in progress; "
             "try again when it has ended"
         )
 

@@ -10,7 +10,7 @@ from assets_defs.runs.freshness import is_late
 from assets_defs.runs.history import Run, current_run, last_run
 from pipelines.config.integration import Integration
 from pipelines.history.manifest import Manifest
-from pipelines.workspace import history
+from pipelines.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class IntegrationStatus:
 
 def read_statuses(
     instance: dg.DagsterInstance,
+    workspace: Workspace,
     integrations: Sequence[Integration],
     enabled_since: Mapping[str, datetime],
 ) -> list[IntegrationStatus]:
@@ -56,15 +57,16 @@ def read_statuses(
     Raises:
         InventoryError: the history cannot be read.
     """
-    latest = history().latest_by_integration([each.name for each in integrations])
+    latest = workspace.open_history().latest_by_integration([each.name for each in integrations])
     return [
-        _read_status(instance, each, latest[each.name], enabled_since.get(each.name))
+        _read_status(instance, workspace, each, latest[each.name], enabled_since.get(each.name))
         for each in integrations
     ]
 
 
 def _read_status(
     instance: dg.DagsterInstance,
+    workspace: Workspace,
     integration: Integration,
     published: Manifest | None,
     enabled_since: datetime | None,
@@ -80,7 +82,7 @@ def _read_status(
         late=last_success_at is not None
         and is_late(integration, last_success_at, enabled_since, now),
         current_run=current_run(instance, integration.name),
-        last_run=last_run(instance, integration.name),
+        last_run=last_run(instance, integration.name, workspace.root),
         last_success_at=last_success_at,
         assets={name: published.rows[name] for name in ASSETS} if published else {},
         changes=published.rows.get("changes") if published else None,

@@ -1,62 +1,95 @@
-"""What every step of a run needs: to be alone, room to spill, and failures in words."""
+"""What each step of a run needs: its integration, the run's lock, scratch space, clear failures."""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
 import duckdb
 
-from pipelines.config.environment import home
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolve_integration
-from pipelines.storage.disk_errors import storage_error
-from pipelines.storage.locks import hold
-from pipelines.workspace import run_lock, scratch
+from pipelines.storage.disk_errors import explain
+from pipelines.storage.locks import locked
+from pipelines.workspace import Workspace
+
+
+class RunLock:
+    """The lock of an integration, held from the first step of a run until the run ends.
+
+    Between two steps no other run of the integration may start: both would stage their tables at
+    the same place. A resource of Dagster lives as long as its run in the in-process executor, so
+    the run of a single asset holds the lock for as long as that asset takes.
+
+    Args:
+        stack: what is released at the end of the run.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._held: set[Path] = set()
+
+    def acquire(self, workspace: Workspace, integration: str) -> None:
+        """Take the lock, unless an earlier step of this run has it.
+
+        Raises:
+            HeldByAnotherError: another run of the integration is in progress.
+        """
+        path = workspace.run_lock(integration)
+        if path not in self._held:
+            self._stack.enter_context(locked(path, f"a run of integration {integration!r}"))
+            self._held.add(path)
+
+
+@dg.resource(description="Lock of the integration, from the first step of a run to its end")
+def run_lock(_: dg.InitResourceContext) -> Iterator[RunLock]:
+    """Yield the lock of a run; it is released when the run ends."""
+    with ExitStack() as stack:
+        yield RunLock(stack)
 
 
 @contextmanager
-def step(context: dg.AssetExecutionContext) -> Iterator[Integration]:
-    """The integration of a step, whose tables nothing else writes until this run has ended.
+def step(
+    context: dg.AssetExecutionContext, workspace: Workspace, lock: RunLock
+) -> Iterator[Integration]:
+    """Yield the integration of a step. No other run writes its tables until this run ends.
 
     Raises:
-        dg.Failure: another run of the integration is under way, the disk is full or not writable,
-            or whatever else is the user's to mend; its description is the message.
+        dg.Failure: another run of the integration is in progress, the disk is full or not
+            writable, or there is another problem for the user to fix; described by its message.
     """
-    with errors_as_failures():
-        integration = resolve_integration(context.partition_key)
-        hold(run_lock(integration.name), f"a run of integration {integration.name!r}")
+    with errors_as_failures(workspace):
+        integration = resolve_integration(workspace, context.partition_key)
+        lock.acquire(workspace, integration.name)
         _require_in_progress(context)
-        with _spill_directory(scratch(integration.name)):
+        with _spill_directory(workspace.scratch(integration.name)):
             yield integration
 
 
 @contextmanager
-def errors_as_failures() -> Iterator[None]:
-    """Let Dagster tell our own errors, and a full or unwritable disk, by their message.
+def errors_as_failures(workspace: Workspace) -> Iterator[None]:
+    """Report errors that a user can fix by their message, without a traceback.
 
     Raises:
-        dg.Failure: its description is the message.
+        dg.Failure: described by the message.
     """
     try:
         yield
-    except InventoryError as error:
-        raise dg.Failure(str(error), allow_retries=False) from None
-    except (OSError, duckdb.Error) as error:
-        failure = storage_error(error, home())
+    except (InventoryError, OSError, duckdb.Error) as error:
+        failure = explain(error, workspace.root)
         if failure is None:
             raise
         raise dg.Failure(str(failure), allow_retries=False) from None
 
 
 def _require_in_progress(context: dg.AssetExecutionContext) -> None:
-    """Go on only if nobody ended the run meanwhile.
+    """Raise if the run was ended from outside.
 
-    A worker that cannot be reached is taken for dead, and its run is tried again elsewhere: one of
-    the two must publish, not both.
+    A worker that cannot be reached is assumed dead, and its run is retried elsewhere: only one of
+    the two may publish.
 
     Raises:
         InventoryError: the run was ended.
@@ -68,10 +101,9 @@ def _require_in_progress(context: dg.AssetExecutionContext) -> None:
 
 @contextmanager
 def _spill_directory(folder: Path) -> Iterator[None]:
-    """Let temporary files go to a folder of the run, emptied of what a crash left there.
+    """Put temporary files into a folder of the run, emptied of what a crash left there.
 
-    In the data directory, because what a join spills may be larger than a system's own place for
-    temporary files.
+    It is in the data directory: a join may spill more than the system's temporary folder holds.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

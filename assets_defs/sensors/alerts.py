@@ -14,7 +14,7 @@ from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
 from pipelines.history.manifest import Manifest
 from pipelines.notifications import SENT, Alert, failure_alert, post
-from pipelines.workspace import history
+from pipelines.workspace import Workspace
 
 WILL_RETRY_TAG = "dagster/will_retry"
 INTERVAL_SECONDS = 600
@@ -30,14 +30,16 @@ MAX_POSTING_SECONDS = 30.0
     minimum_interval_seconds=10,
     description="Tells the webhook of the settings why a run failed, once per run",
 )
-def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+def alert_on_failure(
+    context: dg.RunFailureSensorContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SkipReason:
     """Post the cause of a failed run that is not tried again."""
     run = context.dagster_run
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("the run is tried again")
-    cause = failure_message(context.instance, run)
+    cause = failure_message(context.instance, run, workspace.root)
     alert = failure_alert(run.tags.get(PARTITION_TAG, ""), cause, run.run_id)
-    return dg.SkipReason(post(alert))
+    return dg.SkipReason(post(alert, workspace))
 
 
 @dg.sensor(
@@ -45,12 +47,14 @@ def alert_on_failure(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Tells the webhook of the settings which enabled integrations are late, once each",
 )
-def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def alert_on_late(
+    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SensorResult:
     """Post each integration that went too long without a success since the last post."""
     told: dict[str, str] = json.loads(context.cursor or "{}")
     now = datetime.now(UTC)
     try:
-        late = _late_ones(context.instance, now)
+        late = _late_ones(context.instance, workspace, now)
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     told = {name: since for name, since in told.items() if late.get(name) == since}
@@ -59,7 +63,7 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for name, since in late.items():
         if name in told:
             continue
-        result = post(_late_alert(name, since))
+        result = post(_late_alert(name, since), workspace)
         said.append(f"{name}: {result}")
         if result == SENT:
             told[name] = since
@@ -69,11 +73,11 @@ def alert_on_late(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(skip_reason=words, cursor=json.dumps(told))
 
 
-def _late_ones(instance: dg.DagsterInstance, now: datetime) -> dict[str, str]:
+def _late_ones(instance: dg.DagsterInstance, workspace: Workspace, now: datetime) -> dict[str, str]:
     """The last success of each integration that is late."""
-    integrations = resolved_settings().integration
+    integrations = resolved_settings(workspace).integration
     enabled = enabled_since(instance, integrations)
-    latest = history().latest_by_integration([each.name for each in integrations])
+    latest = workspace.open_history().latest_by_integration([each.name for each in integrations])
     return {
         e.name: since
         for e in integrations

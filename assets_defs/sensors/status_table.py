@@ -6,11 +6,11 @@ import textwrap
 import dagster as dg
 
 from assets_defs.assets.integration_status import STATUS
-from assets_defs.console import printable
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_rows
-from pipelines.errors import InventoryError
+from pipelines.errors import InventoryError, printable
 from pipelines.extract.discovery import resolved_settings
+from pipelines.workspace import Workspace
 
 INTERVAL_SECONDS = 30
 MAX_ERROR_LENGTH = 300  # the rest is on the run's page
@@ -21,12 +21,14 @@ MAX_ERROR_LENGTH = 300  # the rest is on the run's page
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the table of the applied integrations current",
 )
-def report_status(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+def report_status(
+    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SensorResult:
     """Report the table whenever it is another one than before."""
     try:
-        integrations = resolved_settings().integration
+        integrations = resolved_settings(workspace).integration
         since = enabled_since(context.instance, integrations)
-        statuses = read_statuses(context.instance, integrations, since)
+        statuses = read_statuses(context.instance, workspace, integrations, since)
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     errors = map(_error, statuses)

@@ -1,10 +1,10 @@
 """Integrations file and environment -> typed settings; which name where keys come from."""
 
-import os
 import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -104,16 +104,16 @@ class Settings(BaseModel):
 
 
 def load_settings(
-    path: Path | None = None, environment: Mapping[str, str] = os.environ
+    path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Settings:
     """Read the settings file, or without one take the integration `jumpcloud` of the environment.
 
     Args:
-        path: the file; without it the one that `JUMPCLOUD_INVENTORY_CONFIG` names.
+        path: the file; without it, the one that `JUMPCLOUD_INVENTORY_CONFIG` names.
         environment: read for that variable, and for `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
 
     Raises:
-        SettingsError: the file cannot be read or says something wrong.
+        SettingsError: the file cannot be read, or a setting is wrong.
     """
     named = environment.get(CONFIG_VARIABLE)
     path = path or (Path(named) if named else None)

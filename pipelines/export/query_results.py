@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 
 import duckdb
@@ -31,15 +30,6 @@ _UNQUOTED = _INTEGERS | _FLOATING | {"boolean", "decimal"}
 # DuckDB reports the system's error only as text.
 _FILE_ERROR = re.compile(r'(?:open|write)(?: to)? file .*": (?P<cause>[^"]+)')
 _ERROR_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
-
-
-def disable_async_writes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Write files in the query's own threads.
-
-    Otherwise `COPY` of DuckDB 2.0 sometimes waits forever after a failed write (a full disk).
-    """
-    with suppress(duckdb.CatalogException):  # earlier versions have no such setting
-        connection.execute("SET async_threads = 0")
 
 
 def write_result(relation: Relation, form: str, path: Path) -> None:

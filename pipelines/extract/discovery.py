@@ -11,9 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from pipelines.config.credentials import load_credentials
-from pipelines.config.environment import home
 from pipelines.config.integration import Integration
-from pipelines.config.settings import Settings, load_settings
+from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
 from pipelines.extract.organizations import read_organizations
 from pipelines.jumpcloud.auth import open_session
@@ -21,35 +20,40 @@ from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
+from pipelines.workspace import Workspace
 
 MAX_AT_ONCE = 8
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
-def resolved_settings() -> Settings:
+def resolved_settings(workspace: Workspace) -> Settings:
     """Return the settings with an integration for each known organization.
 
     Raises:
         SettingsError: the settings file cannot be read or is invalid.
     """
-    return expand_settings(load_settings(), home())
+    return expand_settings(workspace.settings(), workspace.root)
 
 
-def resolve_integration(name: str) -> Integration:
+def resolve_integration(workspace: Workspace, name: str) -> Integration:
     """Return an integration, looking it up if another machine has discovered it.
 
     Raises:
         SettingsError: no integration has that name.
         InventoryError: the organizations cannot be looked up.
     """
-    known = {integration.name: integration for integration in resolved_settings().integration}
+    known = {
+        integration.name: integration for integration in resolved_settings(workspace).integration
+    }
     if name in known:
         return known[name]
-    entries = [entry for entry in load_settings().integration if name.startswith(f"{entry.name}-")]
-    failures = refresh_organizations(entries, home())
+    entries = [
+        entry for entry in workspace.settings().integration if name.startswith(f"{entry.name}-")
+    ]
+    failures = refresh_organizations(entries, workspace.root)
     if failures:
         raise InventoryError("; ".join(failures))
-    return resolved_settings().named(name)
+    return resolved_settings(workspace).named(name)
 
 
 def expand_settings(settings: Settings, state: Path) -> Settings:

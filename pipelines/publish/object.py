@@ -1,4 +1,4 @@
-"""A DuckDB file in an object store, and its copy here."""
+"""Published files in an object store, and their copies here."""
 
 import json
 from collections.abc import Callable
@@ -10,89 +10,95 @@ from pipelines.storage.atomic import replace_durably, write_text
 from pipelines.storage.object_store import ConflictError, ObjectStore, Version
 
 # As many machines as may ever publish into one file at the same moment.
-TRIES = 5
+MAX_TRIES = 5
 
 
-class PublishedObject:
-    """A file that is made here, and published by an upload that only one machine wins.
+class ObjectStoreBackend:
+    """A store of files that are made here, and published by an upload that only one machine wins.
 
     Args:
-        store: where it is published.
-        folder: the folder of the copy; where it lies below that is its key.
-        path: the copy. Beside it is noted which content of the object it was.
+        objects: where the files are published.
+        root: the folder of the copies; a path below it is the file's key.
     """
 
-    def __init__(self, store: ObjectStore, folder: Path, path: Path) -> None:
-        self._store = store
-        self._folder = folder
-        self._path = path
-        self._note = path.with_name(f".{path.name}.version")
+    def __init__(self, objects: ObjectStore, root: Path) -> None:
+        self._objects = objects
+        self._root = root
 
-    def fetch(self) -> bool:
-        """Bring the object here unless the copy is the same; whether there is one."""
-        now = self._store.version(self._key(self._path))
-        if now is None:
-            self._note.unlink(missing_ok=True)
+    def fetch(self, path: Path) -> bool:
+        """Download a file and its fingerprint unless the copy is current; return if it exists."""
+        current = self._objects.version(self._key(path))
+        note = _version_path(path)
+        if current is None:
+            note.unlink(missing_ok=True)
             return False
-        if now != self._version or not self._path.exists():
-            # Noted last: a crash in between brings it again.
-            self._note.unlink(missing_ok=True)
-            self._bring(fingerprint_path(self._path))
-            now = self._bring(self._path)
-            if now is None:
+        if current != _read_version(path) or not path.exists():
+            # Noted last: after a crash in between, it is downloaded again.
+            note.unlink(missing_ok=True)
+            self._download(fingerprint_path(path))
+            current = self._download(path)
+            if current is None:
                 return False
-            write_text(json.dumps(asdict(now)), self._note)
+            write_text(json.dumps(asdict(current)), note)
         return True
 
-    def renew(self, make: Callable[[], None]) -> None:
-        """Make the file anew from what is published, and publish it.
+    def renew(self, path: Path, make: Callable[[], None]) -> None:
+        """Make a DuckDB file from what is published, and publish it.
 
         Args:
-            make: changes the copy; called again where another machine published meanwhile.
+            path: the local copy of the file.
+            make: changes the copy; called again if another machine published meanwhile.
 
         Raises:
-            ConflictError: others were always first.
+            ConflictError: another machine was first at each try.
         """
-        for left in reversed(range(TRIES)):
-            before = self._version if self.fetch() else None
+        for tries_left in reversed(range(MAX_TRIES)):
+            before = _read_version(path) if self.fetch(path) else None
             make()
             try:
-                now = self._store.put_if(self._key(self._path), self._path, before)
+                version = self._objects.put_if(self._key(path), path, before)
             except ConflictError:
-                if not left:
+                if not tries_left:
                     raise
             else:
-                write_text(json.dumps(asdict(now)), self._note)
-                self._store.put(
-                    self._key(fingerprint_path(self._path)), fingerprint_path(self._path)
-                )
+                write_text(json.dumps(asdict(version)), _version_path(path))
+                self.upload(fingerprint_path(path))
                 return
 
-    def remove(self) -> None:
-        """Remove the object and its copy."""
-        paths = [self._path, fingerprint_path(self._path)]
-        self._store.delete([self._key(path) for path in paths])
-        for path in (*paths, self._note):
-            path.unlink(missing_ok=True)
+    def upload(self, path: Path) -> None:
+        """Publish a file as it is."""
+        self._objects.put(self._key(path), path)
 
-    def _bring(self, path: Path) -> Version | None:
+    def remove(self, *paths: Path) -> None:
+        """Remove objects, their fingerprints and their copies."""
+        files = [file for path in paths for file in (path, fingerprint_path(path))]
+        self._objects.delete([self._key(file) for file in files])
+        for file in (*files, *map(_version_path, paths)):
+            file.unlink(missing_ok=True)
+
+    def _download(self, path: Path) -> Version | None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name}.fetched")
+        temporary = path.with_name(f".{path.name}.fetched")
         try:
-            version = self._store.download(self._key(path), aside)
+            version = self._objects.download(self._key(path), temporary)
             if version:
-                replace_durably(aside, path)
+                replace_durably(temporary, path)
         finally:
-            aside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         return version
 
-    @property
-    def _version(self) -> Version | None:
-        try:
-            noted = json.loads(self._note.read_text())
-        except (OSError, ValueError):
-            return None
-        return Version(noted["e_tag"], noted["number"])
-
     def _key(self, path: Path) -> str:
-        return path.relative_to(self._folder).as_posix()
+        return path.relative_to(self._root).as_posix()
+
+
+def _version_path(path: Path) -> Path:
+    """Return the note of the version that the copy is."""
+    return path.with_name(f".{path.name}.version")
+
+
+def _read_version(path: Path) -> Version | None:
+    try:
+        noted = json.loads(_version_path(path).read_text())
+    except (OSError, ValueError):
+        return None
+    return Version(noted["e_tag"], noted["number"])

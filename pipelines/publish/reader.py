@@ -8,8 +8,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
-from pipelines.export.query_results import disable_async_writes
-from pipelines.sql import MEMORY, quoted
+from pipelines.sql import MEMORY, disable_async_writes, quoted
 
 
 def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:

@@ -1,4 +1,4 @@
-"""What a full or unwritable disk does, in words."""
+"""Explain errors that a user can fix: our own, and those of a full or unwritable disk."""
 
 import errno
 import os
@@ -7,56 +7,80 @@ from pathlib import Path
 
 from pipelines.errors import InventoryError
 
-# EFBIG is a quota's or a limit's way to say that there is no more room.
+# A quota or a file size limit is reported as EFBIG.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NOT_WRITABLE = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
-# SQLite says the second where the disk is full under its index of a write-ahead log.
-_SQLITE_NO_ROOM = ("database or disk is full", "disk I/O error")
-_SQLITE_NOT_WRITABLE = ("unable to open database file", "attempt to write a readonly database")
+# SQLite reports "disk I/O error" where the disk is full under the index of its write-ahead log.
+_FAILURES = (
+    (
+        "there is no space left; free some",
+        _NO_ROOM,
+        (*map(os.strerror, _NO_ROOM), "database or disk is full", "disk I/O error"),
+    ),
+    (
+        "permission denied; change its permissions",
+        _NOT_WRITABLE,
+        (
+            *map(os.strerror, _NOT_WRITABLE),
+            "unable to open database file",
+            "attempt to write a readonly database",
+        ),
+    ),
+)
+# They name the cause in the message only. By name: importing them takes longer than most commands.
+_DATABASES = frozenset({"duckdb", "_duckdb", "sqlalchemy", "sqlite3"})
 
 
 class StorageError(InventoryError):
-    """The data directory does not take what should be written."""
+    """The data directory cannot be written."""
 
 
 def is_no_room(error: OSError) -> bool:
-    """Whether a disk is full, or a quota used up."""
+    """Return whether a disk is full or a quota used up."""
     return error.errno in _NO_ROOM
 
 
-def storage_error(error: BaseException, place: Path) -> StorageError | None:
-    """The error in words, if it or one that led to it is a full or unwritable disk; else None.
-
-    DuckDB and SQLite tell the cause only in their message.
+def explain(error: BaseException, root: Path) -> InventoryError | None:
+    """Return the error that a user can act on; None for a defect of the program.
 
     Args:
-        error: what was raised.
-        place: the data directory.
+        error: the exception.
+        root: the data directory, for the message.
     """
+    if isinstance(error, InventoryError):
+        return error
+    if not (isinstance(error, OSError) or _is_of_database(error)):
+        return None
     causes = list(_causes(error))
-    for codes, words, told in (
-        (_NO_ROOM, _SQLITE_NO_ROOM, "there is no space left; free some"),
-        (_NOT_WRITABLE, _SQLITE_NOT_WRITABLE, "this user may not; change its permissions"),
-    ):
-        if any(_tells(cause, codes, words) for cause in causes):
+    numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
+    texts = [str(cause) for cause in causes if not isinstance(cause, OSError)]
+    return _storage_error(numbers, "\n".join(texts), root)
+
+
+def explain_output(text: str, root: Path) -> StorageError | None:
+    """Return the disk error that a library's output reports, if any."""
+    return _storage_error(set(), text, root)
+
+
+def _storage_error(numbers: set[int | None], text: str, root: Path) -> StorageError | None:
+    for cause, known_numbers, known_texts in _FAILURES:
+        if numbers & known_numbers or any(known in text for known in known_texts):
             return StorageError(
-                f"the data directory {place} cannot be written: {told}, or name another one with "
+                f"the data directory {root} cannot be written: {cause}, or name another one with "
                 "--data-dir, and run again; what was published before stays"
             )
     return None
 
 
+def _is_of_database(error: BaseException) -> bool:
+    return any(kind.__module__.partition(".")[0] in _DATABASES for kind in type(error).__mro__)
+
+
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error, and those while it was handled."""
+    """Yield the error and those that led to it."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause and id(cause) not in seen:
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or cause.__context__
-
-
-def _tells(error: BaseException, codes: frozenset[int], words: tuple[str, ...]) -> bool:
-    if isinstance(error, OSError):
-        return error.errno in codes
-    return any(each in str(error) for each in (*map(os.strerror, codes), *words))

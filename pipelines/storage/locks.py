@@ -1,14 +1,15 @@
-"""Locks that the kernel frees when their holder dies."""
+"""Locks that the kernel releases when their holder dies.
+
+Not `filelock`: it waits by polling, and falls back to a lock file that outlives its holder on file
+systems without `flock`.
+"""
 
 import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 
 from pipelines.errors import InventoryError
-
-_held: dict[Path, TextIOWrapper] = {}
 
 
 class HeldByAnotherError(InventoryError):
@@ -16,40 +17,29 @@ class HeldByAnotherError(InventoryError):
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file; wait while another process does."""
+def locked(path: Path, purpose: str | None = None) -> Iterator[None]:
+    """Hold the lock file.
+
+    Args:
+        path: the lock file.
+        purpose: description of the work, for the message. Without it, wait for the lock.
+
+    Raises:
+        HeldByAnotherError: another process holds the lock, and a purpose is given.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if purpose else 0))
+        except BlockingIOError:
+            raise HeldByAnotherError(
+                f"{purpose} is already in progress; try again when it has ended"
+            ) from None
         yield
 
 
-def hold(path: Path, what: str) -> None:
-    """Hold the lock file from here on, until `release` or the end of the process.
-
-    Args:
-        path: the lock file; held already by this process, it stays held.
-        what: what is under way while it is held, for the message.
-
-    Raises:
-        HeldByAnotherError: another process holds it.
-    """
-    if path in _held:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise HeldByAnotherError(
-            f"{what} is under way already; try again when it has ended"
-        ) from None
-    _held[path] = lock
-
-
 def is_held(path: Path) -> bool:
-    """Whether any process holds the lock file."""
+    """Return whether any process holds the lock file."""
     if not path.exists():
         return False
     with path.open() as lock:
@@ -58,10 +48,3 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
-
-
-def release(path: Path) -> None:
-    """Let the lock file go, if this process holds it."""
-    lock = _held.pop(path, None)
-    if lock:
-        lock.close()

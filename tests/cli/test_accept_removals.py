@@ -14,11 +14,9 @@ PUBLISH_ALONE = """
 import sys
 import dagster as dg
 from assets_defs.jobs import REFRESH_JOB
-from assets_defs.runs.instance import prepare_home
-prepare_home()
 from assets_defs.definitions import defs
 tables = ("snapshots", "changes", "integrations", "inventory_duckdb")
-done = defs.resolve_job_def(REFRESH_JOB).execute_in_process(
+done = defs().resolve_job_def(REFRESH_JOB).execute_in_process(
     partition_key="acme",
     asset_selection=[dg.AssetKey(["inventory", table]) for table in tables],
     instance=dg.DagsterInstance.get(),
@@ -71,13 +69,17 @@ def test_after_the_brake_only_a_new_look_at_the_organization_counts(
     alone = subprocess.run(
         [sys.executable, "-c", PUBLISH_ALONE],
         env=installation.environment
-        | {"JUMPCLOUD_INVENTORY_HOME": str(installation.data), "ACME_KEY": organization.api_key},
+        | {
+            "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
+            "DAGSTER_HOME": str(installation.data / "dagster"),
+            "ACME_KEY": organization.api_key,
+        },
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
-    assert "are not of one whole pull that passed its checks" in alone.stderr
+    assert "are not of one complete pull that passed its checks" in alone.stderr
     assert alone.returncode == 1
     assert published_content(installation.data) == before
 

@@ -277,7 +277,7 @@ def test_an_integration_is_forgotten_wherever_it_was(
     assert "Remove 'gone' with 1 snapshots" in refused.stdout
     unanswered = ask("forget", "gone")
     assert unanswered.exit_code == 1
-    assert "nobody answered, so nothing was removed; --yes asks nobody" in unanswered.stderr
+    assert "no answer, nothing removed; use --yes to skip the prompt" in unanswered.stderr
     assert before.items() <= contents(publisher.home).items()
 
     assert ask("forget", "gone", entered="y\n").exit_code == 0

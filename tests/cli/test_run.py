@@ -267,7 +267,7 @@ def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
             done = installation.run("run", ACME_KEY=organization.api_key)
             first.kill()
     assert done.returncode == 1
-    assert "a run of integration 'acme' is under way already" in done.stderr
+    assert "a run of integration 'acme' is already in progress" in done.stderr
     server.behavior.faults.clear()
     # The kernel has freed the lock of the run that was killed.
     assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import datetime
 
 import dagster as dg
-import pytest
 
 from assets_defs.sensors.status_table import report_status
 from pipelines.simulator import Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 
 SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
@@ -89,16 +89,17 @@ def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installa
 
 
 def test_the_table_of_the_ui_says_why_a_run_failed(
-    installation: Installation, serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+    installation: Installation, serve: Callable[..., Server]
 ) -> None:
     good, bad = generate(1, SIZES), generate(2, SIZES)
     installation.set_integrations(good=serve(good), bad=serve(bad))
     keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
     assert installation.run("run", **keys).returncode == 1
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "integrations.toml"))
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(installation.data))
+    workspace = Workspace(installation.data, config=installation.folder / "integrations.toml")
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
-        look = report_status.evaluate_tick(dg.build_sensor_context(instance=instance))
+        look = report_status.evaluate_tick(
+            dg.build_sensor_context(instance=instance, resources={"workspace": workspace})
+        )
     (event,) = look.asset_events
     assert isinstance(event, dg.AssetMaterialization)
     table = event.metadata["integrations"]

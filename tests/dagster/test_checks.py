@@ -1,13 +1,15 @@
 """What Dagster's UI and the terminal say of findings: whose they are, and what is not known."""
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
+from typing import cast
 
 import dagster as dg
 import pytest
 
+from assets_defs.checks.findings import findings
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Sizes, generate, planted_findings
+from pipelines.workspace import Workspace
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled
 
 MOST = 10
@@ -15,14 +17,13 @@ Check = Callable[[], dict[str, dg.AssetCheckResult]]
 
 
 @pytest.fixture
-def check(publisher: Publisher, monkeypatch: pytest.MonkeyPatch) -> Check:
+def check(publisher: Publisher) -> Check:
     """Runs the checks on what was published."""
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(publisher.home))
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(publisher.home / "none.toml"))
-    findings = import_module("assets_defs.checks.findings").findings
+    resources = {"workspace": Workspace(publisher.home)}
 
     def run() -> dict[str, dg.AssetCheckResult]:
-        results: Iterator[dg.AssetCheckResult] = findings(dg.build_asset_check_context())
+        context = dg.build_asset_check_context(resources=resources)
+        results = cast("Iterator[dg.AssetCheckResult]", findings(context))
         return {str(each.check_name): each for each in results}
 
     return run

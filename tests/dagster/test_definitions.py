@@ -3,21 +3,24 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
+from typing import cast
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
+from assets_defs.definitions import build_definitions
+from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs import stale
+from assets_defs.sensors.partition_sync import integrations_of_settings
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 from pipelines.simulator import Fault, Provider, Server, Sizes, generate
 from pipelines.storage.locks import locked
+from pipelines.workspace import Workspace
 from tests.support import ROOT
 
 SETTINGS = """
@@ -52,19 +55,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def automation(environment: dict[str, str]) -> Iterator[ModuleType]:
-    """The module as it is loaded with these settings; other tests load none of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        yield import_module("assets_defs.schedules")
+def workspace(environment: dict[str, str]) -> Workspace:
+    return Workspace.from_environment(environment)
 
 
 @pytest.fixture(scope="module")
-def definitions(automation: ModuleType) -> dg.Definitions:
-    defs = import_module(f"{automation.__package__}.definitions").defs
-    assert isinstance(defs, dg.Definitions)
-    return defs
+def definitions(workspace: Workspace) -> dg.Definitions:
+    return build_definitions(workspace)
 
 
 def test_every_endpoint_and_every_table_is_an_asset(definitions: dg.Definitions) -> None:
@@ -117,14 +114,14 @@ def test_each_time_has_a_running_schedule(definitions: dg.Definitions) -> None:
 
 
 def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
-    automation: ModuleType,
     definitions: dg.Definitions,
+    workspace: Workspace,
     fast_tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        data = evaluated(definitions, tick, instance, workspace)
         requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
         # What lacks its key runs as well: its failure is what `status` and the alerts tell.
         assert requests == [(name, f"{name}:{tick.isoformat()}") for name in ("acme", "keyless")]
@@ -133,63 +130,59 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
         instance.add_run(
             dg.DagsterRun(
                 job_name="__ASSET_JOB",  # as started from the asset graph
-                tags={automation.PARTITION_TAG: "acme"},
+                tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
-        later = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        later = evaluated(definitions, tick, instance, workspace)
         assert [each.partition_key for each in later.run_requests or []] == ["keyless"]
         assert "acme: its last run is still under way" in capfd.readouterr().err
 
 
 def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
-    automation: ModuleType,
     definitions: dg.Definitions,
+    workspace: Workspace,
     fast_tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    abandoned, places = (
-        import_module(name) for name in ("assets_defs.runs.stale", "pipelines.workspace")
-    )
-    monkeypatch.setattr(abandoned, "STARTUP_GRACE", timedelta(0))
+    monkeypatch.setattr(stale, "STARTUP_GRACE", timedelta(0))
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         instance.add_run(
             dg.DagsterRun(
                 job_name="refresh_inventory",
-                tags={automation.PARTITION_TAG: "acme"},
+                tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
-        with locked(places.run_lock("acme")):
-            data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        with locked(workspace.run_lock("acme")):
+            data = evaluated(definitions, tick, instance, workspace)
             assert "acme" not in {each.partition_key for each in data.run_requests or []}
-        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        data = evaluated(definitions, tick, instance, workspace)
         assert "acme" in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
 def test_a_tick_that_was_broken_off_asks_again_for_the_runs_of_its_own(
-    automation: ModuleType, definitions: dg.Definitions, fast_tmp_path: Path
+    definitions: dg.Definitions, workspace: Workspace, fast_tmp_path: Path
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         for name, hour in (("acme", 12), ("keyless", 0)):
             of_tick = f"{name}:{tick.replace(hour=hour).isoformat()}"
-            tags = {automation.PARTITION_TAG: name, "dagster/run_key": of_tick}
+            tags = {PARTITION_TAG: name, "dagster/run_key": of_tick}
             instance.add_run(dg.DagsterRun(job_name="refresh_inventory", tags=tags))
-        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        data = evaluated(definitions, tick, instance, workspace)
         assert [each.partition_key for each in data.run_requests or []] == ["acme"]
 
 
 def test_a_tick_ends_no_run_that_may_be_on_another_machine(
-    automation: ModuleType,
     definitions: dg.Definitions,
+    workspace: Workspace,
     fast_tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    abandoned = import_module("assets_defs.runs.stale")
-    monkeypatch.setattr(abandoned, "STARTUP_GRACE", timedelta(0))
+    monkeypatch.setattr(stale, "STARTUP_GRACE", timedelta(0))
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     launcher = {
         "module": "assets_defs.celery.launcher",
@@ -202,16 +195,18 @@ def test_a_tick_ends_no_run_that_may_be_on_another_machine(
         instance.add_run(
             dg.DagsterRun(
                 job_name="refresh_inventory",
-                tags={automation.PARTITION_TAG: "acme"},
+                tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
-        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        data = evaluated(definitions, tick, instance, workspace)
         assert "acme" not in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
-        with pytest.raises(InventoryError, match="a run of integration 'acme' is under way"):
-            abandoned.require_no_remote_run(instance, "acme")
-        abandoned.require_no_remote_run(instance, "keyless")
+        with pytest.raises(
+            InventoryError, match="a run of integration 'acme' is already in progress"
+        ):
+            stale.require_no_remote_run(instance, "acme")
+        stale.require_no_remote_run(instance, "keyless")
 
 
 def test_a_tick_finds_the_organizations_of_a_provider(
@@ -220,14 +215,13 @@ def test_a_tick_finds_the_organizations_of_a_provider(
     sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
     provider = Provider(generate(1, sizes), generate(2, sizes))
     settings = fast_tmp_path / "integrations.toml"
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(fast_tmp_path / "data"))
+    workspace = Workspace(fast_tmp_path / "data", config=settings)
     monkeypatch.setenv("MSP_KEY", provider.api_key)
     (fast_tmp_path / "dagster").mkdir()
 
     def partitions(hour: int) -> set[str | None]:
         tick = datetime(2026, 1, 1, hour, 17, tzinfo=UTC)
-        data = evaluated(definitions, "refresh_every_12_hours", tick, instance)
+        data = evaluated(definitions, tick, instance, workspace)
         return {each.partition_key for each in data.run_requests or []}
 
     with (
@@ -249,29 +243,35 @@ def test_a_tick_finds_the_organizations_of_a_provider(
 
 
 def evaluated(
-    definitions: dg.Definitions, name: str, tick: datetime, instance: dg.DagsterInstance
+    definitions: dg.Definitions,
+    tick: datetime,
+    instance: dg.DagsterInstance,
+    workspace: Workspace,
 ) -> ScheduleExecutionData:
-    schedule = definitions.get_repository_def().get_schedule_def(name)
+    schedule = definitions.get_repository_def().get_schedule_def("refresh_every_12_hours")
     context = dg.build_schedule_context(
         instance=instance,
         scheduled_execution_time=tick,
         repository_def=definitions.get_repository_def(),
+        resources={"workspace": workspace},
     )
     return schedule.evaluate_tick(context)
 
 
-def test_the_partitions_follow_the_settings(definitions: dg.Definitions) -> None:
+def test_the_partitions_follow_the_settings(
+    definitions: dg.Definitions, workspace: Workspace
+) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("integrations", ["acme", "gone"])
         context = dg.build_sensor_context(
-            instance=instance, repository_def=definitions.get_repository_def()
+            instance=instance,
+            repository_def=definitions.get_repository_def(),
+            resources={"workspace": workspace},
         )
-        result = import_module("assets_defs.sensors.partition_sync").integrations_of_settings(
-            context
-        )
+        result = cast("dg.SensorResult", integrations_of_settings(context))
         requests = {
             type(each).__name__: sorted(each.partition_keys)
-            for each in result.dynamic_partitions_requests
+            for each in result.dynamic_partitions_requests or []
         }
     assert requests == {
         "AddDynamicPartitionsRequest": ["acme-two", "acme_two", "keyless", "weekday"],

@@ -11,18 +11,22 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
 from assets_defs.assets.integration_status import STATUS
-from assets_defs.runs.instance import limit_runs_at_once, prepare_home
+from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
 from assets_defs.sensors.run_cleanup import purge_runs, purge_status
 from pipelines.errors import SettingsError
+from pipelines.workspace import Workspace
 
 
 @pytest.fixture
-def dagster_yaml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path / "data")
+
+
+@pytest.fixture
+def dagster_yaml(workspace: Workspace) -> Path:
     """As the first command in a new data directory writes it."""
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    prepare_home()
-    return tmp_path / "data" / "dagster" / "dagster.yaml"
+    prepare_instance(workspace)
+    return workspace.dagster_home / "dagster.yaml"
 
 
 def test_the_instance_is_ready_for_years(dagster_yaml: Path) -> None:
@@ -44,31 +48,33 @@ def test_the_instance_is_ready_for_years(dagster_yaml: Path) -> None:
             assert all(0 < days[status] <= 90 for status in ended)
 
 
-def test_as_many_runs_at_once_as_set_and_the_rest_is_the_users(dagster_yaml: Path) -> None:
+def test_as_many_runs_at_once_as_set_and_the_rest_is_the_users(
+    dagster_yaml: Path, workspace: Workspace
+) -> None:
     edited = dagster_yaml.read_text().replace("skipped: 7", "skipped: 3") + "# mine: 2\n"
     dagster_yaml.write_text(edited)
-    limit_runs_at_once(5)
+    limit_concurrent_runs(workspace, 5)
     with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         assert queue
         assert queue.max_concurrent_runs == 5
-    prepare_home()
+    prepare_instance(workspace)
     assert dagster_yaml.read_text() == edited.replace("runs: 2", "runs: 5")
-    limit_runs_at_once(2)
+    limit_concurrent_runs(workspace, 2)
     assert dagster_yaml.read_text() == edited
 
 
-def test_a_file_without_the_limit_stays_as_it_is(dagster_yaml: Path) -> None:
+def test_a_file_without_the_limit_stays_as_it_is(dagster_yaml: Path, workspace: Workspace) -> None:
     own = "# max_concurrent_runs: 9\ntelemetry: {enabled: false}\n"
     dagster_yaml.write_text(own)
-    limit_runs_at_once(5)
+    limit_concurrent_runs(workspace, 5)
     assert dagster_yaml.read_text() == own
 
 
-def test_a_file_that_cannot_be_read_is_named(dagster_yaml: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(dagster_yaml: Path, workspace: Workspace) -> None:
     dagster_yaml.unlink()
     with pytest.raises(SettingsError, match=r"dagster\.yaml: cannot be changed"):
-        limit_runs_at_once(5)
+        limit_concurrent_runs(workspace, 5)
 
 
 def test_old_runs_are_forgotten_with_their_files(dagster_yaml: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -15,16 +16,15 @@ import pytest
 import tenacity
 
 from assets_defs.assets.raw_tables import pull as pull_assets
+from assets_defs.definitions import build_resources
 from assets_defs.jobs import refresh_inventory
-from assets_defs.resources import ParquetStore
 from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
 from assets_defs.runs.status import read_statuses
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
-from pipelines.config.settings import Settings, load_settings
+from pipelines.config.settings import Settings
 from pipelines.notifications import SENT, Alert, send_alert
 from pipelines.simulator import Sizes, generate
-from pipelines.storage.locks import release
-from pipelines.workspace import run_lock
+from pipelines.workspace import Workspace
 from tests.support.publisher import Publisher, Pulled, on_day
 from tests.support.webhook import Webhook, served_webhook
 
@@ -170,7 +170,7 @@ def test_without_a_webhook_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def workspace(tmp_path: Path) -> Workspace:
     """A settings file that names the webhook; the sensors read it at each look."""
     (tmp_path / "integrations.toml").write_text(
         f'alert_webhook_env = "{VARIABLE}"\n'
@@ -178,18 +178,23 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         '[[integration]]\nname = "other"\napi_key_env = "NOT_SET_KEY"\n'
         '[[integration]]\nname = "off"\nenabled = false\n'
     )
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(tmp_path / "integrations.toml"))
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
+    return Workspace(tmp_path / "data", None, tmp_path / "integrations.toml", os.environ)
 
 
 def look(
     sensor: dg.SensorDefinition,
+    workspace: Workspace,
     instance: dg.DagsterInstance,
     cursor: str | None,
     definitions: dg.Definitions | None = None,
 ) -> tuple[str, str | None]:
     """One evaluation: what its tick says, and where the next goes on."""
-    context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=definitions)
+    context = dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        definitions=definitions,
+        resources={"workspace": workspace},
+    )
     data = sensor.evaluate_tick(context)
     return data.skip_message or "", data.cursor
 
@@ -203,25 +208,24 @@ def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags
     return run.run_id
 
 
-@pytest.mark.usefixtures("installed")
 def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
-    webhook: Webhook, fast_tmp_path: Path
+    webhook: Webhook, fast_tmp_path: Path, workspace: Workspace
 ) -> None:
     defs = dg.Definitions(
         assets=[pull_assets],
         jobs=[refresh_inventory],
-        resources={"parquet": ParquetStore(root=str(fast_tmp_path))},
+        resources=build_resources(workspace),
     )
     sensor = alert_on_failure
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         instance.add_dynamic_partitions("integrations", ["acme"])
         fail = partial(failed_run, defs, instance)
         fail()
-        _, cursor = look(sensor, instance, None, defs)
+        _, cursor = look(sensor, workspace, instance, None, defs)
         assert webhook.posts == []  # what failed before the first look is old
 
         run_id = fail()
-        said, cursor = look(sensor, instance, cursor, defs)
+        said, cursor = look(sensor, workspace, instance, cursor, defs)
         assert said == SENT
         (post,) = webhook.posts
         assert (post["integration"], post["event"], post["run_id"]) == ("acme", "failed", run_id)
@@ -229,26 +233,22 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
         assert "jumpcloud-inventory run acme" in post["remedy"]
         assert post["cause"] in post["text"]
 
-        _, cursor = look(sensor, instance, cursor, defs)
+        _, cursor = look(sensor, workspace, instance, cursor, defs)
         fail(**{"dagster/will_retry": "true"})
-        said, cursor = look(sensor, instance, cursor, defs)
+        said, cursor = look(sensor, workspace, instance, cursor, defs)
         assert said == "the run is tried again"
         assert len(webhook.posts) == 1
 
         webhook.statuses = [404]
         fail()
-        said, cursor = look(sensor, instance, cursor, defs)
+        said, cursor = look(sensor, workspace, instance, cursor, defs)
         assert said.startswith("not sent")
         events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
-    release(run_lock("acme"))  # as the end of a run's process does
     assert_no_address(said + str(cursor) + "".join(events))
 
 
-@pytest.mark.usefixtures("installed")
 def test_a_late_integration_is_told_once(
-    webhook: Webhook,
-    tmp_path: Path,
-    pulled: Pulled,
+    webhook: Webhook, tmp_path: Path, pulled: Pulled, workspace: Workspace
 ) -> None:
     publisher = Publisher(tmp_path / "data")
     for name in ("acme", "off"):
@@ -257,18 +257,18 @@ def test_a_late_integration_is_told_once(
     sensor = alert_on_late
     with dg.DagsterInstance.ephemeral() as instance:
         webhook.statuses = [404]
-        said, cursor = look(sensor, instance, None)
+        said, cursor = look(sensor, workspace, instance, None)
         assert said.startswith("acme: not sent")
-        said, cursor = look(sensor, instance, cursor)
+        said, cursor = look(sensor, workspace, instance, cursor)
         assert said == f"acme: {SENT}"
         assert [post["integration"] for post in webhook.posts] == ["acme"] * 2
         assert "its last success was at 2024-01-31" in webhook.posts[1]["cause"]
         assert "jumpcloud-inventory status" in webhook.posts[1]["text"]
 
-        said, cursor = look(sensor, instance, cursor)
+        said, cursor = look(sensor, workspace, instance, cursor)
         assert said == "nothing is late that was not told already"
         publish_now(publisher, pulled, "acme")
-        said, cursor = look(sensor, instance, cursor)
+        said, cursor = look(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
 
@@ -295,22 +295,23 @@ def test_late_is_two_ticks_without_success() -> None:
     assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
 
 
-@pytest.mark.usefixtures("installed")
 def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
-    webhook: Webhook, tmp_path: Path, pulled: Pulled
+    webhook: Webhook, tmp_path: Path, pulled: Pulled, workspace: Workspace
 ) -> None:
     Publisher(tmp_path / "data").publish(pulled, "off")  # years ago
     file = tmp_path / "integrations.toml"
     with dg.DagsterInstance.ephemeral() as instance:
 
         def looks_late() -> bool:
-            integrations = load_settings().integration
+            integrations = workspace.settings().integration
             since = enabled_since(instance, integrations)
-            return any(each.late for each in read_statuses(instance, integrations, since))
+            return any(
+                each.late for each in read_statuses(instance, workspace, integrations, since)
+            )
 
-        _, cursor = look(alert_on_late, instance, None)
+        _, cursor = look(alert_on_late, workspace, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
-        said, cursor = look(alert_on_late, instance, cursor)
+        said, cursor = look(alert_on_late, workspace, instance, cursor)
         assert said == "nothing is late that was not told already"
         assert not looks_late()
         assert webhook.posts == []
@@ -318,5 +319,5 @@ def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
     # The same where nobody saw it disabled: it was due all the time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
-        said, _ = look(alert_on_late, instance, None)
+        said, _ = look(alert_on_late, workspace, instance, None)
         assert said == f"off: {SENT}"

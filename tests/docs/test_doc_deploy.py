@@ -29,7 +29,8 @@ def read_unit(unit: Path) -> dict[str, list[str]]:
 
 def check_command(arguments: list[str]) -> None:
     """Parse a command with its options, without running it."""
-    command = main.commands[arguments[0]]
+    command = main.get_command(click.Context(main), arguments[0])
+    assert command
     with click.Context(command) as context:
         command.parse_args(context, arguments[1:])
 

@@ -111,7 +111,7 @@ def test_a_step_that_dagsters_full_records_end_says_so() -> None:
 
     run = refresh.execute_in_process(raise_on_error=False)
     (failure,) = (event for event in run.all_events if event.is_step_failure)
-    assert "there is no space left" in step_failure_message(failure)
+    assert "there is no space left" in step_failure_message(failure, Path("data"))
 
 
 def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(
@@ -126,7 +126,7 @@ def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(
     assert f"the data directory {data} cannot be written {reason}" in told
     with read_only(data / "parquet" / "inventory" / "users"):
         told = user.fails(1, work)
-    reason = "this user may not; change its permissions"
+    reason = "permission denied; change its permissions"
     assert f"the data directory {data} cannot be written: {reason}" in told
     user.recovers()
 

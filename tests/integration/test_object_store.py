@@ -13,11 +13,11 @@ from click.testing import CliRunner, Result
 from assets_defs.cli.main import main
 from assets_defs.sensors.alerts import alert_on_late
 from assets_defs.sensors.status_table import report_status
-from pipelines import workspace as places
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
 from pipelines.storage.object_store import ObjectStore
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 from tests.support.machines import SMALL, URL
 from tests.support.publisher import tables_in
@@ -32,8 +32,6 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> Ca
         monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", url)
         monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / machine))
         monkeypatch.setenv("DAGSTER_HOME", "")
-        # Each test has a store of its own at the same address.
-        places._opened.cache_clear()
         return CliRunner().invoke(main, arguments)
 
     return run
@@ -94,7 +92,7 @@ def failed_runs_publish_nothing(
     *_, cause, stays = failed.stderr.splitlines()
     assert cause.startswith(f"acme: {URL}: cannot be ")
     assert "plan:" not in failed.stderr  # no call to JumpCloud is spent on it
-    assert stays.startswith("acme: whether it was published cannot be asked now")
+    assert stays.startswith("acme: the history cannot be read, so it may be published")
     s3.is_refused = lambda _: False
     for reading in ("combine", "fetch"):
         nothing = elsewhere(reading)
@@ -195,10 +193,12 @@ def test_a_sensor_waits_for_a_store_that_cannot_be_asked(
 ) -> None:
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", URL)
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / "work"))
-    places._opened.cache_clear()
     s3.is_refused = lambda _: True
+    resources = {"workspace": Workspace.from_environment(os.environ)}
     with dg.DagsterInstance.ephemeral() as instance:
-        result = sensor(dg.build_sensor_context(instance=instance, cursor="{}"))
+        result = sensor(
+            dg.build_sensor_context(instance=instance, cursor="{}", resources=resources)
+        )
     assert isinstance(result, dg.SensorResult)
     assert result.cursor == "{}"
     assert f"{URL}: cannot be read (the credentials" in str(result.skip_reason)
@@ -231,7 +231,7 @@ def test_an_address_of_something_else_is_refused(
 ) -> None:
     result = elsewhere("sql", "SELECT 1", url=url)
     assert result.exit_code == 2
-    assert f"an address with {url.partition('://')[0]}:// is no place" in result.output
+    assert f"an address with {url.partition('://')[0]}:// is not a place" in result.output
     assert "secret-of-someone" not in result.output
 
 
@@ -251,4 +251,3 @@ def test_a_directory_needs_no_fetching(
     result = elsewhere("fetch", url=str(installation.data))
     assert result.exit_code == 2
     assert "is in a directory of this machine already" in result.output
-    assert places.object_store() is None

@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -20,15 +21,15 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import assets_defs.definitions  # noqa: F401 -- before the fork
+import assets_defs.cli.run  # noqa: F401 -- before the fork
 from assets_defs.asset_keys import PULLS, raw_key, table_key
 from assets_defs.assets.publication import commit, inventory_duckdb
 from assets_defs.cli.main import main
 from assets_defs.resources import ParquetStore
-from pipelines import workspace as whole
-from pipelines.config.environment import home
+from assets_defs.runs.step import RunLock
 from pipelines.extract.checkpoint import Checkpoint
 from pipelines.extract.pull import checkpoint_folder
+from pipelines.workspace import Workspace
 from tests.support.killing import Work
 
 OPERATIONS = frozenset(
@@ -124,17 +125,20 @@ def _read(stage: Path) -> dict[str, pa.Table]:
 
 def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """What a run does after its pull: store every table, commit the snapshot, build the file."""
-    Checkpoint(checkpoint_folder(home(), "acme"), "").open()
-    store = ParquetStore(root=str(home() / "parquet"))
-    whole.begin(whole.PULL, "acme")
+    workspace = Workspace.from_environment(os.environ)
+    Checkpoint(checkpoint_folder(workspace.root, "acme"), "").open()
+    store = ParquetStore(root=str(workspace.staging.root))
+    workspace.staging.begin("pull", "acme")
     for name, table in tables.items():
         schema, _, short = name.partition(".")
         key = raw_key(short) if schema == "jumpcloud" else table_key(short)
         store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
-    whole.finish(whole.TABLES, "acme")
+    workspace.staging.finish("tables", "acme")
     context = dg.build_asset_context(partition_key="acme")
-    list(cast("Iterator[object]", commit(context, parquet=store)))
-    list(cast("Iterator[object]", inventory_duckdb(context)))
+    with ExitStack() as stack:
+        given = {"workspace": workspace, "run_lock": RunLock(stack)}
+        list(cast("Iterator[object]", commit(context, parquet=store, **given)))
+        list(cast("Iterator[object]", inventory_duckdb(context, **given)))
 
 
 def _as_of(pulled_at: datetime, facts: pa.Table) -> pa.Table:

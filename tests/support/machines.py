@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
-from pipelines.publish.object import PublishedObject
+from pipelines.publish.object import ObjectStoreBackend
 from pipelines.simulator import Sizes
 from pipelines.storage.object_store import ObjectStore
 from tests.support.publisher import Publisher
@@ -28,8 +28,8 @@ class Machine(Publisher):
 
     def publish_object(self) -> None:
         """Publish the file as the Dagster assets do."""
-        published = PublishedObject(self.store, self.home, self.file)
-        published.renew(lambda: update_duckdb_file(self.history, self.file))
+        published = ObjectStoreBackend(self.store, self.home)
+        published.renew(self.file, lambda: update_duckdb_file(self.history, self.file))
 
 
 def ids_seen_by(machine: Machine) -> list[str]:

@@ -67,7 +67,7 @@ def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
         done = deployed.runs(dg.DagsterRunStatus.SUCCESS)
         assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
         failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
-        causes = [failure_message(deployed.instance, run) for run in failed]
+        causes = [failure_message(deployed.instance, run, Path()) for run in failed]
         assert sum(LOST in cause for cause in causes) == 1
         # Each failure was another try's beginning.
         assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {

@@ -81,6 +81,8 @@ def test_a_wrong_password_of_postgresql_is_said_in_words(start: Start) -> None:
 
 def assert_it_is_postgresql(done: "subprocess.CompletedProcess[str]") -> None:
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("Error: PostgreSQL cannot be asked (connection")
+    assert done.stderr.splitlines()[-1].startswith(
+        "Error: PostgreSQL cannot be reached (connection"
+    )
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr

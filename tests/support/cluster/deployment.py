@@ -20,7 +20,7 @@ from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.simulator.oracle import expected_tables
-from pipelines.workspace import history, published_file
+from pipelines.workspace import Workspace
 from tests.support.cluster.roles import Cluster, services
 from tests.support.cluster.services import (
     BUCKET,
@@ -65,12 +65,14 @@ class Deployment:
 
     def snapshots(self) -> Counter[str]:
         """Return the number of snapshots of each integration."""
-        return Counter({name: len(ids) for name, ids in history().snapshots().items()})
+        history = Workspace.from_environment(os.environ).open_history()
+        return Counter({name: len(ids) for name, ids in history.snapshots().items()})
 
     def differing_integrations(self) -> list[str]:
         """Return the integrations with combined tables that differ from the expected ones."""
-        combine()
-        with duckdb.connect(published_file(), read_only=True) as connection:
+        workspace = Workspace.from_environment(os.environ)
+        combine(workspace)
+        with duckdb.connect(workspace.inventory_file(), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return [
                 name

@@ -86,7 +86,7 @@ def test_a_switch_changes_one_line(
     assert gone == (["enabled = true    # may be switched off"] if name == "two" else [])
     assert path.stat().st_mode & 0o777 == 0o640
 
-    assert command("disable", name).output == f"{name}: is disabled already\n"
+    assert command("disable", name).output == f"{name}: is already disabled\n"
     assert command("enable", name).output == f"{name}: enabled\n"
     assert all(switches(path).values())
     if name == "two":

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config.credentials import ApiKey, load_credentials
-from pipelines.config.environment import home
+from pipelines.config.environment import data_directory
 from pipelines.config.integration import Integration
 from pipelines.config.settings import KeepSnapshots, load_settings
 from pipelines.config.thresholds import Thresholds
@@ -191,8 +191,8 @@ def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> No
 
 
 def test_the_data_directory_is_absolute_and_ours_to_name() -> None:
-    assert home({}) == Path.cwd() / "data"
-    assert home({"JUMPCLOUD_INVENTORY_HOME": "/srv/inventory"}) == Path("/srv/inventory")
+    assert data_directory({}) == Path.cwd() / "data"
+    assert data_directory({"JUMPCLOUD_INVENTORY_HOME": "/srv/inventory"}) == Path("/srv/inventory")
 
 
 def test_volatile_columns_are_columns_of_the_contract(tmp_path: Path) -> None:

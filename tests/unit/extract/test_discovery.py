@@ -16,6 +16,7 @@ from pipelines.extract.discovery import expand_settings, refresh_organizations, 
 from pipelines.extract.pull import pull_organization
 from pipelines.jumpcloud.errors import WrongOrganizationError
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE, Installation
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)
@@ -73,7 +74,6 @@ def test_unknown_integration_is_looked_up(
     provider: Provider,
     entry: Callable[..., tuple[Server, Integration]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server, _ = entry()
     settings = tmp_path / "integrations.toml"
@@ -81,17 +81,16 @@ def test_unknown_integration_is_looked_up(
         f'[[integration]]\nname = "msp"\nbase_url = "{server.base_url}"\n'
         f'api_key_env = "{KEY_VARIABLE}"\ndiscover_organizations = true\n'
     )
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(settings))
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "worker"))
+    workspace = Workspace(tmp_path / "worker", config=settings)
     for organization in provider.organizations:
-        found = resolve_integration(f"msp-{organization.id}")
+        found = resolve_integration(workspace, f"msp-{organization.id}")
         assert found.org_id == organization.id
     assert len(server.calls) == 1
     with pytest.raises(SettingsError, match="msp-gone"):
-        resolve_integration("msp-gone")
+        resolve_integration(workspace, "msp-gone")
     server.behavior.faults = [Fault("", "reset")]
     with pytest.raises(InventoryError, match="organizations of integration 'msp' could not be"):
-        resolve_integration("msp-gone")
+        resolve_integration(workspace, "msp-gone")
 
 
 def test_each_organization_has_the_settings_of_its_entry(

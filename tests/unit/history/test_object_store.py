@@ -13,7 +13,7 @@ from pipelines.errors import InventoryError
 from pipelines.history import object_store
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish.database import update_duckdb_file
-from pipelines.publish.object import PublishedObject
+from pipelines.publish.object import ObjectStoreBackend
 from pipelines.simulator import generate
 from pipelines.storage.object_store import ConflictError, ObjectStoreError
 from tests.support.machines import SMALL, Machine, ids_seen_by
@@ -39,7 +39,7 @@ def test_machines_publishing_in_turn_equal_one_machine(
     assert tables_in(other.file) == expected
     update_duckdb_file(third.history, third.file)
     assert tables_in(third.file) == expected
-    assert PublishedObject(third.store, third.home, third.file).fetch()
+    assert ObjectStoreBackend(third.store, third.home).fetch(third.file)
     assert tables_in(third.file) == expected
     assert ids_seen_by(third) == publisher.history.snapshot_ids("acme")
 
@@ -197,7 +197,7 @@ def test_file_lost_to_a_conflict_is_updated_again(
     one, other = machine("one"), machine("other")
     one.publish(on_day(0, pulled))
     one.publish_object()
-    published = PublishedObject(one.store, one.home, one.file)
+    published = ObjectStoreBackend(one.store, one.home)
     made = 0
 
     def make() -> None:
@@ -210,7 +210,7 @@ def test_file_lost_to_a_conflict_is_updated_again(
         else:
             update_duckdb_file(one.history, one.file)
 
-    published.renew(make)
+    published.renew(one.file, make)
     assert made == 2
     with duckdb.connect(one.file, read_only=True) as connection:
         assert connection.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]

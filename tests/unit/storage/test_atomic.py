@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assets_defs.runs.instance import prepare_home
+from assets_defs.runs.instance import prepare_instance
 from pipelines.simulator import Sizes, generate
 from pipelines.storage.atomic import (
     flush_folders,
@@ -21,6 +21,7 @@ from pipelines.storage.atomic import (
     write_parquet,
     write_text,
 )
+from pipelines.workspace import Workspace
 from tests.support.publisher import Publisher, Pulled
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -171,13 +172,10 @@ def test_manifest_is_renamed_after_its_files_are_flushed(
     pull: Callable[..., Pulled],
     publisher: Publisher,
     disk: Disk,
-    monkeypatch: pytest.MonkeyPatch,
     *,
     is_first: bool,
 ) -> None:
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(publisher.home))
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    prepare_home()
+    prepare_instance(Workspace(publisher.home))
     history = publisher.history
     committed = []
 
@@ -206,11 +204,7 @@ def test_manifest_is_renamed_after_its_files_are_flushed(
     assert len(committed) == 2
 
 
-def test_parents_of_the_data_directory_are_flushed(
-    fast_tmp_path: Path, disk: Disk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parents_of_the_data_directory_are_flushed(fast_tmp_path: Path, disk: Disk) -> None:
     home = fast_tmp_path / "new" / "data"
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(home))
-    monkeypatch.setenv("DAGSTER_HOME", "")
-    prepare_home()
+    prepare_instance(Workspace(home))
     assert disk.finds(home)

@@ -1,0 +1,162 @@
+"""The command `add`: a new integration in the settings file."""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from assets_defs.cli.check import check_each
+from assets_defs.cli.integrations import choose_integrations
+from assets_defs.cli.options import explained_errors
+from pipelines.config.credentials import load_credentials
+from pipelines.config.editor import append_integration
+from pipelines.config.environment import CONFIG_VARIABLE
+from pipelines.config.integration import Integration
+from pipelines.config.settings import find_problem
+from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
+from pipelines.errors import SettingsError
+from pipelines.workspace import Workspace
+
+DEFAULT_FILE = "integrations.toml"
+_FORM = ("name", "description", "type", "scope", "enabled", "region")
+_KEYS = ("api_key_env", "api_key_file", "client_id_env", "client_secret_env")
+_MORE = ("proxy", "ca_bundle", "org_id", "discover_organizations", "base_url")
+
+
+def _without_key(value: object) -> None:
+    if isinstance(value, str) and LOOKS_LIKE_A_KEY.search(value):
+        raise click.BadParameter(
+            "looks like a key; nothing here takes one. Give the name of the environment variable "
+            "that will hold it"
+        )
+
+
+def text(value: str) -> str:
+    """Return any text but a key."""
+    _without_key(value)
+    return value.strip()
+
+
+class _OneOf(click.Choice[str]):
+    """One of the values that a setting takes."""
+
+    def __init__(self, setting: str) -> None:
+        super().__init__(get_args(Integration.model_fields[setting].annotation))
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what looks like a key, which the message on a wrong choice would repeat."""
+        _without_key(value)
+        return super().convert(value, param, ctx)
+
+
+class _PromptOption(click.Option):
+    """An option that prompts when omitted and, without a terminal, falls back to its default."""
+
+    def prompt_for_value(self, ctx: click.Context) -> object:
+        """Prompt for the value."""
+        try:
+            return super().prompt_for_value(ctx)
+        except click.Abort:
+            if sys.stdin.isatty():
+                raise
+        default = self.get_default(ctx)
+        if not isinstance(default, str | bool):
+            raise click.MissingParameter(ctx=ctx, param=self)
+        return default
+
+
+def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse, and so ask again for, what the settings would refuse."""
+    problem = find_problem(str(param.name), value)
+    if problem:
+        raise click.BadParameter(problem)
+    return value
+
+
+def _variable(value: str) -> str:
+    problem = find_problem("api_key_env", text(value))
+    if problem:
+        raise click.BadParameter(problem)
+    return value.strip()
+
+
+@click.command()
+@click.option(
+    "--config",
+    cls=_PromptOption,
+    envvar=CONFIG_VARIABLE,
+    type=click.Path(path_type=Path, dir_okay=False),
+    prompt="Settings file",
+    default=DEFAULT_FILE,
+    help="The settings file; made if there is none",
+)
+@click.option(
+    "--type", cls=_PromptOption, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
+)
+@click.option(
+    "--scope", cls=_PromptOption, type=_OneOf("scope"), prompt="Integration scope", default="cloud"
+)
+@click.option(
+    "--name", cls=_PromptOption, type=text, prompt="Integration name", callback=_as_setting
+)
+@click.option("--description", cls=_PromptOption, type=text, prompt="Description", default="")
+@click.option("--enabled/--disabled", cls=_PromptOption, prompt="Enabled", default=True)
+@click.option("--region", cls=_PromptOption, type=_OneOf("region"), prompt="Region", default="us")
+@click.option(
+    "--api-key-env", type=_variable, metavar="NAME", help="The variable's name, never the key"
+)
+@click.option("--api-key-file", type=text, help="Or the file that holds the key")
+@click.option(
+    "--client-id-env", type=_variable, metavar="NAME", help="Or, of a service account, the names of"
+)
+@click.option("--client-secret-env", type=_variable, metavar="NAME", help="two variables")
+@click.option("--proxy", type=text, help="For scope on_premise")
+@click.option("--ca-bundle", type=text, help="For scope on_premise")
+@click.option("--org-id", type=text, help="For a key of several organizations")
+@click.option("--discover-organizations", is_flag=True, help="All organizations of the key")
+@click.option("--base-url", type=text, help="Asked instead of the region's hosts")
+@click.option("--cron", type=text, help="When it is refreshed; default: every 12 hours")
+@click.option("--timezone", type=text, help="Of --cron; default: UTC")
+def add(config: Path, cron: str | None, timezone: str | None, **given: str | bool | None) -> None:
+    """Add an integration to the settings file, and check its connection.
+
+    Prompts for what no option gives. The key itself stays in the environment, or in a file.
+    """
+    if not any(given[key] for key in _KEYS):
+        name = str(given["name"]).upper().replace("-", "_")
+        question = "Environment variable that holds the API key"
+        given["api_key_env"] = click.prompt(
+            question, f"JUMPCLOUD_API_KEY_{name}", value_proc=_variable
+        )
+    if given["scope"] == "on_premise" and not (given["proxy"] or given["ca_bundle"]):
+        given["proxy"] = click.prompt(
+            "Proxy (none: empty)", "", value_proc=text, show_default=False
+        )
+        given["ca_bundle"] = click.prompt(
+            "File of CA certificates (none: empty)", "", value_proc=text, show_default=False
+        )
+    fields: dict[str, str | bool | dict[str, str]] = {}
+    fields |= {each: value for each in _FORM if (value := given[each]) is not None}
+    fields |= {each: value for each in (*_KEYS, *_MORE) if (value := given[each])}
+    if cron or timezone:
+        fields["schedule"] = ({"cron": cron} if cron else {}) | (
+            {"timezone": timezone} if timezone else {}
+        )
+    with explained_errors(Path()):
+        settings = append_integration(config, fields)
+        integration = settings.named(str(given["name"]))
+        click.echo(f"{integration.name}: added to {config}")
+        if os.environ.get(CONFIG_VARIABLE) != str(config):
+            named = shlex.quote(str(config.absolute()))
+            click.echo(f"to let the commands use the file: export {CONFIG_VARIABLE}={named}")
+        try:
+            load_credentials(integration)
+        except SettingsError as error:
+            click.echo(f"{error}; then try it: jumpcloud-inventory check {integration.name}")
+            return
+        workspace = Workspace.from_environment(os.environ, None, config)
+        chosen = choose_integrations(workspace, settings, [integration.name])
+        sys.exit(check_each(settings, chosen))

@@ -1,0 +1,34 @@
+"""The command `fetch`: download the published file from an object store."""
+
+import click
+
+from assets_defs.cli.options import pass_data_dir
+from pipelines.errors import SettingsError
+from pipelines.publish.access import fetch_file
+from pipelines.workspace import Workspace
+
+
+@click.command()
+@click.argument("name", required=False)
+@pass_data_dir
+def fetch(workspace: Workspace, name: str | None) -> None:
+    """Download the DuckDB file of integration NAME, or of all, from an object store.
+
+    Prints its path. A file that is here already and current is not downloaded again.
+    """
+    require_object_store(workspace)
+    click.echo(fetch_file(workspace, name))
+
+
+def require_object_store(workspace: Workspace) -> None:
+    """Raise unless the inventory is in an object store.
+
+    Raises:
+        SettingsError: it is in a directory.
+    """
+    if workspace.url is None:
+        raise SettingsError(
+            "the inventory is in a directory of this machine already: "
+            f"{workspace.inventory_file()}; for one in an object store give its address, as "
+            "--data-dir s3://bucket/prefix"
+        )

@@ -1,0 +1,20 @@
+"""The command `rebuild`: the DuckDB file again from the history."""
+
+import click
+
+from assets_defs.cli.options import pass_data_dir
+from pipelines.errors import InventoryError
+from pipelines.publish.publisher import rebuild_file
+from pipelines.workspace import Workspace
+
+
+@click.command()
+@pass_data_dir
+def rebuild(workspace: Workspace) -> None:
+    """Build the DuckDB file and its report again from the history."""
+    workspace.prepare()
+    history = workspace.open_history()
+    if not history.snapshots():
+        raise InventoryError(f"{history.location}: there is no snapshot to rebuild from")
+    rebuild_file(workspace)
+    click.echo(f"DuckDB file: {workspace.inventory_file()}\nReport: {workspace.report_file()}")

@@ -1,0 +1,98 @@
+"""The command `sql`: query the published inventory."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import click
+import duckdb
+
+from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.tables import expanded_rows, open_file
+from pipelines.errors import InventoryError, printable
+from pipelines.export.output_file import output_file_or_stdout
+from pipelines.publish.reader import open_sandboxed
+from pipelines.workspace import Workspace
+
+TABLE = "table"
+STANDARD_INPUT = "-"
+WIDTH = 120  # without a terminal
+MAX_TABLE_ROWS = 40
+HIDDEN_COLUMNS = "│ … │"  # DuckDB reports columns that it leaves out in its header only
+
+
+@click.command()
+@click.argument("query")
+@click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
+@click.option(
+    "--integration",
+    help="Owner of the snapshot, if several have it; in an object store, of the file",
+)
+@click.option(
+    "--format", "form", type=click.Choice([TABLE, "csv", "json", "parquet"]), default=TABLE
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write; standard output without it, but for Parquet",
+)
+@pass_data_dir
+def sql(
+    workspace: Workspace,
+    query: str,
+    at: str | None,
+    integration: str | None,
+    form: str,
+    output: Path | None,
+) -> None:
+    """Answer an SQL QUERY about the published inventory; - reads it from standard input.
+
+    It can neither change the inventory nor touch another file.
+    """
+    if form == "parquet" and output is None:
+        raise click.UsageError("--format parquet needs --output FILE")
+    if query == STANDARD_INPUT:
+        query = sys.stdin.read()
+    with (
+        open_file(workspace, at, integration) as path,
+        output_file_or_stdout(output) as file,
+        open_sandboxed(path, file) as connection,
+    ):
+        relation = connection.sql(query)
+        if relation is None:
+            raise InventoryError("there is no query; give a SELECT")
+        _write(relation, form, file)
+
+
+def _write(relation: duckdb.DuckDBPyRelation, form: str, file: Path) -> None:
+    if form != TABLE:
+        # It loads pyarrow, which a table does not need.
+        from pipelines.export.query_results import write_result  # noqa: PLC0415
+
+        write_result(relation, form, file)
+        return
+    width = shutil.get_terminal_size((WIDTH, 0)).columns
+    text = StringIO()
+    with redirect_stdout(text):
+        relation.show(max_width=width, max_rows=MAX_TABLE_ROWS)
+    if HIDDEN_COLUMNS in text.getvalue().partition("┐\n")[2].partition("\n")[0]:
+        text = StringIO("\n".join([*_expand(relation, width), ""]))
+    file.write_text(text.getvalue(), encoding="utf-8")
+
+
+def _expand(relation: duckdb.DuckDBPyRelation, width: int) -> Iterator[str]:
+    from pipelines.export.query_results import as_text  # noqa: PLC0415 -- as above
+
+    cells = ", ".join(
+        f"coalesce(({as_text(f'#{number}', kind.id)})::VARCHAR, 'NULL')"
+        for number, kind in enumerate(relation.types, start=1)
+    )
+    rows = relation.limit(MAX_TABLE_ROWS + 1).project(cells).fetchall()
+    columns = [printable(name) for name in relation.columns]
+    shown = ([printable(value) for value in row] for row in rows[:MAX_TABLE_ROWS])
+    yield from expanded_rows(columns, shown, width)
+    if len(rows) > MAX_TABLE_ROWS:
+        yield f"The first {MAX_TABLE_ROWS} rows; --format csv or json has all."

@@ -1,0 +1,73 @@
+"""The command `ui`: Dagster's UI and daemon."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import nullcontext, suppress
+
+import click
+
+from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
+from assets_defs.cli.demo import demo_workspace, simulated_organization
+from assets_defs.cli.options import pass_workspace
+from assets_defs.runs.instance import (
+    DAGSTER_HOME_VARIABLE,
+    limit_concurrent_runs,
+    prepare_instance,
+)
+from pipelines.config.environment import KEY_VARIABLE
+from pipelines.errors import InventoryError
+from pipelines.workspace import Workspace
+
+DEFAULT_PORT = 3000
+
+
+@click.command()
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="The next free port is taken")
+@pass_workspace
+def ui(workspace: Workspace, port: int) -> None:
+    """Open the Dagster UI, with the schedules running; without settings, on the demo."""
+    is_demo = workspace.config is None and not os.environ.get(KEY_VARIABLE)
+    if is_demo:
+        workspace = demo_workspace(workspace)
+    prepare_instance(workspace)
+    with simulated_organization(workspace) if is_demo else nullcontext() as key:
+        limit_concurrent_runs(workspace, workspace.settings().max_parallel_runs)
+        environment = {
+            **workspace.environment,
+            DAGSTER_HOME_VARIABLE: str(workspace.dagster_home),
+            **({DEMO_KEY_VARIABLE: key} if key else {}),
+        }
+        port = _free_port(port)
+        click.echo(f"Dagster UI: http://127.0.0.1:{port}  (data: {workspace.root}; Ctrl-C ends it)")
+        sys.exit(_serve_ui(port, environment))
+
+
+def _serve_ui(port: int, environment: Mapping[str, str]) -> int:
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
+    command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["--log-level", "warning"]
+    # A shell starts a background job with Ctrl-C ignored; Dagster would then ignore SIGTERM too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, env=environment) as process:  # noqa: S603 -- fixed
+        # A service manager signals this process only.
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        while True:
+            # Ctrl-C reaches the child as well: wait for it to end in order.
+            with suppress(KeyboardInterrupt):
+                return process.wait()
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise InventoryError("no free port on 127.0.0.1")

@@ -1,0 +1,109 @@
+"""Find what is published: the DuckDB file, or one built as of a snapshot."""
+
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.errors import InventoryError
+from pipelines.publish.store import open_backend
+from pipelines.storage.locks import locked
+from pipelines.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pipelines.history.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class InventoryFile:
+    """A DuckDB file to read.
+
+    Attributes:
+        path: the file.
+        snapshots: the latest snapshot of each integration in it; empty for the published file.
+    """
+
+    path: Path
+    snapshots: Sequence["Manifest"] = ()
+
+
+def list_manifests(workspace: Workspace, integration: str | None) -> list["Manifest"]:
+    """Return the manifests of an integration's snapshots, or of all, oldest first.
+
+    Raises:
+        InventoryError: nothing has been published, or nothing of that integration.
+    """
+    history = workspace.open_history()
+    known = history.snapshots()
+    if not known:
+        raise InventoryError(f"{history.location}: no inventory has been published here yet")
+    if integration and integration not in known:
+        raise _unpublished(integration, known)
+    return history.manifests(integration) if integration else history.manifests()
+
+
+@contextmanager
+def inventory_file(
+    workspace: Workspace, snapshot_id: str | None, integration: str | None
+) -> Iterator[InventoryFile]:
+    """Yield the published file, or a temporary one as of a snapshot.
+
+    Args:
+        workspace: where the inventory is.
+        snapshot_id: snapshot to go back to.
+        integration: owner of the snapshot, if several have one of that id; without a snapshot, in
+            an object store, the owner of the file.
+
+    Raises:
+        InventoryError: there is no such snapshot, or its tables have been removed.
+    """
+    if snapshot_id is None:
+        yield InventoryFile(fetch_file(workspace, integration))
+        return
+    # They load pyarrow and pydantic, which the published file does not need.
+    from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
+    from pipelines.publish.time_travel import build_file_at  # noqa: PLC0415
+
+    snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
+    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
+        path = Path(folder, workspace.inventory_file().name)
+        yield InventoryFile(path, build_file_at(workspace.open_history(), snapshot, path))
+
+
+def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
+    """Return the published file of an integration or of all, downloaded if necessary.
+
+    Raises:
+        InventoryError: nothing has been published yet, or nothing of that integration.
+    """
+    path = workspace.inventory_file(integration)
+    if workspace.url is None:
+        return path
+    from pipelines.config.integration import NAME  # noqa: PLC0415 -- loads pydantic
+
+    if integration and not re.fullmatch(NAME, integration):
+        raise _unpublished(integration, workspace.open_history().snapshots())
+    with locked(workspace.publication_lock(integration)):
+        if not open_backend(workspace).fetch(path):
+            raise nothing_published(workspace, integration)
+    return path
+
+
+def nothing_published(workspace: Workspace, integration: str | None) -> InventoryError:
+    """Return the error for a file in an object store that does not exist yet."""
+    location = workspace.location(workspace.inventory_file(integration))
+    message = f"{location}: no inventory has been published here yet"
+    known = workspace.open_history().snapshots()
+    if integration and integration not in known:
+        return _unpublished(integration, known)
+    if integration is None and known:
+        message += "; its integrations have: `jumpcloud-inventory combine` combines them"
+    return InventoryError(message)
+
+
+def _unpublished(integration: str, known: Iterable[str]) -> InventoryError:
+    names = ", ".join(sorted(known)) or "none"
+    return InventoryError(f"no integration {integration!r} was published; there are: {names}")

@@ -1,0 +1,119 @@
+"""The group of commands: each is imported when it is called, and Dagster only where it is used."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from assets_defs.cli.main import COMMANDS, main
+from pipelines.simulator import Sizes, generate
+from pipelines.simulator.api.server import Server
+from tests.support import ROOT
+from tests.support.cli import Installation
+
+TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
+# Refuses to import Dagster, as where it is not installed.
+WITHOUT_DAGSTER = """
+import sys
+from importlib.abc import MetaPathFinder
+class Absent(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {"dagster", "dagster_webserver", "dagster_shared"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+sys.meta_path.insert(0, Absent())
+"""
+COMMAND = """
+from assets_defs.cli.main import main
+try:
+    main(prog_name="jumpcloud-inventory")
+finally:
+    print(sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def published(installation: Installation) -> Installation:
+    organization = generate(1, TINY)
+    with Server(organization) as server:
+        installation.set_integrations(acme=server)
+        for name in ("first", "second"):
+            organization.add_user(username=name)
+            done = installation.run("run", ACME_KEY=organization.api_key)
+            assert done.returncode == 0, done.stderr
+    return installation
+
+
+def run_without_dagster(
+    installation: Installation, *arguments: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_DAGSTER + COMMAND, *arguments],
+        cwd=installation.folder,
+        env=installation.environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_commands_that_read_need_no_dagster(published: Installation) -> None:
+    loaded = {}
+    for arguments in (
+        ("--help",),
+        ("sql", "SELECT count(*) FROM users"),
+        ("diff",),
+        ("export", "--format", "csv"),
+        ("disable", "acme"),
+        ("enable", "acme"),
+    ):
+        done = run_without_dagster(published, *arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+        loaded[arguments[0]] = done.stderr.splitlines()[-1]
+        assert "'dagster'" not in loaded[arguments[0]]
+    assert not [name for name in ("duckdb", "pyarrow", "pydantic") if name in loaded["--help"]]
+    assert "pyarrow" not in loaded["sql"]
+    assert "second" in run_without_dagster(published, "diff").stdout
+
+
+def test_a_command_that_runs_needs_dagster(published: Installation) -> None:
+    done = run_without_dagster(published, "status")
+    assert "No module named 'dagster'" in done.stderr
+
+
+def test_open_inventory_needs_no_dagster(published: Installation) -> None:
+    code = """
+from pipelines import open_inventory
+with open_inventory(sys.argv[1]) as inventory:
+    print(inventory.sql("SELECT count(*) FROM users").fetchall())
+import pipelines
+assert not hasattr(pipelines, "open_nothing")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DAGSTER + code, str(published.file)],
+        env=published.environment | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == f"[({TINY.users + 2},)]\n", done.stderr
+
+
+def test_help_lists_each_command_with_its_first_sentence() -> None:
+    listed = CliRunner().invoke(main, ["--help"], terminal_width=200).stdout
+    files = {path.stem for path in Path(ROOT, "assets_defs", "cli").glob("*.py")}
+    for name, summary in COMMANDS.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert command.name == name
+        assert str(command.help).partition("\n\n")[0] == summary
+        assert any(line.split() == [name, *summary.split()] for line in listed.splitlines())
+    assert files >= COMMANDS.keys() - {"disable"}
+
+
+def test_an_unknown_command_is_refused() -> None:
+    done = CliRunner().invoke(main, ["puppy"])
+    assert done.exit_code == 2
+    assert "No such command 'puppy'" in done.stderr

@@ -1,0 +1,97 @@
+"""A run holds its integration's lock from its first step to its end, and no longer."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets_defs.definitions import build_resources
+from assets_defs.partitions import INTEGRATIONS
+from assets_defs.runs.step import RunLock, step
+from pipelines.storage.locks import HeldByAnotherError, is_held, locked
+from pipelines.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    settings = tmp_path / "integrations.toml"
+    settings.write_text('[[integration]]\nname = "acme"\n')
+    return Workspace(tmp_path / "data", None, settings, os.environ)
+
+
+def run(
+    workspace: Workspace, instance: dg.DagsterInstance, *, fails: bool
+) -> tuple[bool, str, list[bool]]:
+    """Run two steps of an integration; between them, look at its lock."""
+
+    @dg.asset(partitions_def=INTEGRATIONS)
+    def first(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        run_lock: dg.ResourceParam[RunLock],
+    ) -> None:
+        with step(context, workspace, run_lock):
+            pass
+
+    @dg.asset(deps=[first], partitions_def=INTEGRATIONS)
+    def between(workspace: dg.ResourceParam[Workspace]) -> None:
+        held.append(is_held(workspace.run_lock("acme")))
+
+    @dg.asset(deps=[between], partitions_def=INTEGRATIONS)
+    def second(
+        context: dg.AssetExecutionContext,
+        workspace: dg.ResourceParam[Workspace],
+        run_lock: dg.ResourceParam[RunLock],
+    ) -> None:
+        with step(context, workspace, run_lock):
+            if fails:
+                raise RuntimeError
+
+    held: list[bool] = []
+    instance.add_dynamic_partitions("integrations", ["acme"])
+    result = dg.materialize(
+        [first, between, second],
+        partition_key="acme",
+        instance=instance,
+        resources=build_resources(workspace),
+        raise_on_error=False,
+    )
+    messages = [
+        str(event.step_failure_data.user_failure_data.description)
+        for event in result.all_events
+        if event.is_step_failure and event.step_failure_data.user_failure_data
+    ]
+    return result.success, "".join(messages), held
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_run_holds_its_lock_between_steps_until_it_ends(
+    workspace: Workspace, *, fails: bool
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert run(workspace, instance, fails=fails) == (not fails, "", [True])
+    assert not is_held(workspace.run_lock("acme"))
+
+
+def test_second_run_of_an_integration_fails_at_once(workspace: Workspace) -> None:
+    with locked(workspace.run_lock("acme")), dg.DagsterInstance.ephemeral() as instance:
+        succeeded, message, held = run(workspace, instance, fails=False)
+    assert not succeeded
+    assert held == []
+    assert message == (
+        "a run of integration 'acme' is already in progress; try again when it has ended"
+    )
+
+
+def test_lock_is_refused_while_another_holds_it(tmp_path: Path) -> None:
+    path = tmp_path / "locks" / "acme"
+    assert not is_held(path)
+    with locked(path, "a run"):
+        assert is_held(path)
+        with (
+            pytest.raises(HeldByAnotherError, match="a run is already in progress"),
+            locked(path, "a run"),
+        ):
+            pass
+    assert not is_held(path)
