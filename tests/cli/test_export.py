@@ -1,4 +1,4 @@
-"""`export` as its user meets it: every file is opened by something that did not write it."""
+"""The command `export`. Every file is read by a library that did not write it."""
 
 import gc
 import json
@@ -48,7 +48,7 @@ def published(
     organization: Organization,
     awkwardly_named: Organization,
 ) -> Publisher:
-    """Two integrations, one of them with everything that is hard to write."""
+    """Publish two integrations, one of them with values that are difficult to export."""
     publisher.publish(on_day(0, pull(organization)), "plain")
     publisher.publish(on_day(1, pull(awkwardly_named)), "awkward")
     return publisher
@@ -104,7 +104,7 @@ def harmless(value: object) -> object:
 
 
 def expected(table: Table, rows: Rows, form: str) -> Rows:
-    """The published rows, as a form tells them."""
+    """Return the published rows as they appear in a format."""
     names = {
         each: [c.name for c in table.published_columns if c.type == each]
         for each in ("TEXT", "JSON")
@@ -126,7 +126,7 @@ def expected(table: Table, rows: Rows, form: str) -> Rows:
 READERS = {"csv": read_csv, "jsonl": read_jsonl, "parquet": read_parquet}
 
 
-def test_arrow_reads_every_table_as_it_was_published(
+def test_exported_tables_equal_published_ones(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     for form, read in READERS.items():
@@ -149,7 +149,7 @@ def excel_time(value: datetime) -> datetime:
 
 
 def in_excel(value: object) -> object:
-    """What a published value is in Excel."""
+    """Return a published value as Excel stores it."""
     if isinstance(value, datetime):
         return excel_time(value).replace(tzinfo=None)
     if isinstance(value, list):
@@ -159,7 +159,7 @@ def in_excel(value: object) -> object:
     return value
 
 
-def test_a_workbook_has_every_table_as_it_was_published(
+def test_workbook_has_every_published_table(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     output = tmp_path / "out.xlsx"
@@ -187,7 +187,7 @@ def test_a_workbook_has_every_table_as_it_was_published(
     assert not list(tmp_path.glob(".jump*"))
 
 
-def test_only_the_rows_of_an_integration_and_only_what_is_named(
+def test_export_is_limited_to_named_integration_and_tables(
     published: Publisher, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     folder = tmp_path / "out"
@@ -211,7 +211,7 @@ def test_only_the_rows_of_an_integration_and_only_what_is_named(
     assert len(rows) == len(published.rows("FROM system_groups"))
 
 
-def test_the_past_is_exported_as_it_was_published(
+def test_export_at_snapshot_has_its_rows(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -260,7 +260,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
 }
 
 
-def test_what_cannot_be_is_refused_in_one_line_and_writes_nothing(
+def test_invalid_export_fails_in_one_line_and_writes_nothing(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -285,7 +285,7 @@ def test_what_cannot_be_is_refused_in_one_line_and_writes_nothing(
     assert ask("export", "--format", "docx").exit_code == 2
 
 
-def test_a_disk_that_is_full_leaves_what_was_there(
+def test_export_on_full_disk_keeps_previous_files(
     pull: Callable[..., Pulled],
     organization: Organization,
     publisher: Publisher,
@@ -301,23 +301,23 @@ def test_a_disk_that_is_full_leaves_what_was_there(
         assert ask("export", *options).exit_code == 0
         before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
         largest = max(len(content) for path, content in before.items() if form in str(path))
-        # At the start, in the middle, and near the end: a workbook's length depends on the time.
+        # At the start, in the middle, and near the end; the size of a workbook varies.
         for room in (0, 700, largest // 2, largest - 50):
-            with no_file_larger_than(room):
+            with file_size_limit(room):
                 done = ask("export", *options)
             assert done.exit_code == 1
             assert done.stderr.startswith(f"Error: {output}")
             assert done.stderr.endswith("cannot be written (File too large)\n")
             assert (done.stderr.count("\n"), done.stdout) == (1, "")
-            # What a library left open would complain only now, on standard error.
+            # A file that a library left open causes a warning on standard error only now.
             gc.collect()
             after = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
             assert after == before
 
 
 @contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
-    """What a full disk is to a program, without one."""
+def file_size_limit(size: int) -> Iterator[None]:
+    """Limit the size of files, which fails writes like a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:

@@ -1,4 +1,4 @@
-"""A page as a program reads it: its elements, and what its tables and figures say."""
+"""A parsed page: its elements, tables and figures."""
 
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -20,12 +20,12 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All its text, in order, without what is only layout."""
+        """Return the text in order, with whitespace collapsed."""
         parts = [each if isinstance(each, str) else each.text for each in self.texts]
         return " ".join(" ".join(parts).split())
 
     def all(self, tag: str = "", **attributes: str) -> list["Element"]:
-        """The elements below it with this tag and these attributes (`data_name` is `data-name`)."""
+        """Return the elements below with a tag and attributes (`data_name` is `data-name`)."""
         found = []
         wanted = {name.replace("_", "-"): value for name, value in attributes.items()}
         for child in self.children:
@@ -35,12 +35,12 @@ class Element:
         return found
 
     def one(self, tag: str = "", **attributes: str) -> "Element":
-        """The only such element."""
+        """Return the only such element."""
         (found,) = self.all(tag, **attributes)
         return found
 
     def rows(self) -> list[list[str]]:
-        """The cells of a table's body."""
+        """Return the cells of the body of a table."""
         body = self.one("tbody")
         return [[cell.text for cell in row.children] for row in body.all("tr")]
 
@@ -70,7 +70,7 @@ class _Parser(HTMLParser):
 
 
 def parsed(page: str) -> Element:
-    """The page as a tree; it is well-formed: every element is closed where it was opened."""
+    """Return the page as a tree; raise an error if it is not well-formed."""
     parser = _Parser()
     parser.feed(page)
     parser.close()
@@ -79,17 +79,17 @@ def parsed(page: str) -> Element:
 
 
 def text_of(file: Path) -> str:
-    """The report of a published file."""
+    """Return the report of a published file as HTML."""
     path = file.with_name("report.html")
     write_report(file, path)
     return path.read_text(encoding="utf-8")
 
 
 def report_of(file: Path) -> Element:
-    """The report of a published file, as a tree."""
+    """Return the report of a published file as a tree."""
     return parsed(text_of(file))
 
 
 def numbers(cells: list[str]) -> list[int]:
-    """The counts that cells begin with, whatever percentage stands below."""
+    """Return the counts at the start of cells, without the percentages below them."""
     return [int(cell.split()[0].replace(",", "")) for cell in cells]
