@@ -1,4 +1,4 @@
-"""What most tests need: a simulated organization, a pull of it, and a published file."""
+"""Fixtures for simulated organizations, pulls and published files."""
 
 import shutil
 import tempfile
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.support.machines import Machine
     from tests.support.s3 import S3Server
 
-# How long an example takes says nothing on a busy machine.
+# The duration of an example means nothing on a busy machine.
 settings.register_profile("project", deadline=None)
 settings.load_profile("project")
 
@@ -57,7 +57,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Serve an organization, with its keys in the environment, until the test ends."""
+    """Yield a function that serves an organization until the test ends.
+
+    Its keys are in the environment.
+    """
     with ExitStack() as stack:
 
         def start(holder: Organization | Provider, behavior: Behavior | None = None) -> Server:
@@ -71,7 +74,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture
 def integration() -> Callable[..., Integration]:
-    """The settings of an integration with a simulated organization."""
+    """Return a function that makes the settings of an integration with a server."""
 
     def make(server: Server, **settings: object) -> Integration:
         given = {"name": "acme", "base_url": server.base_url} | settings
@@ -84,7 +87,7 @@ def integration() -> Callable[..., Integration]:
 
 @pytest.fixture
 def fast_tmp_path() -> Iterator[Path]:
-    """A folder for many small durable writes: in memory where the system has such a place."""
+    """Yield a folder for many small durable writes, in memory if possible."""
     memory = Path("/dev/shm")  # noqa: S108 -- only a parent of a folder with a random name
     path = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
     yield path
@@ -93,13 +96,13 @@ def fast_tmp_path() -> Iterator[Path]:
 
 @pytest.fixture
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries come at once: what is tested is what is sent again, not the clock."""
+    """Retry without a delay."""
     monkeypatch.setattr("pipelines.jumpcloud.client.wait_before_retry", lambda _: 0.0)
 
 
 @pytest.fixture
 def state(fast_tmp_path: Path) -> Path:
-    """The folder for what outlives a run."""
+    """Return the folder for files that are kept between runs."""
     return fast_tmp_path / "state"
 
 
@@ -107,14 +110,14 @@ def state(fast_tmp_path: Path) -> Path:
 def pull(
     serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
 ) -> Callable[..., Pulled]:
-    """Pull an organization over HTTP and make the tables of the contract of it."""
+    """Return a function that pulls an organization over HTTP and transforms its tables."""
 
     def run(
         holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
     ) -> Pulled:
         server = serve(holder, behavior)
         acme = integration(server, **settings)
-        # As if it had been pulled before: the way up from four calls a second takes time.
+        # A saved rate, because finding the rate from four calls a second takes time.
         key = load_credentials(acme).identity
         SavedRates(state / "rates.json").put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
@@ -131,13 +134,16 @@ def pull(
 
 @pytest.fixture
 def publisher(fast_tmp_path: Path) -> Publisher:
-    """Publishes below a folder of the test's own."""
+    """Return a publisher with a folder that only this test uses."""
     return Publisher(fast_tmp_path / "home")
 
 
 @pytest.fixture
 def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
-    """Run a command in the publisher's data directory, with `kept` as the only integration."""
+    """Return a function that runs a command in the publisher's data directory.
+
+    The settings have one integration, `kept`.
+    """
     from assets_defs.cli.main import main  # noqa: PLC0415 -- Dagster takes seconds that few tests need
 
     settings = tmp_path / "integrations.toml"
@@ -158,7 +164,7 @@ def ask(publisher: Publisher, tmp_path: Path) -> Callable[..., Result]:
 
 @pytest.fixture(scope="session")
 def commands() -> Iterator[Commands]:
-    """Runs commands for all tests of this process."""
+    """Yield the process that runs commands for all tests of this process."""
     commands = Commands()
     yield commands
     commands.end()
@@ -171,7 +177,7 @@ def installation(fast_tmp_path: Path, commands: Commands) -> Installation:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Server"]:
-    """An S3 server, named by the environment."""
+    """Yield an S3 server; its address and keys are in the environment."""
     from tests.support.s3 import s3_server  # noqa: PLC0415 -- it takes a second that few tests need
 
     with s3_server() as server:
@@ -182,7 +188,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator["S3Server"]:
 
 @pytest.fixture
 def machine(s3: "S3Server", fast_tmp_path: Path) -> Callable[[str], "Machine"]:
-    """A machine of that name; it knows of the others what the store says."""
+    """Return a function that makes a named machine with a folder of its own."""
     from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415
     from tests.support.machines import URL, Machine  # noqa: PLC0415 -- as above
 

@@ -1,4 +1,4 @@
-"""The brake: what looks like a lost permission is not published as a mass removal."""
+"""The check for mass removals, and the option `--accept-removals`."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ sys.exit(not done.success)
 """
 
 
-def test_the_brake_holds_until_someone_releases_it(
+def test_mass_removal_is_published_only_when_accepted(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
@@ -53,7 +53,7 @@ def test_the_brake_holds_until_someone_releases_it(
         assert connection.sql(removed).fetchall() == [(30,)]
 
 
-def test_after_the_brake_only_a_new_look_at_the_organization_counts(
+def test_refused_tables_are_published_only_after_a_new_pull(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))

@@ -1,4 +1,4 @@
-"""The connection test: what it says is what a run then meets, and it only reads."""
+"""The command `check`, which predicts the result of a run and sends only reads."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,13 +14,13 @@ from tests.support.cli import KEY_VARIABLE
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-# As the simulator names them when it denies them.
+# The names under which the simulator denies endpoints.
 COLLECTIONS = {name: name.replace("_", "/") for name in ENDPOINTS}
 
 
 @pytest.fixture
 def check(tmp_path: Path) -> Callable[..., Result]:
-    """Run the command on a settings file with these entries."""
+    """Return a function that runs `check` on a settings file with the given entries."""
 
     def run(*entries: str, names: tuple[str, ...] = ()) -> Result:
         path = tmp_path / "integrations.toml"
@@ -38,7 +38,7 @@ def words(result: Result) -> str:
     return " ".join(result.output.split())
 
 
-def test_a_sound_connection_is_described_with_one_read_of_each_kind_of_list(
+def test_check_reads_each_endpoint_once(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -58,7 +58,7 @@ def test_a_sound_connection_is_described_with_one_read_of_each_kind_of_list(
     assert not [secret for secret in organization.secrets() if secret in done.output]
 
 
-def test_what_a_refused_endpoint_would_have_told_is_named(
+def test_refused_endpoint_lists_unknown_columns(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -78,10 +78,10 @@ def test_what_a_refused_endpoint_would_have_told_is_named(
     assert "left out by the settings, so not told: " in words(done)
 
 
-def test_a_refused_key_is_asked_about_once_and_never_shown(
+def test_refused_key_costs_one_call_and_is_never_shown(
     serve: Callable[..., Server], check: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A key of another region is an unknown key here.
+    # A key of another region is unknown to this server.
     server = serve(generate(sizes=SMALL))
     other = generate(2, SMALL)
     monkeypatch.setenv("OTHER_KEY", other.api_key)
@@ -92,7 +92,7 @@ def test_a_refused_key_is_asked_about_once_and_never_shown(
     assert len(server.calls) == 1
 
 
-def test_a_refused_service_account_is_named_by_its_variables(
+def test_refused_service_account_is_named_by_its_variables(
     serve: Callable[..., Server], check: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = serve(generate(sizes=SMALL))
@@ -107,7 +107,7 @@ def test_a_refused_service_account_is_named_by_its_variables(
     assert "simsecret-wrong" not in done.output
 
 
-def test_a_host_that_is_down_ends_it_soon(
+def test_unreachable_host_ends_check_after_two_calls(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     server = serve(generate(sizes=SMALL), Behavior(faults=[Fault("", "reset")]))
@@ -117,10 +117,10 @@ def test_a_host_that_is_down_ends_it_soon(
     assert len(server.calls) == 2
 
 
-def test_a_proxy_that_refuses_is_named(
+def test_refusing_proxy_is_named(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
-    # Asked to tunnel, it answers as one that does not.
+    # This server does not support CONNECT, so it refuses to act as a proxy.
     proxy = serve(generate(sizes=SMALL))
     done = check(
         f'name = "acme"\nscope = "on_premise"\nproxy = "{proxy.base_url}"\n'
@@ -130,7 +130,7 @@ def test_a_proxy_that_refuses_is_named(
     assert "the proxy refuses or cannot be reached; check `proxy`" in words(done)
 
 
-def test_a_key_of_several_organizations_needs_to_be_told_which(
+def test_key_of_several_organizations_needs_org_id(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     organizations = [generate(seed, SMALL) for seed in (1, 2)]
@@ -147,7 +147,7 @@ def test_a_key_of_several_organizations_needs_to_be_told_which(
     assert f"of the organization {organizations[0].id} came instead of org_id" in words(done)
 
 
-def test_a_key_that_is_not_set_stops_no_other_check(
+def test_missing_key_does_not_stop_other_checks(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
     server = serve(generate(sizes=SMALL))

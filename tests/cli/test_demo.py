@@ -1,11 +1,11 @@
-"""The simulated organization that needs no key, by the command."""
+"""The command `demo`, which pulls a simulated organization without a key."""
 
 import duckdb
 
 from tests.support.cli import Installation
 
 
-def test_the_demo_needs_no_key(installation: Installation) -> None:
+def test_demo_needs_no_key(installation: Installation) -> None:
     done = installation.run("demo")
     assert done.returncode == 0, done.stderr
     for words in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
@@ -20,7 +20,7 @@ def test_the_demo_needs_no_key(installation: Installation) -> None:
     assert not installation.file.exists()
 
 
-def test_the_demo_shows_no_change_where_there_was_none(installation: Installation) -> None:
+def test_second_demo_has_no_changes(installation: Installation) -> None:
     for _ in range(2):
         assert installation.run("demo").returncode == 0
     with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:

@@ -301,9 +301,9 @@ def test_full_disk_keeps_existing_files(
         assert ask("export", *options).exit_code == 0
         before = {path: path.read_bytes() for path in work.rglob("*") if path.is_file()}
         largest = max(len(content) for path, content in before.items() if form in str(path))
-        # At the start, in the middle, and near the end: a workbook's length depends on the time.
+        # At the start, in the middle, and near the end; the size of a workbook varies.
         for room in (0, 700, largest // 2, largest - 50):
-            with no_file_larger_than(room):
+            with file_size_limit(room):
                 done = ask("export", *options)
             assert done.exit_code == 1
             assert done.stderr.startswith(f"Error: {output}")
@@ -316,7 +316,7 @@ def test_full_disk_keeps_existing_files(
 
 
 @contextmanager
-def no_file_larger_than(size: int) -> Iterator[None]:
+def file_size_limit(size: int) -> Iterator[None]:
     """Let writes beyond a size fail, as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))

@@ -1,4 +1,4 @@
-"""How a pull's progress looks, on a terminal and without one."""
+"""The progress of a pull, with and without a terminal."""
 
 import os
 import pty
@@ -16,7 +16,7 @@ from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 from tests.support.cli import KEY_VARIABLE
 
-# `jumpcloud-inventory run`, that tells of each list at once.
+# `jumpcloud-inventory run`, with a progress line for each list.
 RUN = """
 from assets_defs.assets import raw_tables
 from assets_defs.cli.main import main
@@ -34,7 +34,7 @@ PROGRESS = r"\d+ of \d+ lists, \d+ calls, \d+ calls/s, 0 throttled, about \d:\d\
 def environment(
     fast_tmp_path: Path, serve: Callable[..., Server], integration: Callable[..., Integration]
 ) -> dict[str, str]:
-    """The simulated organization's; one of its calls fails once."""
+    """Return the environment of a user with a simulated organization; one call fails once."""
     server = serve(generate(sizes=SMALL), Behavior(faults=[Fault("/members", "reset", times=1)]))
     settings = fast_tmp_path / "integrations.toml"
     settings.write_text(
@@ -55,13 +55,13 @@ def environment(
     }
 
 
-def on_a_terminal(environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code of a run, and what its terminal was sent."""
+def run_on_terminal(environment: dict[str, str]) -> tuple[int, str]:
+    """Run the command on a terminal; return its exit code and output."""
     ours, theirs = pty.openpty()
     with subprocess.Popen(COMMAND, env=environment, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         sent = b""
-        # Linux ends a terminal that nobody holds any more with an error, macOS with nothing.
+        # Reading a terminal that was closed is an error on Linux, but not on macOS.
         try:
             while more := os.read(ours, 65536):
                 sent += more
@@ -71,25 +71,25 @@ def on_a_terminal(environment: dict[str, str]) -> tuple[int, str]:
         return process.wait(), sent.decode()
 
 
-def test_a_terminal_shows_a_bar_that_leaves_only_lines(environment: dict[str, str]) -> None:
-    code, sent = on_a_terminal(environment)
+def test_terminal_shows_progress_bar_and_keeps_only_lines(environment: dict[str, str]) -> None:
+    code, sent = run_on_terminal(environment)
     assert code == 0, sent
     shown = ESCAPES.sub("", sent)
     assert re.search(rf"pulling {BAR}.* \d+/\d+ lists, \d+ calls/s, 0 throttled, time left", shown)
-    # The last bar is wiped and the cursor is back before the first line about a table.
+    # The last bar is erased and the cursor restored before the first line about a table.
     bars, _, after = sent.rpartition(BAR)
     assert bars
     after, _, lines = after.partition("\x1b[?25h")
     assert "jumpcloud/systems " not in after
     assert "\x1b[2K" in lines
     assert re.search(r"jumpcloud/systems +30\r\n", lines)
-    # What is worth a line stands above the bar; what the bar says already is no line.
+    # Messages are printed above the bar; the progress itself is only in the bar.
     assert re.search(r"plan: 6 groups: about \d+ calls", shown)
     assert "trying again" in shown
     assert not re.search(r"\d+ of \d+ lists", shown)
 
 
-def test_without_a_terminal_there_are_plain_lines(environment: dict[str, str]) -> None:
+def test_output_without_terminal_has_plain_lines(environment: dict[str, str]) -> None:
     done = subprocess.run(
         COMMAND, env=environment, capture_output=True, text=True, check=False, timeout=120
     )

@@ -1,4 +1,4 @@
-"""`sql`, `diff` and `forget` as their user meets them."""
+"""The commands `sql`, `diff` and `forget`."""
 
 import csv
 import json
@@ -41,7 +41,7 @@ def published(publisher: Publisher, pulled: Pulled) -> Manifest:
 
 
 @pytest.mark.usefixtures("published")
-def test_a_query_is_answered_in_each_form(ask: Callable[..., Result], tmp_path: Path) -> None:
+def test_sql_prints_each_format(ask: Callable[..., Result], tmp_path: Path) -> None:
     query = "SELECT system_id, group_ids, created_at FROM systems ORDER BY system_id"
     rows = json.loads(ask("sql", query, "--format", "json").stdout)
     assert len(rows) == SMALL.systems
@@ -61,7 +61,7 @@ def test_a_query_is_answered_in_each_form(ask: Callable[..., Result], tmp_path: 
 
 
 @pytest.mark.usefixtures("published")
-def test_an_answer_wider_than_the_terminal_has_a_line_for_each_column(
+def test_result_wider_than_terminal_has_one_line_per_column(
     ask: Callable[..., Result],
 ) -> None:
     query = "SELECT *, chr(27) AS odd, NULL AS nothing FROM systems ORDER BY system_id"
@@ -95,7 +95,7 @@ FORBIDDEN = {
     "SET enable_external_access = true": "configuration has been locked",
     "RESET lock_configuration": "configuration has been locked",
     "LOAD httpfs": "disabled through configuration",
-    # Variables of the program are no tables.
+    # Variables of the program cannot be queried as tables.
     "FROM relation": "Table with name relation does not exist",
     "SELEC 1": 'syntax error at or near "SELEC"',
     "SELECT error('on ' || 'the way') FROM systems": "on the way",
@@ -105,7 +105,7 @@ FORBIDDEN = {
 
 
 @pytest.mark.usefixtures("published")
-def test_a_query_touches_nothing_else(ask: Callable[..., Result], publisher: Publisher) -> None:
+def test_sql_touches_no_other_files(ask: Callable[..., Result], publisher: Publisher) -> None:
     folder = publisher.home / "other"
     folder.mkdir()
     (folder / "secret.txt").write_text("secret")
@@ -121,13 +121,13 @@ def test_a_query_touches_nothing_else(ask: Callable[..., Result], publisher: Pub
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
-    """Every file and folder below."""
+    """Return the content of every file and folder in a folder, by path."""
     paths = folder.rglob("*")
     return {path: path.read_bytes() if path.is_file() else b"" for path in paths}
 
 
 @pytest.mark.usefixtures("published")
-def test_a_reader_that_has_enough_ends_the_query(publisher: Publisher) -> None:
+def test_closed_pipe_ends_query(publisher: Publisher) -> None:
     command = [str(COMMAND), "sql", "FROM range(10_000_000)", "--format", "csv"]
     command += ["--data-dir", str(publisher.home)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
@@ -139,7 +139,7 @@ def test_a_reader_that_has_enough_ends_the_query(publisher: Publisher) -> None:
     assert process.returncode == 1
 
 
-def test_an_output_that_cannot_be_is_refused(
+def test_invalid_output_is_refused(
     published: Manifest, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     query = f"FROM snapshots WHERE snapshot_id = '{published.snapshot_id}'"
@@ -155,7 +155,7 @@ def test_an_output_that_cannot_be_is_refused(
     assert "--format parquet needs --output FILE" in done.stderr
 
 
-def test_a_failed_query_leaves_the_output_as_it_was(
+def test_failed_query_keeps_previous_output(
     published: Manifest, ask: Callable[..., Result], tmp_path: Path
 ) -> None:
     output = tmp_path / "out.csv"
@@ -168,7 +168,7 @@ def test_a_failed_query_leaves_the_output_as_it_was(
 
 
 @pytest.mark.parametrize("command", [["sql", "FROM systems"], ["diff"], ["sql", "x", "--at", "y"]])
-def test_where_nothing_was_published_a_question_says_so_and_writes_nothing(
+def test_query_before_first_publication_fails_and_writes_nothing(
     command: list[str], ask: Callable[..., Result], publisher: Publisher
 ) -> None:
     done = ask(*command)
@@ -177,7 +177,7 @@ def test_where_nothing_was_published_a_question_says_so_and_writes_nothing(
     assert not publisher.home.exists()
 
 
-def test_a_past_inventory_answers_and_says_which_it_is(
+def test_sql_at_snapshot_reads_it_and_prints_its_id(
     published: Manifest,
     organization: Organization,
     pull: Callable[..., Pulled],
@@ -198,7 +198,7 @@ def test_a_past_inventory_answers_and_says_which_it_is(
     assert "no integration 'acne' was published; there are: acme" in other.stderr
 
 
-def test_a_difference_in_each_form(
+def test_diff_prints_each_format(
     published: Manifest,
     organization: Organization,
     pull: Callable[..., Pulled],
@@ -227,7 +227,7 @@ def test_a_difference_in_each_form(
         "change": "added",
         "old_value": None,
     }
-    # A spreadsheet would run it.
+    # A spreadsheet would run the formula.
     (cells,) = csv.DictReader(StringIO(ask("diff", "--format", "csv").stdout))
     assert cells["name"] == f"'{name}"
     assert json.loads(cells["new_value"])["username"] == name
@@ -236,7 +236,7 @@ def test_a_difference_in_each_form(
     assert ask("diff", "a", "b", "c").exit_code == 2
 
 
-def test_what_cannot_be_compared_is_said(
+def test_diff_names_tables_that_cannot_be_compared(
     published: Manifest,
     organization: Organization,
     pull: Callable[..., Pulled],
@@ -254,7 +254,7 @@ def test_what_cannot_be_compared_is_said(
     assert "were removed, because of keep_snapshots; the nearest that are kept: " in done.stderr
 
 
-def test_an_integration_is_forgotten_wherever_it_was(
+def test_forget_removes_integration_everywhere(
     pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
 ) -> None:
     publisher.publish(on_day(0, pulled), "kept")
@@ -290,12 +290,12 @@ def test_an_integration_is_forgotten_wherever_it_was(
     assert ask("forget", "gone", "--yes").exit_code == 2
 
 
-def test_what_a_crash_left_of_a_forgotten_integration_can_be_forgotten(
+def test_interrupted_forget_can_be_repeated(
     pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
 ) -> None:
     publisher.publish(pulled, "gone")
     manifests = publisher.history.root / "_manifests" / "integration=gone"
-    # As it is when the manifests are aside and the power fails.
+    # The state after a power failure between the rename and the removal of the manifests.
     manifests.rename(manifests.with_name(".integration=gone"))
     build_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows("FROM integrations") == []
@@ -303,7 +303,7 @@ def test_what_a_crash_left_of_a_forgotten_integration_can_be_forgotten(
     assert not [path for path in publisher.history.root.rglob("*") if "gone" in path.name]
 
 
-def test_the_last_integration_leaves_empty_tables(
+def test_forgetting_last_integration_leaves_empty_tables(
     pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
 ) -> None:
     publisher.publish(pulled, "gone")
@@ -312,17 +312,17 @@ def test_the_last_integration_leaves_empty_tables(
         assert publisher.rows(f"FROM {table}") == []
 
 
-def cut(path: Path) -> None:
+def truncate(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
 
 
-def spoil_a_page(path: Path) -> None:
+def corrupt_page(path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:4] + bytes(20) + content[24:])
 
 
-@pytest.mark.parametrize("spoil", [Path.unlink, cut, spoil_a_page])
-def test_a_damaged_file_of_the_history_is_named_with_what_can_be_done(
+@pytest.mark.parametrize("spoil", [Path.unlink, truncate, corrupt_page])
+def test_damaged_history_file_is_named_with_remedy(
     pulled: Pulled, publisher: Publisher, ask: Callable[..., Result], spoil: Callable[[Path], None]
 ) -> None:
     first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))

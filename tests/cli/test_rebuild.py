@@ -1,4 +1,4 @@
-"""`rebuild`: the file anew from the history."""
+"""The command `rebuild`, which builds the file from the history."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from tests.support.publisher import tables_in
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 
 
-def test_a_rebuilt_file_equals_the_published_one(
+def test_rebuilt_file_equals_published_one(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -29,7 +29,7 @@ def test_a_rebuilt_file_equals_the_published_one(
     assert report.read_text() == shown
 
 
-def test_nothing_can_be_rebuilt_from_nothing(installation: Installation) -> None:
+def test_rebuild_without_snapshots_fails(installation: Installation) -> None:
     done = installation.run("rebuild")
     assert done.returncode == 1
     assert "there is no snapshot to rebuild from" in done.stderr

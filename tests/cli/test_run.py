@@ -1,4 +1,4 @@
-"""The command as its user meets it: a process of its own, real Dagster runs, exit codes."""
+"""The command `run` in a separate process, with real Dagster runs."""
 
 import json
 import signal
@@ -29,7 +29,7 @@ from tests.support.publisher import (
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 
 
-def test_a_run_publishes_the_truth_and_no_secret(
+def test_run_publishes_expected_tables_and_no_secret(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate()
@@ -56,7 +56,7 @@ def test_a_run_publishes_the_truth_and_no_secret(
     assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
 
 
-def test_a_field_that_the_api_starts_to_send_is_named_and_not_kept(
+def test_new_api_field_is_named_and_not_kept(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -69,7 +69,7 @@ def test_a_field_that_the_api_starts_to_send_is_named_and_not_kept(
     assert_no_secret_below(installation.folder, secrets)
 
 
-def test_service_accounts_and_key_files_publish_and_leave_no_secret(
+def test_service_account_and_key_file_leave_no_secret(
     installation: Installation, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
@@ -112,7 +112,7 @@ def test_service_accounts_and_key_files_publish_and_leave_no_secret(
 
 
 def assert_no_secret_below(folder: Path, secrets: set[str]) -> None:
-    """Neither in the bytes of any file nor in the values that compression hides."""
+    """Check the bytes of every file, and the values in compressed files."""
     assert len(secrets) > 1
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         text = path.read_bytes().decode("utf-8", "replace")
@@ -134,7 +134,7 @@ def assert_no_secret_below(folder: Path, secrets: set[str]) -> None:
     ],
     ids=["wrong key", "missing role", "redirect"],
 )
-def test_a_failure_is_one_clear_line_and_changes_nothing(
+def test_failed_run_prints_cause_and_changes_nothing(
     fault: Fault | None, words: str, installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -152,7 +152,7 @@ def test_a_failure_is_one_clear_line_and_changes_nothing(
     assert published_content(installation.data) == before
 
 
-def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
+def test_incomplete_list_fails_its_check_and_is_named(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=Sizes(systems=250, users=5, system_groups=2, applications=0))
@@ -178,7 +178,7 @@ def test_a_list_that_cannot_be_proven_fails_its_check_and_is_named(
     assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
 
 
-def test_one_failing_integration_does_not_stop_another(
+def test_failing_integration_does_not_stop_others(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
@@ -198,23 +198,21 @@ def test_one_failing_integration_does_not_stop_another(
         (["runn"], "No such command"),
     ],
 )
-def test_a_usage_error_exits_2(
-    arguments: list[str], words: str, installation: Installation
-) -> None:
+def test_usage_error_exits_2(arguments: list[str], words: str, installation: Installation) -> None:
     done = installation.run(*arguments)
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_missing_key_is_named(installation: Installation) -> None:
+def test_missing_key_is_named(installation: Installation) -> None:
     done = installation.run("run")
     assert done.returncode == 2
     assert "environment variable JUMPCLOUD_API_KEY is not set" in done.stderr
     assert not installation.file.exists()
 
 
-def test_a_key_in_the_wrong_place_is_not_repeated(installation: Installation) -> None:
+def test_key_in_wrong_field_is_not_printed(installation: Installation) -> None:
     key = "jca_0123456789abcdef0123456789abcdef0123"
     settings = installation.folder / "integrations.toml"
     for fields in (f'name = "{key}"', f'name = "acme"\napi_key_env = "{key}"'):
@@ -226,9 +224,7 @@ def test_a_key_in_the_wrong_place_is_not_repeated(installation: Installation) ->
 
 
 @pytest.mark.parametrize("data_dir", ["", "file", "file/below", "/proc/nope"])
-def test_a_data_directory_that_cannot_be_written_is_named(
-    data_dir: str, installation: Installation
-) -> None:
+def test_unwritable_data_directory_is_named(data_dir: str, installation: Installation) -> None:
     (installation.folder / "file").write_text("")
     done = installation.run("run", "--data-dir", data_dir, JUMPCLOUD_API_KEY="k")
     assert done.returncode == 2
@@ -236,7 +232,7 @@ def test_a_data_directory_that_cannot_be_written_is_named(
     assert "Traceback" not in done.stderr
 
 
-def test_no_enabled_integration_is_an_error(installation: Installation) -> None:
+def test_run_without_enabled_integration_fails(installation: Installation) -> None:
     path = installation.folder / "integrations.toml"
     path.write_text('[[integration]]\nname = "acme"\nenabled = false\n')
     done = installation.run("run", "--config", str(path))
@@ -244,7 +240,7 @@ def test_no_enabled_integration_is_an_error(installation: Installation) -> None:
     assert "every integration is disabled" in done.stderr
 
 
-def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
+def test_second_concurrent_run_of_integration_is_refused(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -252,11 +248,11 @@ def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
     behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)])
     with theirs, ours:
 
-        def tell(number: int, _: object) -> None:
+        def notify(number: int, _: object) -> None:
             if number == 3:
                 ours.send(b".")
 
-        behavior.on_call = tell
+        behavior.on_call = notify
         server = serve(organization, behavior)
         installation.set_integrations(acme=server)
         environment = installation.environment | {"ACME_KEY": organization.api_key}
@@ -269,11 +265,11 @@ def test_a_second_run_of_an_integration_at_once_ends_with_a_message(
     assert done.returncode == 1
     assert "a run of integration 'acme' is already in progress" in done.stderr
     server.behavior.faults.clear()
-    # The kernel has freed the lock of the run that was killed.
+    # The kernel released the lock of the killed run.
     assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
 
 
-def test_runs_of_two_integrations_at_once_publish_both(
+def test_concurrent_runs_of_two_integrations_publish_both(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organizations = {"one": generate(1, SMALL), "two": generate(2, SMALL)}
@@ -287,7 +283,7 @@ def test_runs_of_two_integrations_at_once_publish_both(
     assert len(json.loads((installation.data / "rates.json").read_text())) == 2
 
 
-def test_a_report_that_cannot_be_written_holds_no_publication_up_and_is_told(
+def test_unwritable_report_is_a_warning_and_file_is_published(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -318,7 +314,7 @@ def test_a_report_that_cannot_be_written_holds_no_publication_up_and_is_told(
     assert "acme" in report.read_text()
 
 
-def test_a_run_thins_the_history_as_set(
+def test_run_applies_retention_and_findings_settings(
     installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -339,23 +335,23 @@ def test_a_run_thins_the_history_as_set(
     found = publisher.rows("FROM findings.summary ORDER BY ALL")
     assert installation.run("rebuild").returncode == 0
     assert tables_in(installation.file) == published
-    # Without the settings: they are those of the snapshot.
+    # `rebuild` reads no settings file here: the thresholds come from the snapshot.
     assert publisher.rows("SELECT stale_days FROM findings.thresholds") == [{"stale_days": 7}]
     assert publisher.rows("FROM findings.summary ORDER BY ALL") == found
 
 
-def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
+def test_ctrl_c_ends_run_and_publishes_nothing(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization: Organization = generate(sizes=SMALL)
     hanging, ours = socket.socketpair()
     with hanging, ours:
 
-        def tell(number: int, _: object) -> None:
+        def notify(number: int, _: object) -> None:
             if number == 3:
                 ours.send(b".")
 
-        behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)], on_call=tell)
+        behavior = Behavior(faults=[Fault("/members", "hang", seconds=600)], on_call=notify)
         installation.set_integrations(acme=serve(organization, behavior))
         with subprocess.Popen(
             [COMMAND, "run"],
@@ -365,9 +361,9 @@ def test_ctrl_c_ends_a_run_soon_and_changes_nothing(
             stderr=subprocess.PIPE,
             text=True,
         ) as process:
-            hanging.recv(1)  # calls are under way
+            hanging.recv(1)  # calls are in progress
             process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=25)  # less than a read may take
+            _, errors = process.communicate(timeout=25)  # less than the timeout of a read
     assert process.returncode == 130
     assert "acme: interrupted" in errors
     assert "Traceback" not in errors

@@ -1,4 +1,4 @@
-"""Failures of runs that a terminal, cron or a timer started: told to the webhook, once each."""
+"""Alerts on failures of `run`, one for each failed integration."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,13 +12,13 @@ from tests.support.webhook import Webhook, served_webhook
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 WRONG = "jca_not_the_key_of_anybody"
-# Ends the process of a run as the kernel does where memory is short.
+# Kills the process of a run, as the kernel does when memory runs out.
 KILLS_ITSELF = """
 import os, signal, sys
 if sys.orig_argv[3:5] == ["run", "killed"]:
     os.kill(os.getpid(), signal.SIGKILL)
 """
-# Ends it with an error that nobody foresaw.
+# Raises an unexpected error in the process of a run.
 SURPRISES = """
 import sys
 if sys.orig_argv[3:5] == ["run", "odd"]:
@@ -36,19 +36,19 @@ def webhook(installation: Installation) -> Iterator[Webhook]:
         yield hook
 
 
-def name_the_webhook(installation: Installation) -> None:
+def set_webhook(installation: Installation) -> None:
     settings = installation.folder / "integrations.toml"
     settings.write_text('alert_webhook_env = "ALERTS"\n' + settings.read_text())
 
 
-def test_a_run_that_fails_is_told_and_ends_as_it_would_without(
+def test_failed_run_sends_alert_and_keeps_exit_code(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
     installation.set_integrations(acme=serve(generate(sizes=SMALL)))
     silent = installation.run("run", ACME_KEY=WRONG)
     assert (silent.returncode, "alert" in silent.stderr, webhook.posts) == (1, False, [])
 
-    name_the_webhook(installation)
+    set_webhook(installation)
     webhook.statuses = [200, 404]
     done = installation.run("run", ACME_KEY=WRONG)
     assert done.returncode == 1
@@ -62,7 +62,7 @@ def test_a_run_that_fails_is_told_and_ends_as_it_would_without(
     assert "jumpcloud-inventory run acme" in post["remedy"]
     assert post["run_id"]
 
-    # Before a run begins, its key is looked for.
+    # The key is read before a run starts.
     keyless = installation.run("run")
     assert keyless.returncode == 2
     assert keyless.stderr.splitlines()[1:] == [
@@ -75,13 +75,13 @@ def test_a_run_that_fails_is_told_and_ends_as_it_would_without(
         assert "s3cr3t" not in said
 
 
-def test_each_of_many_that_fails_is_told_once_also_one_that_was_killed(
+def test_each_failed_or_killed_integration_alerts_once(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
     organization = generate(sizes=SMALL)
     server = serve(organization)
     installation.set_integrations(good=server, bad=server, killed=server)
-    name_the_webhook(installation)
+    set_webhook(installation)
     (installation.folder / "sitecustomize.py").write_text(KILLS_ITSELF)
     done = installation.run(
         "run",
@@ -106,13 +106,13 @@ def test_each_of_many_that_fails_is_told_once_also_one_that_was_killed(
     assert causes["killed"] == "its process was killed"
 
 
-def test_one_of_many_that_ends_unexpectedly_is_not_said_to_be_killed(
+def test_unexpected_error_is_not_reported_as_killed(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
     organization = generate(sizes=SMALL)
     server = serve(organization)
     installation.set_integrations(good=server, odd=server)
-    name_the_webhook(installation)
+    set_webhook(installation)
     (installation.folder / "sitecustomize.py").write_text(SURPRISES)
     done = installation.run(
         "run",

@@ -1,4 +1,4 @@
-"""What `status` says of integrations, from Dagster's instance and the history."""
+"""The command `status`, and the table of integrations in the UI."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tests.support.cli import Installation
 SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
 
 
-def test_status_tells_success_failure_and_what_is_switched_off(
+def test_status_shows_success_failure_and_disabled(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     good, bad = generate(1, SIZES), generate(2, SIZES)
@@ -52,7 +52,7 @@ def test_status_tells_success_failure_and_what_is_switched_off(
     assert statuses["off"]["next_run_at"] is None
 
 
-def test_status_of_a_name_that_is_not_there_names_those_that_are(
+def test_status_of_unknown_integration_lists_known_ones(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     installation.set_integrations(good=serve(generate(1, SIZES)))
@@ -61,7 +61,7 @@ def test_status_of_a_name_that_is_not_there_names_those_that_are(
     assert "no integration is named 'better'; there are: good" in done.stderr
 
 
-def test_without_settings_status_says_where_the_demo_is(installation: Installation) -> None:
+def test_status_without_settings_points_to_demo(installation: Installation) -> None:
     demo = installation.data / "demo"
     demo.mkdir(parents=True)
     (demo / "integrations.toml").write_text('[[integration]]\nname = "demo"\n')
@@ -75,7 +75,7 @@ def test_without_settings_status_says_where_the_demo_is(installation: Installati
     assert told.stderr == ""
 
 
-def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installation) -> None:
+def test_narrow_terminal_shows_full_status(installation: Installation) -> None:
     wide, narrow = (
         installation.run("status", FORCE_COLOR="1", COLUMNS=columns, TERM="xterm").stdout
         for columns in ("200", "60")
@@ -88,7 +88,7 @@ def test_a_narrow_terminal_shows_every_word_of_the_status(installation: Installa
     assert told["last run"] == "never"
 
 
-def test_the_table_of_the_ui_says_why_a_run_failed(
+def test_status_table_shows_cause_of_failed_run(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     good, bad = generate(1, SIZES), generate(2, SIZES)

@@ -1,4 +1,4 @@
-"""What Dagster's UI and the terminal say of findings: whose they are, and what is not known."""
+"""The asset checks of findings."""
 
 from collections.abc import Callable, Iterator
 from typing import cast
@@ -18,7 +18,7 @@ Check = Callable[[], dict[str, dg.AssetCheckResult]]
 
 @pytest.fixture
 def check(publisher: Publisher) -> Check:
-    """Runs the checks on what was published."""
+    """Return a function that runs the checks on the published file."""
     resources = {"workspace": Workspace(publisher.home)}
 
     def run() -> dict[str, dg.AssetCheckResult]:
@@ -29,7 +29,7 @@ def check(publisher: Publisher) -> Check:
     return run
 
 
-def test_a_check_says_whose_its_findings_are(
+def test_check_counts_findings_by_integration(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(planted_findings(1, FIRST_DAY))
@@ -49,7 +49,7 @@ def test_a_check_says_whose_its_findings_are(
     assert {each.partition("/")[0] for each in names} <= {"acme", "globex"}
 
 
-def test_a_check_of_very_many_integrations_names_those_with_most(
+def test_check_of_many_integrations_names_the_largest_counts(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=Sizes.empty())
@@ -66,7 +66,7 @@ def test_a_check_of_very_many_integrations_names_those_with_most(
     assert f": {told}, in all {MOST + 4} (" in str(result.description)
 
 
-def test_a_check_says_what_is_not_known(
+def test_check_names_integrations_with_unknown_findings(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     publisher.publish(pull(planted_findings(1, FIRST_DAY), details=False))
@@ -74,7 +74,7 @@ def test_a_check_says_what_is_not_known(
     assert result.metadata["not_known_of"].value == "acme"
 
 
-def test_findings_that_cannot_be_read_are_a_warning(check: Check, publisher: Publisher) -> None:
+def test_unreadable_findings_are_a_warning(check: Check, publisher: Publisher) -> None:
     publisher.file.parent.mkdir(parents=True, exist_ok=True)
     publisher.file.write_bytes(b"no database")
     results = check()

@@ -1,4 +1,4 @@
-"""What Dagster loads: assets with their meaning, a job, and schedules that run by default."""
+"""The definitions that Dagster loads: assets, a job, schedules and sensors."""
 
 import os
 import subprocess
@@ -64,7 +64,7 @@ def definitions(workspace: Workspace) -> dg.Definitions:
     return build_definitions(workspace)
 
 
-def test_every_endpoint_and_every_table_is_an_asset(definitions: dg.Definitions) -> None:
+def test_every_endpoint_and_table_is_an_asset(definitions: dg.Definitions) -> None:
     keys = {tuple(key.path) for key in definitions.resolve_all_asset_keys()}
     assert keys == (
         {("jumpcloud", name) for name in [*ENDPOINTS, "completeness", "pulls"]}
@@ -73,18 +73,18 @@ def test_every_endpoint_and_every_table_is_an_asset(definitions: dg.Definitions)
     )
 
 
-def test_every_asset_explains_itself(definitions: dg.Definitions) -> None:
+def test_every_asset_has_description_group_and_owner(definitions: dg.Definitions) -> None:
     for spec in definitions.resolve_all_asset_specs():
         assert spec.description, spec.key
         assert spec.group_name in {"jumpcloud", "inventory", "publication"}, spec.key
         assert spec.kinds, spec.key
         assert spec.owners, spec.key
         if spec.key.path[-1] == "status":
-            continue  # of all integrations, and reported by a sensor
+            continue  # one for all integrations, reported by a sensor
         assert spec.partitions_def, spec.key
 
 
-def test_what_is_published_goes_stale_when_two_ticks_bring_nothing(
+def test_published_assets_have_freshness_policy(
     definitions: dg.Definitions,
 ) -> None:
     policy = dg.FreshnessPolicy.time_window(
@@ -95,7 +95,7 @@ def test_what_is_published_goes_stale_when_two_ticks_bring_nothing(
         assert spec.freshness_policy == wanted, spec.key
 
 
-def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
+def test_asset_columns_match_the_contract(definitions: dg.Definitions) -> None:
     specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
     for table in (*INVENTORY_TABLES, *RUN_TABLES):
         schema = specs[dg.AssetKey(["inventory", table.name])].metadata["dagster/column_schema"]
@@ -104,7 +104,7 @@ def test_the_column_schema_is_the_contract(definitions: dg.Definitions) -> None:
         ]
 
 
-def test_each_time_has_a_running_schedule(definitions: dg.Definitions) -> None:
+def test_each_schedule_runs_by_default(definitions: dg.Definitions) -> None:
     schedules = definitions.get_repository_def().schedule_defs
     assert {(each.cron_schedule, each.execution_timezone) for each in schedules} == {
         ("17 */12 * * *", "UTC"),
@@ -113,7 +113,7 @@ def test_each_time_has_a_running_schedule(definitions: dg.Definitions) -> None:
     assert all(each.default_status.value == "RUNNING" for each in schedules)
 
 
-def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
+def test_tick_requests_due_runs_and_logs_skipped_ones(
     definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
@@ -123,7 +123,7 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         data = evaluated(definitions, tick, instance, workspace)
         requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
-        # What lacks its key runs as well: its failure is what `status` and the alerts tell.
+        # An integration without its key runs too: `status` and the alerts report the failure.
         assert requests == [(name, f"{name}:{tick.isoformat()}") for name in ("acme", "keyless")]
         assert "acme-two: disabled in the settings" in capfd.readouterr().err
 
@@ -139,7 +139,7 @@ def test_a_tick_runs_what_is_enabled_and_set_to_it_and_says_why_not(
         assert "acme: its last run is still under way" in capfd.readouterr().err
 
 
-def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
+def test_tick_ends_killed_run_and_requests_another(
     definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
@@ -163,7 +163,7 @@ def test_a_tick_ends_a_run_that_was_killed_and_requests_another(
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
 
 
-def test_a_tick_that_was_broken_off_asks_again_for_the_runs_of_its_own(
+def test_interrupted_tick_requests_its_own_runs_again(
     definitions: dg.Definitions, workspace: Workspace, fast_tmp_path: Path
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
@@ -176,7 +176,7 @@ def test_a_tick_that_was_broken_off_asks_again_for_the_runs_of_its_own(
         assert [each.partition_key for each in data.run_requests or []] == ["acme"]
 
 
-def test_a_tick_ends_no_run_that_may_be_on_another_machine(
+def test_tick_keeps_run_of_another_machine(
     definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
@@ -209,7 +209,7 @@ def test_a_tick_ends_no_run_that_may_be_on_another_machine(
         stale.require_no_remote_run(instance, "keyless")
 
 
-def test_a_tick_finds_the_organizations_of_a_provider(
+def test_tick_discovers_organizations_of_provider(
     definitions: dg.Definitions, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
@@ -233,7 +233,7 @@ def test_a_tick_finds_the_organizations_of_a_provider(
             f'base_url = "{server.base_url}"\napi_key_env = "MSP_KEY"\n'
         )
         server.behavior.faults = [Fault("", "reset")]
-        assert partitions(0) == {"msp"}  # fails, and so tells that they are not known yet
+        assert partitions(0) == {"msp"}  # fails, because the organizations are not known yet
         server.behavior.faults = []
         found = {f"msp-{each.id}" for each in provider.organizations}
         assert partitions(12) == found
@@ -258,9 +258,7 @@ def evaluated(
     return schedule.evaluate_tick(context)
 
 
-def test_the_partitions_follow_the_settings(
-    definitions: dg.Definitions, workspace: Workspace
-) -> None:
+def test_partitions_match_the_settings(definitions: dg.Definitions, workspace: Workspace) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("integrations", ["acme", "gone"])
         context = dg.build_sensor_context(
@@ -279,7 +277,7 @@ def test_the_partitions_follow_the_settings(
     }
 
 
-def test_dagster_accepts_the_workspace(environment: dict[str, str], tmp_path: Path) -> None:
+def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""Dagster's instance as this inventory sets it up: read back through Dagster itself."""
+"""The Dagster instance of a new data directory, as Dagster loads it."""
 
 import sqlite3
 from contextlib import closing
@@ -24,12 +24,12 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def dagster_yaml(workspace: Workspace) -> Path:
-    """As the first command in a new data directory writes it."""
+    """Return the `dagster.yaml` that the first command in a data directory writes."""
     prepare_instance(workspace)
     return workspace.dagster_home / "dagster.yaml"
 
 
-def test_the_instance_is_ready_for_years(dagster_yaml: Path) -> None:
+def test_instance_limits_runs_retries_and_retention(dagster_yaml: Path) -> None:
     with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         assert queue
@@ -48,9 +48,7 @@ def test_the_instance_is_ready_for_years(dagster_yaml: Path) -> None:
             assert all(0 < days[status] <= 90 for status in ended)
 
 
-def test_as_many_runs_at_once_as_set_and_the_rest_is_the_users(
-    dagster_yaml: Path, workspace: Workspace
-) -> None:
+def test_run_limit_is_set_and_user_edits_are_kept(dagster_yaml: Path, workspace: Workspace) -> None:
     edited = dagster_yaml.read_text().replace("skipped: 7", "skipped: 3") + "# mine: 2\n"
     dagster_yaml.write_text(edited)
     limit_concurrent_runs(workspace, 5)
@@ -64,20 +62,20 @@ def test_as_many_runs_at_once_as_set_and_the_rest_is_the_users(
     assert dagster_yaml.read_text() == edited
 
 
-def test_a_file_without_the_limit_stays_as_it_is(dagster_yaml: Path, workspace: Workspace) -> None:
+def test_file_without_limit_is_not_changed(dagster_yaml: Path, workspace: Workspace) -> None:
     own = "# max_concurrent_runs: 9\ntelemetry: {enabled: false}\n"
     dagster_yaml.write_text(own)
     limit_concurrent_runs(workspace, 5)
     assert dagster_yaml.read_text() == own
 
 
-def test_a_file_that_cannot_be_read_is_named(dagster_yaml: Path, workspace: Workspace) -> None:
+def test_unreadable_file_is_named(dagster_yaml: Path, workspace: Workspace) -> None:
     dagster_yaml.unlink()
     with pytest.raises(SettingsError, match=r"dagster\.yaml: cannot be changed"):
         limit_concurrent_runs(workspace, 5)
 
 
-def test_old_runs_are_forgotten_with_their_files(dagster_yaml: Path) -> None:
+def test_old_runs_are_removed_with_their_files(dagster_yaml: Path) -> None:
     @dg.asset
     def anything() -> None: ...
 
@@ -96,7 +94,7 @@ def test_old_runs_are_forgotten_with_their_files(dagster_yaml: Path) -> None:
         assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records
 
 
-def test_of_the_reported_integrations_only_the_newest_table_stays(dagster_yaml: Path) -> None:
+def test_only_newest_status_table_is_kept(dagster_yaml: Path) -> None:
     other = dg.AssetKey("other")
     with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
 
@@ -120,4 +118,4 @@ def test_of_the_reported_integrations_only_the_newest_table_stays(dagster_yaml: 
         with closing(sqlite3.connect(path)) as database:
             query = "SELECT count(*) FROM event_logs WHERE asset_key = ?"
             kept += database.execute(query, [STATUS.key.to_string()]).fetchone()[0]
-    assert kept == 2  # in the index and beside it
+    assert kept == 2  # in the index and in the run

@@ -1,4 +1,4 @@
-"""A run that was ended from outside while its process goes on: it publishes nothing."""
+"""A run that Dagster ended while its process continues."""
 
 import subprocess
 import threading
@@ -13,7 +13,7 @@ TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 PATIENCE_SECONDS = 120
 
 
-def test_what_was_taken_for_dead_publishes_nothing(installation: Installation) -> None:
+def test_run_ended_from_outside_publishes_nothing(installation: Installation) -> None:
     organization = generate(1, TINY)
     called, released = threading.Event(), threading.Event()
 
@@ -32,7 +32,7 @@ def test_what_was_taken_for_dead_publishes_nothing(installation: Installation) -
             text=True,
         ) as process:
             assert called.wait(PATIENCE_SECONDS)
-            end_all(installation.data / "dagster")
+            fail_run(installation.data / "dagster")
             released.set()
             _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
@@ -41,8 +41,8 @@ def test_what_was_taken_for_dead_publishes_nothing(installation: Installation) -
     assert not list((installation.data / "history").rglob("*.*"))
 
 
-def end_all(dagster_home: Path) -> None:
-    """End the runs as Dagster's run monitoring does with those whose worker is gone."""
+def fail_run(dagster_home: Path) -> None:
+    """Fail the run, as run monitoring does when the worker of a run is gone."""
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
         (run,) = instance.get_runs()
         instance.report_run_failed(run)

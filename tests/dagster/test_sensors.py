@@ -1,4 +1,4 @@
-"""Alerts as a webhook receives them, and what becomes of one that does not want them."""
+"""Alerts to a webhook, and the sensors that send them."""
 
 import json
 import logging
@@ -43,8 +43,8 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 
 
 @pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tries come at once, and silence is soon taken for none."""
+def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retry without a delay, and shorten the timeouts."""
     monkeypatch.setattr("pipelines.notifications._post.retry.wait", tenacity.wait_none())
     monkeypatch.setattr("pipelines.notifications.TIMEOUT_SECONDS", (3.0, 0.2))
 
@@ -54,7 +54,7 @@ def settings(**given: object) -> Settings:
     return Settings.model_validate(document | given)
 
 
-def test_the_json_form_has_a_field_for_each_fact(webhook: Webhook) -> None:
+def test_json_alert_has_all_fields(webhook: Webhook) -> None:
     assert send_alert(ALERT, settings()) == SENT
     assert webhook.posts == [
         {
@@ -72,7 +72,7 @@ def test_the_json_form_has_a_field_for_each_fact(webhook: Webhook) -> None:
     assert webhook.paths == [PATH]
 
 
-def test_the_slack_form_is_text_that_commands_nothing(webhook: Webhook) -> None:
+def test_slack_alert_escapes_markup(webhook: Webhook) -> None:
     alert = Alert("acme", "late", "<!channel> & <https://example.net|click>", "None")
     assert send_alert(alert, settings(alert_format="slack")) == SENT
     (post,) = webhook.posts
@@ -81,7 +81,7 @@ def test_the_slack_form_is_text_that_commands_nothing(webhook: Webhook) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_passing_refusal_is_tried_again(status: int, webhook: Webhook) -> None:
+def test_transient_error_is_retried(status: int, webhook: Webhook) -> None:
     webhook.statuses = [status, status]
     assert send_alert(ALERT, settings()) == SENT
     assert len(webhook.posts) == 3
@@ -90,7 +90,7 @@ def test_a_passing_refusal_is_tried_again(status: int, webhook: Webhook) -> None
 @pytest.mark.parametrize(
     ("statuses", "posts"), [([404], 1), ([403], 1), ([302], 1), ([307], 1), ([502] * 9, 3)]
 )
-def test_a_webhook_that_refuses_or_redirects_is_told_by_its_status(
+def test_refusing_webhook_is_reported_by_status(
     statuses: list[int], posts: int, webhook: Webhook, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -102,7 +102,7 @@ def test_a_webhook_that_refuses_or_redirects_is_told_by_its_status(
 
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1", b"nonsense\r\n\r\n"])
-def test_a_webhook_that_hangs_or_talks_nonsense_is_left_alone(
+def test_webhook_without_valid_response_is_given_up(
     answer: bytes | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -146,7 +146,7 @@ def free_port() -> int:
         f"https://user:pass word@\x7f{PATH}",
     ],
 )
-def test_an_address_that_leads_nowhere_is_not_repeated(
+def test_unreachable_address_is_not_printed(
     address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -161,7 +161,7 @@ def assert_no_address(text: str) -> None:
     assert "127.0.0.1" not in text
 
 
-def test_without_a_webhook_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_webhook_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no alert_webhook_env" in send_alert(ALERT, settings(alert_webhook_env=None))
     monkeypatch.delenv(VARIABLE, raising=False)
     assert send_alert(ALERT, settings()) == (
@@ -171,7 +171,7 @@ def test_without_a_webhook_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """A settings file that names the webhook; the sensors read it at each look."""
+    """Write a settings file with the webhook; the sensors read it at each evaluation."""
     (tmp_path / "integrations.toml").write_text(
         f'alert_webhook_env = "{VARIABLE}"\n'
         '[[integration]]\nname = "acme"\napi_key_env = "NOT_SET_KEY"\n'
@@ -188,7 +188,7 @@ def look(
     cursor: str | None,
     definitions: dg.Definitions | None = None,
 ) -> tuple[str, str | None]:
-    """One evaluation: what its tick says, and where the next goes on."""
+    """Evaluate a sensor once; return its skip message and its cursor."""
     context = dg.build_sensor_context(
         instance=instance,
         cursor=cursor,
@@ -200,7 +200,7 @@ def look(
 
 
 def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
-    """The id of a run of `acme`, whose key is not set."""
+    """Run `acme`, which fails because its key is not set; return the id of the run."""
     run = definitions.resolve_job_def("refresh_inventory").execute_in_process(
         instance=instance, partition_key="acme", tags=tags, raise_on_error=False
     )
@@ -208,7 +208,7 @@ def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags
     return run.run_id
 
 
-def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
+def test_failed_run_alerts_once_and_retried_run_does_not(
     webhook: Webhook, fast_tmp_path: Path, workspace: Workspace
 ) -> None:
     defs = dg.Definitions(
@@ -222,7 +222,7 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
         fail = partial(failed_run, defs, instance)
         fail()
         _, cursor = look(sensor, workspace, instance, None, defs)
-        assert webhook.posts == []  # what failed before the first look is old
+        assert webhook.posts == []  # failures before the first evaluation are ignored
 
         run_id = fail()
         said, cursor = look(sensor, workspace, instance, cursor, defs)
@@ -247,7 +247,7 @@ def test_a_failed_run_is_told_once_and_one_that_is_tried_again_is_not(
     assert_no_address(said + str(cursor) + "".join(events))
 
 
-def test_a_late_integration_is_told_once(
+def test_late_integration_alerts_once(
     webhook: Webhook, tmp_path: Path, pulled: Pulled, workspace: Workspace
 ) -> None:
     publisher = Publisher(tmp_path / "data")
@@ -282,9 +282,9 @@ def publish_now(publisher: Publisher, pulled: Pulled, name: str) -> None:
     publisher.publish(pulled.moved_to(datetime.now(UTC) - timedelta(minutes=1)), name)
 
 
-def test_late_is_two_ticks_without_success() -> None:
+def test_integration_is_late_after_two_ticks_without_success() -> None:
     acme = settings().named("acme")
-    success = datetime(2024, 1, 31, 8, 1, tzinfo=UTC)  # the ticks are at 17 past 0 and 12
+    success = datetime(2024, 1, 31, 8, 1, tzinfo=UTC)  # the ticks are at 00:17 and 12:17
     late = datetime(2024, 2, 1, 1, 17, tzinfo=UTC)
     moment = timedelta(seconds=1)
     assert not is_late(acme, success, LONG_AGO, late)
@@ -295,7 +295,7 @@ def test_late_is_two_ticks_without_success() -> None:
     assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
 
 
-def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
+def test_newly_enabled_integration_is_not_late(
     webhook: Webhook, tmp_path: Path, pulled: Pulled, workspace: Workspace
 ) -> None:
     Publisher(tmp_path / "data").publish(pulled, "off")  # years ago
@@ -316,7 +316,7 @@ def test_what_was_off_for_long_is_not_late_as_soon_as_it_is_enabled(
         assert not looks_late()
         assert webhook.posts == []
 
-    # The same where nobody saw it disabled: it was due all the time.
+    # Without a record that it was disabled, it was due the whole time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
         said, _ = look(alert_on_late, workspace, instance, None)

@@ -1,4 +1,4 @@
-"""Whatever moment a run is killed at, nothing published is lost, and the next run is as if not."""
+"""Runs that are killed at many moments: nothing published is lost, and the next run succeeds."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -23,14 +23,14 @@ SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=
 
 
 def spread(items: Sequence[str], number: int) -> list[tuple[int, str]]:
-    """Some of the operations, at equal distances, with their numbers from 1."""
+    """Return evenly spaced operations, with their numbers from 1."""
     step = len(items) / number
     return [(int(i * step) + 1, items[int(i * step)]) for i in range(number)]
 
 
 @pytest.fixture
 def stages(pull: Callable[..., Pulled], fast_tmp_path: Path) -> list[Path]:
-    """The tables of two pulls, between which the organization changed."""
+    """Return folders with the tables of two pulls; the organization changed between them."""
     organization = generate(sizes=SMALL)
     folders = [fast_tmp_path / "first", fast_tmp_path / "second"]
     for folder in folders:
@@ -53,7 +53,7 @@ def stages(pull: Callable[..., Pulled], fast_tmp_path: Path) -> list[Path]:
 def installations(
     fast_tmp_path: Path, installation: Installation, serve: Callable[..., Server]
 ) -> list[tuple[Organization, Installation]]:
-    """Two users' installations, so that both cores have something to do."""
+    """Return two installations, so that the test uses both cores."""
     made = []
     for number in (1, 2):
         organization = generate(number, SMALL)
@@ -65,25 +65,25 @@ def installations(
             "ACME_KEY": organization.api_key,
             "JUMPCLOUD_INVENTORY_HOME": str(one.data),
         }
-        # As if it had been pulled before: the way up from four calls a second takes time.
+        # A saved rate, because finding the rate from four calls a second takes time.
         SavedRates(one.data / "rates.json").put(organization.api_key, MAX_SAVED_RATE)
         made.append((organization, one))
     return made
 
 
-def at_once(task: Callable[..., list[str]], *arguments: Iterable[object]) -> list[str]:
-    """The points that each survived, on both cores."""
+def run_in_parallel(task: Callable[..., list[str]], *arguments: Iterable[object]) -> list[str]:
+    """Run the tasks on both cores; return the points that they survived."""
     with ThreadPoolExecutor(2) as pool:
         return [point for points in pool.map(task, *arguments) for point in points]
 
 
-def tell(survived: list[str], what: str) -> None:
-    """Show, where pytest is asked to, at which points it was tried."""
+def print_points(survived: list[str], what: str) -> None:
+    """Print the points for `pytest -s` and `-rP`."""
     sys.stdout.write(f"{len(survived)} {what}, all survived:\n")
     sys.stdout.write("\n".join(survived))
 
 
-def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
+def test_killed_publication_loses_nothing_and_next_one_recovers(
     installations: list[tuple[Organization, Installation]], stages: list[Path]
 ) -> None:
     def work_through(part: int, installation: Installation) -> list[str]:
@@ -92,7 +92,7 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
             work = Work(str(installation.data), next(turns))
             victim = Victim(process, work, installation.data)
             victim.kill("the first publication", at=(30, 90)[part])
-            # As many operations as each later one has: the first made the folders.
+            # The first publication has more operations: it creates the folders.
             victim.work = replace(victim.work, stage=next(turns))
             operations = victim.run()
             decisive = [
@@ -108,15 +108,15 @@ def test_a_publication_killed_at_any_moment_loses_nothing_and_the_next_mends_it(
                 victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
         return victim.survived
 
-    survived = at_once(work_through, range(2), [one for _, one in installations])
-    tell(survived, "publications killed")
+    survived = run_in_parallel(work_through, range(2), [one for _, one in installations])
+    print_points(survived, "publications killed")
     assert len(survived) >= 20
     for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
         assert any(words in point for point in survived), words
 
 
 def removals(operations: Sequence[str]) -> list[int]:
-    """What removes old tables after a publication: of each kind the first, and one amid them."""
+    """Return operations that remove old tables: of each kind the first, and a later one."""
     published = operations.index("os.rename /.inventory.duckdb.new")
     after = [each for each in enumerate(operations, 1) if each[0] > published]
     kinds = ("open /history/_", "os.rename /history/_", "os.remove part", "os.rmdir")
@@ -127,7 +127,7 @@ def removals(operations: Sequence[str]) -> list[int]:
     ]
 
 
-def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next(
+def test_killed_retention_loses_nothing_and_next_one_recovers(
     installations: list[tuple[Organization, Installation]], stages: list[Path]
 ) -> None:
     def work_through(part: int, installation: Installation) -> list[str]:
@@ -148,19 +148,19 @@ def test_a_publication_killed_while_old_tables_are_removed_is_mended_by_the_next
             for number in removals(operations)[part::2]:
                 on_the_next_day()
                 victim.kill("retention", at=number)
-                # Of the day that was told last, and always two.
+                # The snapshots of the latest day keep their tables, and always at least two.
                 assert sum(each.has_tables for each in victim.history.manifests()) <= 3
         return victim.survived
 
-    survived = at_once(work_through, range(2), [one for _, one in installations])
-    tell(survived, "removals killed")
+    survived = run_in_parallel(work_through, range(2), [one for _, one in installations])
+    print_points(survived, "removals killed")
     assert len(survived) == 6
     manifests = ("open /history/_manifests", "rename /history/_manifests")
     for words in (*manifests, "os.remove", "os.rmdir"):
         assert any(words in point for point in survived), words
 
 
-def test_a_run_killed_at_any_moment_is_mended_by_the_next(
+def test_killed_run_loses_nothing_and_next_one_recovers(
     installations: list[tuple[Organization, Installation]],
 ) -> None:
     def work_through(part: int, organization: Organization, one: Installation) -> list[str]:
@@ -168,7 +168,7 @@ def test_a_run_killed_at_any_moment_is_mended_by_the_next(
             victim = Victim(process, Work(str(one.data)), one.data)
             victim.kill("while Dagster's home was made", at=(12, 55)[part])
             operations = victim.run()
-            # While lists arrive, are stored, are joined, and when the file would take its place.
+            # While lists are received, stored and joined, and before the file is renamed.
             for words in (".arrow", "/parquet/jumpcloud", "/inventory/users", "rename /.inv")[
                 part::2
             ]:
@@ -178,16 +178,16 @@ def test_a_run_killed_at_any_moment_is_mended_by_the_next(
             organization.add_user(username="new.person")
             size = (60_000, 300_000)[part]
             victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
-        assert_no_run_is_left_under_way(one)
+        assert_all_runs_ended(one)
         return victim.survived
 
-    survived = at_once(work_through, range(2), *zip(*installations, strict=True))
-    tell(survived, "runs killed")
+    survived = run_in_parallel(work_through, range(2), *zip(*installations, strict=True))
+    print_points(survived, "runs killed")
     assert len(survived) == 8
 
 
-def assert_no_run_is_left_under_way(installation: Installation) -> None:
-    """Dagster tells which runs were killed, and waits for none."""
+def assert_all_runs_ended(installation: Installation) -> None:
+    """Check that Dagster has ended the killed runs."""
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
         states = [run.status for run in instance.get_runs()]
     assert {*states} == {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}

@@ -1,4 +1,4 @@
-"""What the daemon of the UI does with many runs: in turn, at once, missed, failed, told of."""
+"""The daemon of the UI with a queue, missed ticks, a backfill and alerts."""
 
 import json
 import threading
@@ -39,7 +39,7 @@ NODES = "{ assetNodes { assetKey { path } isMaterializable } }"
 
 @dataclass
 class Ui:
-    """An installation whose UI runs, and whose organizations answer once they are released."""
+    """A running UI. The organizations respond once they are released."""
 
     installation: Installation
     instance: dg.DagsterInstance
@@ -50,7 +50,7 @@ class Ui:
     started_at: datetime
 
     def ask(self, query: str, **variables: object) -> dict[str, object]:
-        """Ask GraphQL as the UI's pages do."""
+        """Send a GraphQL query, as the pages of the UI do."""
         with requests.Session() as session:
             session.trust_env = False
             answer = session.post(
@@ -63,7 +63,7 @@ class Ui:
         return data
 
     def backfill(self, *partitions: str) -> None:
-        """Materialize all assets of these partitions, as a person does from the graph."""
+        """Materialize all assets of these partitions, as the graph does."""
         nodes = self.ask(NODES)["assetNodes"]
         assert isinstance(nodes, list)
         params = {
@@ -76,13 +76,13 @@ class Ui:
         assert done == {"__typename": "LaunchBackfillSuccess"}
 
     def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
-        """The runs that the daemon started, not those of the terminal."""
+        """Return the runs that the daemon started, without those of the terminal."""
         found = self.instance.get_runs(dg.RunsFilter(statuses=list(statuses)))
         return [run for run in found if run.remote_job_origin]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """Look until something is so, which it must become in time."""
+    """Wait until a condition is met."""
     tenacity.Retrying(
         retry=tenacity.retry_if_result(lambda holds: not holds),
         stop=tenacity.stop_after_delay(PATIENCE_SECONDS),
@@ -92,7 +92,10 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 @pytest.fixture
 def ui(installation: Installation) -> Iterator[Ui]:
-    """Of three sound integrations and one with a wrong key; `acme` was to run three times."""
+    """Yield the UI of three valid integrations and one with a wrong key.
+
+    `acme` missed three ticks.
+    """
     released = threading.Event()
     organizations = {name: generate(seed, TINY) for seed, name in enumerate((*SOUND, WRONG))}
 
@@ -121,7 +124,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
             "NO_PROXY": "127.0.0.1",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
-        assert installation.run("status").returncode == 0  # makes Dagster's home
+        assert installation.run("status").returncode == 0  # creates Dagster's home
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
             miss_ticks(instance, missed, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:
@@ -132,7 +135,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
 
 
 def set_schedules(settings: Path, *schedules: Schedule) -> None:
-    """Give each integration its schedule, and all of them the daemon's queue and the alerts."""
+    """Write a schedule for each integration, the size of the queue and the alerts."""
     entries = settings.read_text().split("\n\n")
     settings.write_text(
         f'max_parallel_runs = {AT_ONCE}\nalert_webhook_env = "ALERTS"\n'
@@ -143,8 +146,8 @@ def set_schedules(settings: Path, *schedules: Schedule) -> None:
     )
 
 
-def looked(instance: dg.DagsterInstance, sensor: str) -> bool:
-    """Whether a sensor has looked, and so takes for new what comes after."""
+def has_evaluated(instance: dg.DagsterInstance, sensor: str) -> bool:
+    """Return True if a sensor was evaluated, and later failures are new to it."""
     states = instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
     return any(
         state.instigator_name == sensor and getattr(state.instigator_data, "cursor", None)
@@ -152,8 +155,8 @@ def looked(instance: dg.DagsterInstance, sensor: str) -> bool:
     )
 
 
-def time_at_work(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[float, float]:
-    """From when the queue let a run go until its end."""
+def working_time(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[float, float]:
+    """Return the time at which the run left the queue, and the time of its end."""
     (started,) = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.RUN_STARTING)
     record = instance.get_run_record_by_id(run.run_id)
     assert record
@@ -161,27 +164,27 @@ def time_at_work(instance: dg.DagsterInstance, run: dg.DagsterRun) -> tuple[floa
     return started.timestamp, record.end_time
 
 
-def most_at_once(times: list[tuple[float, float]]) -> int:
+def max_concurrent(times: list[tuple[float, float]]) -> int:
     return max(sum(start <= moment < end for start, end in times) for moment, _ in times)
 
 
-def test_missed_ticks_and_a_backfill_of_all_run_in_turn_and_what_fails_is_told_once(
+def test_missed_ticks_and_backfill_run_in_turn(
     ui: Ui,
 ) -> None:
-    let_all_run(ui)
+    run_all(ui)
     assert_each_ran_in_turn(ui)
     assert_one_of_the_missed_ticks_ran(ui)
-    assert_what_is_sound_is_published(ui)
-    assert_each_failure_was_told_once(ui)
+    assert_valid_integrations_are_published(ui)
+    assert_each_failure_alerted_once(ui)
 
 
-def let_all_run(ui: Ui) -> None:
-    """The missed tick and the backfill each want `acme`; the first of them waits for an answer."""
+def run_all(ui: Ui) -> None:
+    """Start a backfill next to the missed tick. Both run `acme`, one after the other."""
     names = {*SOUND, WRONG}
     wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions("integrations")})
     ui.backfill(*SOUND, WRONG)
-    # A failure of the terminal is posted by the terminal; the daemon's sensor passes it over.
-    wait_until(lambda: looked(ui.instance, "alert_on_failure"))
+    # The terminal posts its own failure, and the daemon's sensor ignores it.
+    wait_until(lambda: has_evaluated(ui.instance, "alert_on_failure"))
     done = ui.installation.run("run", WRONG)
     assert done.returncode == 1
     assert "\nwrong: alert sent\n" in done.stderr
@@ -206,21 +209,21 @@ def assert_each_ran_in_turn(ui: Ui) -> None:
         ("corp", "SUCCESS"),
         ("wrong", "FAILURE"),
     ]
-    times = {run.run_id: time_at_work(ui.instance, run) for run in runs}
-    assert most_at_once(list(times.values())) == AT_ONCE
+    times = {run.run_id: working_time(ui.instance, run) for run in runs}
+    assert max_concurrent(list(times.values())) == AT_ONCE
     of_acme = [run for run in runs if run.tags["dagster/partition"] == "acme"]
-    assert most_at_once([times[run.run_id] for run in of_acme]) == 1
+    assert max_concurrent([times[run.run_id] for run in of_acme]) == 1
 
 
 def assert_one_of_the_missed_ticks_ran(ui: Ui) -> None:
-    """Three were missed; the last of them ran."""
+    """Check that only the latest of the three missed ticks ran."""
     (tick,) = [run for run in ui.runs() if "dagster/schedule_name" in run.tags]
     assert tick.tags["dagster/partition"] == "acme"
     latest = ui.missed.next_after(ui.started_at - timedelta(days=1))
     assert tick.tags["dagster/run_key"] == f"acme:{latest.isoformat()}"
 
 
-def assert_what_is_sound_is_published(ui: Ui) -> None:
+def assert_valid_integrations_are_published(ui: Ui) -> None:
     with duckdb.connect(ui.installation.file, read_only=True) as connection:
         published = connection.sql("SELECT integration FROM integrations ORDER BY 1").fetchall()
     assert published == [(name,) for name in SOUND]
@@ -232,7 +235,7 @@ def assert_what_is_sound_is_published(ui: Ui) -> None:
     assert {statuses[name]["last_run"]["result"] for name in SOUND} == {"success"}
 
 
-def assert_each_failure_was_told_once(ui: Ui) -> None:
+def assert_each_failure_alerted_once(ui: Ui) -> None:
     wait_until(lambda: len(ui.webhook.posts) > 1)
     assert len({post["run_id"] for post in ui.webhook.posts}) == len(ui.webhook.posts) == 2
     for post in ui.webhook.posts:

@@ -1,4 +1,4 @@
-"""A full disk and a folder that may not be written: one clear message, and nothing lost."""
+"""A full disk and a folder without write permission: one message, and nothing is lost."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -21,14 +21,14 @@ SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=
 
 @dataclass
 class User:
-    """Someone whose runs fail, and what he is told."""
+    """A user with runs that fail."""
 
     victim: Victim
     organization: Organization
     disk: Path | None
 
     def fails(self, code: int, work: Work) -> str:
-        """The words of a run that fails."""
+        """Run until it fails with the exit code; return the messages."""
         already = len(self.victim.children.said())
         self.organization.add_user(username=f"new.person.{already}")
         self.victim.fail(work, code)
@@ -38,17 +38,20 @@ class User:
         return words
 
     def recovers(self) -> None:
-        """The next run publishes what the organization has become."""
+        """Check that the next run publishes the current organization."""
         self.victim.run()
         assert self.victim.published
         assert len(self.victim.published["users"]) == len(self.organization.users)
 
 
 @pytest.fixture
-def user_of(
+def make_user(
     installation: Installation, serve: Callable[..., Server]
 ) -> Iterator[Callable[..., User]]:
-    """A user who has published to a data directory once, which may be on a small disk."""
+    """Yield a function that makes a user with one published snapshot.
+
+    The data directory may be on a small disk.
+    """
     with ExitStack() as stack:
 
         def start(data: Path, disk_size: str = "") -> User:
@@ -72,24 +75,24 @@ def user_of(
 
 
 def assert_no_space(words: str, data: Path) -> None:
-    """The place, the cause, the remedy: once."""
+    """Check that the place, the cause and the remedy are printed once."""
     message = f"the data directory {data} cannot be written: there is no space left; free some"
     assert words.count(message) == 1, words
     assert words.count("--data-dir") == 1
-    # Of the run itself nothing but its progress is told.
+    # Other than its progress, the run prints nothing else.
     others = [line for line in words.splitlines() if not line.startswith("  ")]
     assert len(others) <= 4, words
 
 
-def test_a_full_disk_is_named_and_the_next_run_with_room_succeeds(
-    user_of: Callable[..., User], fast_tmp_path: Path
+def test_full_disk_is_named_and_next_run_succeeds(
+    make_user: Callable[..., User], fast_tmp_path: Path
 ) -> None:
     data = fast_tmp_path / "disk" / "data"
     data.parent.mkdir()
-    user = user_of(data, "40m")
+    user = make_user(data, "40m")
     work = user.victim.work
-    # Where no small disk can be had, the system still refuses what makes a file larger. Dagster's
-    # records are the largest files: they fail at the start of a run, and in the midst of its steps.
+    # Without a small disk, a limit on the file size still applies. Dagster's records are the
+    # largest files: writing them fails at the start of a run, and during its steps.
     records = max(file.stat().st_size for file in (user.victim.home / "dagster").rglob("*"))
     for room in (-100_000, 300_000):
         assert_no_space(user.fails(1, replace(work, refuse_beyond=records + room)), data)
@@ -100,7 +103,7 @@ def test_a_full_disk_is_named_and_the_next_run_with_room_succeeds(
     user.recovers()
 
 
-def test_a_step_that_dagsters_full_records_end_says_so() -> None:
+def test_step_failed_by_full_dagster_storage_names_cause() -> None:
     @dg.op
     def tables() -> None:
         raise sqlite3.OperationalError("disk I/O error")
@@ -114,11 +117,11 @@ def test_a_step_that_dagsters_full_records_end_says_so() -> None:
     assert "there is no space left" in step_failure_message(failure, Path("data"))
 
 
-def test_a_folder_that_may_not_be_written_is_named_and_nothing_is_lost(
-    user_of: Callable[..., User], fast_tmp_path: Path
+def test_read_only_folder_is_named_and_nothing_is_lost(
+    make_user: Callable[..., User], fast_tmp_path: Path
 ) -> None:
     data = fast_tmp_path / "data"
-    user = user_of(data)
+    user = make_user(data)
     work = replace(user.victim.work, obeys_modes=True)
     with read_only(data):
         told = user.fails(2, work)

@@ -1,4 +1,4 @@
-"""The inventory in an object store, from the command line: one machine publishes, another reads."""
+"""Commands with an object store that one machine publishes to and another reads."""
 
 import os
 import stat
@@ -26,7 +26,7 @@ from tests.support.s3 import BUCKET, S3Server
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> Callable[..., Result]:
-    """Run a command on another machine."""
+    """Return a function that runs a command on another machine."""
 
     def run(*arguments: str, url: str = URL, machine: str = "elsewhere") -> Result:
         monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", url)
@@ -37,7 +37,7 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, installation: Installation) -> Ca
     return run
 
 
-def test_what_one_machine_publishes_another_reads(
+def test_inventory_of_one_machine_is_read_on_another(
     s3: S3Server,
     serve: Callable[..., Server],
     installation: Installation,
@@ -48,7 +48,7 @@ def test_what_one_machine_publishes_another_reads(
         name: generate(seed, sizes=SMALL) for seed, name in enumerate(["acme", "bolt"])
     }
     installation.set_integrations(**{name: serve(each) for name, each in organizations.items()})
-    failed_runs_publish_nothing(installation, organizations["acme"].api_key, s3, elsewhere)
+    assert_failed_runs_publish_nothing(installation, organizations["acme"].api_key, s3, elsewhere)
     publish(installation, organizations, s3)
 
     for integration in ([], ["acme"]):
@@ -62,27 +62,27 @@ def test_what_one_machine_publishes_another_reads(
         sent = len(s3.requests)
         assert elsewhere("fetch", *integration).exit_code == 0
         assert [each.method for each in s3.requests[sent:]] == ["HEAD"]
-    unknown_integrations_are_named(elsewhere)
+    assert_unknown_integrations_are_named(elsewhere)
 
     organizations["acme"].add_user(username="new.person")
     publish(installation, organizations, s3, "acme")
     added = "SELECT asset_type FROM changes WHERE change = 'added'"
     assert answer(elsewhere, added) == ["'users'"]
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
-    the_same_as_a_rebuilt_one(installation)
+    assert_equals_rebuilt_file(installation)
 
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
-    forget_although_it_is_cut_short(s3, elsewhere)
+    forget_after_interruptions(s3, elsewhere)
     assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
     assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
 
 
-def failed_runs_publish_nothing(
+def assert_failed_runs_publish_nothing(
     installation: Installation, key: str, s3: S3Server, elsewhere: Callable[..., Result]
 ) -> None:
-    """Neither with a wrong key nor with a store that refuses."""
+    """Check a run with a wrong key, and one with a store that refuses."""
     failed = installation.run("run", "acme", "--data-dir", URL, ACME_KEY="no", **s3.environment)
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith("acme: nothing was published")
@@ -91,7 +91,7 @@ def failed_runs_publish_nothing(
     assert failed.returncode == 1
     *_, cause, stays = failed.stderr.splitlines()
     assert cause.startswith(f"acme: {URL}: cannot be ")
-    assert "plan:" not in failed.stderr  # no call to JumpCloud is spent on it
+    assert "plan:" not in failed.stderr  # no call to JumpCloud is made
     assert stays.startswith("acme: the history cannot be read, so it may be published")
     s3.is_refused = lambda _: False
     for reading in ("combine", "fetch"):
@@ -100,8 +100,8 @@ def failed_runs_publish_nothing(
         assert f"{URL}/inventory.duckdb: no inventory has been published here" in nothing.output
 
 
-def unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> None:
-    """Whatever the name, with those that there are."""
+def assert_unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> None:
+    """Check that the error lists the known integrations."""
     for unknown in ("nope", "../acme", "a//b", "*"):
         for command in (["fetch", unknown], ["sql", "SELECT 1", "--integration", unknown]):
             refused = elsewhere(*command)
@@ -110,10 +110,10 @@ def unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> None:
             assert words in refused.output
 
 
-def forget_although_it_is_cut_short(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
-    """Each time the store is out of reach a request later."""
+def forget_after_interruptions(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
+    """Forget an integration after three attempts that the store interrupted."""
     for count in (1, 2, 3):
-        is_cut_short_after(s3, count)
+        refuse_writes_after(s3, count)
         assert elsewhere("forget", "acme", "--yes").exit_code == 1
     s3.is_refused = lambda _: False
     forgotten = elsewhere("forget", "acme", "--yes")
@@ -139,37 +139,35 @@ def publish(
             assert s3.environment["AWS_SECRET_ACCESS_KEY"].encode() not in content
 
 
-def is_cut_short_after(s3: S3Server, count: int) -> None:
-    """Refuse all writes but the next few."""
+def refuse_writes_after(s3: S3Server, count: int) -> None:
+    """Refuse all writes after a number of them."""
     sent = len(s3.requests)
     s3.is_refused = lambda _: sum(each.is_write for each in s3.requests[sent:]) > count
 
 
 def answer(elsewhere: Callable[..., Result], query: str) -> list[str]:
-    """The rows that `sql` prints."""
+    """Return the rows that `sql` prints."""
     result = elsewhere("sql", query, "--format", "csv")
     assert result.exit_code == 0, result.output
     return [line.replace('"', "'") for line in result.stdout.splitlines()[1:]]
 
 
-def the_same_as_a_rebuilt_one(installation: Installation) -> None:
-    """The file over all that was brought here equals one made of the whole history."""
+def assert_equals_rebuilt_file(installation: Installation) -> None:
+    """Check that the fetched file equals one built from the whole history."""
     rebuilt = installation.folder / "rebuilt.duckdb"
     history = ObjectSnapshotStore(installation.folder / "rebuilding", ObjectStore(URL))
     build_duckdb_file(history, rebuilt)
     assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
 
 
-def test_before_anything_is_combined_it_says_what_to_do(
-    s3: S3Server, elsewhere: Callable[..., Result]
-) -> None:
+def test_sql_before_first_combine_fails(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
     assert s3.address
     result = elsewhere("sql", "SELECT 1")
     assert result.exit_code == 1
     assert f"{URL}/inventory.duckdb: no inventory has been published here yet" in result.output
 
 
-def test_what_is_brought_here_is_for_nobody_else_to_read(
+def test_fetched_file_is_private(
     s3: S3Server, elsewhere: Callable[..., Result], installation: Installation
 ) -> None:
     ObjectStore(URL).put("inventory.duckdb", b"names and addresses")
@@ -185,7 +183,7 @@ def test_what_is_brought_here_is_for_nobody_else_to_read(
 
 
 @pytest.mark.parametrize("sensor", [alert_on_late, report_status])
-def test_a_sensor_waits_for_a_store_that_cannot_be_asked(
+def test_sensor_skips_when_store_is_unreachable(
     s3: S3Server,
     installation: Installation,
     monkeypatch: pytest.MonkeyPatch,
@@ -207,7 +205,7 @@ def test_a_sensor_waits_for_a_store_that_cannot_be_asked(
 @pytest.mark.parametrize(
     "command", [["fetch"], ["combine"], ["sql", "SELECT 1"], ["diff"], ["status"]]
 )
-def test_a_working_directory_that_cannot_be_made_is_named(
+def test_unwritable_working_directory_is_named(
     elsewhere: Callable[..., Result], installation: Installation, command: list[str]
 ) -> None:
     (installation.folder / "file").touch()
@@ -226,16 +224,14 @@ def test_a_working_directory_that_cannot_be_made_is_named(
         "https://bucket.example/prefix",
     ],
 )
-def test_an_address_of_something_else_is_refused(
-    elsewhere: Callable[..., Result], url: str
-) -> None:
+def test_unsupported_address_is_refused(elsewhere: Callable[..., Result], url: str) -> None:
     result = elsewhere("sql", "SELECT 1", url=url)
     assert result.exit_code == 2
     assert f"an address with {url.partition('://')[0]}:// is not a place" in result.output
     assert "secret-of-someone" not in result.output
 
 
-def test_without_the_extra_it_says_what_to_install(
+def test_missing_extra_is_named(
     elsewhere: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
@@ -245,7 +241,7 @@ def test_without_the_extra_it_says_what_to_install(
     assert "pip install '.[cluster]' in the repository" in result.output
 
 
-def test_a_directory_needs_no_fetching(
+def test_fetch_from_directory_is_refused(
     elsewhere: Callable[..., Result], installation: Installation
 ) -> None:
     result = elsewhere("fetch", url=str(installation.data))

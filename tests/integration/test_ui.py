@@ -1,4 +1,4 @@
-"""What a person sees and does in the UI, in a real browser."""
+"""The UI in a real browser."""
 
 import os
 import re
@@ -27,7 +27,7 @@ pytestmark = NEEDS_CHROMIUM
 def ui(
     fast_tmp_path: Path, serve: Callable[..., Server], integration: Callable[..., Integration]
 ) -> Iterator[str]:
-    """The address of `jumpcloud-inventory ui`, of two simulated organizations."""
+    """Yield the address of `jumpcloud-inventory ui` with two integrations."""
     server = serve(generate(sizes=SMALL))
     settings, data = fast_tmp_path / "integrations.toml", fast_tmp_path / "data"
     settings.write_text(
@@ -50,7 +50,7 @@ def ui(
 
 @pytest.fixture
 def page(ui: str, tmp_path: Path) -> Iterator[Page]:
-    """A browser's page that can reach nothing but the UI; it is photographed at the end."""
+    """Yield a page that can reach only the UI; take a screenshot at the end."""
     with chromium() as browser:
         context = browser.new_context(
             base_url=ui, viewport={"width": 1500, "height": 900}, timezone_id="UTC", locale="en-GB"
@@ -61,19 +61,17 @@ def page(ui: str, tmp_path: Path) -> Iterator[Page]:
         page.screenshot(path=tmp_path / "end.png")
 
 
-def test_a_person_finds_the_graph_and_the_schedule_and_refreshes_one_integration(
-    page: Page, tmp_path: Path
-) -> None:
+def test_user_sees_graph_and_schedule_and_runs_one_integration(page: Page, tmp_path: Path) -> None:
     expect.set_options(timeout=PATIENCE_SECONDS * 1000)
-    expect_the_schedule(page, tmp_path)
-    expect_the_graph(page, tmp_path)
+    expect_schedule(page, tmp_path)
+    expect_graph(page, tmp_path)
     launch(page, "acme")
     expect_success(page, tmp_path)
-    expect_the_rows(page, tmp_path)
-    expect_the_publication(page, tmp_path)
+    expect_rows(page, tmp_path)
+    expect_publication(page, tmp_path)
 
 
-def expect_the_schedule(page: Page, photographs: Path) -> None:
+def expect_schedule(page: Page, photographs: Path) -> None:
     page.goto("/automation")
     for name in ("refresh_every_12_hours", "alert_on_failure", "alert_on_late"):
         expect(page.get_by_text(name, exact=True)).to_be_visible()
@@ -87,7 +85,7 @@ def expect_the_schedule(page: Page, photographs: Path) -> None:
     page.screenshot(path=photographs / "schedule.png")
 
 
-def expect_the_graph(page: Page, photographs: Path) -> None:
+def expect_graph(page: Page, photographs: Path) -> None:
     page.goto("/asset-groups")
     for group in ("jumpcloud", "inventory", "publication"):
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
@@ -95,7 +93,7 @@ def expect_the_graph(page: Page, photographs: Path) -> None:
 
 
 def launch(page: Page, partition: str) -> None:
-    """Materialize all assets of one partition, as a person does from the graph."""
+    """Materialize all assets of one partition from the graph."""
     page.get_by_role("button", name="Materialize all").click()
     dialog = page.get_by_role("dialog").filter(has_text="Launch runs")
     dialog.get_by_text("Select a partition or create one").click()
@@ -105,7 +103,7 @@ def launch(page: Page, partition: str) -> None:
 
 
 def expect_success(page: Page, photographs: Path) -> None:
-    """Of the run that was launched."""
+    """Check that the launched run succeeds."""
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile("/runs/"))
     expect(page.get_by_text("partition: acme")).to_be_visible()
@@ -114,8 +112,8 @@ def expect_success(page: Page, photographs: Path) -> None:
     page.screenshot(path=photographs / "run.png")
 
 
-def expect_the_rows(page: Page, photographs: Path) -> None:
-    """Of one integration, beside another that has none, and the table of both."""
+def expect_rows(page: Page, photographs: Path) -> None:
+    """Check the rows of the integration that was pulled, and the status table."""
     page.goto("/assets/inventory/systems?view=partitions&partition=acme")
     expect(page.get_by_text("Materialized (1)")).to_be_visible()
     expect(page.get_by_text("Missing (1)")).to_be_visible()
@@ -128,8 +126,8 @@ def expect_the_rows(page: Page, photographs: Path) -> None:
     page.screenshot(path=photographs / "status.png")
 
 
-def expect_the_publication(page: Page, photographs: Path) -> None:
-    """How fresh it is, and the numbers of each publication over time, drawn by Dagster."""
+def expect_publication(page: Page, photographs: Path) -> None:
+    """Check the freshness policy and the plots of the published file."""
     page.goto("/assets/inventory/inventory_duckdb")
     for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
         expect(page.get_by_text(words)).to_be_visible()

@@ -68,7 +68,7 @@ def test_rebuilt_file_equals_the_old_one(kept: Installation) -> None:
     assert _columns(kept.file) == columns
 
 
-def test_old_directory_is_run_on(kept: Installation, serve: Callable[..., Server]) -> None:
+def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Server]) -> None:
     organization = _organization()
     settings = kept.folder / "integrations.toml"
     address = serve(organization).base_url

@@ -1,6 +1,6 @@
-"""Takes times of a key without end, in a process of its own; each but the first few is a wait.
+"""Acquire calls of a key in an endless loop, in a separate process.
 
-Arguments: the key. Prints a line when its first calls have gone out.
+Arguments: the key. Prints a line after every six calls.
 """
 
 import sys

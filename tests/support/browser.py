@@ -1,4 +1,4 @@
-"""A real browser, where there is one."""
+"""A real browser, if one is installed."""
 
 import os
 import shutil
@@ -18,11 +18,11 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """The browser, until the end of the block."""
+    """Yield a browser that is closed at the end of the block."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=_CHROMIUM,
-            # As root, as in a container, chromium has no sandbox.
+            # Chromium cannot use its sandbox as root, for example in a container.
             args=["--no-sandbox"] if os.geteuid() == 0 else [],
         )
         yield browser

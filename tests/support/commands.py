@@ -1,4 +1,4 @@
-"""Runs commands of `jumpcloud-inventory` as a user does, but faster; see `forked_commands.py`."""
+"""Run commands of `jumpcloud-inventory` in forked processes; see `forked_commands.py`."""
 
 import json
 import os
@@ -13,13 +13,13 @@ SECONDS = 300
 
 
 def user_environment() -> dict[str, str]:
-    """The variables that every user has: no key, no setting."""
+    """Return the variables that every user has, without keys and settings."""
     kept = ("PATH", "HOME", "PYTHONPATH", "TMPDIR")
     return {name: value for name, value in os.environ.items() if name in kept}
 
 
 class Commands:
-    """The process that they are forked from, started with the first of them."""
+    """The process that forks commands; it is started by the first one."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -27,7 +27,7 @@ class Commands:
     def run(
         self, arguments: Sequence[str], folder: Path, environment: dict[str, str]
     ) -> "subprocess.CompletedProcess[str]":
-        """How the command ended, and what it said."""
+        """Run a command; return its exit code and output."""
         process = self._started()
         assert process.stdin
         with tempfile.TemporaryDirectory() as said:

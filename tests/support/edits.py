@@ -9,7 +9,7 @@ from pipelines.simulator.data.records import Attributes
 
 
 class Editor:
-    """Makes one named edit of an organization; two drawn numbers choose the objects."""
+    """An editor that makes one named edit; two drawn numbers choose the objects."""
 
     def __init__(self, organization: Organization) -> None:
         self._org = organization

@@ -1,7 +1,7 @@
-"""Runs commands of `jumpcloud-inventory`, each in a process of its own that is forked.
+"""Run commands of `jumpcloud-inventory`, each in a forked process.
 
-Before it forks it has imported what commands import, and takes no note of the environment: so each
-command has its own process, folder and environment, but does not start Python and Dagster again.
+Everything is imported before the fork, without regard to the environment. Each command has its own
+process, folder and environment, but does not start Python and Dagster again.
 """
 
 import json
@@ -35,7 +35,7 @@ def _serve() -> None:
 def _run(
     arguments: list[str], folder: str, environment: dict[str, str], out: str, errors: str
 ) -> None:
-    """Be that command; it ends this process."""
+    """Run the command, which ends this process."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -1,7 +1,7 @@
-"""Does the work that `killing.py` asks for, each in a child that it forks.
+"""Do the work that `killing.py` requests, each in a forked child.
 
-It has imported everything before it forks, so that a child costs only its work. It reads a request
-a line, and answers each with how the child ended.
+Everything is imported before the fork, so that a child starts quickly. Each line of standard input
+is a request; the response is the exit code of the child.
 """
 
 import ctypes
@@ -57,7 +57,7 @@ def _work(work: Work) -> None:
     try:
         os.environ["JUMPCLOUD_INVENTORY_HOME"] = work.home
         stage = _read(Path(work.stage)) if work.stage else {}
-        _suffer(work)
+        _apply_limits(work)
         if stage:
             _publish(stage, datetime.now(UTC) + timedelta(days=work.days_later))
         else:
@@ -73,15 +73,15 @@ def _work(work: Work) -> None:
     os._exit(code)
 
 
-def _suffer(work: Work) -> None:
+def _apply_limits(work: Work) -> None:
     if work.obeys_modes and os.geteuid() == 0:
-        _give_up_the_right_to_write_anything()
+        _drop_override_capability()
     limit = work.refuse_beyond or work.kill_beyond
     if limit:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     if work.kill_beyond:
-        # Python ignores it, and then a write is refused.
+        # Python ignores the signal by default, and the write fails instead.
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     numbers = itertools.count(1)
     log = os.open(work.log, os.O_WRONLY | os.O_CREAT) if work.log else -1
@@ -100,8 +100,8 @@ def _suffer(work: Work) -> None:
     sys.addaudithook(on_event)
 
 
-def _give_up_the_right_to_write_anything() -> None:
-    """Take CAP_DAC_OVERRIDE from this process: root then obeys the files' modes, as others do."""
+def _drop_override_capability() -> None:
+    """Drop CAP_DAC_OVERRIDE, so that file modes apply to root too."""
     libc = ctypes.CDLL(None, use_errno=True)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     data = (ctypes.c_uint32 * 6)()
@@ -111,7 +111,7 @@ def _give_up_the_right_to_write_anything() -> None:
 
 
 def _is_below(home: str, arguments: tuple[object, ...]) -> bool:
-    """Whether the operation is on a file there: by its path, or relative to an open folder."""
+    """Return True if the operation is on a file in the folder, by path or relative to it."""
     path = arguments[0]
     if not isinstance(path, str | bytes | os.PathLike):
         return False
@@ -124,7 +124,7 @@ def _read(stage: Path) -> dict[str, pa.Table]:
 
 
 def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
-    """What a run does after its pull: store every table, commit the snapshot, build the file."""
+    """Store every table, commit the snapshot and build the file, as a run does after its pull."""
     workspace = Workspace.from_environment(os.environ)
     Checkpoint(checkpoint_folder(workspace.root, "acme"), "").open()
     store = ParquetStore(root=str(workspace.staging.root))

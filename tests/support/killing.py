@@ -1,4 +1,4 @@
-"""Has a run's work done in children that die or fail as told; see `killed_child.py`."""
+"""Run work in child processes that are killed or fail; see `killed_child.py`."""
 
 import json
 import sys
@@ -11,17 +11,17 @@ from subprocess import PIPE, Popen
 
 @dataclass(frozen=True)
 class Work:
-    """What a child does, and when it dies.
+    """The work of a child, and the moment at which it is killed.
 
     Attributes:
-        home: the data directory.
-        stage: folder of the tables of a pull, to be published; None for the whole command `run`.
-        days_later: number of days from today on which these tables were pulled.
-        kill_at: number of the operation on the data directory's files before which it is killed.
-        kill_beyond: size in bytes of a file at which the kernel ends the child within a write.
-        refuse_beyond: size in bytes at which a file takes no more.
-        obeys_modes: whether it may write only what the files' modes allow, even if it is root.
-        log: file for the operations, one a line.
+        home: The data directory.
+        stage: Folder with the tables of a pull to publish; None for the whole command `run`.
+        days_later: Number of days from today to the day of the pull.
+        kill_at: Number of the file operation before which the child is killed.
+        kill_beyond: File size in bytes at which the kernel kills the child during a write.
+        refuse_beyond: File size in bytes at which writes fail.
+        obeys_modes: If True, file modes apply to the child even if it is root.
+        log: File for the operations, one per line.
     """
 
     home: str
@@ -35,7 +35,7 @@ class Work:
 
 
 class Children:
-    """Has work done in children of a process of its own."""
+    """A process that does each work in a child of its own."""
 
     def __init__(self, process: "Popen[str]", said: Path) -> None:
         self._process = process
@@ -47,11 +47,11 @@ class Children:
         return self._process.pid
 
     def said(self) -> str:
-        """What the children wrote so far."""
+        """Return the messages that the children have written."""
         return self._said.read_text()
 
     def do(self, work: Work) -> int:
-        """The child's exit code; below zero the signal that ended it."""
+        """Do the work in a child; return its exit code, or the negative signal that ended it."""
         assert self._process.stdin
         assert self._process.stdout
         self._process.stdin.write(json.dumps(asdict(work)) + "\n")
@@ -63,7 +63,7 @@ class Children:
 def children(
     environment: dict[str, str], said: Path, launcher: Sequence[str] = ()
 ) -> Iterator[Children]:
-    """Start the process, by the launcher; what children say goes to the file `said`."""
+    """Start the process with the launcher. Messages of children go to the file `said`."""
     with (
         said.open("w") as file,
         Popen(

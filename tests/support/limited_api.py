@@ -1,4 +1,4 @@
-"""An API on a simulated clock that may allow a rate only."""
+"""An API on a simulated clock, with an optional rate limit."""
 
 import math
 from collections.abc import Callable
@@ -9,13 +9,13 @@ LATENCY = 0.05
 
 @dataclass
 class Api:
-    """Answers after a latency that may depend on the calls in flight; may allow a rate only.
+    """An API with a latency that may depend on the calls in flight, and an optional rate limit.
 
     Attributes:
-        limit: calls a second, None without bound.
-        burst: calls at once.
-        latency: seconds, by the calls in flight.
-        names_pause: whether a 429 has a Retry-After, in whole seconds as HTTP wants it.
+        limit: Calls per second; None if unlimited.
+        burst: Calls that are accepted at once.
+        latency: Seconds by the number of calls in flight.
+        names_pause: If True, a 429 has a Retry-After in whole seconds.
     """
 
     limit: float | None = None
@@ -26,7 +26,7 @@ class Api:
     _filled_at: float = 0.0
 
     def answer(self, at: float) -> tuple[bool, float | None]:
-        """Whether a call that arrives now is accepted, and the Retry-After."""
+        """Return True if a call that arrives now is accepted, and its Retry-After."""
         if self.limit is None:
             return True, None
         filled = self._tokens + (at - self._filled_at) * self.limit

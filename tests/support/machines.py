@@ -23,7 +23,7 @@ class Machine(Publisher):
 
     @property
     def history(self) -> SnapshotStore:
-        """What the store holds now."""
+        """Return the snapshot store in the object store."""
         return ObjectSnapshotStore(self.home / "history", self.store)
 
     def publish_object(self) -> None:
@@ -33,7 +33,7 @@ class Machine(Publisher):
 
 
 def ids_seen_by(machine: Machine) -> list[str]:
-    """The snapshots that count for a machine, the newest of them whole."""
+    """Return the snapshot ids that a machine sees; the two newest are read completely."""
     history = machine.history
     for manifest in history.manifests()[-2:]:
         at = (manifest.integration.name, manifest.snapshot_id)

@@ -1,4 +1,4 @@
-"""A data directory in which runs are killed or fail, and what must hold after each."""
+"""A data directory in which runs are killed or fail, with checks after each run."""
 
 import hashlib
 import shutil
@@ -17,7 +17,7 @@ Contents = dict[str, list[tuple[object, ...]]]
 
 @dataclass
 class Victim:
-    """What must hold in a data directory after each of its runs."""
+    """A data directory that is checked after each run."""
 
     children: Children
     work: Work
@@ -34,7 +34,7 @@ class Victim:
         return SnapshotStore(self.home / "history")
 
     def run(self) -> list[str]:
-        """A run that nothing ends before its time; its operations on files."""
+        """Run without interruption; return the file operations."""
         end, operations = self._do(self.work)
         assert end == 0, self.children.said()
         assert leftovers(self.home, self.history) == []
@@ -46,7 +46,7 @@ class Victim:
         return operations
 
     def kill(self, what: str, *, at: int | None = None, beyond: int | None = None) -> None:
-        """Kill a run, see that nothing is lost, and that the next run mends what there is."""
+        """Kill a run; check that nothing is lost and that the next run succeeds."""
         end, operations = self._do(replace(self.work, kill_at=at, kill_beyond=beyond))
         assert end in KILLED, what
         if at:
@@ -61,34 +61,37 @@ class Victim:
         self.survived.append(what)
 
     def _do(self, work: Work) -> tuple[int, list[str]]:
-        """How the child ended, and its operations on files; before the last of them if killed."""
+        """Do the work; return the exit code and the file operations.
+
+        A killed child did not do the last one.
+        """
         log = self.children.folder / "operations.log"
         log.unlink(missing_ok=True)
         end = self.children.do(replace(work, log=str(log)))
         return end, log.read_text().replace(str(self.home), "").splitlines()
 
     def fail(self, what: Work, code: int) -> None:
-        """A run that fails: what was published is untouched."""
+        """Run until it fails; check that the published file is unchanged."""
         assert self.children.do(what) == code, self.children.said()
         assert self.found() == self.published
         assert_readable(self.history)
 
     def rebuilt(self) -> Contents:
-        """What the history gives."""
+        """Return the content of a file built from the history."""
         path = self.children.folder / "rebuilt.duckdb"
         build_duckdb_file(self.history, path)
         return tables_in(path)
 
     def found(self) -> Contents | None:
-        """What is published."""
+        """Return the content of the published file; None if there is no file."""
         if not self.file.exists():
             return None
-        # DuckDB follows every link of a path, also one into another's file systems.
+        # A copy, because DuckDB resolves the link `/proc/<pid>/root` and opens another file system.
         return tables_in(Path(shutil.copy(self.file, self.children.folder / "found.duckdb")))
 
 
 def assert_readable(history: SnapshotStore) -> None:
-    """Every file of every committed snapshot is there, as it was written."""
+    """Check the digest of every file of every committed snapshot."""
     for manifest in history.manifests():
         for table, sha256 in manifest.sha256.items():
             part = history.part(table, manifest.integration.name, manifest.snapshot_id)
@@ -96,7 +99,7 @@ def assert_readable(history: SnapshotStore) -> None:
 
 
 def leftovers(home: Path, history: SnapshotStore) -> list[str]:
-    """What lies in the data directory although no reader and no later run needs it."""
+    """Return the paths in the data directory that no reader and no later run needs."""
     kept = {home / name for name in ("inventory.duckdb", "report.html", "rates.json")}
     kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))

@@ -1,4 +1,4 @@
-"""What Debian's packages bring, and a new machine may lack."""
+"""Skip conditions for programs that a machine may not have."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Asks PostgreSQL as the process of a run does; told on stdin what, says on stdout how it went."""
+"""Run the SQL of standard input like the process of a run, and print the results."""
 
 import sys
 

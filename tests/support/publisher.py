@@ -69,7 +69,7 @@ def as_truth(rows: Rows) -> Rows:
 
 @dataclass
 class Publisher:
-    """Publishes pulls below a folder, as the Dagster assets do."""
+    """A publisher of pulls below a folder, like the Dagster assets."""
 
     home: Path
 

@@ -1,6 +1,7 @@
-"""Pulls one organization in a process of its own, as a run on another machine would.
+"""Pull one organization in a separate process, like a run on another machine.
 
-Arguments: the integration as JSON, and the folder for what outlives the run. Prints what it read.
+Arguments: the integration as JSON, and the folder for files that are kept between runs. Prints the
+result as JSON.
 """
 
 import json

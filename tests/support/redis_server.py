@@ -1,4 +1,4 @@
-"""A Redis server of a test's own."""
+"""A Redis server for one test."""
 
 import shutil
 import socket
@@ -19,12 +19,12 @@ needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason=MI
 
 
 class RedisServer:
-    """Keeps nothing on disk; may be stopped and started again at the same address.
+    """A server that keeps nothing on disk and can be restarted at the same address.
 
     Args:
-        folder: for its log.
-        password: that clients need; none if empty.
-        certificate: with its key, where it is reached by TLS only.
+        folder: Folder of the log.
+        password: Password of clients; none if empty.
+        certificate: Certificate with its key, if only TLS is accepted.
     """
 
     def __init__(self, folder: Path, password: str = "", certificate: Path | None = None) -> None:
@@ -46,7 +46,7 @@ class RedisServer:
         self._log = folder / f"redis-{self.port}.log"
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start the server."""
         self.start()
         return self
 
@@ -56,11 +56,11 @@ class RedisServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop it."""
+        """Stop the server."""
         self.stop()
 
     def start(self) -> None:
-        """Return when it answers."""
+        """Start the server, and wait until it responds."""
         with self._log.open("a") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
         try:
@@ -80,10 +80,10 @@ class RedisServer:
             client.ping()
 
     def stop(self) -> None:
-        """End it at once, and what it holds with it."""
+        """Kill the server; its data is lost."""
         self._process.kill()
         self._process.wait()
 
     def client(self) -> redis.Redis:
-        """A connection to look at what it holds."""
+        """Return a connection for inspecting its data."""
         return redis.Redis.from_url(self.address)

@@ -1,6 +1,6 @@
-"""A small file system of its own, where the system lets a user have one.
+"""A small file system for a command, if the system allows it.
 
-As a script it mounts one that only the command it then becomes can see.
+The script mounts it and executes the command. Only the command can see it.
 """
 
 import ctypes
@@ -16,19 +16,19 @@ MS_REC_PRIVATE = 0x4000 | 0x40000
 
 
 def on_small_disk(folder: Path, size: str) -> Sequence[str]:
-    """What to put before a command for which the folder shall be a file system of this size."""
+    """Return the start of a command line that mounts a file system of a size at a folder."""
     return [sys.executable, __file__, str(folder), size]
 
 
 def small_disk_of(process_id: int, folder: Path) -> Path | None:
-    """The file system at the folder, as a path for others; None where none could be had."""
+    """Return a path to the file system from other processes; None if there is none."""
     disk = Path(f"/proc/{process_id}/root{folder}")
     return disk if disk.exists() and disk.stat().st_dev != folder.stat().st_dev else None
 
 
 @contextmanager
 def filled(disk: Path, room: int) -> Iterator[None]:
-    """Leave so many bytes free on the disk."""
+    """Fill the disk so that a number of bytes stay free."""
     filler = disk / "filler"
     with filler.open("wb") as file:
         free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize

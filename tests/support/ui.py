@@ -13,13 +13,13 @@ import tenacity
 
 from tests.support.cli import COMMAND
 
-# No limit to how fast it must be: only an end to waiting for what never comes.
+# Not a limit on the speed: it only ends a wait that would never end.
 PATIENCE_SECONDS = 120
 
 
 @contextmanager
 def served_ui(environment: Mapping[str, str]) -> Iterator[str]:
-    """The address of the UI of an installation, for as long as the context is open."""
+    """Serve the UI of an installation until the context ends, and yield its address."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
@@ -30,7 +30,7 @@ def served_ui(environment: Mapping[str, str]) -> Iterator[str]:
     ) as process:
         assert process.stdout
         try:
-            # Another port is taken where something came in between.
+            # The UI takes another port if this one was taken in the meantime.
             address = re.search(r"http://\S+", process.stdout.readline())
             assert address
             _wait_for(address[0])

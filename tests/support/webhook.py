@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Webhook:
-    """Takes posts on loopback; answers the statuses given, one after the other, then 200."""
+    """A webhook that responds with the given statuses in order, then with 200."""
 
     url: str = ""
     statuses: list[int] = field(default_factory=list)
@@ -20,7 +20,7 @@ class Webhook:
 
 @contextmanager
 def served_webhook(path: str) -> Iterator[Webhook]:
-    """A webhook at this path, for as long as the context is open."""
+    """Serve a webhook at a path until the context ends."""
     hook = Webhook()
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Several machines' worth of processes, some of which die: all is published, each once."""
+"""A cluster with failures: each organization is published exactly once."""
 
 import threading
 from collections import Counter
@@ -19,12 +19,12 @@ TINY = Sizes(systems=4, users=3, system_groups=2, user_groups=1, applications=2)
 NAMES = [f"org-{number:02}" for number in range(9)]
 SEEN = 3
 DONE = 5
-# No limit to how fast it must be: only an end to waiting for what never comes.
+# Not a limit on the speed: it only ends a wait that would never end.
 PATIENCE_SECONDS = 240
 
 
 class Gate:
-    """Lets the calls of the first organizations through, and holds the rest until it is opened."""
+    """A gate for calls: it holds all but those of the first organizations until it is opened."""
 
     def __init__(self) -> None:
         self.reached = threading.Event()
@@ -39,12 +39,12 @@ class Gate:
 
 
 def wait_for(number: int, status: dg.DagsterRunStatus, deployed: Deployment, what: str) -> None:
-    """Wait until so many runs are in that state."""
+    """Wait until a number of runs have a status."""
     wait_until(lambda: len(deployed.runs(status)) >= number, what, PATIENCE_SECONDS)
 
 
 @NEEDS_SERVICES
-def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
+def test_each_organization_is_published_once_despite_failures(
     fast_tmp_path: Path,
 ) -> None:
     gate = Gate()
@@ -69,7 +69,7 @@ def test_a_worker_is_killed_and_postgresql_restarted_and_each_is_published_once(
         failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
         causes = [failure_message(deployed.instance, run, Path()) for run in failed]
         assert sum(LOST in cause for cause in causes) == 1
-        # Each failure was another try's beginning.
+        # Each failed run was retried.
         assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {
             run.run_id for run in (*done, *failed)
         }

@@ -1,4 +1,4 @@
-"""The file for several machines says of Dagster what the one for a single machine says."""
+"""The `dagster.yaml` of a cluster, compared with that of a single machine."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from tests.support import ROOT
 from tests.support.cluster.roles import DAGSTER_YAML
 
 SINGLE = load_yaml_from_path(str(ROOT / "assets_defs" / "dagster.yaml"))
-# What several machines need, and what a queue in Redis and a killed worker want otherwise.
+# Settings that only a cluster has, and those with other values because of Redis and workers.
 ADDED = {"storage", "run_launcher", "run_coordinator", "scheduler"}
 OTHER = {
     ("concurrency", "runs", "max_concurrent_runs"),
@@ -33,7 +33,7 @@ def flat(settings: object, path: tuple[str, ...] = ()) -> Settings:
     return found
 
 
-def test_it_differs_only_where_it_must() -> None:
+def test_cluster_file_differs_only_in_known_settings() -> None:
     several = load_yaml_from_path(str(DAGSTER_YAML))
     assert isinstance(several, dict)
     assert isinstance(SINGLE, dict)
@@ -43,7 +43,7 @@ def test_it_differs_only_where_it_must() -> None:
     assert {path for path in one | many if one.get(path) != many.get(path)} == OTHER
 
 
-def test_dagster_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dagster_loads_cluster_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "dagster.yaml").write_text(DAGSTER_YAML.read_text())
     monkeypatch.setenv("DAGSTER_CELERY_BROKER", "redis://127.0.0.1:1/0")
     monkeypatch.setenv("DAGSTER_CELERY_BACKEND", "redis://127.0.0.1:1/1")
@@ -53,7 +53,7 @@ def test_dagster_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert found.scheduler.max_tick_retries == 3
 
 
-def test_a_worker_without_it_says_what_to_do(tmp_path: Path) -> None:
+def test_worker_without_cluster_file_fails_with_remedy(tmp_path: Path) -> None:
     celery = Path(sys.executable).with_name("celery")
     done = subprocess.run(
         [celery, "-A", "assets_defs.celery.worker", "worker"],

@@ -1,4 +1,4 @@
-"""What the process of a run does when PostgreSQL is restarted, or away for a while."""
+"""The process of a run while PostgreSQL is restarted or stopped."""
 
 import subprocess
 import sys
@@ -30,13 +30,13 @@ def client(database: Postgres) -> Iterator["subprocess.Popen[str]"]:
             process.kill()
 
 
-def say(process: "subprocess.Popen[str]", line: str) -> None:
+def send(process: "subprocess.Popen[str]", line: str) -> None:
     assert process.stdin
     process.stdin.write(line)
     process.stdin.flush()
 
 
-def answer(process: "subprocess.Popen[str]") -> str:
+def read_line(process: "subprocess.Popen[str]") -> str:
     assert process.stdout
     return process.stdout.readline()
 
@@ -47,33 +47,33 @@ def database() -> Iterator[Postgres]:
         yield server
 
 
-def test_an_open_connection_that_broke_between_two_statements_is_not_missed(
+def test_broken_idle_connection_is_replaced(
     database: Postgres,
 ) -> None:
     with client(database) as process:
-        say(process, ONE)
-        assert answer(process) == "1\n"
+        send(process, ONE)
+        assert read_line(process) == "1\n"
         database.restart()
-        say(process, ONE)
-        assert answer(process) == "1\n"
+        send(process, ONE)
+        assert read_line(process) == "1\n"
 
 
-def test_a_database_that_is_away_is_waited_for(database: Postgres) -> None:
+def test_stopped_database_is_waited_for(database: Postgres) -> None:
     with client(database) as process:
-        say(process, ONE)
-        assert answer(process) == "1\n"
+        send(process, ONE)
+        assert read_line(process) == "1\n"
         database.stop()
-        say(process, ONE)
+        send(process, ONE)
         timer = threading.Timer(2.0, database.start)
         timer.start()
-        assert answer(process) == "1\n"
+        assert read_line(process) == "1\n"
         timer.join()
 
 
-def test_a_statement_that_is_cut_off_ends_the_process(database: Postgres) -> None:
+def test_interrupted_statement_ends_process(database: Postgres) -> None:
     with client(database) as process, closing(database.connect()) as other:
-        other.autocommit = True  # else the first look is what it sees
-        say(process, "SELECT pg_sleep(600)\n")
+        other.autocommit = True  # without it, every query sees the state of the first one
+        send(process, "SELECT pg_sleep(600)\n")
         with other.cursor() as cursor:
 
             def is_asleep() -> bool:

@@ -1,4 +1,4 @@
-"""What a machine whose environment is wrong says: what is missing, and no traceback or secret."""
+"""Programs with a wrong environment: they name the cause, without a traceback or a secret."""
 
 import subprocess
 import sys
@@ -19,7 +19,10 @@ Start = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def start(fast_tmp_path: Path) -> Start:
-    """Start a program of docs/how-to/cluster.md in another environment; "" removes a variable."""
+    """Return a function that runs a program of `docs/how-to/cluster.md`.
+
+    Its environment can be changed; "" removes a variable.
+    """
     (fast_tmp_path / "dagster").mkdir()
     (fast_tmp_path / "dagster" / "dagster.yaml").write_text(DAGSTER_YAML.read_text())
     usual = {
@@ -54,9 +57,7 @@ def start(fast_tmp_path: Path) -> Start:
         (WORKER, "DAGSTER_CELERY_BROKER"),
     ],
 )
-def test_a_variable_that_is_forgotten_is_named(
-    start: Start, command: tuple[str, ...], variable: str
-) -> None:
+def test_missing_variable_is_named(start: Start, command: tuple[str, ...], variable: str) -> None:
     done = start(command, **{variable: ""})
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -65,21 +66,21 @@ def test_a_variable_that_is_forgotten_is_named(
     assert SECRET not in line
 
 
-def test_a_worker_takes_no_run_that_it_could_not_record(start: Start) -> None:
+def test_worker_without_postgresql_does_not_start(start: Start) -> None:
     done = start(WORKER)
-    assert_it_is_postgresql(done)
+    assert_postgresql_error(done)
     assert "port 1 failed" in done.stderr.splitlines()[-1]
 
 
 @NEEDS_SERVICES
-def test_a_wrong_password_of_postgresql_is_said_in_words(start: Start) -> None:
+def test_wrong_postgresql_password_is_named(start: Start) -> None:
     with postgres() as database:
         done = start(STATUS, DAGSTER_POSTGRES_PORT=str(database.port))
-    assert_it_is_postgresql(done)
+    assert_postgresql_error(done)
     assert "password authentication failed" in done.stderr.splitlines()[-1]
 
 
-def assert_it_is_postgresql(done: "subprocess.CompletedProcess[str]") -> None:
+def assert_postgresql_error(done: "subprocess.CompletedProcess[str]") -> None:
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith(
         "Error: PostgreSQL cannot be reached (connection"

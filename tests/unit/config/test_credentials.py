@@ -1,4 +1,4 @@
-"""Keys come from where the settings say, at the moment of use, and from nowhere else."""
+"""Reading keys from environment variables and files."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def key_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_key_is_read_from_its_file_when_it_is_used(key_file: Path) -> None:
+def test_key_file_is_read_at_each_use(key_file: Path) -> None:
     integration = acme(api_key_file=str(key_file))
     assert load_credentials(integration, {"JUMPCLOUD_API_KEY": "another"}) == ApiKey(KEY)
     key_file.write_text("jca_renewed\r\n")
@@ -32,9 +32,7 @@ def test_a_key_is_read_from_its_file_when_it_is_used(key_file: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o644, 0o610, 0o777])
-def test_a_key_file_that_is_open_to_others_is_refused_also_for_root(
-    mode: int, key_file: Path
-) -> None:
+def test_key_file_open_to_others_is_refused(mode: int, key_file: Path) -> None:
     key_file.chmod(mode)
     with pytest.raises(SettingsError) as caught:
         load_credentials(acme(api_key_file=str(key_file)))
@@ -45,7 +43,7 @@ def test_a_key_file_that_is_open_to_others_is_refused_also_for_root(
     assert load_credentials(acme(api_key_file=str(key_file))) == ApiKey(KEY)
 
 
-def test_a_credential_of_systemd_may_show_its_acl_as_the_groups_mode(key_file: Path) -> None:
+def test_systemd_credential_may_have_mode_0440(key_file: Path) -> None:
     settings = acme(api_key_file=str(key_file))
     service = {"CREDENTIALS_DIRECTORY": str(key_file.parent)}
     key_file.chmod(0o440)
@@ -67,7 +65,7 @@ def test_a_credential_of_systemd_may_show_its_acl_as_the_groups_mode(key_file: P
         (b"\xff\xfe\x00binary", "holds characters that no JumpCloud API key has"),
     ],
 )
-def test_a_key_file_without_a_key_is_refused_without_repeating_it(
+def test_invalid_key_file_is_refused_and_not_printed(
     content: bytes, words: str, key_file: Path
 ) -> None:
     key_file.write_bytes(content)
@@ -76,7 +74,7 @@ def test_a_key_file_without_a_key_is_refused_without_repeating_it(
     assert not {"two", "lines", "binary"} & set(str(caught.value).split())
 
 
-def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
+def test_missing_key_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(
         SettingsError, match=r"api_key_file .*/nowhere cannot be read .No such file"
     ):
@@ -85,7 +83,7 @@ def test_a_key_file_that_is_none_is_named(tmp_path: Path) -> None:
         load_credentials(acme(api_key_file=str(tmp_path)))
 
 
-def test_a_service_account_is_read_from_two_variables() -> None:
+def test_service_account_is_read_from_two_variables() -> None:
     integration = acme(client_id_env="ACME_ID", client_secret_env="ACME_SECRET")
     account = load_credentials(integration, {"ACME_ID": "the-id\n", "ACME_SECRET": "the-secret"})
     assert account == ServiceAccount("the-id", "the-secret", source="ACME_ID and ACME_SECRET")
@@ -101,7 +99,7 @@ def test_a_service_account_is_read_from_two_variables() -> None:
     assert "sécret" not in str(caught.value)
 
 
-def test_without_a_word_the_key_is_in_the_variable_that_everyone_knows() -> None:
+def test_default_key_variable_is_jumpcloud_api_key() -> None:
     assert load_credentials(acme(), {"JUMPCLOUD_API_KEY": KEY}) == ApiKey(KEY)
 
 

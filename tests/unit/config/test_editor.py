@@ -1,4 +1,4 @@
-"""The settings file is changed as a careful person would: nothing else in it moves."""
+"""Edits of the settings file by `add`, `enable` and `disable`."""
 
 import tomllib
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def switches(path: Path) -> dict[str, bool]:
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("name", ["one", "two", "three"])
-def test_a_switch_changes_one_line(
+def test_enable_and_disable_change_one_line(
     name: str, line_end: str, path: Path, command: Callable[..., Result]
 ) -> None:
     before = FILE.replace("\n", line_end)
@@ -93,7 +93,7 @@ def test_a_switch_changes_one_line(
         assert path.read_bytes().decode() == before
 
 
-def test_a_link_to_the_file_stays_one(path: Path, command: Callable[..., Result]) -> None:
+def test_symlink_to_settings_is_kept(path: Path, command: Callable[..., Result]) -> None:
     real = path.with_name("real.toml")
     real.write_text(FILE)
     path.symlink_to(real)
@@ -102,7 +102,7 @@ def test_a_link_to_the_file_stays_one(path: Path, command: Callable[..., Result]
     assert switches(real)["one"] is False
 
 
-def test_a_switch_in_another_form_is_left_to_the_person(
+def test_inline_integrations_must_be_edited_by_hand(
     path: Path, command: Callable[..., Result]
 ) -> None:
     text = 'integration = [{name = "one"}, {name = "two"}]\n'
@@ -116,13 +116,13 @@ def test_a_switch_in_another_form_is_left_to_the_person(
     assert path.read_text() == text
 
 
-def test_a_last_line_without_an_end_is_ended(path: Path, command: Callable[..., Result]) -> None:
+def test_missing_final_newline_is_added(path: Path, command: Callable[..., Result]) -> None:
     path.write_text('[[integration]]\nname = "one"')
     assert command("disable", "one").exit_code == 0
     assert path.read_text() == '[[integration]]\nname = "one"\nenabled = false\n'
 
 
-def test_a_text_that_looks_like_an_entry_is_left_alone(
+def test_text_that_looks_like_an_entry_is_not_edited(
     path: Path, command: Callable[..., Result]
 ) -> None:
     text = '[[integration]]\nname = "one"\ndescription = """\n[[integration]]\n"""\n'
@@ -133,7 +133,7 @@ def test_a_text_that_looks_like_an_entry_is_left_alone(
     assert path.read_text() == f'{text}[[integration]]\nname = "two"\n'
 
 
-def test_a_switch_needs_a_file_and_a_name(path: Path, command: Callable[..., Result]) -> None:
+def test_enable_needs_existing_file_and_name(path: Path, command: Callable[..., Result]) -> None:
     done = CliRunner().invoke(main, ["enable", "one"])
     assert done.exit_code == 2
     assert "there is no settings file to change; name it with --config" in done.output
@@ -152,7 +152,7 @@ FORM = (
 OPTIONS = (*FORM, "--api-key-env", "ACME_KEY")
 
 
-def test_add_asks_for_the_fields_of_the_form_and_ends_with_a_check(
+def test_add_prompts_for_fields_and_checks_connection(
     path: Path, command: Callable[..., Result], serve: Callable[..., Server]
 ) -> None:
     path.write_text(FILE)
@@ -173,9 +173,7 @@ def test_add_asks_for_the_fields_of_the_form_and_ends_with_a_check(
     assert server.writes == []
 
 
-def test_add_takes_options_makes_the_file_and_says_what_to_set(
-    path: Path, command: Callable[..., Result]
-) -> None:
+def test_add_creates_file_and_prints_next_steps(path: Path, command: Callable[..., Result]) -> None:
     done = command("add", *OPTIONS)
     assert done.exit_code == 0, done.output
     assert "the environment variable ACME_KEY is not set" in done.output
@@ -196,9 +194,7 @@ def test_add_takes_options_makes_the_file_and_says_what_to_set(
     }
 
 
-def test_add_proposes_a_variable_and_asks_how_a_network_is_left(
-    path: Path, command: Callable[..., Result]
-) -> None:
+def test_add_prompts_for_key_variable_and_proxy(path: Path, command: Callable[..., Result]) -> None:
     answers = ["jumpcloud", "on_premise", "acme-2", "", "n", "", "", "http://proxy.example:3128"]
     done = command("add", answers=[*answers, ""])
     assert done.exit_code == 0, done.output
@@ -207,7 +203,7 @@ def test_add_proposes_a_variable_and_asks_how_a_network_is_left(
     assert (acme.scope, acme.proxy, acme.enabled) == ("on_premise", answers[-1], False)
 
 
-def test_add_takes_a_service_account_a_schedule_and_all_its_organizations(
+def test_add_accepts_service_account_schedule_and_discovery(
     path: Path, command: Callable[..., Result]
 ) -> None:
     named = ("--client-id-env", "ACME_ID", "--client-secret-env", "ACME_SECRET")
@@ -227,7 +223,7 @@ def test_add_takes_a_service_account_a_schedule_and_all_its_organizations(
     assert 'schedule = {cron = "30 6 * * 1-5", timezone = "Europe/Berlin"}' in path.read_text()
 
 
-def test_add_takes_a_key_file_and_a_time_zone_alone(
+def test_add_accepts_key_file_and_time_zone(
     path: Path, command: Callable[..., Result], tmp_path: Path
 ) -> None:
     key = tmp_path / "acme.key"
@@ -239,7 +235,7 @@ def test_add_takes_a_key_file_and_a_time_zone_alone(
     assert acme.schedule == Schedule(timezone="Asia/Kolkata")
 
 
-def test_add_refuses_two_ways_to_the_key_half_a_service_account_and_no_time(
+def test_add_refuses_invalid_credentials_and_schedule(
     path: Path, command: Callable[..., Result]
 ) -> None:
     for options, words in (
@@ -254,7 +250,7 @@ def test_add_refuses_two_ways_to_the_key_half_a_service_account_and_no_time(
     assert not path.exists()
 
 
-def test_add_tries_each_organization_of_a_provider(
+def test_add_checks_each_organization_of_provider(
     path: Path,
     command: Callable[..., Result],
     serve: Callable[..., Server],
@@ -271,7 +267,7 @@ def test_add_tries_each_organization_of_a_provider(
         assert f"acme-{each.id}: a run would work" in done.output
 
 
-def test_add_refuses_a_key_wherever_it_is_given_and_does_not_repeat_it(
+def test_add_refuses_a_key_in_any_option_and_does_not_print_it(
     path: Path, command: Callable[..., Result]
 ) -> None:
     given = ("type", "scope", "name", "description", "region", "org-id", "base-url", "proxy")
@@ -284,7 +280,7 @@ def test_add_refuses_a_key_wherever_it_is_given_and_does_not_repeat_it(
     assert not path.exists()
 
 
-def test_add_leaves_the_file_as_it_was_where_the_new_one_would_be_wrong(
+def test_add_keeps_file_if_the_new_one_would_be_invalid(
     path: Path, command: Callable[..., Result]
 ) -> None:
     for text, words in (
@@ -301,7 +297,7 @@ def test_add_leaves_the_file_as_it_was_where_the_new_one_would_be_wrong(
 
 
 @given(description=st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_description_is_read_as_it_was_given(
+def test_any_description_is_read_back_unchanged(
     description: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = tmp_path_factory.mktemp("settings") / "integrations.toml"
@@ -311,18 +307,14 @@ def test_any_description_is_read_as_it_was_given(
     assert path.read_text().startswith(FILE.rstrip())
 
 
-def test_add_takes_the_defaults_where_nobody_answers(
-    path: Path, command: Callable[..., Result]
-) -> None:
+def test_add_uses_defaults_without_input(path: Path, command: Callable[..., Result]) -> None:
     done = command("add", "--name", "acme", "--api-key-env", "SURELY_NOT_SET")
     assert done.exit_code == 0, done.output
     (acme,) = load_settings(path).integration
     assert (acme.name, acme.region, acme.enabled) == ("acme", "us", True)
 
 
-def test_add_names_the_option_that_nobody_answered(
-    path: Path, command: Callable[..., Result]
-) -> None:
+def test_add_without_input_names_missing_option(path: Path, command: Callable[..., Result]) -> None:
     done = command("add", "--api-key-env", "SURELY_NOT_SET")
     assert done.exit_code == 2
     assert "Missing option '--name'" in done.output

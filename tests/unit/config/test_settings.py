@@ -1,4 +1,4 @@
-"""Settings are read strictly, and what is wrong is named with its place."""
+"""Reading the settings file, and its errors."""
 
 from pathlib import Path
 
@@ -44,13 +44,13 @@ max_in_flight = 3
     assert load_credentials(acme, {"ACME_KEY": " jca_key\n"}) == ApiKey("jca_key")
 
 
-def test_the_path_comes_from_the_environment_too(tmp_path: Path) -> None:
+def test_path_is_read_from_the_environment(tmp_path: Path) -> None:
     path = write(tmp_path, '[[integration]]\nname = "acme"\n')
     environment = {"JUMPCLOUD_INVENTORY_CONFIG": str(path)}
     assert [each.name for each in load_settings(None, environment).integration] == ["acme"]
 
 
-def test_without_a_file_the_environment_is_one_integration() -> None:
+def test_environment_without_file_is_one_integration() -> None:
     settings = load_settings(None, {"JUMPCLOUD_REGION": "in", "JUMPCLOUD_API_KEY": "k"})
     (only,) = settings.integration
     assert (only.name, only.url) == ("jumpcloud", "https://console.in.jumpcloud.com")
@@ -94,7 +94,7 @@ def test_without_a_file_the_environment_is_one_integration() -> None:
         ('description = "no name"', "integration number 1, field 'name': is missing"),
     ],
 )
-def test_an_error_names_file_integration_and_field(tmp_path: Path, line: str, words: str) -> None:
+def test_error_names_file_integration_and_field(tmp_path: Path, line: str, words: str) -> None:
     path = write(tmp_path, f"[[integration]]\n{line}\n")
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
@@ -117,7 +117,7 @@ def test_each_region_has_its_hosts(region: str, host: str, token_host: str) -> N
     assert acme.token_url == f"https://{token_host}/oauth2/token"
 
 
-def test_a_base_url_is_asked_for_tokens_too() -> None:
+def test_base_url_serves_tokens() -> None:
     acme = Integration(name="acme", base_url="https://gateway.example/")
     assert acme.token_url == "https://gateway.example/oauth2/token"
 
@@ -136,7 +136,7 @@ def test_a_base_url_is_asked_for_tokens_too() -> None:
         ("[findings]\nstale = 9", "field 'findings.stale': is not a setting"),
     ],
 )
-def test_an_error_in_a_table_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
+def test_error_in_table_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
     path = write(tmp_path, f'{text}\n[[integration]]\nname = "acme"\n')
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
@@ -160,7 +160,7 @@ def test_thresholds_of_findings_are_set_for_all_integrations(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "integration = 1", "[[integration]", 'integration = ["x"]'])
-def test_a_file_that_is_no_list_of_integrations_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_without_integrations_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(SettingsError, match=r"integrations\.toml"):
         load_settings(write(tmp_path, text))
 
@@ -171,26 +171,26 @@ def test_names_are_unique(tmp_path: Path) -> None:
         load_settings(write(tmp_path, entry + entry))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.toml: cannot be read"):
         load_settings(tmp_path / "nowhere.toml")
 
 
-def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+def test_unknown_name_lists_known_ones(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, '[[integration]]\nname = "acme"\n'))
     with pytest.raises(SettingsError, match="no integration is named 'acne'; there are: acme"):
         settings.named("acne")
 
 
 @pytest.mark.parametrize("value", ["", " \n", "two words", "schlüssel", "a\x00b"])
-def test_a_key_that_cannot_be_one_is_refused_without_naming_it(value: str) -> None:
+def test_invalid_key_is_refused_and_not_printed(value: str) -> None:
     (only,) = load_settings(None, {}).integration
     with pytest.raises(SettingsError, match="JUMPCLOUD_API_KEY") as caught:
         load_credentials(only, {"JUMPCLOUD_API_KEY": value})
     assert not value.strip() or value not in str(caught.value)
 
 
-def test_the_data_directory_is_absolute_and_ours_to_name() -> None:
+def test_data_directory_is_absolute_and_configurable() -> None:
     assert data_directory({}) == Path.cwd() / "data"
     assert data_directory({"JUMPCLOUD_INVENTORY_HOME": "/srv/inventory"}) == Path("/srv/inventory")
 
@@ -210,7 +210,7 @@ def test_volatile_columns_are_columns_of_the_contract(tmp_path: Path) -> None:
         ("users.user_id", "users.manager_id"),
     ],
 )
-def test_a_volatile_column_that_is_none_is_named_with_its_nearest(
+def test_unknown_volatile_column_is_named_with_nearest(
     tmp_path: Path, name: str, nearest: str
 ) -> None:
     path = write(tmp_path, f'volatile_columns = ["{name}"]\n[[integration]]\nname = "acme"\n')
