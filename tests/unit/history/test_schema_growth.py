@@ -16,7 +16,7 @@ from pipelines.history import commit
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
-from pipelines.publish import database, incremental
+from pipelines.publish import database
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import SEEN, Column, Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
@@ -40,7 +40,7 @@ def publisher(fast_tmp_path: Path) -> Publisher:
 def grown_contract(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replace the contract by that of a later version."""
     tables = tuple(GROWN if table is SYSTEMS else table for table in INVENTORY_TABLES)
-    for module in (incremental, commit):
+    for module in (database, commit):
         monkeypatch.setattr(module, "INVENTORY_TABLES", tables)
     monkeypatch.setattr(database, "TABLES", TABLES | {GROWN.name: GROWN})
 

@@ -17,7 +17,7 @@ from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.retention import expire_snapshots
-from pipelines.publish import database, fingerprint, incremental
+from pipelines.publish import database, fingerprint
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
@@ -175,7 +175,7 @@ def test_file_of_an_earlier_contract_is_rebuilt(
     office.publish()
     grown = replace(SYSTEMS, columns=(*SYSTEMS.columns, Column("site", "TEXT", "Where it stands")))
     tables = tuple(grown if table is SYSTEMS else table for table in INVENTORY_TABLES)
-    monkeypatch.setattr(incremental, "INVENTORY_TABLES", tables)
+    monkeypatch.setattr(database, "INVENTORY_TABLES", tables)
     monkeypatch.setattr(database, "TABLES", TABLES | {grown.name: grown})
     office.publish()
     office.assert_equals_rebuild()

@@ -8,7 +8,7 @@ from itertools import count, pairwise
 
 import pytest
 
-from pipelines.ratelimit.local import LocalRateLimiter
+from pipelines.ratelimit.limiter import LocalRateLimiter
 from tests.support.limited_api import LATENCY, Api
 
 PLACES = 10  # calls in flight at most

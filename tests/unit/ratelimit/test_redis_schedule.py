@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from pipelines.ratelimit.local import LocalRateLimiter
+from pipelines.ratelimit.limiter import LocalRateLimiter
 from pipelines.ratelimit.redis import NAP_SECONDS
 from pipelines.ratelimit.redis_schedule import MAX_RATE_SECONDS, RedisSchedule
 from tests.support.limited_api import LATENCY, Api

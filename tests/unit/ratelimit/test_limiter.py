@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.ratelimit.limiter import get_rate_limiter
-from pipelines.ratelimit.local import LocalRateLimiter
+from pipelines.ratelimit.limiter import LocalRateLimiter, get_rate_limiter
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 
 
