@@ -69,11 +69,11 @@ class ObjectStoreBackend:
         """Publish a file as it is."""
         self._objects.put(self._key(path), path)
 
-    def remove(self, *paths: Path) -> None:
-        """Remove objects, their fingerprints and their copies."""
-        files = [file for path in paths for file in (path, fingerprint_path(path))]
+    def remove(self, path: Path) -> None:
+        """Remove an object, its fingerprint if it has one, and their copies."""
+        files = [path, fingerprint_path(path)]
         self._objects.delete([self._key(file) for file in files])
-        for file in (*files, *map(_version_path, paths)):
+        for file in (*files, _version_path(path)):
             file.unlink(missing_ok=True)
 
     def _download(self, path: Path) -> Version | None:

@@ -89,5 +89,6 @@ def remove_own_file(workspace: Workspace, integration: str) -> None:
     The caller holds its publication lock.
     """
     if workspace.url:
-        own = (workspace.inventory_file(integration), workspace.report_file(integration))
-        open_backend(workspace).remove(*own)
+        store = open_backend(workspace)
+        store.remove(workspace.inventory_file(integration))
+        store.remove(workspace.report_file(integration))
