@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
 from pipelines.simulator.api.behavior import FaultKind
-from pipelines.simulator.oracle.reach import Reach
+from tests.oracle.reach import Reach
 
 ALL_TARGETS = ("user", "user_group", "policy", "policy_group", "command")
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")

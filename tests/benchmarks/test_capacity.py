@@ -5,7 +5,7 @@ import pytest
 from benchmarks.capacity import Size
 from benchmarks.organization import cheapest_calls
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.oracle.reach import Reach
+from tests.oracle.reach import Reach
 
 
 @pytest.mark.parametrize(

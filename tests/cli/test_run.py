@@ -15,7 +15,7 @@ import pytest
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.cli import COMMAND, Installation
 from tests.support.publisher import (
     Publisher,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.edits import SCRIPTS, Editor
 from tests.support.publisher import Publisher, Pulled, Rows
 

@@ -15,8 +15,8 @@ from pipelines.docgen.findings import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
 from pipelines.simulator.data.records import sudo
-from pipelines.simulator.oracle import expected_tables, findings
-from pipelines.simulator.oracle.findings import Findings
+from tests.oracle import expected_tables, findings
+from tests.oracle.findings import Findings
 from tests.support import ROOT
 from tests.support.edits import SCRIPTS, Editor
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day

@@ -19,8 +19,8 @@ from pipelines.publish.publisher import combine
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
-from pipelines.simulator.oracle import expected_tables
 from pipelines.workspace import Workspace
+from tests.oracle import expected_tables
 from tests.support.cluster.roles import Cluster, services
 from tests.support.cluster.services import (
     BUCKET,

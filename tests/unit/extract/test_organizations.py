@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.jumpcloud.errors import NotFoundError, UnauthorizedError, WrongOrganizationError
 from pipelines.simulator import Behavior, Provider, Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.cli import SERVICE_ACCOUNT
 from tests.support.publisher import Pulled
 

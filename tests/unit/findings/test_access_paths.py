@@ -8,7 +8,7 @@ import pytest
 from pipelines.schema.macros import MACROS
 from pipelines.simulator import Organization, Sizes, edge_cases, generate
 from pipelines.simulator.data.records import sudo
-from pipelines.simulator.oracle import application_paths, system_paths
+from tests.oracle import application_paths, system_paths
 from tests.support.publisher import Publisher, Pulled, Rows
 from tests.support.tables import Row, query_inventory
 

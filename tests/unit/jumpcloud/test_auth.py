@@ -26,7 +26,7 @@ from pipelines.ratelimit.saved_rates import key_fingerprint
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.cli import SERVICE_ACCOUNT
 from tests.support.publisher import Publisher, Pulled
 

@@ -19,7 +19,7 @@ from pipelines.jumpcloud.errors import (
 )
 from pipelines.jumpcloud.retry import MAX_TRIES
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.cli import KEY_VARIABLE
 from tests.support.publisher import Pulled
 

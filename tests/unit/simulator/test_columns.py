@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.simulator import ABSENT, Sizes, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 
 Row = dict[str, Any]
 

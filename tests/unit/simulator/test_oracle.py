@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipelines.simulator import ABSENT, Organization, edge_cases, generate
-from pipelines.simulator.oracle import expected_tables
+from tests.oracle import expected_tables
 from tests.support.simulator_client import serving, tiny
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import Attributes
-from pipelines.simulator.oracle.columns import (
+from tests.oracle.columns import (
     APPLICATION,
     SYSTEM,
     SYSTEM_GROUP,
@@ -18,7 +18,7 @@ from pipelines.simulator.oracle.columns import (
     scope,
     text,
 )
-from pipelines.simulator.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
+from tests.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]

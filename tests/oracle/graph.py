@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from pipelines.simulator.oracle.tables import Row, Tables
+from tests.oracle.tables import Row, Tables
 
 Rows = list[Row]
 ID_AND_NAME: Final = {

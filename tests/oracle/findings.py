@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from pipelines.simulator.oracle.changes import Changes
-from pipelines.simulator.oracle.graph import Graph, Rows, finding
-from pipelines.simulator.oracle.tables import Row, Tables
+from tests.oracle.changes import Changes
+from tests.oracle.graph import Graph, Rows, finding
+from tests.oracle.tables import Row, Tables
 
 Findings = dict[str, Rows]
 

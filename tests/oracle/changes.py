@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from pipelines.simulator.oracle.graph import Graph, Rows, finding
-from pipelines.simulator.oracle.tables import Row, Tables
+from tests.oracle.graph import Graph, Rows, finding
+from tests.oracle.tables import Row, Tables
 
 _RIGHTS = ("sudo", "sudo_without_password")
 
