@@ -160,7 +160,7 @@ def test_add_prompts_for_fields_and_checks_connection(
     answers = ["", "", "Acme!", "acme", 'Acme "production" ü', "y", "eu", KEY_VARIABLE]
     done = command("add", "--base-url", server.base_url, answers=answers)
     assert done.exit_code == 0, done.output
-    assert "takes small letters, digits, - and _" in done.output
+    assert "must be 1 to 64 lower-case letters" in done.output
     assert "acme: a run would work" in done.output
     assert path.read_text().startswith(FILE)
     assert load_settings(path).named("acme") == Integration(
