@@ -104,7 +104,7 @@ def load_settings(
 
     Args:
         path: the file; by default, the one in `JUMPCLOUD_INVENTORY_CONFIG`.
-        environment: variables; besides that one, `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
+        environment: variables; also `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
 
     Raises:
         SettingsError: the file cannot be read, or a setting is wrong.

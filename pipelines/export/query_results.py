@@ -14,11 +14,7 @@ from pipelines.sql import identifier, quoted
 
 Relation = duckdb.DuckDBPyRelation
 
-_OPTIONS = {
-    "csv": "FORMAT csv",
-    "json": "FORMAT json, ARRAY true",
-    "jsonl": "FORMAT json",
-}
+_OPTIONS = {"csv": "FORMAT csv", "json": "FORMAT json, ARRAY true", "jsonl": "FORMAT json"}
 _BATCH_ROWS = 100_000
 _EMPTY_ARRAY = "[\n\t\n]\n"
 _NESTED = frozenset({"list", "array", "struct", "map", "union"})

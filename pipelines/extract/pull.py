@@ -26,7 +26,7 @@ from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
 from pipelines.ratelimit.stats import RateLimitStats
 
-# Threads besides those that wait for an answer: they wait for the rate limiter, or parse.
+# Threads next to those that wait for an answer: they wait for the rate limiter, or parse.
 PARSING_THREADS = 2
 PULL_SCHEMA = pa.schema(
     {

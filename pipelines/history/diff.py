@@ -103,10 +103,7 @@ def select_snapshots(
 
 
 def diff_snapshots(
-    store: SnapshotStore,
-    before: Manifest,
-    after: Manifest,
-    volatile_columns: Collection[str] = (),
+    store: SnapshotStore, before: Manifest, after: Manifest, volatile_columns: Collection[str] = ()
 ) -> SnapshotDiff:
     """Compare the tables of two snapshots of an integration.
 

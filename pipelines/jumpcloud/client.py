@@ -155,10 +155,7 @@ class JumpCloudClient:
         request.prepare_auth(self._session.auth)
         try:
             with self._session.send(
-                request,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                **self._environment,
+                request, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
             ) as response:
                 body = read_body(response, where=where, scope=scope)
                 return body, response.elapsed.total_seconds()

@@ -216,5 +216,7 @@ def test_unknown_volatile_column_is_named_with_nearest(
     path = write(tmp_path, f'volatile_columns = ["{name}"]\n[[integration]]\nname = "acme"\n')
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
-    assert f"{path}: settings, field 'volatile_columns': {name!r} is not a column" in str(caught.value)
+    assert f"{path}: settings, field 'volatile_columns': {name!r} is not a column" in str(
+        caught.value
+    )
     assert f"the nearest is {nearest!r}" in str(caught.value)
