@@ -132,8 +132,7 @@ def pull_organization(
     """
     _check_discovered(integration)
     _tune_pyarrow()
-    credentials = load_credentials(integration)
-    key = credentials.identity
+    key = (credentials := load_credentials(integration)).identity
     rates = SavedRates(state / "rates.json")
     limiter = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:

@@ -65,12 +65,12 @@ def inventory_file(
         return
     # These load pyarrow and pydantic, which the published file does not need.
     from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
-    from pipelines.publish.time_travel import build_file_at  # noqa: PLC0415
+    from pipelines.publish.time_travel import build_past_file  # noqa: PLC0415
 
     snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
     with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
         path = Path(folder, workspace.inventory_file().name)
-        yield InventoryFile(path, build_file_at(workspace.open_history(), snapshot, path))
+        yield InventoryFile(path, build_past_file(workspace.open_history(), snapshot, path))
 
 
 def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:

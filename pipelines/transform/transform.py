@@ -38,7 +38,7 @@ class Transform:
         inputs: tables that the query reads: raw tables as `jumpcloud.<endpoint>`, and tables of the
             contract.
         sql: the query, with the columns of the table; `$integration` is the integration's name.
-            In addition to DuckDB's functions, it may use `text_of`, `time_of`, `as_set` and `ipv4_scope`.
+            It may use `text_of`, `time_of`, `as_set` and `ipv4_scope`, and DuckDB's functions.
     """
 
     table: Table
