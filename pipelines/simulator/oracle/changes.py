@@ -85,7 +85,12 @@ class Changes:
 
 
 def _access(
-    kind: str, row: Row, gained: list[str], through: str, reach: int | None, **ids: str
+    kind: str,
+    row: Row,
+    gained: list[str],
+    through: str,
+    reach: int | None,
+    **ids: str,
 ) -> Row:
     evidence = {"gained": gained, "group_id": None, "application_id": None} | ids
     return finding(kind, row, **evidence, through=through, reach=reach)

@@ -1,7 +1,13 @@
 """Every access path from a user to a system or an application, followed edge by edge."""
 
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.oracle.columns import APPLICATION, SYSTEM, SYSTEM_GROUP, USER, column_value
+from pipelines.simulator.oracle.columns import (
+    APPLICATION,
+    SYSTEM,
+    SYSTEM_GROUP,
+    USER,
+    column_value,
+)
 from pipelines.simulator.oracle.reach import Reach, bound_users, edge_sudo, sudo_columns
 from pipelines.simulator.oracle.tables import Row
 
