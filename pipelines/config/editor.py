@@ -47,7 +47,7 @@ def set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
     """Enable or disable an integration.
 
     Returns:
-        Whether the file was changed.
+        True if the file was changed.
 
     Raises:
         SettingsError: the integration does not exist, or the file cannot be read or written.

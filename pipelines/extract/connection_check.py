@@ -210,14 +210,9 @@ class _EndpointChecker:
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
     selected = select_endpoints(integration)
     known = {access.endpoint: access.total for access in results}
-    totals: dict[str, int] = {}
-    limits: dict[str, int] = {}
-    for endpoint in selected:
-        if endpoint.parent:
-            continue
-        total = known[endpoint.name]
-        if total is None:
-            return None
-        totals[endpoint.name] = total
-        limits[endpoint.name] = SEARCH_PAGE_SIZE if endpoint.search_path else PAGE_SIZE
+    roots = [endpoint for endpoint in selected if not endpoint.parent]
+    totals = {root.name: total for root in roots if (total := known[root.name]) is not None}
+    limits = {root.name: SEARCH_PAGE_SIZE if root.search_path else PAGE_SIZE for root in roots}
+    if totals.keys() != limits.keys():
+        return None
     return estimate_calls(totals, limits, selected, len(integration.association_targets))

@@ -46,16 +46,13 @@ def resolve_integration(workspace: Workspace, name: str) -> Integration:
         SettingsError: no integration has that name.
         InventoryError: the organizations cannot be looked up.
     """
-    known = {
-        integration.name: integration for integration in resolved_settings(workspace).integration
-    }
-    if name in known:
-        return known[name]
+    for integration in resolved_settings(workspace).integration:
+        if integration.name == name:
+            return integration
     entries = [
         entry for entry in workspace.settings().integration if name.startswith(f"{entry.name}-")
     ]
-    failures = refresh_organizations(entries, workspace.root)
-    if failures:
+    if failures := refresh_organizations(entries, workspace.root):
         raise InventoryError("; ".join(failures))
     return resolved_settings(workspace).named(name)
 
@@ -70,15 +67,13 @@ def expand_settings(settings: Settings, state: Path) -> Settings:
         state: the data directory.
     """
     written = {entry.name for entry in settings.integration}
-    integrations: list[Integration] = []
-    for entry in settings.integration:
-        found = expand_integration(entry, state)
-        integrations += [
-            integration
-            for integration in found
-            if integration is entry or integration.name not in written
-        ]
-    return settings.model_copy(update={"integration": tuple(integrations)})
+    integrations = tuple(
+        integration
+        for entry in settings.integration
+        for integration in expand_integration(entry, state)
+        if integration is entry or integration.name not in written
+    )
+    return settings.model_copy(update={"integration": integrations})
 
 
 def expand_integration(entry: Integration, state: Path) -> list[Integration]:

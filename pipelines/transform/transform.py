@@ -84,12 +84,9 @@ def ipv4_scope(text: str | None) -> str | None:
         address = IPv4Address(text or "")
     except AddressValueError:
         return None
-    if (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    ):
+    if address.is_loopback or address.is_link_local:
+        return None
+    if address.is_unspecified or address.is_multicast:
         return None
     if any(address in network for network in _PRIVATE):
         return "private"
