@@ -1,4 +1,4 @@
-"""Errors that a user can fix, as opposed to defects of the program."""
+"""Errors that a user can fix. Any other exception is a defect of the program."""
 
 
 class InventoryError(Exception):
@@ -18,5 +18,5 @@ class SettingsError(InventoryError):
 
 
 def printable(text: str) -> str:
-    """Return the text in one line, with characters that a terminal would obey escaped."""
+    """Return the text in one line, with control characters escaped."""
     return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)

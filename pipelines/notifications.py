@@ -81,7 +81,7 @@ def send_alert(
     return SENT
 
 
-# Not urllib3's own retries: it logs the address. A post whose response is late is not repeated.
+# Not urllib3's own retries: it logs the address. A late response is not a reason to post again.
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(requests.ConnectionError)
     | tenacity.retry_if_result(TEMPORARY_FAILURES.__contains__),

@@ -1,4 +1,4 @@
-"""The workspace: where an inventory is kept, and how it is set."""
+"""Places and settings of an inventory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ _DERIVED: Mapping[Stage, tuple[Stage, ...]] = {"pull": ("pull", "tables"), "tabl
 
 @dataclass(frozen=True, eq=False)
 class Workspace:
-    """Where an inventory is kept, and how it is set. Built once, then passed on.
+    """The place and the settings of an inventory. Built once, then passed on.
 
         workspace = Workspace.from_environment(os.environ)
         workspace.inventory_file()  # .../data/inventory.duckdb
@@ -87,7 +87,7 @@ class Workspace:
         import tempfile  # noqa: PLC0415 -- not needed to read
 
         try:
-            # Names, e-mail addresses and who has sudo are for the owner only.
+            # Only the owner may read names, e-mail addresses and sudo rights.
             new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in new:
@@ -147,7 +147,7 @@ class Workspace:
         """Return the DuckDB file of all integrations.
 
         Args:
-            integration: in an object store, each has a file of its own; return that one.
+            integration: in an object store, return the file of this integration instead.
         """
         return self._published("inventory", "duckdb", integration)
 
@@ -174,7 +174,7 @@ class Workspace:
         return self.root / "locks" / f".publication{suffix}"
 
     def run_lock(self, integration: str) -> Path:
-        """Return the lock of the one run of an integration: all its runs share a staging place."""
+        """Return the lock of an integration's run. Its runs share staging, so only one may run."""
         return self.root / "locks" / integration
 
     def scratch(self, integration: str) -> Path:
@@ -188,11 +188,6 @@ class Staging:
     Args:
         root: folder of the tables.
     """
-
-    _DERIVED: Mapping[Stage, tuple[Stage, ...]] = {
-        "pull": ("pull", "tables"),
-        "tables": ("tables",),
-    }
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -210,7 +205,7 @@ class Staging:
         """Raise unless the tables of a stage are complete.
 
         Raises:
-            InventoryError: they are not.
+            InventoryError: they are not, or did not pass their checks.
         """
         if not self._marker(stage, integration).exists():
             raise InventoryError(

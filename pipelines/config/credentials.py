@@ -1,4 +1,4 @@
-"""Keys: read where the settings say, at the moment of use, and shown nowhere."""
+"""Read API keys and service accounts from the environment or a file. They are never shown."""
 
 import os
 import stat
@@ -11,7 +11,6 @@ from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 CREDENTIALS_VARIABLE = "CREDENTIALS_DIRECTORY"
 
 
@@ -23,7 +22,7 @@ class ApiKey:
 
     @property
     def identity(self) -> str:
-        """What tells it from others; as secret as the key, so only for hashing."""
+        """Return what identifies it. It is as secret as the key, so hash it."""
         return self.key
 
 
@@ -32,9 +31,9 @@ class ServiceAccount:
     """The OAuth 2 client credentials of a service account.
 
     Attributes:
-        client_id: its id.
-        client_secret: its secret.
-        source: where both were read, for messages.
+        client_id: public part.
+        client_secret: secret part.
+        source: names of the environment variables, for messages.
     """
 
     client_id: str = field(repr=False)
@@ -43,7 +42,7 @@ class ServiceAccount:
 
     @property
     def identity(self) -> str:
-        """What tells it from others; as secret as the secret, so only for hashing."""
+        """Return what identifies it. It is as secret as the client secret, so hash it."""
         return f"{self.client_id}:{self.client_secret}"
 
 
@@ -53,62 +52,61 @@ Credentials: TypeAlias = ApiKey | ServiceAccount
 def load_credentials(
     integration: Integration, environment: Mapping[str, str] = os.environ
 ) -> Credentials:
-    """Read the integration's key, or its client id and secret.
+    """Read the integration's API key, or its client id and secret.
 
     Raises:
-        SettingsError: it is not where the settings say, cannot be one, or others may read its
-            file; no value is named.
+        SettingsError: a value is missing or not valid, or other users may read the file. The
+            message does not contain the value.
     """
     try:
         if integration.api_key_file:
             return ApiKey(_read_file(Path(integration.api_key_file), environment))
         if integration.client_id_env and integration.client_secret_env:
-            variables = (integration.client_id_env, integration.client_secret_env)
-            client_id, secret = (
-                _read_variable(variable, environment, what)
-                for variable, what in zip(variables, ("client id", "client secret"), strict=True)
+            return ServiceAccount(
+                _read_variable(integration.client_id_env, environment, "client id"),
+                _read_variable(integration.client_secret_env, environment, "client secret"),
+                source=f"{integration.client_id_env} and {integration.client_secret_env}",
             )
-            return ServiceAccount(client_id, secret, source=" and ".join(variables))
         variable = integration.api_key_env or KEY_VARIABLE
         return ApiKey(_read_variable(variable, environment, "API key"))
     except SettingsError as error:
         raise SettingsError(f"integration {integration.name!r}: {error}") from None
 
 
-def _read_variable(name: str, environment: Mapping[str, str], what: str) -> str:
+def _read_variable(name: str, environment: Mapping[str, str], kind: str) -> str:
     value = environment.get(name, "").strip()
     if not value:
         raise SettingsError(
-            f"the environment variable {name} is not set; put the JumpCloud {what} there"
+            f"the environment variable {name} is not set; put the JumpCloud {kind} there"
         )
-    return _checked(value, f"the environment variable {name}", what)
+    return _check_value(value, f"the environment variable {name}", kind)
 
 
 def _read_file(path: Path, environment: Mapping[str, str]) -> str:
-    # systemd opens a credential to its service by an ACL, whose mask shows as the group's mode.
+    # systemd gives its service access by an ACL, and the ACL's mask shows as the group's mode.
     is_credential = str(path.parent) == environment.get(CREDENTIALS_VARIABLE)
     try:
-        # The mode, not whether others can: the key of a file in a closed folder leaves it one day.
+        # Check the mode even if the folder is closed to others: the file may be moved or copied.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
             raise SettingsError(f"api_key_file {path} is not a file")
-        if mode & (stat.S_IRWXO if is_credential else _OTHERS):
+        if mode & (stat.S_IRWXO if is_credential else stat.S_IRWXG | stat.S_IRWXO):
             raise SettingsError(
-                f"api_key_file {path} is open to others (mode {stat.S_IMODE(mode):04o}); close it "
-                f"with: chmod 600 {path}"
+                f"api_key_file {path} is open to others (mode {stat.S_IMODE(mode):04o}); "
+                f"run: chmod 600 {path}"
             )
         key = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:
         raise SettingsError(f"api_key_file {path} cannot be read ({error.strerror})") from None
     if not key:
         raise SettingsError(f"api_key_file {path} is empty; put the JumpCloud API key there")
-    return _checked(key, f"api_key_file {path}", "API key")
+    return _check_value(key, f"api_key_file {path}", "API key")
 
 
-def _checked(value: str, where: str, what: str) -> str:
-    # requests repeats a header value it refuses in its error: refuse it first.
+def _check_value(value: str, source: str, kind: str) -> str:
+    # requests would reject it as a header, with the value in its error message.
     if not value.isascii() or not value.isprintable() or " " in value:
         raise SettingsError(
-            f"{where} holds characters that no JumpCloud {what} has; copy the {what} again"
+            f"{source} holds characters that no JumpCloud {kind} has; copy the {kind} again"
         )
     return value

@@ -1,4 +1,4 @@
-"""Changes of the settings file that keep its comments and its form."""
+"""Edit the settings file, keeping its comments and formatting."""
 
 import re
 import shutil
@@ -21,20 +21,22 @@ _NAME_LINE = re.compile(r"^[ \t]*name[ \t]*=.*\n?", re.MULTILINE)
 def append_integration(
     path: Path, fields: Mapping[str, str | bool | Mapping[str, str]]
 ) -> Settings:
-    """Write a new `[[integration]]` at the end of the file, which is made where there is none.
+    """Append an `[[integration]]` to the file, which is created if it does not exist.
 
     Returns:
-        What the file then says.
+        The new settings.
 
     Raises:
-        SettingsError: that would be wrong, or cannot be written; the file stays as it was.
+        SettingsError: the entry is not valid, or the file cannot be written. The file is unchanged.
     """
     text = read_settings_file(path) if path.exists() else ""
     if not _ENTRY.search(text) and _TABLE in _document(text, path):
-        raise SettingsError(f"{path}: write each as [[integration]], so that one can be added")
+        raise SettingsError(
+            f"{path}: an integration cannot be added; write each as [[integration]] first"
+        )
     entry = tomlkit.table()
     for name, value in fields.items():
-        entry.add(name, _in_one_line(value) if isinstance(value, Mapping) else value)
+        entry.add(name, _inline_table(value) if isinstance(value, Mapping) else value)
     added = tomlkit.dumps({_TABLE: [entry]})
     if text:
         added = ("\n" if text.endswith("\n") else "\n\n") + added
@@ -42,35 +44,32 @@ def append_integration(
 
 
 def set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
-    """Flip the switch of an integration.
+    """Enable or disable an integration.
 
     Returns:
-        Whether it stood otherwise before.
+        True if the file was changed.
 
     Raises:
-        SettingsError: there is no such integration, or the file cannot be read or written.
+        SettingsError: the integration does not exist, or the file cannot be read or written.
     """
     text = read_settings_file(path)
     before = parse_settings(text, str(path))
     if before.named(name).enabled == enabled:
         return False
-    index = [each.name for each in before.integration].index(name)
-    changed = _with_switch(text, index, enabled=enabled)
-    wanted = [
-        each.model_copy(update={"enabled": enabled}) if each.name == name else each
-        for each in before.integration
-    ]
-    if list(parse_settings(changed, str(path)).integration) != wanted:
-        word = "true" if enabled else "false"
+    expected = list(before.integration)
+    index = [integration.name for integration in expected].index(name)
+    expected[index] = expected[index].model_copy(update={"enabled": enabled})
+    changed = _set_in_text(text, index, enabled=enabled)
+    if list(parse_settings(changed, str(path)).integration) != expected:
         raise SettingsError(
-            f"{path}: is written in a form that is not changed here; write `enabled = {word}` for "
+            f"{path}: cannot be changed in this form; write `enabled = {str(enabled).lower()}` for "
             f"integration {name!r} by hand"
         )
     _replace(path, changed)
     return True
 
 
-def _in_one_line(fields: Mapping[str, str]) -> tomlkit.items.InlineTable:
+def _inline_table(fields: Mapping[str, str]) -> tomlkit.items.InlineTable:
     table = tomlkit.inline_table()
     table.update(fields)
     return table
@@ -83,11 +82,11 @@ def _document(text: str, path: Path) -> tomlkit.TOMLDocument:
         raise SettingsError(f"{path}: is not TOML: {error}") from None
 
 
-def _with_switch(text: str, index: int, *, enabled: bool) -> str:
-    """The text with the switch of one entry set; unchanged where the entry is not found.
+def _set_in_text(text: str, index: int, *, enabled: bool) -> str:
+    """Return the text with `enabled` set in one entry; the same text if the entry is not found.
 
-    Only the entry's own lines are parsed and written again: a whole file would be put in another
-    order, and a new line put behind the comment of what follows.
+    Only the entry's own lines are parsed and written again. With a whole file, tomlkit would
+    reorder it, and put a new line after the comment of the next table.
     """
     entries = list(_ENTRY.finditer(text))
     if index >= len(entries):
@@ -95,14 +94,14 @@ def _with_switch(text: str, index: int, *, enabled: bool) -> str:
     start = entries[index].start()
     following = _HEADER.search(text, entries[index].end())
     end = following.start() if following else len(text)
-    return text[:start] + _entry_with_switch(text[start:end], enabled=enabled) + text[end:]
+    return text[:start] + _set_in_entry(text[start:end], enabled=enabled) + text[end:]
 
 
-def _entry_with_switch(text: str, *, enabled: bool) -> str:
+def _set_in_entry(text: str, *, enabled: bool) -> str:
     try:
         document = tomlkit.parse(text)
     except TOMLKitError:
-        # A line within a text of several lines was taken for a header.
+        # A line of a multi-line string looked like a header.
         return text
     entry = document[_TABLE][0]
     if "enabled" in entry:
@@ -112,20 +111,19 @@ def _entry_with_switch(text: str, *, enabled: bool) -> str:
     if name is None:
         return text
     line_end = "\r\n" if name[0].endswith("\r\n") else "\n"
-    line = f"enabled = {'true' if enabled else 'false'}{line_end}"
+    line = f"enabled = {str(enabled).lower()}{line_end}"
     before = name[0] if name[0].endswith("\n") else f"{name[0]}\n"
     return text[: name.start()] + before + line + text[name.end() :]
 
 
 def _replace(path: Path, text: str) -> Settings:
     settings = parse_settings(text, str(path))
-    # Where the name is a link, the file it leads to is meant.
-    target = path.resolve()
+    target = path.resolve()  # replace the target of a link, not the link
     try:
-        with replace_atomically(target) as aside:
-            aside.write_bytes(text.encode("utf-8"))
+        with replace_atomically(target) as tmp_path:
+            tmp_path.write_bytes(text.encode("utf-8"))
             if target.exists():
-                shutil.copymode(target, aside)
+                shutil.copymode(target, tmp_path)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror})") from None
     return settings

@@ -43,8 +43,8 @@ def object_store_url(environment: Mapping[str, str]) -> str | None:
     if not _OBJECT_STORE.fullmatch(given):
         scheme = given.partition("://")[0]
         raise SettingsError(
-            f"{HOME_VARIABLE} or --data-dir: an address with {scheme}:// is not a place for the "
-            "inventory; name a directory, or s3://, gs:// or az:// with a bucket and a prefix of "
-            "plain names, and leave credentials to the environment"
+            f"{HOME_VARIABLE} or --data-dir: the {scheme}:// address is not valid; name a "
+            "directory, or s3://, gs:// or az:// with a bucket and a prefix of plain names. Set "
+            "credentials in the environment"
         )
     return given.rstrip("/")

@@ -1,4 +1,4 @@
-"""When an integration is refreshed."""
+"""Schedule of an integration: a cron expression and its time zone."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -7,42 +7,43 @@ from zoneinfo import ZoneInfo, available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
-# Not at the full hour, when everybody else calls.
+# Not at the full hour, when the API is busiest.
 DEFAULT_CRON = "17 */12 * * *"
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _is_cron(value: str) -> str:
+def _check_cron(value: str) -> str:
+    if len(value.split()) != 5:  # noqa: PLR2004 -- cron's
+        raise ValueError(f"must have five fields, for example {DEFAULT_CRON!r}")
     try:
-        fields = len(value.split())
-        if fields != 5:  # noqa: PLR2004 -- cron's
-            raise ValueError(f"must have five fields, as {DEFAULT_CRON!r}")
         next(CronSim(value, _ANY_TIME))
     except CronSimError as error:
-        raise ValueError(f"is no cron expression ({error}); one is {DEFAULT_CRON!r}") from None
+        raise ValueError(
+            f"is not a cron expression ({error}); write one such as {DEFAULT_CRON!r}"
+        ) from None
     except StopIteration:
-        raise ValueError("never comes") from None
+        raise ValueError("never occurs; choose a date that exists") from None
     return value
 
 
-def _is_timezone(value: str) -> str:
+def _check_timezone(value: str) -> str:
     if value not in available_timezones():
-        raise ValueError("is no IANA time zone; one is 'Europe/Berlin'")
+        raise ValueError("is not an IANA time zone; write one such as 'Europe/Berlin'")
     return value
 
 
 class Schedule(BaseModel):
-    """A cron expression of five fields, and the time zone that it is meant in."""
+    """A cron expression of five fields, and its time zone."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    cron: Annotated[str, AfterValidator(_is_cron)] = DEFAULT_CRON
-    timezone: Annotated[str, AfterValidator(_is_timezone)] = "UTC"
+    cron: Annotated[str, AfterValidator(_check_cron)] = DEFAULT_CRON
+    timezone: Annotated[str, AfterValidator(_check_timezone)] = "UTC"
 
     def next_after(self, time: datetime) -> datetime:
-        """The first tick after a time."""
+        """Return the first tick after a time."""
         return next(CronSim(self.cron, time.astimezone(ZoneInfo(self.timezone))))
 
     def __str__(self) -> str:
-        """As the settings have it."""
+        """Return the expression and the time zone."""
         return f"{self.cron} {self.timezone}"

@@ -1,4 +1,4 @@
-"""Integrations file and environment -> typed settings; which name where keys come from."""
+"""Settings of the program, read from a TOML file or the environment."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,13 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
 from pipelines.config.integration import Integration, VariableName
@@ -22,7 +16,7 @@ from pipelines.config.validation_errors import describe_error
 from pipelines.errors import SettingsError
 from pipelines.schema.tables import INVENTORY_TABLES
 
-# They move at every pull: a row for each would bury the changes that mean something.
+# It changes at every pull, and would hide the changes that matter.
 VOLATILE_COLUMNS = ("systems.last_contact_at",)
 _COLUMNS = tuple(
     f"{table.name}.{column.name}"
@@ -33,11 +27,11 @@ _COLUMNS = tuple(
 
 
 class KeepSnapshots(BaseModel):
-    """Which past snapshots keep their tables; what tells of each pull is kept of all.
+    """The past snapshots that keep their tables. The manifest of each snapshot is always kept.
 
     Attributes:
-        all_for_days: every snapshot of that many days, the last on which there was one.
-        then: what stays of the time before: the first snapshot of each month, or none.
+        all_for_days: number of days, counted back from the latest snapshot, that keep every one.
+        then: retention before that: the first snapshot of each month, or none.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -47,17 +41,17 @@ class KeepSnapshots(BaseModel):
 
 
 class Settings(BaseModel):
-    """Everything that is set, and where it was read.
+    """The settings of all integrations.
 
     Attributes:
-        volatile_columns: columns, as `table.column`, of which `changes` does not tell.
-        max_parallel_runs: runs under way at once, at most.
-        alert_webhook_env: the name of the environment variable that holds the address to which
-            failures are posted; whoever knows the address can post there, so it is a secret.
-        alert_format: what is posted: `json` with a field for each fact, or `slack`.
-        integration: the `[[integration]]` entries, in the file's order, names unique.
-        keep_snapshots: how much of the history of each integration is kept.
-        findings: from where on something is a finding.
+        volatile_columns: columns, as `table.column`, that `changes` leaves out.
+        max_parallel_runs: maximum number of runs at the same time.
+        alert_webhook_env: environment variable that holds the address for alerts. Anyone who knows
+            the address can post there, so it is a secret.
+        alert_format: format of an alert: `json` with a field for each fact, or `slack`.
+        integration: the `[[integration]]` entries in the order of the file, with unique names.
+        keep_snapshots: retention of past snapshots, for each integration.
+        findings: thresholds of the findings.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -77,7 +71,7 @@ class Settings(BaseModel):
             if name not in _COLUMNS:
                 (nearest,) = get_close_matches(name, _COLUMNS, n=1, cutoff=0)
                 raise ValueError(
-                    f"{name!r} is no column whose changes are told; the nearest is {nearest!r}"
+                    f"{name!r} is not a column that `changes` has; the nearest is {nearest!r}"
                 )
         return value
 
@@ -87,14 +81,14 @@ class Settings(BaseModel):
         names = [integration.name for integration in value]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"name {repeated[0]!r} is used twice; names are unique")
+            raise ValueError(f"name {repeated[0]!r} is used twice; rename one")
         return value
 
     def named(self, name: str) -> Integration:
-        """The integration of that name.
+        """Return an integration by its name.
 
         Raises:
-            SettingsError: there is none.
+            SettingsError: it does not exist.
         """
         for integration in self.integration:
             if integration.name == name:
@@ -106,27 +100,27 @@ class Settings(BaseModel):
 def load_settings(
     path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Settings:
-    """Read the settings file, or without one take the integration `jumpcloud` of the environment.
+    """Read the settings file. Without one, return the integration `jumpcloud` of the environment.
 
     Args:
-        path: the file; without it, the one that `JUMPCLOUD_INVENTORY_CONFIG` names.
-        environment: read for that variable, and for `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
+        path: the file; by default, the one in `JUMPCLOUD_INVENTORY_CONFIG`.
+        environment: variables; also `JUMPCLOUD_ORG_ID` and `JUMPCLOUD_REGION`.
 
     Raises:
         SettingsError: the file cannot be read, or a setting is wrong.
     """
-    named = environment.get(CONFIG_VARIABLE)
-    path = path or (Path(named) if named else None)
+    configured = environment.get(CONFIG_VARIABLE)
+    path = path or (Path(configured) if configured else None)
     if path is None:
         return _settings_of_environment(environment)
     return parse_settings(read_settings_file(path), source=str(path))
 
 
 def read_settings_file(path: Path) -> str:
-    """The text of a settings file, line ends as they are.
+    """Return the text of a settings file with its own line ends.
 
     Raises:
-        SettingsError: it cannot be read, or is no text.
+        SettingsError: the file cannot be read, or is not text.
     """
     try:
         return path.read_bytes().decode("utf-8")
@@ -137,26 +131,26 @@ def read_settings_file(path: Path) -> str:
 
 
 def parse_settings(text: str, source: str) -> Settings:
-    """The settings that a file's text says.
+    """Parse the text of a settings file.
 
     Args:
-        text: the whole file.
-        source: its name, for messages.
+        text: content of the file.
+        source: name of the file, for messages.
 
     Raises:
-        SettingsError: it says something wrong.
+        SettingsError: the text is not TOML, or a setting is wrong.
     """
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: is not TOML: {error}") from None
-    return _validated(document, source)
+    return _validate(document, source)
 
 
 def find_problem(field: str, value: str) -> str:
-    """What is wrong with a value for a field of an integration; empty where nothing is."""
+    """Return why a field of an integration cannot have the value; empty if it can."""
     try:
-        _validated({"integration": [{"name": "new", field: value}]}, source="")
+        _validate({"integration": [{"name": "new", field: value}]}, source="")
     except SettingsError as error:
         return str(error).partition(f"field {field!r}: ")[2]
     return ""
@@ -169,16 +163,15 @@ def _settings_of_environment(environment: Mapping[str, str]) -> Settings:
         "region": environment.get("JUMPCLOUD_REGION") or "us",
         "org_id": environment.get("JUMPCLOUD_ORG_ID") or "",
     }
-    return _validated({"integration": [entry]}, source="environment")
+    return _validate({"integration": [entry]}, source="environment")
 
 
-def _validated(document: dict[str, object], source: str) -> Settings:
+def _validate(document: dict[str, object], source: str) -> Settings:
     try:
         return Settings.model_validate(document)
     except ValidationError as error:
-        # One wrong entry also makes the list of entries too short: that says nothing more.
-        details = [each for each in error.errors() if each["type"] != "too_short"]
-        lines = [
-            f"{source}: {describe_error(each, document)}" for each in details or error.errors()
-        ]
+        # Each wrong entry also makes the list too short, which adds nothing.
+        details = [detail for detail in error.errors() if detail["type"] != "too_short"]
+        messages = [describe_error(detail, document) for detail in details or error.errors()]
+        lines = [f"{source}: {message}" for message in messages]
         raise SettingsError("\n".join(lines)) from None

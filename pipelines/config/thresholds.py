@@ -1,4 +1,4 @@
-"""The numbers from which on something is a finding: `[findings]` of the settings file."""
+"""Thresholds of the findings: `[findings]` of the settings file."""
 
 from typing import Annotated
 
@@ -6,13 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Thresholds(BaseModel):
-    """From where on something is a finding.
+    """Thresholds of the findings.
 
     Attributes:
-        stale_days: a device without contact for longer than this, before the pull, is stale.
-        many_devices: a private address on at least this many devices is shared.
-        few_devices: a public address at which at least two and at most this many devices are seen
-            is shared by a few.
+        stale_days: days without contact before the pull; a device with more is stale.
+        many_devices: minimum of devices with the same private address that are a finding.
+        few_devices: maximum of devices that share a public address to be a finding; at least two
+            must share it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

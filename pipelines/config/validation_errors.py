@@ -1,15 +1,15 @@
-"""What is wrong with a settings file, in words that name the place and no value."""
+"""Explain errors of a settings file. A message names the place but never the value."""
 
 import re
 
 from pydantic_core import ErrorDetails
 
-# Keys of today begin with jca_, older ones are 40 hexadecimal digits.
+# New keys begin with jca_. Older ones are 40 hexadecimal digits.
 LOOKS_LIKE_A_KEY = re.compile(r"jca_\w{16,}|[0-9a-fA-F]{40}")
 
 _VARIABLE = "must be the name of an environment variable"
 _FORMS = {
-    "name": "takes small letters, digits, - and _, at most 64",
+    "name": "must be 1 to 64 lower-case letters, digits, - or _",
     "api_key_env": _VARIABLE,
     "client_id_env": _VARIABLE,
     "client_secret_env": _VARIABLE,
@@ -19,9 +19,9 @@ _FORMS = {
 
 
 def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
-    """One validation error as `integration 'acme', field 'region': what is wrong`."""
+    """Return a validation error as `integration 'acme', field 'region': cause`."""
     if detail["loc"] == ("integration",) and detail["type"] != "value_error":
-        return "there is no [[integration]]; write at least one, with two brackets"
+        return "no [[integration]] found; write at least one, with two brackets"
     match detail["loc"]:
         case ("integration", int() as index, *field):
             where = f"integration {_entry_name(document, index)}"
@@ -31,7 +31,7 @@ def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
         where += f", field {'.'.join(str(part) for part in field)!r}"
     match detail["type"]:
         case "extra_forbidden":
-            return f"{where}: is not a setting; remove it or mend its spelling"
+            return f"{where}: is not a setting; remove it or fix its spelling"
         case "missing":
             return f"{where}: is missing"
         case "model_type" if len(field) == 1:

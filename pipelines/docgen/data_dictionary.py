@@ -129,10 +129,7 @@ def _macro_section(connection: duckdb.DuckDBPyConnection, macro: Macro) -> str:
 
 def _typed_columns(columns: Iterable[tuple[str, str, str | None]]) -> str:
     """Return a table of columns and their types."""
-    rows = [(f"`{name}`", f"`{_short(type_)}`", meaning or "") for name, type_, meaning in columns]
-    return format_table(("column", "type", "meaning"), rows)
-
-
-def _short(type_: str) -> str:
-    """Return the name of a DuckDB type as in the data contract."""
-    return type_.replace("VARCHAR", "TEXT").replace("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ")
+    rows = [(f"`{name}`", f"`{type_}`", meaning or "") for name, type_, meaning in columns]
+    table = format_table(("column", "type", "meaning"), rows)
+    # The data contract's names of DuckDB's types.
+    return table.replace("`VARCHAR", "`TEXT").replace("`TIMESTAMP WITH TIME ZONE", "`TIMESTAMPTZ")

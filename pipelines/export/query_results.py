@@ -14,11 +14,7 @@ from pipelines.sql import identifier, quoted
 
 Relation = duckdb.DuckDBPyRelation
 
-_OPTIONS = {
-    "csv": "FORMAT csv",
-    "json": "FORMAT json, ARRAY true",
-    "jsonl": "FORMAT json",
-}
+_OPTIONS = {"csv": "FORMAT csv", "json": "FORMAT json, ARRAY true", "jsonl": "FORMAT json"}
 _BATCH_ROWS = 100_000
 _EMPTY_ARRAY = "[\n\t\n]\n"
 _NESTED = frozenset({"list", "array", "struct", "map", "union"})
@@ -35,8 +31,7 @@ _ERROR_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 def write_result(relation: Relation, form: str, path: Path) -> None:
     """Write all rows of a relation. A repeated column name gets a number.
 
-    The relation's connection must be allowed to write the file, and needs
-    `disable_async_writes`.
+    The relation's connection must be able to write the file, with `disable_async_writes`.
 
     Args:
         relation: the result.
@@ -55,27 +50,22 @@ def write_result(relation: Relation, form: str, path: Path) -> None:
     if form == "parquet":
         _write_parquet(rows, path)
         return
-    columns = {
-        identifier(name): _value(identifier(name), kind.id, form)
-        for name, kind in zip(rows.columns, rows.types, strict=True)
-    }
+    kinds = {identifier(name): kind.id for name, kind in zip(rows.columns, rows.types, strict=True)}
     # DuckDB's own temporary file would have a name that `allowed_paths` does not include.
     options = f"{_OPTIONS[form]}, USE_TMP_FILE false"
-    texts = [
-        name for name, kind in zip(columns, rows.types, strict=True) if kind.id not in _UNQUOTED
-    ]
+    texts = [name for name, kind in kinds.items() if kind not in _UNQUOTED]
     if form == "csv" and texts:
         # Other programs read NULL or null without quotes as a missing value.
         options += f", FORCE_QUOTE ({', '.join(texts)})"
-    projection = ", ".join(f"{value} AS {name}" for name, value in columns.items())
+    projection = ", ".join(f"{_value(*column, form)} AS {column[0]}" for column in kinds.items())
     copy = f"COPY (FROM result) TO {quoted(str(path.absolute()))} ({options})"
     try:
         rows.project(projection).query("result", copy)
     except duckdb.IOException as error:
-        found = _FILE_ERROR.search(str(error))
-        if not found:
-            raise
-        raise OSError(_ERROR_NUMBERS.get(found["cause"], errno.EIO), found["cause"]) from None
+        if found := _FILE_ERROR.search(str(error)):
+            number = _ERROR_NUMBERS.get(found["cause"], errno.EIO)
+            raise OSError(number, found["cause"]) from None
+        raise
     if form == "json" and path.stat().st_size == len(_EMPTY_ARRAY):
         path.write_text("[]\n", encoding="utf-8")
 

@@ -8,12 +8,13 @@ import pyarrow as pa
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
+from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.organizations import check_organization, read_organizations
+from pipelines.extract.organizations import check_organization
 from pipelines.extract.paginator import missing_total_error
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
-from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -29,7 +30,6 @@ from pipelines.jumpcloud.errors import (
     WrongOrganizationError,
 )
 from pipelines.jumpcloud.parsing import parse_page
-from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES
 
@@ -202,7 +202,7 @@ class _EndpointChecker:
 
     def _is_gone(self, endpoint: str, record_id: str) -> bool:
         try:
-            return is_gone(self._client, ENDPOINTS[endpoint], record_id)
+            return self._client.is_gone(ENDPOINTS[endpoint], record_id)
         except InventoryError:
             return False
 
@@ -210,14 +210,9 @@ class _EndpointChecker:
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
     selected = select_endpoints(integration)
     known = {access.endpoint: access.total for access in results}
-    totals: dict[str, int] = {}
-    limits: dict[str, int] = {}
-    for endpoint in selected:
-        if endpoint.parent:
-            continue
-        total = known[endpoint.name]
-        if total is None:
-            return None
-        totals[endpoint.name] = total
-        limits[endpoint.name] = SEARCH_PAGE_SIZE if endpoint.search_path else PAGE_SIZE
+    roots = [endpoint for endpoint in selected if not endpoint.parent]
+    totals = {root.name: total for root in roots if (total := known[root.name]) is not None}
+    limits = {root.name: SEARCH_PAGE_SIZE if root.search_path else PAGE_SIZE for root in roots}
+    if totals.keys() != limits.keys():
+        return None
     return estimate_calls(totals, limits, selected, len(integration.association_targets))

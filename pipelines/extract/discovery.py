@@ -10,14 +10,18 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
-from pipelines.extract.organizations import read_organizations
+from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.auth import open_session
-from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.client import PAGE_SIZE, JumpCloudClient, page_request
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, ListId
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
 from pipelines.workspace import Workspace
@@ -42,16 +46,13 @@ def resolve_integration(workspace: Workspace, name: str) -> Integration:
         SettingsError: no integration has that name.
         InventoryError: the organizations cannot be looked up.
     """
-    known = {
-        integration.name: integration for integration in resolved_settings(workspace).integration
-    }
-    if name in known:
-        return known[name]
+    for integration in resolved_settings(workspace).integration:
+        if integration.name == name:
+            return integration
     entries = [
         entry for entry in workspace.settings().integration if name.startswith(f"{entry.name}-")
     ]
-    failures = refresh_organizations(entries, workspace.root)
-    if failures:
+    if failures := refresh_organizations(entries, workspace.root):
         raise InventoryError("; ".join(failures))
     return resolved_settings(workspace).named(name)
 
@@ -66,15 +67,13 @@ def expand_settings(settings: Settings, state: Path) -> Settings:
         state: the data directory.
     """
     written = {entry.name for entry in settings.integration}
-    integrations: list[Integration] = []
-    for entry in settings.integration:
-        found = expand_integration(entry, state)
-        integrations += [
-            integration
-            for integration in found
-            if integration is entry or integration.name not in written
-        ]
-    return settings.model_copy(update={"integration": tuple(integrations)})
+    integrations = tuple(
+        integration
+        for entry in settings.integration
+        for integration in expand_integration(entry, state)
+        if integration is entry or integration.name not in written
+    )
+    return settings.model_copy(update={"integration": integrations})
 
 
 def expand_integration(entry: Integration, state: Path) -> list[Integration]:
@@ -147,6 +146,22 @@ def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
     if not all(map(_ORGANIZATION_ID.fullmatch, found)):
         raise MalformedError("an id does not have 24 hexadecimal digits")
     return found
+
+
+def read_organizations(client: JumpCloudClient) -> pa.Table:
+    """Return all organizations of the client's key, with the columns of the raw table.
+
+    Raises:
+        ExtractError: the list could not be read to its end.
+    """
+    list_id = ListId(ORGANIZATIONS.name)
+    paginator = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
+    offsets = paginator.start()
+    while offsets:
+        skip = offsets.pop()
+        answer = client.send(page_request(ORGANIZATIONS, list_id, skip, paginator.limit))
+        offsets += paginator.accept(parse_page(ORGANIZATIONS, "", answer, skip, paginator.limit))
+    return pa.Table.from_batches(paginator.rows(), ORGANIZATIONS.table_schema)
 
 
 def _read_cache(entry: Integration, state: Path) -> dict[str, str | None]:

@@ -13,7 +13,14 @@ from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import Completeness
 from pipelines.extract.estimate import Plan, estimate_calls
 from pipelines.extract.paginator import OffsetPaginator
-from pipelines.jumpcloud.client import CallCounts, JumpCloudClient, Request
+from pipelines.jumpcloud.client import (
+    PAGE_SIZE,
+    SEARCH_PAGE_SIZE,
+    CallCounts,
+    JumpCloudClient,
+    Request,
+    page_request,
+)
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -23,7 +30,6 @@ from pipelines.jumpcloud.endpoints import (
 )
 from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
-from pipelines.jumpcloud.requests import PAGE_SIZE, SEARCH_PAGE_SIZE, is_gone, page_request
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
@@ -151,8 +157,8 @@ class Fetcher:
         try:
             answer = self._client.send(request)
         except NotFoundError as error:
-            if endpoint.parent and is_gone(
-                self._client, ENDPOINTS[endpoint.parent], list_id.parent_id
+            if endpoint.parent and self._client.is_gone(
+                ENDPOINTS[endpoint.parent], list_id.parent_id
             ):
                 raise ParentGoneError(str(error)) from None
             raise

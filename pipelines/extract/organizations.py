@@ -1,4 +1,4 @@
-"""Read the organizations of a key, and check that records are of the organization in the settings.
+"""Check that the records of a pull are of the organization in the settings.
 
 A key of several organizations may be answered with the records of another one.
 """
@@ -10,12 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.config.integration import Integration
-from pipelines.extract.paginator import OffsetPaginator
-from pipelines.jumpcloud.client import JumpCloudClient
-from pipelines.jumpcloud.endpoints import ORGANIZATIONS, SYSTEMGROUPS, SYSTEMS, ListId
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, SYSTEMGROUPS, SYSTEMS
 from pipelines.jumpcloud.errors import WrongOrganizationError
-from pipelines.jumpcloud.parsing import parse_page
-from pipelines.jumpcloud.requests import PAGE_SIZE, page_request
 
 # Fields that name the organization of a record; they are missing on old records.
 ORGANIZATION_FIELDS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: "organization"}
@@ -62,19 +58,3 @@ def _check_visible(integration: Integration, organizations: pa.Table) -> None:
             f"integration {integration.name!r}: the key sees {len(ids)} organizations; "
             f"set org_id to one of: {', '.join(ids)}"
         )
-
-
-def read_organizations(client: JumpCloudClient) -> pa.Table:
-    """Return all organizations of the client's key, with the columns of the raw table.
-
-    Raises:
-        ExtractError: the list could not be read to its end.
-    """
-    list_id = ListId(ORGANIZATIONS.name)
-    paginator = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
-    offsets = paginator.start()
-    while offsets:
-        skip = offsets.pop()
-        answer = client.send(page_request(ORGANIZATIONS, list_id, skip, paginator.limit))
-        offsets += paginator.accept(parse_page(ORGANIZATIONS, "", answer, skip, paginator.limit))
-    return pa.Table.from_batches(paginator.rows(), ORGANIZATIONS.table_schema)

@@ -26,7 +26,7 @@ from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
 from pipelines.ratelimit.stats import RateLimitStats
 
-# Threads besides those that wait for an answer: they wait for the rate limiter, or parse.
+# Threads next to those that wait for an answer: they wait for the rate limiter, or parse.
 PARSING_THREADS = 2
 PULL_SCHEMA = pa.schema(
     {
@@ -132,8 +132,7 @@ def pull_organization(
     """
     _check_discovered(integration)
     _tune_pyarrow()
-    credentials = load_credentials(integration)
-    key = credentials.identity
+    key = (credentials := load_credentials(integration)).identity
     rates = SavedRates(state / "rates.json")
     limiter = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:

@@ -47,10 +47,7 @@ SHARED_PUBLIC_ADDRESSES = Finding(
     why="An office has many devices behind one address, and a person has one. A few devices "
     "together are a household, an unlisted branch office, or a device that was passed on.",
     remedy="Compare the devices' primary users. If they are unrelated, ask who uses the device.",
-    evidence={
-        "public_ip": "the public address",
-        "system_ids": "all devices seen at that address",
-    },
+    evidence={"public_ip": "the public address", "system_ids": "all devices seen at that address"},
     since="When a second one of the devices now at the address was first seen there",
     required_endpoints=("systems",),
     sql=f"""

@@ -49,7 +49,7 @@ QUESTIONS = View(
     columns=_VIEW_COLUMNS
     | {
         "answerable": "TRUE if the latest pull read the lists and associations that the finding "
-        "requires; for a comparison of two snapshots, the previous pull must have read them too",
+        "requires; for a comparison of two snapshots, the previous pull must have read them too"
     },
     sql=f"""
 WITH catalog(finding, severity, endpoints, targets, compares_snapshots) AS (VALUES

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 import duckdb
@@ -11,7 +12,6 @@ import pyarrow as pa
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
-from pipelines.history.comparability import was_pulled
 from pipelines.history.first_seen import ABSENT, add_first_last_seen, read_removed_assets
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.store import SnapshotStore
@@ -57,8 +57,7 @@ def commit_snapshot(
         thresholds: thresholds of the findings.
 
     Raises:
-        InventoryError: the pull started before the latest snapshot. It could never become the
-            latest one.
+        InventoryError: the pull started before the latest snapshot.
     """
     name, started_at = integration.name, pulled.pull.started_at
     store.remove_orphan_files(name)
@@ -66,29 +65,49 @@ def commit_snapshot(
     if last and last.pull.started_at == started_at:
         return last
     if last and last.pull.started_at > started_at:
-        raise InventoryError(
-            f"{name}: this pull started at {started_at:%Y-%m-%dT%H:%M:%SZ}, before the latest "
-            f"snapshot {last.snapshot_id}: a clock is or was wrong. Set the clock of this machine, "
-            f"or if the snapshot is wrong, {store.removal_hint(name, last.snapshot_id)}; "
-            "then run again"
-        )
-    snapshot_id = _unique_id(pulled.pull, store.reserved_ids(name))
-    with in_memory() as connection:
-        writer = _SnapshotWriter(store, name, snapshot_id, last, connection)
-        writer.write_all(pulled, volatile_columns)
+        raise _late_start_error(store, name, started_at, last)
     manifest = Manifest(
-        snapshot_id=snapshot_id,
+        snapshot_id=_unique_id(pulled.pull, store.reserved_ids(name)),
         run_id=run_id,
         integration=integration,
         pull=pulled.pull,
-        rows={table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)},
+        rows={},
         sha256={},
         thresholds=thresholds,
     )
+    return _write_snapshot(store, manifest, last, pulled, volatile_columns)
+
+
+def _write_snapshot(
+    store: SnapshotStore,
+    manifest: Manifest,
+    last: Manifest | None,
+    pulled: PulledTables,
+    volatile_columns: Collection[str],
+) -> Manifest:
+    """Write the files of a snapshot, then its manifest with their rows and digests."""
+    with in_memory() as connection:
+        writer = _SnapshotWriter(
+            store, manifest.integration.name, manifest.snapshot_id, last, connection
+        )
+        writer.write_all(pulled, volatile_columns)
+    rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
+    manifest = manifest.model_copy(update={"rows": rows})
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     store.commit(manifest)
     return manifest
+
+
+def _late_start_error(
+    store: SnapshotStore, integration: str, started_at: datetime, last: Manifest
+) -> InventoryError:
+    return InventoryError(
+        f"{integration}: this pull started at {started_at:%Y-%m-%dT%H:%M:%SZ}, before the latest "
+        f"snapshot {last.snapshot_id}: a clock is or was wrong. Set the clock of this machine, or "
+        f"if the snapshot is wrong, {store.removal_hint(integration, last.snapshot_id)}; then run "
+        "again"
+    )
 
 
 def _unique_id(pull: PullFacts, reserved: Collection[str]) -> str:
@@ -134,18 +153,12 @@ class _SnapshotWriter:
             if manifest
         }
         if table.is_asset:
-            rows, absent = add_first_last_seen(
-                table,
-                state.rows,
-                list(earlier.values()),
-                self._last_absent,
-                state.pull.started_at,
-                self.connection,
-            )
+            seen = (list(earlier.values()), self._last_absent, state.pull.started_at)
+            rows, absent = add_first_last_seen(table, state.rows, *seen, self.connection)
             state = TableState(state.pull, rows)
             self.absent.append(absent)
         self.write_part(table.name, state.rows)
-        if base is None or not was_pulled(table, state.pull):
+        if base is None or not state.pull.has_read(table):
             return CHANGES.arrow_schema.empty_table()
         before = TableState(base.pull, earlier[base.snapshot_id])
         return compute_changes(table, before, state, self.snapshot_id, volatile, self.connection)

@@ -7,7 +7,6 @@ import pyarrow as pa
 
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
-from pipelines.history.comparability import was_pulled
 from pipelines.history.lookup import find_snapshot
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
@@ -103,10 +102,7 @@ def select_snapshots(
 
 
 def diff_snapshots(
-    store: SnapshotStore,
-    before: Manifest,
-    after: Manifest,
-    volatile_columns: Collection[str] = (),
+    store: SnapshotStore, before: Manifest, after: Manifest, volatile_columns: Collection[str] = ()
 ) -> SnapshotDiff:
     """Compare the tables of two snapshots of an integration.
 
@@ -127,7 +123,7 @@ def diff_snapshots(
             old, new = (_read_state(store, table, manifest) for manifest in (before, after))
             if table.is_asset:
                 labels[table.name] = _labels(table, old.rows) | _labels(table, new.rows)
-            if was_pulled(table, before.pull) and was_pulled(table, after.pull):
+            if before.pull.has_read(table) and after.pull.has_read(table):
                 ignored = table.common_columns(volatile_columns)
                 changes.append(
                     compute_changes(table, old, new, after.snapshot_id, ignored, connection)

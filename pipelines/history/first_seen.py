@@ -24,6 +24,17 @@ ABSENT = Table(
     ),
 )
 
+_PRESENT = """
+SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
+    $now::TIMESTAMPTZ AS last_seen_at
+FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
+ORDER BY {key}
+"""
+_ABSENT_NOW = """
+SELECT '{table}' AS asset_type, * FROM known
+WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
+"""
+
 
 def read_removed_assets(changes: Sequence[Path]) -> pa.Table:
     """Read the assets that were ever removed from files of `changes`.
@@ -65,29 +76,21 @@ def add_first_last_seen(
         The rows to publish, and the assets that are absent now, as rows of `ABSENT` without the
         integration.
     """
-    key = table.key[0]
     known = [f"SELECT asset_id, first_seen_at FROM absent WHERE asset_type = '{table.name}'"]
     with in_memory(outer) as connection:
         connection.register("rows", rows)
         connection.register("absent", absent)
         for number, published in enumerate(earlier):
             connection.register(f"earlier_{number}", published)
-            known.append(f"SELECT {key}, first_seen_at FROM earlier_{number}")
+            known.append(f"SELECT {table.key[0]}, first_seen_at FROM earlier_{number}")
         connection.execute(
             "CREATE VIEW known AS SELECT asset_id, min(first_seen_at) AS first_seen_at "
             f"FROM ({' UNION ALL '.join(known)}) GROUP BY asset_id"
         )
+        names = {"table": table.name, "key": table.key[0]}
+        now_text = {"now": now.isoformat()}
         present: pa.Table = connection.sql(
-            f"""
-SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
-    $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
-ORDER BY {key}
-""",
-            params={"now": now.isoformat()},
+            _PRESENT.format(**names), params=now_text
         ).to_arrow_table()
-        absent_now: pa.Table = connection.sql(f"""
-SELECT '{table.name}' AS asset_type, * FROM known
-WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
-""").to_arrow_table()
+        absent_now: pa.Table = connection.sql(_ABSENT_NOW.format(**names)).to_arrow_table()
     return present.select(table.published_schema.names).cast(table.published_schema), absent_now

@@ -6,10 +6,10 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.schema.tables import CHANGES, COMPLETENESS, SNAPSHOTS
+from pipelines.schema.model import Table
 
-# Kept of every snapshot, however old: they describe all pulls.
-LASTING_TABLES = frozenset({CHANGES.name, COMPLETENESS.name, SNAPSHOTS.name})
+# Tables that every snapshot keeps, because they describe all pulls.
+LASTING_TABLES = frozenset({"changes", "completeness", "snapshots"})
 
 
 class PullFacts(BaseModel):
@@ -38,6 +38,10 @@ class PullFacts(BaseModel):
     organization_name: str | None
     endpoints: frozenset[str]
     association_targets: frozenset[str]
+
+    def has_read(self, table: Table) -> bool:
+        """Return True if the pull read the records that are the table's rows."""
+        return self.endpoints.issuperset(table.endpoints)
 
     @field_serializer("endpoints", "association_targets")
     def _sort(self, names: Iterable[str]) -> list[str]:

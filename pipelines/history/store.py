@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.history.comparability import was_pulled
 from pipelines.history.manifest import Manifest
 from pipelines.schema.model import Table
 from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
@@ -116,7 +115,7 @@ class SnapshotStore:
         """Return the newest snapshot that has the table and pulled the records for it."""
         for snapshot_id in reversed(self.snapshot_ids(integration)):
             manifest = self.manifest(integration, snapshot_id)
-            if was_pulled(table, manifest.pull) and table.name in manifest.sha256:
+            if manifest.pull.has_read(table) and table.name in manifest.sha256:
                 return manifest
         return None
 

@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 import requests
 import tenacity
 
-from pipelines.jumpcloud.errors import AbortedError, TemporaryError, ThrottledError
+from pipelines.jumpcloud.endpoints import Endpoint, ListId
+from pipelines.jumpcloud.errors import AbortedError, NotFoundError, TemporaryError, ThrottledError
 from pipelines.jumpcloud.responses import Body, Json, Response, map_error, parse_body, read_body
 from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, describe_next_try, wait_before_retry
 from pipelines.jumpcloud.transport import TIMEOUT_SECONDS
 from pipelines.ratelimit.limiter import RateLimiter
+
+PAGE_SIZE = 100  # the largest documented for lists; without `limit` the API sends 10
+SEARCH_PAGE_SIZE = 1000  # as JumpCloud's own PowerShell module requests
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,14 @@ class Request:
     scope: str = ""
     takes_org_id: bool = True
     body: Mapping[str, Json] | None = None
+
+
+def page_request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
+    """Return the GET request for one page of a list."""
+    path = endpoint.path.format(id=list_id.parent_id)
+    targets = {"targets": list_id.target} if list_id.target else {}
+    parameters = {**endpoint.parameters, **targets, "limit": str(limit), "skip": str(skip)}
+    return Request(path, parameters, endpoint.scope, endpoint.takes_org_id)
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,15 @@ class JumpCloudClient:
         )
         return retrying(self._send_once, request)
 
+    def is_gone(self, endpoint: Endpoint, record_id: str) -> bool:
+        """Return True if a record was deleted since its list was read."""
+        path = endpoint.record_path.format(id=record_id)
+        try:
+            self.send(Request(path, {}, endpoint.scope, endpoint.takes_org_id))
+        except NotFoundError:
+            return True
+        return False
+
     def _should_retry(self, error: BaseException) -> bool:
         return isinstance(error, TemporaryError) and self._budget.spend()
 
@@ -144,7 +165,7 @@ class JumpCloudClient:
                 params=request.parameters,
                 json=request.body,
                 headers=headers,
-                auth=_unsigned,
+                auth=lambda prepared: prepared,  # signed when it is sent
             )
         )
 
@@ -155,10 +176,7 @@ class JumpCloudClient:
         request.prepare_auth(self._session.auth)
         try:
             with self._session.send(
-                request,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                **self._environment,
+                request, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
             ) as response:
                 body = read_body(response, where=where, scope=scope)
                 return body, response.elapsed.total_seconds()
@@ -167,7 +185,3 @@ class JumpCloudClient:
         # Raised outside of the handler, so that the context does not hold the library's error,
         # which holds the request and its key.
         raise failure
-
-
-def _unsigned(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request

@@ -20,6 +20,16 @@ def _object(**fields: pa.DataType) -> pa.DataType:
     return pa.struct(list(fields.items()))
 
 
+def _texts(names: str) -> dict[str, pa.DataType]:
+    """Return text fields with these names."""
+    return dict.fromkeys(names.split(), TEXT)
+
+
+def _flags(names: str) -> dict[str, pa.DataType]:
+    """Return boolean fields with these names."""
+    return dict.fromkeys(names.split(), FLAG)
+
+
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
@@ -53,7 +63,7 @@ class Endpoint:
         takes_org_id: True if the header `x-org-id` may be sent.
         record_path: path of one record, to check that a parent still exists.
         may_have_holes: True if the total counts deleted records that are not sent
-            (docs/jumpcloud-api.md, section 11).
+            (docs/reference/jumpcloud-api.md, section 11).
         search_path: path of the POST search with larger pages of the same records, or empty.
     """
 
@@ -101,23 +111,41 @@ def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]
     )
 
 
+def _graph_list(
+    parent: str,
+    name: str,
+    description: str,
+    scope: str,
+    columns: dict[str, pa.DataType],
+    *,
+    may_have_holes: bool = False,
+) -> Endpoint:
+    """Return a v2 list of the graph objects that belong to a system group or an application."""
+    groups = parent == "systemgroups"
+    return Endpoint(
+        name=f"{parent}_{name}",
+        path=f"/api/v2/{parent}/{{id}}/{name}",
+        description=description,
+        body="array",
+        schema=pa.schema(columns),
+        key=(("to", "type"), ("to", "id")) if "to" in columns else (("type",), ("id",)),
+        scope=scope,
+        parent=parent,
+        parent_column="group_id" if groups else "application_id",
+        is_detail=not groups,
+        may_have_holes=may_have_holes,
+    )
+
+
 ORGANIZATIONS = _v1(
     "organizations",
     "Organization that the key reads",
     "organizations.readonly",
-    {"displayName": TEXT},
+    _texts("displayName"),
 )
 
 _GROUP_COLUMNS = pa.schema(
-    {
-        "id": TEXT,
-        "name": TEXT,
-        "type": TEXT,
-        "description": TEXT,
-        "email": TEXT,
-        "membershipMethod": TEXT,
-        "organizationObjectId": TEXT,
-    }
+    _texts("id name type description email membershipMethod organizationObjectId")
 )
 SYSTEMGROUPS = Endpoint(
     name="systemgroups",
@@ -132,42 +160,27 @@ SYSTEMGROUPS = Endpoint(
     is_detail=False,
     record_path="/api/v2/systemgroups/{id}",
 )
-SYSTEMGROUPS_MEMBERS = Endpoint(
-    name="systemgroups_members",
-    path="/api/v2/systemgroups/{id}/members",
-    description="Direct membership of a system in a system group",
-    body="array",
-    schema=pa.schema({"to": GRAPH_OBJECT}),
-    key=(("to", "type"), ("to", "id")),
-    scope="systems.readonly",
-    parent="systemgroups",
-    parent_column="group_id",
-    is_detail=False,
+SYSTEMGROUPS_MEMBERS = _graph_list(
+    "systemgroups",
+    "members",
+    "Direct membership of a system in a system group",
+    "systems.readonly",
+    {"to": GRAPH_OBJECT},
     may_have_holes=True,
 )
-SYSTEMGROUPS_USERS = Endpoint(
-    name="systemgroups_users",
-    path="/api/v2/systemgroups/{id}/users",
-    description="User bound to a system group, with the paths that bind it",
-    body="array",
-    schema=pa.schema({"id": TEXT, "type": TEXT, "compiledAttributes": SUDO_ONLY, "paths": PATHS}),
-    key=(("type",), ("id",)),
-    scope="users.readonly",
-    parent="systemgroups",
-    parent_column="group_id",
-    is_detail=False,
+SYSTEMGROUPS_USERS = _graph_list(
+    "systemgroups",
+    "users",
+    "User bound to a system group, with the paths that bind it",
+    "users.readonly",
+    {**_texts("id type"), "compiledAttributes": SUDO_ONLY, "paths": PATHS},
 )
-SYSTEMGROUPS_ASSOCIATIONS = Endpoint(
-    name="systemgroups_associations",
-    path="/api/v2/systemgroups/{id}/associations",
-    description="Direct binding of a system group to a target",
-    body="array",
-    schema=pa.schema({"attributes": ATTRIBUTES, "to": GRAPH_OBJECT}),
-    key=(("to", "type"), ("to", "id")),
-    scope="groups.readonly",
-    parent="systemgroups",
-    parent_column="group_id",
-    is_detail=False,
+SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
+    "systemgroups",
+    "associations",
+    "Direct binding of a system group to a target",
+    "groups.readonly",
+    {"attributes": ATTRIBUTES, "to": GRAPH_OBJECT},
 )
 
 SYSTEMS = _v1(
@@ -175,23 +188,12 @@ SYSTEMS = _v1(
     "Device with the state of its last check-in",
     "systems.readonly",
     {
-        "hostname": TEXT,
-        "displayName": TEXT,
-        "os": TEXT,
-        "osFamily": TEXT,
-        "version": TEXT,
-        "arch": TEXT,
-        "serialNumber": TEXT,
-        "agentVersion": TEXT,
+        **_texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
         "active": FLAG,
-        "created": TEXT,
-        "lastContact": TEXT,
-        "remoteIP": TEXT,
+        **_texts("created lastContact remoteIP"),
         "networkInterfaces": pa.list_(_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)),
         "fde": _object(active=FLAG),
-        "allowMultiFactorAuthentication": FLAG,
-        "allowSshRootLogin": FLAG,
-        "allowSshPasswordAuthentication": FLAG,
+        **_flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
         "mdm": _object(vendor=TEXT),
         "primarySystemUser": _object(id=TEXT),
         "organization": TEXT,
@@ -203,28 +205,12 @@ SYSTEMUSERS = _v1(
     "User",
     "users.readonly",
     {
-        "username": TEXT,
-        "email": TEXT,
-        "displayname": TEXT,
-        "firstname": TEXT,
-        "lastname": TEXT,
-        "state": TEXT,
-        "activated": FLAG,
-        "suspended": FLAG,
-        "account_locked": FLAG,
+        **_texts("username email displayname firstname lastname state"),
+        **_flags("activated suspended account_locked"),
         "mfa": _object(configured=FLAG),
-        "totp_enabled": FLAG,
-        "sudo": FLAG,
-        "passwordless_sudo": FLAG,
-        "department": TEXT,
-        "jobTitle": TEXT,
-        "company": TEXT,
-        "location": TEXT,
-        "employeeIdentifier": TEXT,
-        "employeeType": TEXT,
-        "manager": TEXT,
-        "password_expired": FLAG,
-        "password_never_expires": FLAG,
+        **_flags("totp_enabled sudo passwordless_sudo"),
+        **_texts("department jobTitle company location employeeIdentifier employeeType manager"),
+        **_flags("password_expired password_never_expires"),
         "created": TEXT,
     },
 )
@@ -234,25 +220,19 @@ APPLICATIONS = _v1(
     "SSO application",
     "applications.readonly",
     {
-        "name": TEXT,
-        "displayName": TEXT,
-        "displayLabel": TEXT,
+        **_texts("name displayName displayLabel"),
         "sso": _object(type=TEXT),
         "ssoUrl": TEXT,
         "active": FLAG,
         "created": TEXT,
     },
 )
-APPLICATIONS_USERS = Endpoint(
-    name="applications_users",
-    path="/api/v2/applications/{id}/users",
-    description="User bound to an application, with the paths that bind it",
-    body="array",
-    schema=pa.schema({"id": TEXT, "type": TEXT, "paths": PATHS}),
-    key=(("type",), ("id",)),
-    scope="users.readonly",
-    parent="applications",
-    parent_column="application_id",
+APPLICATIONS_USERS = _graph_list(
+    "applications",
+    "users",
+    "User bound to an application, with the paths that bind it",
+    "users.readonly",
+    {**_texts("id type"), "paths": PATHS},
 )
 
 ENDPOINTS = {

@@ -102,12 +102,9 @@ def _parse_rows(records: list[Record], schema: pa.Schema) -> pa.RecordBatch:
 def _convert(value: Json, kind: pa.DataType) -> Json:
     """Return the value if it fits the type, else None: an odd field must not lose a record."""
     if isinstance(kind, pa.StructType):
-        members = [kind.field(index) for index in range(kind.num_fields)]
-        return (
-            {member.name: _convert(value.get(member.name), member.type) for member in members}
-            if isinstance(value, dict)
-            else None
-        )
+        if not isinstance(value, dict):
+            return None
+        return {member.name: _convert(value.get(member.name), member.type) for member in kind}
     if isinstance(kind, pa.ListType):
         items = value if isinstance(value, list) else None
         return None if items is None else [_convert(item, kind.value_type) for item in items]

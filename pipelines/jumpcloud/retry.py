@@ -9,7 +9,7 @@ import tenacity
 from pipelines.jumpcloud.errors import ThrottledError
 
 # A 502 in mid-run is normal for JumpCloud. Its own tools try 4 to 6 times
-# (docs/jumpcloud-api.md, section 10).
+# (docs/reference/jumpcloud-api.md, section 10).
 MAX_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Find what is published: the DuckDB file, or one built as of a snapshot."""
+"""Find the published DuckDB file, or build one as of a snapshot."""
 
 import re
 import tempfile
@@ -53,24 +53,24 @@ def inventory_file(
 
     Args:
         workspace: where the inventory is.
-        snapshot_id: snapshot to go back to.
-        integration: owner of the snapshot, if several have one of that id; without a snapshot, in
-            an object store, the owner of the file.
+        snapshot_id: snapshot to go back to; None for the published file.
+        integration: owner of the snapshot, if several have that id. In an object store, without
+            a snapshot, owner of the file.
 
     Raises:
-        InventoryError: there is no such snapshot, or its tables have been removed.
+        InventoryError: the snapshot does not exist, or its tables have been removed.
     """
     if snapshot_id is None:
         yield InventoryFile(fetch_file(workspace, integration))
         return
-    # They load pyarrow and pydantic, which the published file does not need.
+    # These load pyarrow and pydantic, which the published file does not need.
     from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
-    from pipelines.publish.time_travel import build_file_at  # noqa: PLC0415
+    from pipelines.publish.time_travel import build_past_file  # noqa: PLC0415
 
     snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
     with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
         path = Path(folder, workspace.inventory_file().name)
-        yield InventoryFile(path, build_file_at(workspace.open_history(), snapshot, path))
+        yield InventoryFile(path, build_past_file(workspace.open_history(), snapshot, path))
 
 
 def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
@@ -100,7 +100,7 @@ def nothing_published(workspace: Workspace, integration: str | None) -> Inventor
     if integration and integration not in known:
         return _unpublished(integration, known)
     if integration is None and known:
-        message += "; its integrations have: `jumpcloud-inventory combine` combines them"
+        message += "; run `jumpcloud-inventory combine` to build it from the integrations"
     return InventoryError(message)
 
 

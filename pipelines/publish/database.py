@@ -195,7 +195,7 @@ def _wal_path(path: Path) -> Path:
 
 
 def _build_inputs() -> list[str]:
-    """Return what determines the form of a file, besides the snapshots."""
+    """Return the inputs, other than the snapshots, that determine the form of a file."""
     return [STORAGE_VERSION, str(BUILD_VERSION), *schema_statements()]
 
 

@@ -22,11 +22,11 @@ def fingerprint_path(path: Path) -> Path:
 
 
 def compute_fingerprint(path: Path, build_inputs: Iterable[str]) -> str:
-    """Return the SHA-256 of the file and of what determines its form.
+    """Return the SHA-256 of the file and of its build inputs.
 
     Args:
         path: the published file.
-        build_inputs: what determines its form, besides the versions of the program and of DuckDB.
+        build_inputs: facts that determine its form, next to the versions of program and DuckDB.
     """
     inputs = "\n".join([version(PROGRAM), duckdb.__version__, *build_inputs])
     return f"{file_sha256(path)} {hashlib.sha256(inputs.encode()).hexdigest()}\n"

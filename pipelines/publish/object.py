@@ -1,4 +1,4 @@
-"""Published files in an object store, and their copies here."""
+"""Publish files in an object store, with copies on this machine."""
 
 import json
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from pipelines.publish.fingerprint import fingerprint_path
 from pipelines.storage.atomic import replace_durably, write_text
 from pipelines.storage.object_store import ConflictError, ObjectStore, Version
 
-# As many machines as may ever publish into one file at the same moment.
+# More than the machines that publish into one file at the same moment.
 MAX_TRIES = 5
 
 
 class ObjectStoreBackend:
-    """A store of files that are made here, and published by an upload that only one machine wins.
+    """A store of files that are made locally and uploaded. Of two uploads at once, one fails.
 
     Args:
         objects: where the files are published.
-        root: the folder of the copies; a path below it is the file's key.
+        root: folder of the copies; the path of a file below it is its key.
     """
 
     def __init__(self, objects: ObjectStore, root: Path) -> None:
@@ -26,31 +26,31 @@ class ObjectStoreBackend:
         self._root = root
 
     def fetch(self, path: Path) -> bool:
-        """Download a file and its fingerprint unless the copy is current; return if it exists."""
+        """Bring the copies of a file and its fingerprint up to date; return whether it exists."""
         current = self._objects.version(self._key(path))
-        note = _version_path(path)
+        version_file = _version_path(path)
         if current is None:
-            note.unlink(missing_ok=True)
+            version_file.unlink(missing_ok=True)
             return False
         if current != _read_version(path) or not path.exists():
-            # Noted last: after a crash in between, it is downloaded again.
-            note.unlink(missing_ok=True)
+            # The version is written last: after a crash in between, download again.
+            version_file.unlink(missing_ok=True)
             self._download(fingerprint_path(path))
             current = self._download(path)
             if current is None:
                 return False
-            write_text(json.dumps(asdict(current)), note)
+            write_text(json.dumps(asdict(current)), version_file)
         return True
 
     def renew(self, path: Path, make: Callable[[], None]) -> None:
-        """Make a DuckDB file from what is published, and publish it.
+        """Update a DuckDB file from the published one, and publish it.
 
         Args:
             path: the local copy of the file.
-            make: changes the copy; called again if another machine published meanwhile.
+            make: function that changes the copy; called again after a conflict.
 
         Raises:
-            ConflictError: another machine was first at each try.
+            ConflictError: another machine published first at each try.
         """
         for tries_left in reversed(range(MAX_TRIES)):
             before = _read_version(path) if self.fetch(path) else None
@@ -92,13 +92,13 @@ class ObjectStoreBackend:
 
 
 def _version_path(path: Path) -> Path:
-    """Return the note of the version that the copy is."""
+    """Return the file that holds the version of the copy."""
     return path.with_name(f".{path.name}.version")
 
 
 def _read_version(path: Path) -> Version | None:
     try:
-        noted = json.loads(_version_path(path).read_text())
+        version = json.loads(_version_path(path).read_text())
     except (OSError, ValueError):
         return None
-    return Version(noted["e_tag"], noted["number"])
+    return Version(**version)

@@ -15,13 +15,13 @@ from pipelines.workspace import Workspace
 
 
 def refresh_file(workspace: Workspace, integration: str) -> Path:
-    """Bring the DuckDB file of an integration up to the history; return its path.
+    """Update the DuckDB file of an integration from the history; return its path.
 
     The caller holds the publication lock.
     """
     path = workspace.inventory_file(integration)
     scope = integration if workspace.url else EVERY
-    # Another machine may publish between two tries: each opens the history again.
+    # Another machine may publish between two tries, so each try opens the history again.
     open_store(workspace).renew(
         path, lambda: update_duckdb_file(workspace.open_history(), path, scope)
     )
@@ -56,9 +56,9 @@ def rebuild_file(workspace: Workspace) -> None:
 
 
 def combine(workspace: Workspace) -> None:
-    """Bring the file of all integrations of an object store up to what each has published.
+    """Update the file of all integrations in an object store.
 
-    In a directory, there is nothing to do: all integrations publish into one file.
+    In a directory, do nothing: all integrations publish into one file.
 
     Raises:
         InventoryError: nothing has been published yet.
@@ -73,7 +73,7 @@ def combine(workspace: Workspace) -> None:
     ):
 
         def update() -> None:
-            # What the file has already needs no copy here: there may be thousands of integrations.
+            # Copy only what the file does not have yet: there may be thousands of integrations.
             history = workspace.open_history(Path(copies))
             if not path.exists() and not history.snapshots():
                 raise nothing_published(workspace, None)

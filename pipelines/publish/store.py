@@ -1,4 +1,4 @@
-"""Where files are published: in the data directory, or in an object store."""
+"""Publish files in the data directory or in an object store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +14,11 @@ class Store(Protocol):
     """A place where files of this machine are published."""
 
     def renew(self, path: Path, make: Callable[[], None]) -> None:
-        """Make a DuckDB file from what is published, and publish it.
+        """Update a DuckDB file from the published one, and publish it.
 
         Args:
             path: the local copy of the file.
-            make: changes the copy and its fingerprint; called again after a conflict.
+            make: function that changes the copy and its fingerprint; called again after a conflict.
         """
 
     def upload(self, path: Path) -> None:
@@ -26,14 +26,14 @@ class Store(Protocol):
 
 
 class LocalStore:
-    """The data directory: files are published where they are made, by a rename."""
+    """The data directory. A rename publishes a file."""
 
     def renew(self, path: Path, make: Callable[[], None]) -> None:  # noqa: ARG002 -- protocol
-        """Make the file; `make` renames it over the published one."""
+        """Update the file; `make` renames it over the published one."""
         make()
 
     def upload(self, path: Path) -> None:
-        """Do nothing: the file is published already."""
+        """Do nothing; the file is published already."""
 
 
 def open_store(workspace: Workspace) -> Store:
@@ -51,7 +51,7 @@ def open_backend(workspace: Workspace) -> "ObjectStoreBackend":
     Raises:
         InventoryError: the package that reads object stores is not installed.
     """
-    objects = workspace.objects  # first: it explains which package is missing
+    objects = workspace.objects  # first: its error names the missing package
     from pipelines.publish.object import ObjectStoreBackend  # noqa: PLC0415 -- an extra
 
     return ObjectStoreBackend(objects, workspace.root)

@@ -9,7 +9,7 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 
 
-def build_file_at(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
+def build_past_file(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
     """Build the file as it was when a snapshot was published.
 
     Other integrations appear as they were published at that time. If retention has removed the
@@ -30,7 +30,7 @@ def build_file_at(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[
     latest = []
     for name, group in groupby(store.manifests(), key=lambda manifest: manifest.integration.name):
         own = list(group)
-        last = snapshot if name == snapshot.integration.name else _latest_at(snapshot, own)
+        last = snapshot if name == snapshot.integration.name else _find_past_snapshot(snapshot, own)
         if last:
             snapshots[name] = [manifest.snapshot_id for manifest in own[: own.index(last) + 1]]
             latest.append(last)
@@ -38,7 +38,7 @@ def build_file_at(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[
     return latest
 
 
-def _latest_at(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
+def _find_past_snapshot(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
     """Return an integration's latest snapshot when another integration published its own."""
     time = snapshot.pull.finished_at
     published = [manifest for manifest in own if manifest.pull.finished_at <= time]

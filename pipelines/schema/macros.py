@@ -64,9 +64,9 @@ def _given(parameters: Mapping[str, str]) -> str:
     return f"given AS (SELECT {', '.join(f'{name} AS given_{name}' for name in parameters)})"
 
 
-def _system_paths(parameters: Mapping[str, str]) -> str:
-    """Return the query for the paths from users to devices."""
-    return f"""
+def _system_macro(name: str, description: str, parameters: dict[str, str]) -> Macro:
+    """Return a macro for the paths from users to devices."""
+    sql = f"""
 WITH {_given(parameters)},
 reached AS (
     SELECT s.integration, s.system_id, s.hostname, unnest(s.group_ids) AS group_id
@@ -90,11 +90,12 @@ LEFT JOIN main.system_group_associations a
     AND a.target_type = CASE WHEN p.user_group_id IS NULL THEN 'user' ELSE 'user_group' END
     AND a.target_id = coalesce(p.user_group_id, p.user_id)
 """
+    return Macro(name, description, parameters, _SYSTEM_PATH, sql)
 
 
-def _application_paths(parameters: Mapping[str, str]) -> str:
-    """Return the query for the paths from users to applications."""
-    return f"""
+def _application_macro(name: str, description: str, parameters: dict[str, str]) -> Macro:
+    """Return a macro for the paths from users to applications."""
+    sql = f"""
 WITH {_given(parameters)},
 matching AS (
     SELECT a.integration, a.application_id, a.display_label AS application_name
@@ -110,35 +111,26 @@ SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
     p.application_name, u.state
 FROM paths p JOIN main.users u USING (integration, user_id)
 """
+    return Macro(name, description, parameters, _APPLICATION_PATH, sql)
 
 
 MACROS = (
-    Macro(
+    _system_macro(
         "access_paths",
         "Paths from a user to a device: user, user group, system group, device",
         _USER | _SYSTEM,
-        _SYSTEM_PATH,
-        _system_paths(_USER | _SYSTEM),
     ),
-    Macro(
-        "system_access",
-        "Users with access to a device, and the paths that grant it",
-        _SYSTEM,
-        _SYSTEM_PATH,
-        _system_paths(_SYSTEM),
+    _system_macro(
+        "system_access", "Users with access to a device, and the paths that grant it", _SYSTEM
     ),
-    Macro(
+    _application_macro(
         "application_access_paths",
         "Paths from a user to an application: user, user group, application",
         _USER | _APPLICATION,
-        _APPLICATION_PATH,
-        _application_paths(_USER | _APPLICATION),
     ),
-    Macro(
+    _application_macro(
         "application_access",
         "Users with access to an application, and the paths that grant it",
         _APPLICATION,
-        _APPLICATION_PATH,
-        _application_paths(_APPLICATION),
     ),
 )

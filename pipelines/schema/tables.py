@@ -1,7 +1,4 @@
-"""Tables of the data contract.
-
-Names and types never change. New columns may be added after the last one.
-"""
+"""Tables of the data contract. Names and types never change. A new column is added last."""
 
 from pipelines.schema.model import Column, Table
 

@@ -36,7 +36,7 @@ class StorageError(InventoryError):
 
 
 def is_no_room(error: OSError) -> bool:
-    """Return whether a disk is full or a quota used up."""
+    """Return whether the error reports a full disk or quota."""
     return error.errno in _NO_ROOM
 
 
@@ -49,7 +49,7 @@ def explain(error: BaseException, root: Path) -> InventoryError | None:
     """
     if isinstance(error, InventoryError):
         return error
-    if not (isinstance(error, OSError) or _is_of_database(error)):
+    if not (isinstance(error, OSError) or _is_database_error(error)):
         return None
     causes = list(_causes(error))
     numbers = {cause.errno for cause in causes if isinstance(cause, OSError)}
@@ -72,12 +72,12 @@ def _storage_error(numbers: set[int | None], text: str, root: Path) -> StorageEr
     return None
 
 
-def _is_of_database(error: BaseException) -> bool:
+def _is_database_error(error: BaseException) -> bool:
     return any(kind.__module__.partition(".")[0] in _DATABASES for kind in type(error).__mro__)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and those that led to it."""
+    """Yield the error and its causes."""
     seen: set[int] = set()
     cause: BaseException | None = error
     while cause and id(cause) not in seen:

@@ -1,12 +1,6 @@
 """Transforms from raw endpoint tables to the tables of the data contract."""
 
-from pipelines.transform.assets import (
-    APPLICATIONS,
-    IPV4_ADDRESSES,
-    SYSTEM_GROUPS,
-    SYSTEMS,
-    USERS,
-)
+from pipelines.transform.assets import APPLICATIONS, IPV4_ADDRESSES, SYSTEM_GROUPS, SYSTEMS, USERS
 from pipelines.transform.relationships import (
     APPLICATION_USERS,
     SYSTEM_GROUP_ASSOCIATIONS,

@@ -1,7 +1,7 @@
 """Common table expressions (CTEs) that count the systems, users and applications that are reached.
 
 There can be a thousand times more pairs of systems and users than members. So ids are numbered, a
-set of numbers is stored in words of 64 bits, and each distinct set of groups is counted once.
+set of numbers is stored as 64-bit words, and each distinct set of groups is counted once.
 Systems and users are numbered by their first group, so that the members of a group share words.
 """
 

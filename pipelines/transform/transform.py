@@ -38,7 +38,7 @@ class Transform:
         inputs: tables that the query reads: raw tables as `jumpcloud.<endpoint>`, and tables of the
             contract.
         sql: the query, with the columns of the table; `$integration` is the integration's name.
-            Besides DuckDB's functions it may use `text_of`, `time_of`, `as_set` and `ipv4_scope`.
+            It may use `text_of`, `time_of`, `as_set` and `ipv4_scope`, and DuckDB's functions.
     """
 
     table: Table
@@ -84,12 +84,9 @@ def ipv4_scope(text: str | None) -> str | None:
         address = IPv4Address(text or "")
     except AddressValueError:
         return None
-    if (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    ):
+    if address.is_loopback or address.is_link_local:
+        return None
+    if address.is_unspecified or address.is_multicast:
         return None
     if any(address in network for network in _PRIVATE):
         return "private"

@@ -66,8 +66,7 @@ class Tokens:
 
     def _client(self, authorization: str, form: dict[str, str]) -> KeyHolder | None:
         given = _basic(authorization) or (form.get("client_id"), form.get("client_secret"))
-        known = (h for h in self._holders if (h.client_id, h.client_secret) == given)
-        return next(known, None)
+        return next((h for h in self._holders if (h.client_id, h.client_secret) == given), None)
 
     def _issue(self, holder: KeyHolder) -> Answer:
         value = secrets.token_urlsafe(48)

@@ -145,19 +145,16 @@ class _Company:
         systems = self._org.systems.values()
         found = {"All Devices": [s["id"] for s in systems]}
         for platform in names.PLATFORMS:
-            mine = [s["id"] for s in systems if s["os"] == platform.os]
-            found[f"All {platform.os}"] = mine
+            found[f"All {platform.os}"] = [s["id"] for s in systems if s["os"] == platform.os]
         for office in names.OFFICES:
-            mine = [s["id"] for s in systems if s["hostname"].startswith(office.code)]
-            found[f"{office.city} Devices"] = mine
+            own = [s["id"] for s in systems if s["hostname"].startswith(office.code)]
+            found[f"{office.city} Devices"] = own
         return found
 
     def _share(self, number: int, target: int, systems: int) -> int:
         """Return the number of members of a group that adds up to the target."""
-        groups = self._sizes.system_groups
-        if number < target % groups:
-            return min(systems, target // groups + 1)
-        return min(systems, target // groups)
+        share, rest = divmod(target, self._sizes.system_groups)
+        return min(systems, share + (number < rest))
 
     def _group_fields(self, *, dynamic: bool) -> Record:
         query = {"queryType": "FilterQuery", "filters": []} if dynamic else None

@@ -36,8 +36,8 @@ def test_key_file_open_to_others_is_refused(mode: int, key_file: Path) -> None:
     key_file.chmod(mode)
     with pytest.raises(SettingsError) as caught:
         load_credentials(acme(api_key_file=str(key_file)))
-    words = f"integration 'acme': api_key_file {key_file} is open to others (mode {mode:04o})"
-    assert str(caught.value).startswith(words)
+    message = f"integration 'acme': api_key_file {key_file} is open to others (mode {mode:04o})"
+    assert str(caught.value).startswith(message)
     assert str(caught.value).endswith(f"chmod 600 {key_file}")
     key_file.chmod(0o400)
     assert load_credentials(acme(api_key_file=str(key_file))) == ApiKey(KEY)
@@ -56,7 +56,7 @@ def test_systemd_credential_may_have_mode_0440(key_file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "is empty; put the JumpCloud API key there"),
         (b" \n\n", "is empty; put the JumpCloud API key there"),
@@ -66,10 +66,10 @@ def test_systemd_credential_may_have_mode_0440(key_file: Path) -> None:
     ],
 )
 def test_invalid_key_file_is_refused_and_not_printed(
-    content: bytes, words: str, key_file: Path
+    content: bytes, message: str, key_file: Path
 ) -> None:
     key_file.write_bytes(content)
-    with pytest.raises(SettingsError, match=f"api_key_file {key_file} {words}") as caught:
+    with pytest.raises(SettingsError, match=f"api_key_file {key_file} {message}") as caught:
         load_credentials(acme(api_key_file=str(key_file)))
     assert not {"two", "lines", "binary"} & set(str(caught.value).split())
 

@@ -66,7 +66,7 @@ def command(path: Path) -> Callable[..., Result]:
 
 
 def switches(path: Path) -> dict[str, bool]:
-    return {each.name: each.enabled for each in load_settings(path).integration}
+    return {entry.name: entry.enabled for entry in load_settings(path).integration}
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
@@ -160,7 +160,7 @@ def test_add_prompts_for_fields_and_checks_connection(
     answers = ["", "", "Acme!", "acme", 'Acme "production" ü', "y", "eu", KEY_VARIABLE]
     done = command("add", "--base-url", server.base_url, answers=answers)
     assert done.exit_code == 0, done.output
-    assert "takes small letters, digits, - and _" in done.output
+    assert "must be 1 to 64 lower-case letters" in done.output
     assert "acme: a run would work" in done.output
     assert path.read_text().startswith(FILE)
     assert load_settings(path).named("acme") == Integration(
@@ -238,7 +238,7 @@ def test_add_accepts_key_file_and_time_zone(
 def test_add_refuses_invalid_credentials_and_schedule(
     path: Path, command: Callable[..., Result]
 ) -> None:
-    for options, words in (
+    for options, message in (
         (("--api-key-env", "ACME_KEY", "--api-key-file", "/etc/acme.key"), "more than one key"),
         (("--client-id-env", "ACME_ID"), "go together"),
         (("--api-key-env", "ACME_KEY", "--cron", "at noon"), "field 'schedule.cron'"),
@@ -246,7 +246,7 @@ def test_add_refuses_invalid_credentials_and_schedule(
     ):
         done = command("add", *FORM, *options)
         assert done.exit_code == 2
-        assert words in done.output
+        assert message in done.output
     assert not path.exists()
 
 
@@ -263,8 +263,8 @@ def test_add_checks_each_organization_of_provider(
     more = ("--api-key-env", KEY_VARIABLE, "--base-url", server.base_url)
     done = command("add", *FORM, *more, "--discover-organizations")
     assert done.exit_code == 0, done.output
-    for each in provider.organizations:
-        assert f"acme-{each.id}: a run would work" in done.output
+    for organization in provider.organizations:
+        assert f"acme-{organization.id}: a run would work" in done.output
 
 
 def test_add_refuses_a_key_in_any_option_and_does_not_print_it(
@@ -283,7 +283,7 @@ def test_add_refuses_a_key_in_any_option_and_does_not_print_it(
 def test_add_keeps_file_if_the_new_one_would_be_invalid(
     path: Path, command: Callable[..., Result]
 ) -> None:
-    for text, words in (
+    for text, message in (
         (FILE, "name 'one' is used twice"),
         ("max_parallel_runs = 0\n", "field 'max_parallel_runs'"),
         ("[[integration]\n", "is not TOML"),
@@ -291,9 +291,9 @@ def test_add_keeps_file_if_the_new_one_would_be_invalid(
         path.write_text(text)
         done = command("add", *OPTIONS, "--name", "one")
         assert done.exit_code == 2
-        assert words in done.output
+        assert message in done.output
         assert path.read_text() == text
-    assert [each.name for each in path.parent.iterdir()] == [path.name]
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 @given(description=st.text(st.characters(exclude_categories=["Cs"])))

@@ -47,7 +47,7 @@ max_in_flight = 3
 def test_path_is_read_from_the_environment(tmp_path: Path) -> None:
     path = write(tmp_path, '[[integration]]\nname = "acme"\n')
     environment = {"JUMPCLOUD_INVENTORY_CONFIG": str(path)}
-    assert [each.name for each in load_settings(None, environment).integration] == ["acme"]
+    assert [entry.name for entry in load_settings(None, environment).integration] == ["acme"]
 
 
 def test_environment_without_file_is_one_integration() -> None:
@@ -58,7 +58,7 @@ def test_environment_without_file_is_one_integration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
         ('name = "Acme"', "integration 'Acme', field 'name'"),
         ('name = "acme"\nregion = "mars"', "integration 'acme', field 'region'"),
@@ -94,12 +94,12 @@ def test_environment_without_file_is_one_integration() -> None:
         ('description = "no name"', "integration number 1, field 'name': is missing"),
     ],
 )
-def test_error_names_file_integration_and_field(tmp_path: Path, line: str, words: str) -> None:
+def test_error_names_file_integration_and_field(tmp_path: Path, line: str, message: str) -> None:
     path = write(tmp_path, f"[[integration]]\n{line}\n")
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
     assert str(caught.value).startswith(f"{path}: ")
-    assert words in str(caught.value)
+    assert message in str(caught.value)
     assert "jca_secret" not in str(caught.value)
 
 
@@ -123,7 +123,7 @@ def test_base_url_serves_tokens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("keep_snapshots = 90", "field 'keep_snapshots': is a table; write [keep_snapshots]"),
         ("[keep_snapshots]\nall_for_days = 0", "field 'keep_snapshots.all_for_days': Input should"),
@@ -136,11 +136,11 @@ def test_base_url_serves_tokens() -> None:
         ("[findings]\nstale = 9", "field 'findings.stale': is not a setting"),
     ],
 )
-def test_error_in_table_names_file_and_field(tmp_path: Path, text: str, words: str) -> None:
+def test_error_in_table_names_file_and_field(tmp_path: Path, text: str, message: str) -> None:
     path = write(tmp_path, f'{text}\n[[integration]]\nname = "acme"\n')
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
-    assert str(caught.value).startswith(f"{path}: settings, {words}")
+    assert str(caught.value).startswith(f"{path}: settings, {message}")
 
 
 def test_retention_is_set_for_all_integrations(tmp_path: Path) -> None:
@@ -216,5 +216,7 @@ def test_unknown_volatile_column_is_named_with_nearest(
     path = write(tmp_path, f'volatile_columns = ["{name}"]\n[[integration]]\nname = "acme"\n')
     with pytest.raises(SettingsError) as caught:
         load_settings(path)
-    assert f"{path}: settings, field 'volatile_columns': {name!r} is no column" in str(caught.value)
+    assert f"{path}: settings, field 'volatile_columns': {name!r} is not a column" in str(
+        caught.value
+    )
     assert f"the nearest is {nearest!r}" in str(caught.value)

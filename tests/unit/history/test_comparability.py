@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from pipelines.history.comparability import comparable_rows, incomparable_columns, was_pulled
+from pipelines.history.changes import comparable_rows, incomparable_columns
 from pipelines.history.manifest import PullFacts
 from pipelines.schema.tables import SYSTEM_GROUP_ASSOCIATIONS, USERS
 from tests.support.manifests import BADGES, make_badges, make_pull
@@ -17,7 +17,7 @@ FULL = make_pull(endpoints=("systemusers", "applications_users"), association_ta
     [(("badges", "doors"), True), (("badges",), True), (("doors",), False), ((), False)],
 )
 def test_table_was_pulled_with_its_endpoints(endpoints: tuple[str, ...], *, expected: bool) -> None:
-    assert was_pulled(BADGES, make_pull(endpoints=endpoints)) is expected
+    assert make_pull(endpoints=endpoints).has_read(BADGES) is expected
 
 
 def test_column_needs_its_endpoint_in_both_pulls() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipelines.errors import InventoryError
 from pipelines.history.diff import diff_snapshots
 from pipelines.history.manifest import Manifest
-from pipelines.publish.time_travel import build_file_at
+from pipelines.publish.time_travel import build_past_file
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support.publisher import Publisher, Pulled, Rows, on_day
@@ -31,7 +31,7 @@ class Published:
 
     def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
         publisher = Publisher(folder)
-        build_file_at(self.publisher.history, manifest, publisher.file)
+        build_past_file(self.publisher.history, manifest, publisher.file)
         return state(publisher)
 
     def remove_tables(self, manifest: Manifest) -> None:
@@ -77,7 +77,7 @@ def test_file_at_a_snapshot_equals_the_file_then(published: Published, tmp_path:
 def test_nearest_snapshot_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
     one, two, one_later, two_later = published.manifests
     published.remove_tables(one)
-    latest = build_file_at(published.publisher.history, two, tmp_path / "file.duckdb")
+    latest = build_past_file(published.publisher.history, two, tmp_path / "file.duckdb")
     assert [manifest.snapshot_id for manifest in latest] == [one_later.snapshot_id, two.snapshot_id]
     # The metadata of all pulls is kept.
     assert published.past(two_later, tmp_path) == published.states[3]
@@ -89,7 +89,7 @@ def test_missing_file_of_a_snapshot_is_named(
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
     with pytest.raises(InventoryError, match=f"{part}: missing or damaged.*try again"):
-        build_file_at(publisher.history, manifests[0], tmp_path / "file.duckdb")
+        build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
     with pytest.raises(InventoryError, match=f"cannot read snapshot .*{part}"):
         diff_snapshots(publisher.history, manifests[0], manifests[2])
     assert not list(tmp_path.iterdir())
