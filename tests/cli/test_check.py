@@ -50,7 +50,7 @@ def test_check_reads_each_endpoint_once(
     assert server.base_url in said
     assert "plan: 6 groups: about 50 calls" in said
     assert "│ systems │ readable │ 30 │" in said
-    assert "no read can tell" in said
+    assert "no read can show" in said
     assert "acme: a run would work" in said
     assert len(server.calls) == len(ENDPOINTS) - 1 + len(ALL_TARGETS)
     assert {call.method for call in server.calls} == {"GET"}

@@ -307,7 +307,7 @@ def test_unwritable_report_is_a_warning_and_file_is_published(
 
     done = installation.run("rebuild")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {reason}; when that is mended")
+    assert done.stderr.startswith(f"Error: {reason}; fix the cause, then")
     (report / "in the way").rmdir()
     report.rmdir()
     assert installation.run("rebuild").returncode == 0
