@@ -8,15 +8,16 @@ COMPLETENESS = "completeness"
 PULLS = "pulls"
 # The group of the assets that cover all integrations.
 COMBINED = "combined"
+OWNERS = ["team:security"]
 
 
 def raw_key(name: str) -> dg.AssetKey:
-    """The asset key of a raw table."""
+    """Return the asset key of a raw table."""
     return dg.AssetKey([JUMPCLOUD, name])
 
 
 def table_key(name: str) -> dg.AssetKey:
-    """The asset key of a table of the contract."""
+    """Return the asset key of a table of the contract."""
     return dg.AssetKey([INVENTORY, name])
 
 

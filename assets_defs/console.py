@@ -1,4 +1,4 @@
-"""What a run says on the terminal: one line per thing that a person waits for."""
+"""The output of a run on the terminal: a progress bar, and one line for each table."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -13,19 +13,19 @@ from pipelines.extract.fetcher import Progress
 
 
 @contextmanager
-def progress_bar(*, is_wanted: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """What shows lists done of those known, calls a second, answers 429 and the time left.
+def progress_bar(*, enabled: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Show a bar with the lists read, calls per second, throttled calls and the time left.
 
-    The bar is gone at the end, however that comes.
+    The bar is erased at the end.
 
     Args:
-        is_wanted: whether the run is one of the command line.
+        enabled: True for a run of the command line.
 
     Yields:
-        None where there is no terminal to draw on, or no bar is wanted.
+        Function that updates the bar; None without a bar.
     """
-    # A variable may make rich color a pipe; a bar belongs on nothing but a terminal.
-    if not (is_wanted and CONSOLE.is_interactive and CONSOLE.file.isatty()):
+    # A variable may make rich color a pipe, but a bar needs a terminal.
+    if not (enabled and CONSOLE.is_interactive and CONSOLE.file.isatty()):
         yield None
         return
     with _bar() as bar:
@@ -39,7 +39,7 @@ def progress_bar(*, is_wanted: bool) -> Iterator[Callable[[Progress], None] | No
             bar.update(
                 lists,
                 completed=progress.lists_done,
-                # Before there is a plan, it is not known how much is to be read.
+                # The number of lists is not known before there is a plan.
                 total=progress.lists_known if progress.plan else None,
                 calls=f"{speed:.0f} calls/s, {counts.throttled:,} throttled",
             )
@@ -61,24 +61,27 @@ def _bar() -> rich.progress.Progress:
 
 
 CONSOLE = Console(stderr=True, highlight=False)
-# The name under which a run chooses to speak on the terminal.
+# The name of the logger that a run of the command line chooses.
 TERMINAL = "terminal"
-# Marks the records of what a bar on the terminal shows already.
+# Marks log records that repeat what a bar on the terminal shows.
 IN_BAR = "is_in_bar"
 
 
 class _TerminalHandler(logging.Handler):
-    """Prints materialized assets, failed checks and log lines; leaves Dagster's own detail out."""
+    """Handler that prints materialized assets, failed checks and log lines, but no details."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the record if it tells a person something."""
+        """Print the record, unless it is a detail of Dagster."""
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        # Dagster's own errors say again what the run's failure says at the end.
-        own = record.levelno in {logging.INFO, logging.WARNING} and not getattr(
-            record, IN_BAR, False
-        )
-        line = _line(event) if event else meta.get("orig_message", "") if own else ""
+        # Dagster's own errors repeat the run's failure, which is printed at the end.
+        own = record.levelno in {logging.INFO, logging.WARNING}
+        if event:
+            line = _line(event)
+        else:
+            line = (
+                meta.get("orig_message", "") if own and not getattr(record, IN_BAR, False) else ""
+            )
         if line:
             CONSOLE.print(line, markup=False, soft_wrap=True)
 
@@ -102,7 +105,7 @@ def _line(event: DagsterEvent) -> str:
 
 @dg.logger
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    """A logger of its own for the command line's runs."""
+    """Return a logger for runs of the command line."""
     logger = logging.Logger("jumpcloud-inventory", logging.DEBUG)  # noqa: LOG001 -- not shared
     logger.addHandler(_TerminalHandler())
     return logger

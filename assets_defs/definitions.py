@@ -1,10 +1,10 @@
-"""Everything that Dagster loads: `workspace.yaml` names this module."""
+"""The definitions that Dagster loads; `workspace.yaml` names this module."""
 
 import os
 
 import dagster as dg
 
-from assets_defs.assets.combined_file import inventory_of_all
+from assets_defs.assets.combined_file import combine_what_was_published, inventory_of_all
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.assets.inventory_tables import tables
 from assets_defs.assets.publication import commit, inventory_duckdb
@@ -16,10 +16,8 @@ from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
 from assets_defs.schedules import build_schedules
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
-from assets_defs.sensors.combine_trigger import combine_what_was_published
 from assets_defs.sensors.partition_sync import integrations_of_settings
 from assets_defs.sensors.run_cleanup import purge_old_runs
-from assets_defs.sensors.status_table import report_status
 from pipelines.workspace import Workspace
 
 
@@ -29,7 +27,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     Raises:
         SettingsError: the settings are wrong.
     """
-    # Only an object store has a file for each integration, and one of all.
+    # Only an object store has a file for each integration, and one of all of them.
     is_shared = workspace.url is not None
     return dg.Definitions(
         assets=[
@@ -44,7 +42,6 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
             alert_on_failure,
             alert_on_late,
             purge_old_runs,
-            report_status,
             *([combine_what_was_published] if is_shared else []),
         ],
         resources=build_resources(workspace),

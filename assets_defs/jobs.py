@@ -1,4 +1,4 @@
-"""The jobs: refresh one integration; combine the files of all of them."""
+"""The jobs: refresh one integration, and combine the files of all of them."""
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ refresh_inventory = dg.define_asset_job(
     REFRESH_JOB,
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups(COMBINED),
     description="Pull one organization, join its tables and publish them",
-    # The assets of one integration form a chain: a process per step would only add start-up.
+    # The assets form a chain, so a process for each step would only add start-up time.
     executor_def=dg.in_process_executor,
 )
 combine_integrations = dg.define_asset_job(

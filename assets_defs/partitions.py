@@ -2,40 +2,13 @@
 
 import dagster as dg
 
-from pipelines.extract.discovery import resolved_settings
-from pipelines.workspace import Workspace
-
-OWNERS = ["team:security"]
-# Runs of one integration, whoever started them, carry it; those that a person starts from the asset
-# graph are of a job of Dagster's own.
+NAME = "integrations"
+INTEGRATIONS = dg.DynamicPartitionsDefinition(name=NAME)
+# Every run of an integration has this tag. A job name would miss runs from the asset graph, which
+# belong to a job of Dagster's own.
 PARTITION_TAG = "dagster/partition"
-INTEGRATIONS = dg.DynamicPartitionsDefinition(name="integrations")
-
-
-def partition_requests(
-    instance: dg.DagsterInstance, workspace: Workspace
-) -> list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest]:
-    """What makes the partitions those of the settings file as it is now.
-
-    Raises:
-        SettingsError: the file says something wrong.
-    """
-    wanted = [each.name for each in resolved_settings(workspace).integration]
-    present = instance.get_dynamic_partitions(_name())
-    missing = [name for name in wanted if name not in present]
-    gone = [name for name in present if name not in wanted]
-    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
-    if missing:
-        requests.append(INTEGRATIONS.build_add_request(missing))
-    if gone:
-        requests.append(INTEGRATIONS.build_delete_request(gone))
-    return requests
 
 
 def add_partition(instance: dg.DagsterInstance, integration: str) -> None:
-    """Let runs of the integration start now."""
-    instance.add_dynamic_partitions(_name(), [integration])
-
-
-def _name() -> str:
-    return INTEGRATIONS.name or ""
+    """Add the partition of an integration, so that its runs can start now."""
+    instance.add_dynamic_partitions(NAME, [integration])

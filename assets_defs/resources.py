@@ -1,4 +1,4 @@
-"""Where assets are kept between steps, and what of them is shown in the UI."""
+"""The tables between the steps of a run, and their preview in the UI."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,22 +18,22 @@ PREVIEW_COLUMNS = 8
 
 
 class ParquetStore(dg.ConfigurableResource[None]):
-    """Keeps each asset's partition as one Parquet file below `root`.
+    """Store that keeps each partition of an asset as one Parquet file below `root`.
 
-    A resource rather than an IO manager: Dagster writes three events for each table that an IO
-    manager passes on, and each costs two flushes of the disk.
+    It is a resource, not an IO manager: Dagster writes three events for each table that an IO
+    manager passes on, and each event costs two flushes of the disk.
     """
 
     root: str
 
     def write(self, key: dg.AssetKey, partition: str, table: pa.Table) -> Metadata:
-        """Write the table aside, rename it; the metadata that say how much is where."""
+        """Write a table in one atomic step; return its row count and its address as metadata."""
         path = self._path(key, partition)
         write_parquet(table, path)
         return {"dagster/row_count": table.num_rows, "dagster/uri": path.as_uri()}
 
     def read(self, key: dg.AssetKey, partition: str) -> pa.Table:
-        """Read what the step before wrote."""
+        """Read a table that an earlier step wrote."""
         return pq.read_table(self._path(key, partition), partitioning=None)
 
     def _path(self, key: dg.AssetKey, partition: str) -> Path:
@@ -41,7 +41,7 @@ class ParquetStore(dg.ConfigurableResource[None]):
 
 
 def preview(table: pa.Table) -> dg.TableMetadataValue:
-    """The first rows and columns as the UI's small table."""
+    """Return the first rows and columns as a small table for the UI."""
     columns = [name for name in table.column_names if name != "integration"][:PREVIEW_COLUMNS]
     rows = table.select(columns).slice(0, PREVIEW_ROWS).to_pylist()
     schema = dg.TableSchema([dg.TableColumn(name) for name in columns])

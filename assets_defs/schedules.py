@@ -1,4 +1,4 @@
-"""The job that refreshes one integration, its schedules, and what keeps the partitions current."""
+"""The schedules that refresh the integrations."""
 
 from collections.abc import Iterator
 
@@ -15,21 +15,20 @@ from pipelines.extract.discovery import expand_settings, refresh_organizations
 from pipelines.workspace import Workspace
 
 RUN_KEY_TAG = "dagster/run_key"
-FOLLOW_SECONDS = 30
 
 
 def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """One schedule for each time that integrations are refreshed at."""
-    times = dict.fromkeys([Schedule(), *(each.schedule for each in settings.integration)])
+    """Return one schedule for each cron expression and time zone of the settings."""
+    times = dict.fromkeys([Schedule(), *(one.schedule for one in settings.integration)])
     return [_schedule(time) for time in times]
 
 
 def schedule_name(time: Schedule) -> str:
-    """Name of the schedule for a time."""
+    """Return the name of the schedule for a time."""
     if time == Schedule():
         return "refresh_every_12_hours"
-    words = f"refresh {time.cron} {time.timezone}".replace("*", "x")
-    return "".join(letter if letter.isalnum() else "_" for letter in words)
+    name = f"refresh {time.cron} {time.timezone}".replace("*", "x")
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
 def _schedule(time: Schedule) -> dg.ScheduleDefinition:
@@ -39,39 +38,38 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
         cron_schedule=time.cron,
         execution_timezone=time.timezone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Refresh the integrations that are enabled and set to {time}",
+        description=f"Refresh the enabled integrations with the schedule {time}",
     )
     def refresh(
         context: dg.ScheduleEvaluationContext, workspace: dg.ResourceParam[Workspace]
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        # Read anew at each tick, so that a switch in the file counts without a restart.
+        # Read at each tick, so that a change of the file has effect without a restart.
         try:
             settings = workspace.settings()
         except SettingsError as error:
             yield dg.SkipReason(str(error))
             return
-        due = [each for each in settings.integration if each.schedule == time and each.enabled]
+        due = [one for one in settings.integration if one.schedule == time and one.enabled]
         for failure in refresh_organizations(due, workspace.root):
             context.log.warning("%s", failure)
-        integrations = [
-            e for e in expand_settings(settings, workspace.root).integration if e.schedule == time
-        ]
         tick = context.scheduled_execution_time.isoformat()
-        keys = {each.name: f"{each.name}:{tick}" for each in integrations}
-        reasons = {
-            each.name: _skip_reason(context.instance, workspace, each, keys[each.name])
-            for each in integrations
-        }
-        for name, reason in reasons.items():
+        skipped = []
+        requested = 0
+        for integration in expand_settings(settings, workspace.root).integration:
+            if integration.schedule != time:
+                continue
+            name, key = integration.name, f"{integration.name}:{tick}"
+            reason = _skip_reason(context.instance, workspace, integration, key)
             if reason:
-                context.log.info("%s: %s", name, reason)
+                skipped.append(f"{name}: {reason}")
+                context.log.info(skipped[-1])
             else:
-                # It may be newer than the last look of the sensor.
+                # The integration may be newer than the last tick of the partition sensor.
                 add_partition(context.instance, name)
-                yield dg.RunRequest(run_key=keys[name], partition_key=name)
-        if all(reasons.values()):
-            said = [f"{name}: {reason}" for name, reason in reasons.items()]
-            yield dg.SkipReason("; ".join(said) or "no integration is set to this time")
+                requested += 1
+                yield dg.RunRequest(run_key=key, partition_key=name)
+        if not requested:
+            yield dg.SkipReason("; ".join(skipped) or "no integration has this schedule")
 
     return refresh
 
@@ -79,10 +77,10 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
 def _skip_reason(
     instance: dg.DagsterInstance, workspace: Workspace, integration: Integration, run_key: str
 ) -> str:
-    """Why a tick does not run the integration; empty where it does.
+    """Return the reason why a tick does not run an integration; empty if it does.
 
-    What lacks its key runs: it fails, so that `status` and the alerts tell of it. A run of this
-    tick itself is asked for again, where the tick was broken off: Dagster starts it, if it has not.
+    An integration without its key runs and fails, so that `status` and the alerts report it. The
+    runs of an interrupted tick are requested again: Dagster starts those that it has not started.
     """
     if not integration.enabled:
         return "disabled in the settings"
@@ -90,4 +88,4 @@ def _skip_reason(
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))
     others = [run for run in instance.get_runs(chosen) if run.tags.get(RUN_KEY_TAG) != run_key]
-    return "its last run is still under way" if others else ""
+    return "its last run is still in progress" if others else ""

@@ -1,17 +1,19 @@
-"""In an object store: the file over all integrations, brought up to date a few times an hour."""
+"""The file over all integrations in an object store: its asset, and the sensor that updates it."""
 
 import dagster as dg
 
-from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL
-from assets_defs.partitions import OWNERS
+from assets_defs.asset_keys import COMBINED, INVENTORY_DUCKDB, INVENTORY_OF_ALL, OWNERS
+from assets_defs.jobs import combine_integrations
 from assets_defs.runs.step import errors_as_failures
 from pipelines.publish.publisher import combine
 from pipelines.workspace import Workspace
 
+MIN_INTERVAL_SECONDS = 600
+
 
 @dg.asset(
     key=INVENTORY_OF_ALL,
-    # No dependency: one would make a run of an integration wait for all partitions of the other.
+    # No dependency: one would make a run of an integration wait for all other partitions.
     description="The DuckDB file over all integrations, and its report",
     group_name=COMBINED,
     kinds={"duckdb"},
@@ -19,7 +21,7 @@ from pipelines.workspace import Workspace
     code_version="1",
 )
 def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
-    """Fold what each integration has published since into the file over all."""
+    """Combine what each integration published into one file."""
     with errors_as_failures(workspace):
         combine(workspace)
     path = workspace.inventory_file()
@@ -30,3 +32,17 @@ def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeRe
             "report": workspace.uri(workspace.report_file()),
         }
     )
+
+
+@dg.asset_sensor(
+    asset_key=INVENTORY_DUCKDB,
+    job=combine_integrations,
+    minimum_interval_seconds=MIN_INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Update the file over all integrations after one of them has published",
+)
+def combine_what_was_published(
+    _: dg.SensorEvaluationContext, event: dg.EventLogEntry
+) -> dg.RunRequest:
+    """Request one run for everything published since the last one."""
+    return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")

@@ -1,4 +1,4 @@
-"""From the tables of one pull to the published history and DuckDB file."""
+"""The published history and DuckDB file, made from the tables of one pull."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -7,9 +7,17 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets_defs.asset_keys import COMPLETENESS, INVENTORY_DUCKDB, PULLS, raw_key, table_key
-from assets_defs.assets.inventory_tables import column_schema
-from assets_defs.partitions import INTEGRATIONS, OWNERS
+from assets_defs.asset_keys import (
+    COMPLETENESS,
+    INVENTORY_DUCKDB,
+    OWNERS,
+    PULLS,
+    raw_key,
+    table_key,
+)
+from assets_defs.assets.integration_status import report_status
+from assets_defs.assets.specs import contract_columns, table_spec
+from assets_defs.partitions import INTEGRATIONS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import RunLock, step
 from pipelines.config.integration import Integration
@@ -22,81 +30,39 @@ from pipelines.history.retention import expire_snapshots
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.publisher import refresh_file, refresh_report
-from pipelines.report.model import SEVERITIES, IntegrationReport
+from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 
+GROUP = "publication"
+PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
 REPORT_CHECK = dg.AssetCheckSpec(
     "report_written",
     asset=INVENTORY_DUCKDB,
-    description="`report.html` shows what was published; if not, what was before, until the next "
-    "run or `jumpcloud-inventory rebuild`",
+    description="`report.html` is current; otherwise it shows the previous publication until the "
+    "next run or `jumpcloud-inventory rebuild`",
 )
-
-
-def refresh_report_check(
-    log: dg.DagsterLogManager, workspace: Workspace, integration: str
-) -> tuple[Metadata, dg.AssetCheckResult]:
-    """Write the report; what the published asset shows of it, and whether that went well.
-
-    Where it cannot be written, the inventory is published already, and stays so.
-    """
-    try:
-        facts = refresh_report(workspace, integration)
-    except (InventoryError, OSError, duckdb.Error) as error:
-        log.warning("published, but without a new report: %s", error)
-        return {}, _check(f"{type(error).__name__}: {error}")
-    (own,) = (each for each in facts if each.name == integration)
-    location = workspace.location(workspace.report_file(integration))
-    return _shown(own, location), _check("")
-
-
-def _check(failure: str) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=REPORT_CHECK.name,
-        asset_key=INVENTORY_DUCKDB,
-        passed=not failure,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"failure": failure} if failure else {},
-    )
-
-
-def _shown(facts: IntegrationReport, report: str) -> Metadata:
-    """Numbers, which the UI plots over time, and where the report is.
-
-    A browser follows no link from a page of a server to a file: the address is there to be copied.
-    """
-    counts = {each.table: each.now for each in facts.counts if each.now is not None}
-    findings = {f"findings_{each}": facts.count(each) for each in SEVERITIES}
-    return {"report": dg.MetadataValue.path(report), **counts, **findings}
-
-
-GROUP = "publication"
-PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
-# One and two intervals of the usual schedule, and time for the run itself. Dagster judges an asset,
-# not its partitions: which integration is late is told by the sensor for late ones.
+# One and two intervals of the default schedule, and time for the run itself. Dagster judges an
+# asset, not its partitions: the sensor `alert_on_late` finds the integration that is late.
 FRESHNESS = dg.FreshnessPolicy.time_window(
     warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
 )
 
 
 def _spec(table: Table) -> dg.AssetSpec:
-    pulled = [table_key(each.name) for each in INVENTORY_TABLES] + list(map(raw_key, PULL_TABLES))
-    return dg.AssetSpec(
-        key=table_key(table.name),
+    pulled = [*(table_key(one.name) for one in INVENTORY_TABLES), *map(raw_key, PULL_TABLES)]
+    spec = table_spec(
+        table_key(table.name),
+        table.description,
+        contract_columns(table),
+        {"parquet"},
+        group=GROUP,
         deps=pulled if table is SNAPSHOTS else [table_key(SNAPSHOTS.name)],
-        description=table.description,
-        group_name=GROUP,
-        kinds={"parquet"},
-        owners=OWNERS,
-        metadata={"dagster/column_schema": column_schema(table)},
-        code_version="1",
-        partitions_def=INTEGRATIONS,
-        freshness_policy=FRESHNESS,
     )
+    return spec.replace_attributes(freshness_policy=FRESHNESS)
 
 
 @dg.multi_asset(name="commit_snapshot", specs=[_spec(table) for table in RUN_TABLES])
@@ -106,7 +72,7 @@ def commit(
     workspace: dg.ResourceParam[Workspace],
     run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Add the tables to the history as one immutable snapshot, with what changed since the last."""
+    """Add the tables to the history as one immutable snapshot, with the changes since the last."""
     with step(context, workspace, run_lock) as integration:
         name = integration.name
         workspace.staging.require("tables", name)
@@ -126,13 +92,13 @@ def commit(
                 settings.volatile_columns,
                 settings.findings,
             )
-        # The history has all of it now: the next run is a new pull, however this one ends.
+        # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
-        at = (name, manifest.snapshot_id)
+        snapshot = (name, manifest.snapshot_id)
         for table in (SNAPSHOTS, CHANGES):
-            part = history.part(table.name, *at)
-            yield _committed(table, history.read(table, *at), workspace.uri(part))
-        manifests = history.manifest_path(*at).parent
+            part = history.part(table.name, *snapshot)
+            yield _committed(table, history.read(table, *snapshot), workspace.uri(part))
+        manifests = history.manifest_path(*snapshot).parent
         yield _committed(
             INTEGRATIONS_TABLE, integrations_table([manifest]), workspace.uri(manifests)
         )
@@ -142,6 +108,17 @@ def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[N
     metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri}
     return dg.MaterializeResult(
         asset_key=table_key(table.name), metadata={**metadata, "preview": preview(rows)}
+    )
+
+
+def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
+    organizations = pulled[ORGANIZATIONS.name].to_pylist()
+    own = (one for one in organizations if integration.org_id in {"", one["_id"]})
+    organization = next(own, {"_id": None, "displayName": None})
+    return PullFacts(
+        **pulled[PULLS].to_pylist()[0],
+        organization_id=organization["_id"],
+        organization_name=organization["displayName"],
     )
 
 
@@ -172,21 +149,40 @@ def inventory_duckdb(
         expire_snapshots(
             workspace.open_history(), name, resolved_settings(workspace).keep_snapshots
         )
-        shown, check = refresh_report_check(context.log, workspace, name)
+        metadata, check = refresh_report_check(context.log, workspace, name)
     yield dg.MaterializeResult(
-        metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **shown}
+        metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
     )
     yield check
+    report_status(context.instance, workspace, context.log_event, context.run.run_id)
 
 
-def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
-    organizations = pulled[ORGANIZATIONS.name].to_pylist()
-    ours = [each for each in organizations if integration.org_id in {"", each["_id"]}]
-    organization = ours[0] if ours else {"_id": None, "displayName": None}
-    return PullFacts.model_validate(
-        pulled[PULLS].to_pylist()[0]
-        | {
-            "organization_id": organization["_id"],
-            "organization_name": organization["displayName"],
+def refresh_report_check(
+    log: dg.DagsterLogManager, workspace: Workspace, integration: str
+) -> tuple[Metadata, dg.AssetCheckResult]:
+    """Write the report; return its address and numbers, and the check that it was written.
+
+    A failure does not fail the run, because the inventory is published already.
+    """
+    metadata: Metadata = {}
+    failure = ""
+    try:
+        (own,) = (one for one in refresh_report(workspace, integration) if one.name == integration)
+        # A browser follows no link from a server to a file, so the address is there to be copied.
+        report = workspace.location(workspace.report_file(integration))
+        # The UI plots the numbers over time.
+        metadata = {
+            "report": dg.MetadataValue.path(report),
+            **{count.table: count.now for count in own.counts if count.now is not None},
+            **{f"findings_{severity}": own.count(severity) for severity in SEVERITIES},
         }
+    except (InventoryError, OSError, duckdb.Error) as error:
+        log.warning("published, but without a new report: %s", error)
+        failure = f"{type(error).__name__}: {error}"
+    return metadata, dg.AssetCheckResult(
+        check_name=REPORT_CHECK.name,
+        asset_key=INVENTORY_DUCKDB,
+        passed=not failure,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"failure": failure} if failure else {},
     )

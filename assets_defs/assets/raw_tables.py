@@ -1,4 +1,4 @@
-"""One asset per endpoint pulled, materialized together: one pull is one reading of all lists."""
+"""One asset per endpoint. They are materialized together, because one pull reads all lists."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
+from assets_defs.assets.specs import table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
-from assets_defs.partitions import INTEGRATIONS, OWNERS
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.runs.stale import fail_other_runs
 from assets_defs.runs.step import RunLock, step
@@ -21,7 +21,7 @@ from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.paginator import IncompleteError
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
-from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.workspace import Staging, Workspace
 
 COMPLETE = "complete"
@@ -30,30 +30,20 @@ PROGRESS_SECONDS = 5.0
 
 def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> dg.AssetSpec:
     columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
-    return dg.AssetSpec(
-        key=raw_key(name),
-        deps=[raw_key(parent)] if parent else [],
-        description=description,
-        group_name=JUMPCLOUD,
-        kinds={"jumpcloud", "parquet"},
-        owners=OWNERS,
-        metadata={"dagster/column_schema": dg.TableSchema(columns)},
-        code_version="1",
-        partitions_def=INTEGRATIONS,
-    )
-
-
-def _endpoint_spec(endpoint: Endpoint) -> dg.AssetSpec:
-    description = f"{endpoint.description}. `GET {endpoint.path}`"
-    return _spec(endpoint.name, description, endpoint.table_schema, endpoint.parent)
+    deps = [raw_key(parent)] if parent else []
+    kinds = {"jumpcloud", "parquet"}
+    return table_spec(raw_key(name), description, columns, kinds, group=JUMPCLOUD, deps=deps)
 
 
 @dg.multi_asset(
     name="pull",
     specs=[
-        *map(_endpoint_spec, ENDPOINTS.values()),
-        _spec(COMPLETENESS, "How each list was proven to be read to its end", COMPLETENESS_SCHEMA),
-        _spec(PULLS, "When the organization was pulled, and the calls sent", PULL_SCHEMA),
+        *(
+            _spec(name, f"{one.description}. `GET {one.path}`", one.table_schema, one.parent)
+            for name, one in ENDPOINTS.items()
+        ),
+        _spec(COMPLETENESS, "Proof that each list was read to its end", COMPLETENESS_SCHEMA),
+        _spec(PULLS, "Time of the pull, and the calls sent", PULL_SCHEMA),
     ],
     check_specs=[
         dg.AssetCheckSpec(
@@ -71,7 +61,7 @@ def pull(
     workspace: dg.ResourceParam[Workspace],
     run_lock: dg.ResourceParam[RunLock],
 ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Read all lists of the organization at the same time, under one throttle."""
+    """Read all lists of the organization concurrently, under one throttle."""
     reporter = _Reporter(context)
     with step(context, workspace, run_lock) as integration:
         fail_other_runs(context.instance, integration.name, context.run.run_id)
@@ -95,22 +85,22 @@ def pull(
 def _stored(
     context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore, staging: Staging
 ) -> Iterator[dg.MaterializeResult[None]]:
-    """Write each raw table, and say how it was proven complete."""
+    """Write each raw table; yield it with the proof that it is complete."""
     tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
     staging.begin("pull", context.partition_key)
     checks: list[dg.AssetCheckResult] = []
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
-        more: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        metadata: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
         if name in ENDPOINTS:
             checks.append(_check(name, proofs, table.num_rows))
             unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
-            more["unknown_fields"] = unknown or "none"
+            metadata["unknown_fields"] = unknown or "none"
             if unknown:
-                context.log.warning("%s: the API sends fields that nobody knew: %s", name, unknown)
+                context.log.warning("%s: the API sends unknown fields: %s", name, unknown)
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
-            metadata={**parquet.write(raw_key(name), context.partition_key, table), **more},
+            metadata=parquet.write(raw_key(name), context.partition_key, table) | metadata,
             check_results=checks[-1:] if name in ENDPOINTS else [],
         )
     if all(check.passed for check in checks):
@@ -118,7 +108,7 @@ def _stored(
 
 
 class _Reporter:
-    """Logs the plan, and then progress and retries at a rate that a person can read.
+    """Log of a pull: the plan, then progress and retries, at most one line each in 5 seconds.
 
     On a terminal, a bar shows the progress.
     """
@@ -134,25 +124,25 @@ class _Reporter:
 
     @contextmanager
     def shown(self) -> Iterator[None]:
-        """Show a bar while a pull is under way."""
-        with progress_bar(is_wanted=self._is_on_terminal) as self._bar:
+        """Show a bar during the pull."""
+        with progress_bar(enabled=self._is_on_terminal) as self._bar:
             yield
 
     def progress(self, progress: Progress) -> None:
-        """Tell how far the pull is."""
+        """Log the progress of the pull."""
         if progress.plan != self._plan:
             self._plan = progress.plan
             self._log.info(f"plan: {progress.plan}")
         if self._bar:
             self._bar(progress)
         if self._is_due("progress"):
-            words = _in_words(progress, time.monotonic() - self._started)
-            self._log.info(words, extra={IN_BAR: self._bar is not None})
+            message = _describe(progress, time.monotonic() - self._started)
+            self._log.info(message, extra={IN_BAR: self._bar is not None})
 
-    def retry(self, why: str) -> None:
-        """Tell that a call is sent again."""
+    def retry(self, cause: str) -> None:
+        """Log that a call is sent again."""
         if self._is_due("retry"):
-            self._log.info(why, extra={IN_BAR: False})
+            self._log.info(cause, extra={IN_BAR: False})
 
     def _is_due(self, kind: str) -> bool:
         is_due = time.monotonic() - self._last[kind] >= PROGRESS_SECONDS
@@ -161,18 +151,18 @@ class _Reporter:
         return is_due
 
 
-def _in_words(progress: Progress, seconds: float) -> str:
-    """How far a pull is that has been under way for so many seconds."""
+def _describe(progress: Progress, seconds: float) -> str:
+    """Return the progress of a pull that started some seconds ago as one line."""
     counts, speed = progress.counts, progress.counts.calls / seconds
-    words = (
+    message = (
         f"{progress.lists_done:,} of {progress.lists_known:,} lists, {counts.calls:,} calls, "
         f"{speed:.0f} calls/s, {counts.throttled:,} throttled"
     )
     if not (progress.plan and speed):
-        return words
-    # Nearly all lists are those of a group or application, and take a call each.
+        return message
+    # Nearly all lists belong to a group or an application, and take one call each.
     left = timedelta(seconds=ceil((progress.lists_known - progress.lists_done) / speed))
-    return f"{words}, about {left} left"
+    return f"{message}, about {left} left"
 
 
 def _sums(proofs: pa.Table) -> dict[str, int]:
@@ -181,7 +171,7 @@ def _sums(proofs: pa.Table) -> dict[str, int]:
 
 
 def _check(name: str, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
-    """Every record that the API announced is there, or was deleted where that can be."""
+    """Return the check: all records that the API counted are in the table, or were deleted."""
     sums = _sums(proofs)
     return dg.AssetCheckResult(
         check_name=COMPLETE,
@@ -194,8 +184,9 @@ def _check(name: str, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
 def _call_metadata(result: Pull) -> Metadata:
     seconds = (result.finished_at - result.started_at).total_seconds()
     counts, throttle = result.counts, result.throttle
-    points = [{"seconds": at, "calls_per_second": rate} for at, rate in throttle.rate_over_time]
-    columns = [dg.TableColumn("seconds", "float"), dg.TableColumn("calls_per_second", "float")]
+    names = ("seconds", "calls_per_second")
+    points = [dg.TableRecord(dict(zip(names, p, strict=True))) for p in throttle.rate_over_time]
+    schema = dg.TableSchema([dg.TableColumn(name, "float") for name in names])
     return {
         "planned_calls": result.plan.calls if result.plan else 0,
         "calls": counts.calls,
@@ -205,7 +196,5 @@ def _call_metadata(result: Pull) -> Metadata:
         "paused_seconds": round(throttle.paused_seconds, 2),
         "good_rate": round(throttle.good_rate, 2),
         "rate_is_shared": throttle.is_shared,
-        "rate_over_time": dg.MetadataValue.table(
-            [dg.TableRecord(point) for point in points], dg.TableSchema(columns)
-        ),
+        "rate_over_time": dg.MetadataValue.table(points, schema),
     }

@@ -1,4 +1,4 @@
-"""Starts each run as a Celery task, and notices when the worker that has it is gone."""
+"""Start each run as a Celery task, and detect the loss of its worker."""
 
 import time
 from functools import cached_property
@@ -13,84 +13,83 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 from assets_defs.celery.postgres import expect_restarts, keep_connected
 
-# How long workers may take to answer; an answer is waited for that long.
-ANSWER_SECONDS = 3.0
-# One look serves all runs that Dagster asks for in a row.
+ANSWER_SECONDS = 3.0  # each inspection takes that long
+# Dagster checks all runs in a row, so one inspection serves all of them.
 INTERVAL_SECONDS = 5.0
 LOST = "No live worker has this run: its worker was killed, or cannot be reached."
 
 
-class WorkerLooks:
-    """What the live workers say that they work on.
+class WorkerInspector:
+    """The tasks that live workers report.
 
     Args:
-        celery: the application whose workers are asked.
+        celery: the application of the workers.
     """
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
-        self._looked_at = float("-inf")
+        self._inspected_at = float("-inf")
         self._tasks: frozenset[str] = frozenset()
         self._missed: dict[str, float] = {}
 
-    def miss(self, task_id: str) -> bool:
-        """Whether two looks in a row, each of them new, did not find the task at a worker.
+    def is_lost(self, task_id: str) -> bool:
+        """Return True if two inspections in a row did not find the task.
 
-        One that finds nothing may be a worker's slow answer.
+        A single one may miss a task because its worker answers slowly.
         """
-        if time.monotonic() - self._looked_at > INTERVAL_SECONDS:
-            self._look()
+        if time.monotonic() - self._inspected_at > INTERVAL_SECONDS:
+            self._inspect()
         if task_id in self._tasks:
             self._missed.pop(task_id, None)
             return False
-        return self._missed.setdefault(task_id, self._looked_at) < self._looked_at
+        return self._missed.setdefault(task_id, self._inspected_at) < self._inspected_at
 
-    def _look(self) -> None:
+    def _inspect(self) -> None:
         answers = self._celery.control.inspect(timeout=ANSWER_SECONDS).active() or {}
         self._tasks = frozenset(task["id"] for tasks in answers.values() for task in tasks)
-        self._looked_at = time.monotonic()
+        self._inspected_at = time.monotonic()
 
 
 class WatchingCeleryRunLauncher(CeleryRunLauncher):
-    """Dagster's launcher of Celery, of which a run is lost together with its worker.
+    """Dagster's Celery launcher, extended to detect runs that lost their worker.
 
-    Dagster's own takes a run for alive until a worker says how its task ended; one that was
-    killed never does.
+    Dagster's own launcher considers a run alive until its worker reports the end of the task, which
+    a killed worker never does.
     """
 
-    # Of the daemon's process: nothing else launches runs that wait in a queue.
+    # One per daemon: no other process launches queued runs.
     _is_prepared = False
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Start the run as a task.
 
-        Whatever starts it again begins with the pull: the tables between the steps lie on the
-        disk of the worker that had it.
+        A retry begins with the pull, because the tables between the steps are on the disk of the
+        first worker.
         """
         if not self._is_prepared:
             expect_restarts()
             keep_connected(self._instance)
             self._is_prepared = True
-        whole = {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value}
-        self._instance.add_run_tags(context.dagster_run.run_id, whole)
+        all_steps = {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value}
+        self._instance.add_run_tags(context.dagster_run.run_id, all_steps)
         super().launch_run(context)
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether a live worker has the run.
+        """Check that a live worker has the run.
 
-        Celery's record of the task alone says little: that it began is said for ever of one whose
-        worker was killed, and nothing is known where Redis lost its data.
+        Celery's record of the task is not enough: it stays at "started" after the worker was
+        killed, and it is gone if Redis lost its data.
         """
         task_id = run.tags.get(DAGSTER_CELERY_TASK_ID_TAG)
         if task_id is None:
-            # Of the command line: no worker has it.
+            # A run of the command line has no worker.
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         if self.celery.AsyncResult(task_id).state == "FAILURE":
             return CheckRunHealthResult(WorkerStatus.FAILED, "The run's process was killed.")
-        if self._looks.miss(task_id):
+        if self._workers.is_lost(task_id):
             return CheckRunHealthResult(WorkerStatus.FAILED, LOST)
         return CheckRunHealthResult(WorkerStatus.RUNNING)
 
     @cached_property
-    def _looks(self) -> WorkerLooks:
-        return WorkerLooks(self.celery)
+    def _workers(self) -> WorkerInspector:
+        return WorkerInspector(self.celery)

@@ -1,4 +1,4 @@
-"""How a daemon and the process of a run talk to PostgreSQL, and what they do where it goes away."""
+"""The connections of daemons and runs to PostgreSQL, and their reaction to its restarts."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from sqlalchemy.engine import Dialect, ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
-# A restart takes seconds; where another server takes over, it may be half a minute.
+# A restart takes seconds; a failover to another server may take half a minute.
 WAIT_SECONDS = 60.0
 LOST_DATABASE = os.EX_TEMPFAIL
 _NEVER = -1
@@ -21,13 +21,12 @@ _FURTHER_CONNECTIONS = 30  # one for each thread of a daemon
 
 
 def expect_restarts() -> None:
-    """Let this process live through restarts of PostgreSQL, or end at once.
+    """Let this process survive restarts of PostgreSQL, or end at once.
 
-    A connection is asked for until there is one, for `WAIT_SECONDS` at most. What was under way
-    when one broke may be done or not. Dagster takes that for a failure of the run, which is not
-    tried again, or of the schedule's tick, of which it starts no more runs. So the process ends
-    there as if it were killed: the run is begun anew, and a daemon that starts again goes on with
-    the tick.
+    A new connection is tried again for up to `WAIT_SECONDS`. A statement that was running when its
+    connection broke may or may not have had effect. Dagster would fail the run without a retry, or
+    fail the tick without its remaining runs. So the process exits instead, like a killed one: the
+    run is retried, and the restarted daemon continues the tick.
     """
     for target, event, listener in _LISTENERS:
         if not sa.event.contains(target, event, listener):
@@ -37,7 +36,7 @@ def expect_restarts() -> None:
 def keep_connected(instance: dg.DagsterInstance) -> None:
     """Keep a connection open from one statement to the next.
 
-    Dagster opens one for each, 800 in a run, which takes longer than all else in a small run.
+    Dagster opens one for each statement, 800 in a run: most of the time of a small run.
     """
     instance.optimize_for_webserver(
         statement_timeout=_NO_LIMIT, pool_recycle=_NEVER, max_overflow=_FURTHER_CONNECTIONS

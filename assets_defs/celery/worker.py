@@ -25,13 +25,13 @@ from assets_defs.runs.instance import (
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
-# After that Redis gives a run to another worker, too: it starts there if its own was killed before
-# it began, and else is passed over.
+# Redis then gives the run to another worker as well. It starts there if the first worker was killed
+# before the start; otherwise it is ignored.
 UNANSWERED_SECONDS = 600
 
 
 def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
-    """Execute a run, as Dagster's own task of this name does; the exit code."""
+    """Execute a run like Dagster's own task of this name; return the exit code."""
     expect_restarts()
     arguments = unpack_value(execute_job_args_packed, as_type=ExecuteRunArgs)
     with dg.DagsterInstance.get() as instance:
@@ -44,7 +44,7 @@ def _execute_run(execute_job_args_packed: JsonSerializableValue) -> int:
 def _application(workspace: Workspace) -> Celery:
     prepare_instance(workspace)
     folder = str(workspace.dagster_home)
-    # `DagsterInstance.get()` reads it from the process, as do the runs that are forked from it.
+    # `DagsterInstance.get()` reads it, here and in the processes of the runs.
     os.environ[DAGSTER_HOME_VARIABLE] = folder
     with explained_instance_errors(workspace):
         launcher = InstanceRef.from_dir(folder).run_launcher
@@ -53,17 +53,17 @@ def _application(workspace: Workspace) -> Celery:
             f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
             "put the file there that docs/how-to/cluster.md describes"
         )
-    # Else each run that it takes would fail, faster than other workers take them.
+    # Otherwise it would fail each run that it takes, faster than other workers take them.
     open_instance(workspace).dispose()
     application = launcher.celery
     application.conf.update(
         # Read once, before the processes of the runs are forked.
         include=["assets_defs.definitions"],
-        # Whatever a run holds, it holds no longer than its process.
+        # A new process for each run, so that nothing outlives a run.
         worker_max_tasks_per_child=1,
-        # A worker takes no run that another could begin with now ...
+        # A worker reserves no run that another worker could start now ...
         worker_prefetch_multiplier=1,
-        # ... nor does one get lost that it took; Dagster passes over what comes a second time.
+        # ... and loses none that it took; Dagster ignores a second delivery.
         task_acks_late=True,
         broker_transport_options={
             **application.conf.broker_transport_options,

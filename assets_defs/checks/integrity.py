@@ -1,4 +1,4 @@
-"""The checks of the contract's tables, before anything of them is published."""
+"""The checks of the contract's tables that run before the publication."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -21,22 +21,20 @@ IDS_RESOLVE = "ids_resolve"
 
 
 def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
-    """The checks of a table; all but `ids_resolve` stop the publication."""
-    blocking = {UNIQUE_KEY: "No two rows have the same key"}
+    """Return the checks of a table; all but `ids_resolve` stop the publication."""
+    descriptions = {UNIQUE_KEY: "No two rows have the same key"}
     if table.is_asset:
-        blocking[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
-        blocking[REMOVALS_WITHIN_LIMIT] = (
-            "Not so many vanished since the last snapshot that a lost permission is likelier"
+        descriptions[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
+        descriptions[REMOVALS_WITHIN_LIMIT] = (
+            "Fewer assets vanished since the last snapshot than after the loss of a permission"
         )
-    key = table_key(table.name)
-    specs = [
-        dg.AssetCheckSpec(name, asset=key, blocking=True, description=words)
-        for name, words in blocking.items()
-    ]
     if _has_resolved(table):
-        words = "Every id that the graph names is in the bulk list"
-        specs.append(dg.AssetCheckSpec(IDS_RESOLVE, asset=key, description=words))
-    return specs
+        descriptions[IDS_RESOLVE] = "Every id that the graph names is in the bulk list"
+    key = table_key(table.name)
+    return [
+        dg.AssetCheckSpec(name, asset=key, blocking=name != IDS_RESOLVE, description=description)
+        for name, description in descriptions.items()
+    ]
 
 
 def integrity_results(
@@ -45,7 +43,7 @@ def integrity_results(
     frames: Mapping[str, pa.Table],
     outer: duckdb.DuckDBPyConnection,
 ) -> Iterator[dg.AssetCheckResult]:
-    """Whether the keys are unique and the references find their rows."""
+    """Check that keys are unique and that references find their rows."""
     key = table_key(table.name)
     repeated = count_repeated_keys(table, rows, outer)
     yield dg.AssetCheckResult(
@@ -73,8 +71,8 @@ def integrity_results(
         )
 
 
-def is_stopping(result: dg.AssetCheckResult) -> bool:
-    """Whether a check of these says that nothing may be published."""
+def stops_publication(result: dg.AssetCheckResult) -> bool:
+    """Return True if the result of a check forbids the publication."""
     return not result.passed and result.severity is dg.AssetCheckSeverity.ERROR
 
 

@@ -14,13 +14,13 @@ from pipelines.schema.model import Table
 
 
 class RemovalGuard:
-    """Stops the publication when so many assets of a type vanished that someone must look.
+    """Check that stops the publication when too many assets of a type vanished.
 
     Args:
         history: holds the last snapshot.
-        integration: its settings say how many are too many.
+        integration: has the limits.
         completeness: the lists of this pull; what was not pulled is not missing.
-        is_released: whether someone looked, and lets this run through.
+        accept_removals: True to publish anyway, after a person has checked the removals.
     """
 
     def __init__(
@@ -29,21 +29,21 @@ class RemovalGuard:
         integration: Integration,
         completeness: pa.Table,
         *,
-        is_released: bool,
+        accept_removals: bool,
     ) -> None:
         self._history = history
         self._integration = integration
-        self._is_released = is_released
+        self._accept_removals = accept_removals
         self._pulled = set(completeness["endpoint"].to_pylist())
 
     def results(self, table: Table, rows: pa.Table) -> Iterator[dg.AssetCheckResult]:
-        """The check of an asset table; none of another."""
+        """Yield the check of an asset table, nothing for another table."""
         if not table.is_asset:
             return
         gone = self._removals(table, rows)
         share, minimum = self._integration.removal_share, self._integration.removal_minimum
-        is_stopped = gone.exceed_limit(share, minimum) and not self._is_released
-        words = (
+        stopped = gone.exceed_limit(share, minimum) and not self._accept_removals
+        message = (
             f"{gone.missing} of {gone.before} {table.name} vanished since the last snapshot "
             f"({gone.after} now), among them: {', '.join(gone.names)}. If that is right, "
             "publish with `jumpcloud-inventory run --accept-removals`"
@@ -51,8 +51,8 @@ class RemovalGuard:
         yield dg.AssetCheckResult(
             check_name=REMOVALS_WITHIN_LIMIT,
             asset_key=table_key(table.name),
-            passed=not is_stopped,
-            description=words if is_stopped else None,
+            passed=not stopped,
+            description=message if stopped else None,
             metadata={"before": gone.before, "after": gone.after, "missing": gone.missing},
         )
 

@@ -1,4 +1,4 @@
-"""The command `add`: a new integration in the settings file."""
+"""The command `add`: add an integration to the settings file."""
 
 import os
 import shlex
@@ -8,9 +8,8 @@ from typing import get_args
 
 import click
 
-from assets_defs.cli.check import check_each
-from assets_defs.cli.integrations import choose_integrations
-from assets_defs.cli.options import explained_errors
+from assets_defs.cli.check import check_integrations
+from assets_defs.cli.options import choose_integrations, explained_errors
 from pipelines.config.credentials import load_credentials
 from pipelines.config.editor import append_integration
 from pipelines.config.environment import CONFIG_VARIABLE
@@ -29,13 +28,13 @@ _MORE = ("proxy", "ca_bundle", "org_id", "discover_organizations", "base_url")
 def _without_key(value: object) -> None:
     if isinstance(value, str) and LOOKS_LIKE_A_KEY.search(value):
         raise click.BadParameter(
-            "looks like a key; nothing here takes one. Give the name of the environment variable "
+            "looks like a key, which no option takes. Give the name of the environment variable "
             "that will hold it"
         )
 
 
 def text(value: str) -> str:
-    """Return any text but a key."""
+    """Return a text without the spaces around it; refuse a key."""
     _without_key(value)
     return value.strip()
 
@@ -47,7 +46,7 @@ class _OneOf(click.Choice[str]):
         super().__init__(get_args(Integration.model_fields[setting].annotation))
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what looks like a key, which the message on a wrong choice would repeat."""
+        """Convert a choice; refuse a key, because the message on a wrong choice would repeat it."""
         _without_key(value)
         return super().convert(value, param, ctx)
 
@@ -69,7 +68,7 @@ class _PromptOption(click.Option):
 
 
 def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
-    """Refuse, and so ask again for, what the settings would refuse."""
+    """Return a valid value; refuse one that the settings would refuse, so that click asks again."""
     problem = find_problem(str(param.name), value)
     if problem:
         raise click.BadParameter(problem)
@@ -91,7 +90,7 @@ def _variable(value: str) -> str:
     type=click.Path(path_type=Path, dir_okay=False),
     prompt="Settings file",
     default=DEFAULT_FILE,
-    help="The settings file; made if there is none",
+    help="Settings file, created if it does not exist",
 )
 @click.option(
     "--type", cls=_PromptOption, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
@@ -106,24 +105,27 @@ def _variable(value: str) -> str:
 @click.option("--enabled/--disabled", cls=_PromptOption, prompt="Enabled", default=True)
 @click.option("--region", cls=_PromptOption, type=_OneOf("region"), prompt="Region", default="us")
 @click.option(
-    "--api-key-env", type=_variable, metavar="NAME", help="The variable's name, never the key"
+    "--api-key-env", type=_variable, metavar="NAME", help="Environment variable with the API key"
 )
-@click.option("--api-key-file", type=text, help="Or the file that holds the key")
+@click.option("--api-key-file", type=text, help="Or a file with the API key")
 @click.option(
-    "--client-id-env", type=_variable, metavar="NAME", help="Or, of a service account, the names of"
+    "--client-id-env",
+    type=_variable,
+    metavar="NAME",
+    help="Or, for a service account, two variables",
 )
-@click.option("--client-secret-env", type=_variable, metavar="NAME", help="two variables")
+@click.option("--client-secret-env", type=_variable, metavar="NAME", help="With --client-id-env")
 @click.option("--proxy", type=text, help="For scope on_premise")
 @click.option("--ca-bundle", type=text, help="For scope on_premise")
 @click.option("--org-id", type=text, help="For a key of several organizations")
 @click.option("--discover-organizations", is_flag=True, help="All organizations of the key")
-@click.option("--base-url", type=text, help="Asked instead of the region's hosts")
-@click.option("--cron", type=text, help="When it is refreshed; default: every 12 hours")
-@click.option("--timezone", type=text, help="Of --cron; default: UTC")
+@click.option("--base-url", type=text, help="Address to use instead of the region's hosts")
+@click.option("--cron", type=text, help="Time of the refresh; default: every 12 hours")
+@click.option("--timezone", type=text, help="Time zone of --cron; default: UTC")
 def add(config: Path, cron: str | None, timezone: str | None, **given: str | bool | None) -> None:
     """Add an integration to the settings file, and check its connection.
 
-    Prompts for what no option gives. The key itself stays in the environment, or in a file.
+    Prompts for missing values. The key itself stays in the environment, or in a file.
     """
     if not any(given[key] for key in _KEYS):
         name = str(given["name"]).upper().replace("-", "_")
@@ -139,8 +141,8 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
             "File of CA certificates (none: empty)", "", value_proc=text, show_default=False
         )
     fields: dict[str, str | bool | dict[str, str]] = {}
-    fields |= {each: value for each in _FORM if (value := given[each]) is not None}
-    fields |= {each: value for each in (*_KEYS, *_MORE) if (value := given[each])}
+    fields |= {key: value for key in _FORM if (value := given[key]) is not None}
+    fields |= {key: value for key in (*_KEYS, *_MORE) if (value := given[key])}
     if cron or timezone:
         fields["schedule"] = ({"cron": cron} if cron else {}) | (
             {"timezone": timezone} if timezone else {}
@@ -150,8 +152,8 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
         integration = settings.named(str(given["name"]))
         click.echo(f"{integration.name}: added to {config}")
         if os.environ.get(CONFIG_VARIABLE) != str(config):
-            named = shlex.quote(str(config.absolute()))
-            click.echo(f"to let the commands use the file: export {CONFIG_VARIABLE}={named}")
+            path = shlex.quote(str(config.absolute()))
+            click.echo(f"to let the commands use the file: export {CONFIG_VARIABLE}={path}")
         try:
             load_credentials(integration)
         except SettingsError as error:
@@ -159,4 +161,4 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
             return
         workspace = Workspace.from_environment(os.environ, None, config)
         chosen = choose_integrations(workspace, settings, [integration.name])
-        sys.exit(check_each(settings, chosen))
+        sys.exit(check_integrations(settings, chosen))

@@ -1,4 +1,4 @@
-"""The command `combine`: one file of all integrations in an object store."""
+"""The command `combine`: combine the files of all integrations in an object store."""
 
 import click
 
@@ -13,7 +13,7 @@ from pipelines.workspace import Workspace
 def combine(workspace: Workspace) -> None:
     """Combine what each integration published to an object store into one file.
 
-    The schedules do it too, and `run` at its end.
+    Schedules and `run` also do it.
     """
     require_object_store(workspace)
     combine_files(workspace)

@@ -18,7 +18,7 @@ SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 
 _SETTINGS = """\
-# The simulated organization of `jumpcloud-inventory demo`; written again by each start.
+# The simulated organization of `jumpcloud-inventory demo`; each start overwrites this file.
 [[integration]]
 name = "{name}"
 description = "Simulated organization"
@@ -31,7 +31,7 @@ api_key_env = "{variable}"
 @pass_data_dir
 def demo(workspace: Workspace) -> None:
     """Pull a simulated organization; needs no key."""
-    # Dagster, which `status` and `ui` do not need from here.
+    # These load Dagster, which the other functions of this module do not need.
     from assets_defs.cli.run import run_one  # noqa: PLC0415
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
@@ -56,7 +56,7 @@ def demo_workspace(workspace: Workspace) -> Workspace:
 @contextmanager
 def simulated_organization(workspace: Workspace) -> Iterator[str]:
     """Serve the organization on a free loopback port, and write its settings; yield its key."""
-    # A web server that no other command needs.
+    # Loads a web server that no other command needs.
     from pipelines.simulator import Server, generate  # noqa: PLC0415
 
     organization = generate(now=_first_start(workspace.root))
@@ -67,7 +67,7 @@ def simulated_organization(workspace: Workspace) -> Iterator[str]:
 
 
 def _first_start(root: Path) -> datetime:
-    """Return the time of the demo's first start: its dates count from it, so that they stay."""
+    """Return the time of the demo's first start; its dates are relative to it, so they stay."""
     path = root / "simulated_since.txt"
     if not path.exists():
         write_text(datetime.now(UTC).isoformat(), path)

@@ -1,27 +1,48 @@
-"""The command `diff`: what changed between two snapshots."""
+"""The command `diff`: print the changes between two snapshots."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 import click
 import duckdb
 import pyarrow as pa
 
-from assets_defs.cli.diff_text import describe
 from assets_defs.cli.options import pass_workspace
+from pipelines.errors import printable
 from pipelines.export.output_file import output_file_or_stdout
 from pipelines.export.query_results import write_result
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.publish.access import list_manifests
+from pipelines.schema.model import Table
+from pipelines.schema.tables import (
+    APPLICATION_USERS,
+    INVENTORY_TABLES,
+    SYSTEM_GROUP_ASSOCIATIONS,
+    SYSTEM_GROUP_MEMBERS,
+    SYSTEM_GROUP_USERS,
+    SYSTEM_IPV4_ADDRESSES,
+)
 from pipelines.sql import disable_async_writes
 from pipelines.workspace import Workspace
 
 TEXT = "text"
 CSV = "csv"
+_SIGNS = {"added": "+", "removed": "-", "changed": "~"}
+
+_RELATIONSHIPS = {
+    SYSTEM_GROUP_MEMBERS.name: "system {system_id} in group {group_id}",
+    SYSTEM_GROUP_USERS.name: "user {user_id} on the systems of group {group_id}",
+    SYSTEM_GROUP_ASSOCIATIONS.name: "group {group_id} bound to {target_type} {target_id}",
+    APPLICATION_USERS.name: "user {user_id} holds application {application_id}",
+    SYSTEM_IPV4_ADDRESSES.name: "system {system_id} has {address} on {interface}",
+}
+
+Row = Mapping[str, str | None]
 
 
 @click.command()
 @click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT [SNAPSHOT]]")
-@click.option("--integration", help="Of this one only")
+@click.option("--integration", help="Only this integration")
 @click.option("--format", "form", type=click.Choice([TEXT, CSV, "json"]), default=TEXT)
 @pass_workspace
 def diff(
@@ -29,7 +50,7 @@ def diff(
 ) -> None:
     """Print what changed: from a snapshot to the latest, or to another SNAPSHOT.
 
-    Without one: from the last snapshot but one to the last, of each integration.
+    Without a SNAPSHOT, compares the last two of each integration.
     """
     if len(snapshots) > 2:  # noqa: PLR2004 -- before and after
         raise click.UsageError("give two snapshots at most")
@@ -37,23 +58,22 @@ def diff(
     pairs = select_snapshots(list_manifests(workspace, integration), snapshots)
     history = workspace.open_history()
     differences = [diff_snapshots(history, before, after, ignored) for before, after in pairs]
-    for found in differences:
-        if found.not_compared:
-            name, tables = found.after.integration.name, ", ".join(found.not_compared)
-            click.echo(f"{name}: not compared, as not pulled both times: {tables}", err=True)
+    for difference in differences:
+        if difference.not_compared:
+            name, tables = difference.after.integration.name, ", ".join(difference.not_compared)
+            click.echo(f"{name}: not compared, because not pulled both times: {tables}", err=True)
     if form != TEXT:
         _print_rows(differences, form)
         return
-    for found in differences:
-        for line in describe(found):
-            click.echo(line)
+    for line in (line for difference in differences for line in describe(difference)):
+        click.echo(line)
 
 
 def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
     with output_file_or_stdout(None) as file, duckdb.connect() as connection:
         disable_async_writes(connection)
         relation = connection.from_arrow(
-            pa.concat_tables([found.to_table() for found in differences])
+            pa.concat_tables([difference.to_table() for difference in differences])
         )
         relation = relation.project(
             "* REPLACE (old_value::JSON AS old_value, new_value::JSON AS new_value)"
@@ -63,3 +83,52 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
 
             relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
         write_result(relation, form, file)
+
+
+def describe(difference: SnapshotDiff) -> Iterator[str]:
+    """Yield the difference as lines: for each table the number of changes, then each change."""
+    before, after = difference.before, difference.after
+    yield f"{after.integration.name}: {before.snapshot_id} -> {after.snapshot_id}"
+    rows: Sequence[Row] = difference.changes.to_pylist()
+    if not rows:
+        yield "  no changes"
+    for table in INVENTORY_TABLES:
+        own = [row for row in rows if row["asset_type"] == table.name]
+        if own:
+            yield f"  {table.name}: {_counts(own)}"
+            yield from sorted(
+                (_line(difference, table, row) for row in own),
+                key=lambda line: (list(_SIGNS.values()).index(line.strip()[0]), line.lower()),
+            )
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    ids = {kind: {row["asset_id"] for row in rows if row["change"] == kind} for kind in _SIGNS}
+    return ", ".join(f"{len(found):,} {kind}" for kind, found in ids.items() if found)
+
+
+def _line(difference: SnapshotDiff, table: Table, row: Row) -> str:
+    """Return a change as one line: sign, subject and values."""
+    key = difference.parse_key(table.name, str(row["asset_id"]))
+    references = {table.key[0]: table.name} if table.is_asset else table.references
+    names = {}
+    for column, value in key.items():
+        label = difference.label(references.get(column, ""), value)
+        names[column] = printable(value if label == value else f"{label} ({value})")
+    subject = _RELATIONSHIPS.get(table.name, f"{{{table.key[0]}}}").format(**names)
+    if row["change"] == "changed":
+        old, new = (printable(row[side] or "null") for side in ("old_value", "new_value"))
+        return f"    ~ {subject} {row['column_name']}: {old} -> {new}"
+    value = json.loads(row["new_value"] or row["old_value"] or "{}")
+    return f"    {_SIGNS[str(row['change'])]} {subject}{_terms(value)}"
+
+
+def _terms(row: Mapping[str, object]) -> str:
+    """Return the conditions of an access."""
+    terms = ""
+    groups = row.get("via_user_group_ids")
+    if isinstance(groups, list) and groups and not row.get("direct"):
+        terms += f", through user group {' and '.join(groups)}"
+    if row.get("sudo_without_password"):
+        return f"{terms}, with sudo without password"
+    return f"{terms}, with sudo" if row.get("sudo") else terms

@@ -1,4 +1,4 @@
-"""The commands `enable` and `disable`: flip the switch of an integration in the settings file."""
+"""The commands `enable` and `disable`: switch an integration on or off in the settings file."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def _switch(name: str, config: Path | None, *, enabled: bool) -> None:
     with explained_errors(Path()):
         if config is None:
             raise SettingsError(
-                f"there is no settings file to change; name it with --config or {CONFIG_VARIABLE}"
+                f"no settings file is named; name one with --config or {CONFIG_VARIABLE}"
             )
         changed = set_enabled(config, name, enabled=enabled)
         click.echo(f"{name}: {word}" if changed else f"{name}: is already {word}")

@@ -1,4 +1,4 @@
-"""The command `export`: the inventory as files for other programs."""
+"""The command `export`: write the inventory as files for other programs."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from assets_defs.cli.options import pass_data_dir
-from assets_defs.cli.tables import open_file
+from assets_defs.cli.sql import open_file
 from pipelines.errors import InventoryError
 from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
@@ -20,7 +20,7 @@ from pipelines.workspace import Workspace
 
 XLSX = "xlsx"
 OCSF = "ocsf"
-A_FILE_A_TABLE = ("csv", "jsonl", "parquet")
+FILE_PER_TABLE = ("csv", "jsonl", "parquet")
 DIRECTORY = Path("inventory")
 WORKBOOK = Path("inventory.xlsx")
 EVENTS = Path("inventory.ocsf.jsonl")
@@ -28,14 +28,14 @@ EVENTS = Path("inventory.ocsf.jsonl")
 
 @click.command()
 @click.argument("tables", nargs=-1, metavar="[TABLE...]")
-@click.option("--format", "form", type=click.Choice([*A_FILE_A_TABLE, XLSX, OCSF]), required=True)
+@click.option("--format", "form", type=click.Choice([*FILE_PER_TABLE, XLSX, OCSF]), required=True)
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
     help=f"csv, jsonl, parquet: a directory, or the file of a single TABLE (default: {DIRECTORY}); "
     f"xlsx, ocsf: a file (default: {WORKBOOK}, {EVENTS})",
 )
-@click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
+@click.option("--at", metavar="SNAPSHOT", help="The inventory as of this snapshot")
 @click.option("--integration", help="Only its rows")
 @pass_data_dir
 def export(
@@ -48,15 +48,15 @@ def export(
 ) -> None:
     """Write TABLES and views of the inventory as files; without a name, all tables.
 
-    Files of the same names are replaced, each only when all are complete; others stay.
+    Existing files are replaced only when all files are complete. Other files stay.
     """
     if integration is not None:
         list_manifests(workspace, integration)
     with open_file(workspace, at, integration) as file, open_bounded(file) as connection:
         if form == OCSF:
             written = [output or EVENTS]
-            with output_file(written[0]) as aside:
-                write_events(connection, tables, integration, aside)
+            with output_file(written[0]) as temporary:
+                write_events(connection, tables, integration, temporary)
         else:
             relations = select_tables(connection, tables, integration)
             if form == XLSX:
@@ -68,9 +68,9 @@ def export(
 
 
 def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
-    with output_file(output) as aside:
-        left_out = write_workbook(relations, aside)
-    for column, count in left_out.items():
+    with output_file(output) as temporary:
+        replaced = write_workbook(relations, temporary)
+    for column, count in replaced.items():
         click.echo(
             f"{output}: {count:,} values of {column} do not fit into a cell and were replaced by "
             "a note; use another format for them",
@@ -82,12 +82,12 @@ def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
 def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> list[Path]:
     if output.suffix == f".{form}" and not output.is_dir():
         if len(relations) > 1:
-            raise InventoryError(f"{output}: a file holds one table; name a directory")
+            raise InventoryError(f"{output}: a file holds one table. Name a directory")
         paths = dict.fromkeys(relations, output)
     else:
         _make_directory(output, form)
         paths = {name: output / f"{name}.{form}" for name in relations}
-    # No file is replaced before all are written.
+    # Replace no file before all are written.
     with ExitStack() as stack:
         for name, relation in relations.items():
             write_table(relation, form, stack.enter_context(output_file(paths[name])))

@@ -14,7 +14,7 @@ from pipelines.workspace import Workspace
 def fetch(workspace: Workspace, name: str | None) -> None:
     """Download the DuckDB file of integration NAME, or of all, from an object store.
 
-    Prints its path. A file that is here already and current is not downloaded again.
+    Prints the path of the file. A file that is still current is not downloaded again.
     """
     require_object_store(workspace)
     click.echo(fetch_file(workspace, name))
@@ -29,6 +29,6 @@ def require_object_store(workspace: Workspace) -> None:
     if workspace.url is None:
         raise SettingsError(
             "the inventory is in a directory of this machine already: "
-            f"{workspace.inventory_file()}; for one in an object store give its address, as "
-            "--data-dir s3://bucket/prefix"
+            f"{workspace.inventory_file()}; for one in an object store give its address, for "
+            "example --data-dir s3://bucket/prefix"
         )

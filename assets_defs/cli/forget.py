@@ -1,4 +1,4 @@
-"""The command `forget`: remove everything that is kept of an integration."""
+"""The command `forget`: remove all data of an integration."""
 
 import shutil
 
@@ -17,7 +17,7 @@ from pipelines.workspace import Workspace
 
 @click.command()
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask")
+@click.option("--yes", is_flag=True, help="Skip the prompt")
 @pass_workspace
 def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     """Remove integration NAME, which is no longer in the settings, with all its history."""
@@ -58,12 +58,12 @@ def _check(workspace: Workspace, name: str) -> None:
 
 
 def _remove(workspace: Workspace, name: str) -> None:
-    """Remove its own file, its history, its rows in the file of all, then the rest.
+    """Remove the integration's own file, its history, its rows in the file of all, then the rest.
 
-    The rest comes last, so that after a crash the name is still known, and can be forgotten again.
+    The rest comes last: after a crash the name is still known, so the command can be repeated.
     """
     with locked(workspace.publication_lock(name)):
-        # What is left of its history makes it known on a machine that never ran it, too.
+        # The history goes last: it makes the name known on machines that never ran it.
         remove_own_file(workspace, name)
         workspace.open_history().drop_integration(name)
     rebuild_file(workspace)

@@ -1,11 +1,11 @@
-"""The command `jumpcloud-inventory`: a file per command, imported when it is called."""
+"""The command `jumpcloud-inventory`: one file per command, imported when it is called."""
 
 from collections.abc import Mapping
 from importlib import import_module
 
 import click
 
-# First sentence of each command's help: to list the commands, none is imported.
+# The first sentence of each command's help, so that listing the commands imports none of them.
 COMMANDS: Mapping[str, str] = {
     "add": "Add an integration to the settings file, and check its connection.",
     "check": "Check the connection of integrations: those NAMED, or all that are enabled.",
@@ -30,7 +30,7 @@ class LazyGroup(click.Group):
     """A group of commands that imports only the one that is called."""
 
     def list_commands(self, _: click.Context) -> list[str]:
-        """Return the names."""
+        """Return the names of the commands."""
         return list(COMMANDS)
 
     def get_command(self, _: click.Context, cmd_name: str) -> click.Command | None:
@@ -49,4 +49,4 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup)
 def main() -> None:
-    """A complete, read-only inventory of JumpCloud organizations, as one DuckDB file."""
+    """Pull a complete, read-only inventory of JumpCloud organizations into one DuckDB file."""

@@ -1,11 +1,12 @@
-"""What the commands share: options, the workspace they name, and clear error messages."""
+"""The options and error messages that all commands share."""
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,13 +15,18 @@ from pipelines.errors import SettingsError, printable
 from pipelines.storage.disk_errors import explain
 from pipelines.workspace import Workspace
 
+# Imported when needed: pydantic takes longer than commands that need no settings.
+if TYPE_CHECKING:
+    from pipelines.config.integration import Integration
+    from pipelines.config.settings import Settings
+
 EXIT_FAILURE = 1
 EXIT_SETTINGS = 2
 
 _data_dir_option = click.option(
     "--data-dir",
     envvar=HOME_VARIABLE,
-    help="Everything is written here: a directory, default: data; or s3://bucket/prefix, gs://, az://",
+    help="Data directory; default: data. Or s3://bucket/prefix, gs://, az://",
 )
 config_option = click.option(
     "--config",
@@ -31,7 +37,7 @@ config_option = click.option(
 
 
 def pass_data_dir(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option --data-dir, and the workspace that it names.
+    """Add the option --data-dir to a command, and pass it the workspace.
 
     Errors that a user can fix end the command with a message and an exit code.
     """
@@ -45,14 +51,14 @@ def pass_data_dir(command: Callable[..., None]) -> Callable[..., None]:
             workspace = Workspace.from_environment(os.environ, data_dir, config)
         with explained_errors(workspace.root):
             if workspace.url:
-                workspace.prepare()  # for the copies of what is read
+                workspace.prepare()  # for copies from the object store
             command(workspace, *arguments, **options)
 
     return call
 
 
 def pass_workspace(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options --config and --data-dir, and the workspace that they name."""
+    """Add the options --config and --data-dir to a command, and pass it the workspace."""
     return config_option(pass_data_dir(command))
 
 
@@ -72,8 +78,44 @@ def explained_errors(
         failure = explain(error, root)
         if failure is None:
             raise
-        # DuckDB's messages repeat what is in the data.
+        # DuckDB's messages may repeat control characters of the data.
         message = "\n".join(map(printable, str(failure).split("\n")))
         click.echo(f"Error: {message}", err=True)
         on_failure(message)
         sys.exit(EXIT_SETTINGS if isinstance(failure, SettingsError) else EXIT_FAILURE)
+
+
+def choose_integrations(
+    workspace: Workspace, settings: "Settings", names: Sequence[str]
+) -> "list[Integration]":
+    """Return the named integrations, or without a name all that are enabled.
+
+    The name of a provider's entry selects all organizations of its key, which are looked up first.
+
+    Raises:
+        SettingsError: no integration has that name, or none is enabled.
+    """
+    from pipelines.extract.discovery import (  # noqa: PLC0415 -- see the top
+        expand_integration,
+        expand_settings,
+        refresh_organizations,
+    )
+
+    entries = {entry.name: entry for entry in settings.integration if entry.discover_organizations}
+    stale = [
+        entry for entry in entries.values() if entry.name in names or (not names and entry.enabled)
+    ]
+    if stale:
+        workspace.prepare()
+        for failure in refresh_organizations(stale, workspace.root):
+            click.echo(printable(failure), err=True)
+    known = expand_settings(settings, workspace.root)
+    chosen: list[Integration] = []
+    for name in names:
+        entry = entries.get(name)
+        found = [one.name for one in expand_integration(entry, workspace.root)] if entry else [name]
+        chosen += map(known.named, found)
+    chosen = chosen or [integration for integration in known.integration if integration.enabled]
+    if not chosen:
+        raise SettingsError("every integration is disabled; name the one to use")
+    return chosen

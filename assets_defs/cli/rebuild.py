@@ -1,4 +1,4 @@
-"""The command `rebuild`: the DuckDB file again from the history."""
+"""The command `rebuild`: build the DuckDB file again from the history."""
 
 import click
 

@@ -1,5 +1,6 @@
 """The command `run`: pull and publish, and alert the webhook of failures."""
 
+import io
 import json
 import os
 import subprocess
@@ -7,25 +8,32 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from assets_defs.cli.execute import RunResult, refresh
-from assets_defs.cli.integrations import choose_integrations
-from assets_defs.cli.options import explained_errors, pass_workspace
+from assets_defs.assets.integration_status import report_status
+from assets_defs.cli.options import choose_integrations, explained_errors, pass_workspace
 from assets_defs.cli.summary import print_summary
+from assets_defs.console import CONSOLE, TERMINAL
+from assets_defs.definitions import build_definitions
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.partitions import add_partition
+from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.instance import limit_concurrent_runs, open_instance, prepare_instance
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.errors import printable
+from pipelines.errors import InventoryError, printable
 from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.publisher import combine
+from pipelines.storage.disk_errors import explain_output
 from pipelines.workspace import Workspace
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
-UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` alone shows how"
+UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` shows the cause"
 
 
 @click.command()
@@ -73,10 +81,27 @@ def _run_only(
         return run_one(workspace, integration.name, messages, accept_removals=accept_removals)
 
 
+@dataclass(frozen=True)
+class RunResult:
+    """The result of a run.
+
+    Attributes:
+        run_id: Dagster's id of the run.
+        failure: message of the failure; empty after a success.
+        interrupted: True after Ctrl-C.
+        committed: True if its snapshot is in the history; None if the history cannot be read.
+    """
+
+    run_id: str
+    failure: str
+    interrupted: bool
+    committed: bool | None
+
+
 def run_one(
     workspace: Workspace, name: str, messages: list[str], *, accept_removals: bool = False
 ) -> bool:
-    """Pull and publish an integration in this process; return whether it succeeded.
+    """Pull and publish an integration in this process; return True if it succeeded.
 
     Args:
         workspace: where the inventory is.
@@ -85,29 +110,94 @@ def run_one(
         accept_removals: True to publish although many assets vanished.
     """
     click.echo(f"{name}: pulling", err=True)
-    result = refresh(workspace, name, accept_removals=accept_removals)
+    result = _refresh(workspace, name, accept_removals=accept_removals)
     if not result.failure:
         print_summary(name, workspace.inventory_file(name), workspace.report_file(name))
         return True
     for message in (result.failure, _describe_published(workspace, name, result)):
         click.echo(f"{name}: {message}", err=True)
         messages.append(message)
-    if result.was_interrupted:
-        _leave_at_once()
+    if result.interrupted:
+        # As Ctrl-C does, without waiting for responses to calls in progress.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(INTERRUPTED)
     _alert(workspace, name, result.failure, messages, result.run_id)
     return False
+
+
+def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -> RunResult:
+    """Materialize every asset of an integration in a Dagster run in this process."""
+    with _captured_stderr() as output, open_instance(workspace) as instance:
+        add_partition(instance, integration)
+        result = (
+            build_definitions(workspace)
+            .resolve_job_def(REFRESH_JOB)
+            .execute_in_process(
+                partition_key=integration,
+                instance=instance,
+                run_config={
+                    "loggers": {TERMINAL: {}},
+                    "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
+                },
+                raise_on_error=False,
+            )
+        )
+        failures = [event for event in result.all_events if event.is_step_failure]
+        interrupted = any(map(is_interrupt, failures))
+        if failures and not interrupted:
+            report_status(instance, workspace, instance.report_runless_asset_event)
+        if failures and explain_output(output.getvalue(), workspace.root):
+            output.truncate(0)  # the message of the failure explains it
+    return RunResult(
+        result.run_id,
+        failure="\n".join(step_failure_message(event, workspace.root) for event in failures),
+        interrupted=interrupted,
+        committed=_is_committed(workspace, integration, result.run_id),
+    )
+
+
+@contextmanager
+def _captured_stderr() -> Iterator[io.StringIO]:
+    """Hold back the output of Dagster until the end; drop it after an exception."""
+    output = io.StringIO()
+    CONSOLE.file = sys.stderr
+    with redirect_stderr(output):
+        yield output
+    sys.stderr.write(output.getvalue())
+
+
+def _is_committed(workspace: Workspace, integration: str, run_id: str) -> bool | None:
+    try:
+        latest = workspace.open_history().latest(integration)
+    except InventoryError:
+        return None
+    return latest is not None and latest.run_id == run_id
+
+
+def _describe_published(workspace: Workspace, name: str, result: RunResult) -> str:
+    if result.committed:
+        remedy = f"run {name}" if workspace.url else "rebuild"
+        location = workspace.location(workspace.inventory_file(name))
+        return (
+            f"the snapshot is in the history, but {location} could not be updated; fix the cause "
+            f"and run `jumpcloud-inventory {remedy}`"
+        )
+    if result.committed is None:
+        return "the history cannot be read, so it may be published; what was published before stays"
+    return "nothing was published; what was published before stays"
 
 
 def _run_many(
     workspace: Workspace, names: Sequence[str], options: Sequence[str], limit: int
 ) -> int:
-    """Pull and publish integrations in processes of their own; return how many succeeded."""
+    """Pull and publish integrations in processes of their own; return the number of successes."""
     click.echo(f"{len(names)} integrations, {limit} at once", err=True)
     published = 0
     results = _run_in_processes(workspace, names, options, limit)
     for done, (name, code, messages) in enumerate(results, 1):
         published += code == 0
-        # The output of an unexpected end may hold anything, so it is not repeated.
+        # The output of an unexpected end may contain secrets, so it is not repeated.
         unexpected = KILLED if code < 0 else UNEXPECTED.format(name=name)
         lines = ["published"] if code == 0 else messages or [unexpected]
         for line in (line for message in lines for line in message.splitlines()):
@@ -127,8 +217,8 @@ def _run_in_processes(
     So one that fails, hangs or is killed does not affect the others.
 
     Yields:
-        As each ends: name, exit code (below 0 if it was killed), and the messages of its failure,
-        if it could report them.
+        As each process ends: name, exit code (below 0 if it was killed), and the messages of its
+        failure, if it could report them.
     """
     # Dagster creates its databases now, not in several processes at the same time.
     with (
@@ -166,7 +256,7 @@ def _alert(
 ) -> None:
     """Post a failure to the webhook of the settings, if there is one, and print the outcome.
 
-    The UI posts those of its own runs only.
+    Dagster's sensor does not get the runs of the command line.
     """
     outcome = post(failure_alert(name, cause, run_id), workspace)
     if outcome != UNWANTED:
@@ -174,23 +264,3 @@ def _alert(
         click.echo(f"{name}: {message}", err=True)
         if messages is not None:
             messages.append(message)
-
-
-def _describe_published(workspace: Workspace, name: str, result: RunResult) -> str:
-    if result.was_committed:
-        remedy = f"run {name}" if workspace.url else "rebuild"
-        location = workspace.location(workspace.inventory_file(name))
-        return (
-            f"the snapshot is in the history, but {location} could not be updated; fix the cause "
-            f"and run `jumpcloud-inventory {remedy}`"
-        )
-    if result.was_committed is None:
-        return "the history cannot be read, so it may be published; what was published before stays"
-    return "nothing was published; what was published before stays"
-
-
-def _leave_at_once() -> None:
-    """Exit as Ctrl-C does, without waiting for responses to calls in progress."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)

@@ -2,8 +2,8 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import redirect_stdout
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
@@ -11,9 +11,9 @@ import click
 import duckdb
 
 from assets_defs.cli.options import pass_data_dir
-from assets_defs.cli.tables import expanded_rows, open_file
 from pipelines.errors import InventoryError, printable
 from pipelines.export.output_file import output_file_or_stdout
+from pipelines.publish.access import inventory_file
 from pipelines.publish.reader import open_sandboxed
 from pipelines.workspace import Workspace
 
@@ -26,10 +26,10 @@ HIDDEN_COLUMNS = "│ … │"  # DuckDB reports columns that it leaves out in i
 
 @click.command()
 @click.argument("query")
-@click.option("--at", metavar="SNAPSHOT", help="As it was published with this snapshot")
+@click.option("--at", metavar="SNAPSHOT", help="The inventory as of this snapshot")
 @click.option(
     "--integration",
-    help="Owner of the snapshot, if several have it; in an object store, of the file",
+    help="Integration of the snapshot; in an object store, of the file",
 )
 @click.option(
     "--format", "form", type=click.Choice([TABLE, "csv", "json", "parquet"]), default=TABLE
@@ -37,7 +37,7 @@ HIDDEN_COLUMNS = "│ … │"  # DuckDB reports columns that it leaves out in i
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file to write; standard output without it, but for Parquet",
+    help="File to write; default: standard output, except for Parquet",
 )
 @pass_data_dir
 def sql(
@@ -50,7 +50,7 @@ def sql(
 ) -> None:
     """Answer an SQL QUERY about the published inventory; - reads it from standard input.
 
-    It can neither change the inventory nor touch another file.
+    It cannot change the inventory or access another file.
     """
     if form == "parquet" and output is None:
         raise click.UsageError("--format parquet needs --output FILE")
@@ -69,7 +69,7 @@ def sql(
 
 def _write(relation: duckdb.DuckDBPyRelation, form: str, file: Path) -> None:
     if form != TABLE:
-        # It loads pyarrow, which a table does not need.
+        # Loads pyarrow, which a table does not need.
         from pipelines.export.query_results import write_result  # noqa: PLC0415
 
         write_result(relation, form, file)
@@ -96,3 +96,31 @@ def _expand(relation: duckdb.DuckDBPyRelation, width: int) -> Iterator[str]:
     yield from expanded_rows(columns, shown, width)
     if len(rows) > MAX_TABLE_ROWS:
         yield f"The first {MAX_TABLE_ROWS} rows; --format csv or json has all."
+
+
+@contextmanager
+def open_file(
+    workspace: Workspace, snapshot_id: str | None, integration: str | None
+) -> Iterator[Path]:
+    """Yield the DuckDB file of `inventory_file`, and print the snapshots in it."""
+    with inventory_file(workspace, snapshot_id, integration) as file:
+        for manifest in file.snapshots:
+            click.echo(f"{manifest.integration.name}: {manifest.snapshot_id}", err=True)
+        yield file.path
+
+
+def expanded_rows(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], width: int
+) -> Iterator[str]:
+    """Yield rows with each column on a line of its own, like psql's expanded display.
+
+    Args:
+        columns: names of the columns.
+        rows: texts of the cells of each row.
+        width: width of the heading of a row, in characters.
+    """
+    longest = max(map(len, columns), default=0)
+    for number, row in enumerate(rows, start=1):
+        yield f"─[ {number} ]".ljust(width, "─")
+        for name, value in zip(columns, row, strict=True):
+            yield f"{name:<{longest}} │ {value}"

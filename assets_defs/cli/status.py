@@ -1,4 +1,4 @@
-"""The command `status`: the applied integrations at a glance."""
+"""The command `status`: show the applied integrations."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,19 @@ from rich.table import Table
 from assets_defs.cli.demo import NAME as DEMO_HOME
 from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
 from assets_defs.cli.options import pass_workspace
-from assets_defs.cli.tables import expanded_rows
+from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_instance, prepare_instance
-from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_rows
+from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.extract.discovery import resolved_settings
 from pipelines.workspace import Workspace
 
-WIDE = 240  # without a terminal nothing need be wrapped
+WIDE = 240  # without a terminal, no line is wrapped
 
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--json", "as_json", is_flag=True, help="For programs: every field")
+@click.option("--json", "as_json", is_flag=True, help="Print all fields as JSON")
 @pass_workspace
 def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     """Show integrations: those NAMED, or all; their runs, and what they published last."""
@@ -35,7 +35,7 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         since = enabled_since(instance, settings.integration)
         statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:
-        documents = [asdict(each) for each in statuses]
+        documents = [asdict(one) for one in statuses]
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
@@ -53,7 +53,7 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
     table = Table(caption="Times are UTC.", caption_justify="left")
     for column in COLUMNS:
         table.add_column(column)
-    rows = status_rows(statuses)
+    rows = [status_row(one) for one in statuses]
     for row in rows:
         table.add_row(*row)
     console = Console(highlight=False, markup=False)
@@ -65,13 +65,13 @@ def _print(statuses: Sequence[IntegrationStatus]) -> None:
         for line in expanded_rows(COLUMNS, rows, console.width):
             console.print(line, soft_wrap=True)
         console.print(table.caption)
-    for each in statuses:
-        if each.last_run and each.last_run.words:
-            console.print(f"{each.name}: {each.last_run.words}", soft_wrap=True)
+    for one in statuses:
+        if one.last_run and one.last_run.words:
+            console.print(f"{one.name}: {one.last_run.words}", soft_wrap=True)
 
 
 def _other_places(workspace: Workspace) -> Iterator[str]:
-    """Yield where other integrations are, if no settings file was named."""
+    """Yield hints to the integrations of other settings files, if none was named."""
     if workspace.config is not None:
         return
     for folder in (workspace.root, workspace.root / DEMO_HOME):

@@ -1,4 +1,4 @@
-"""What a run found, as short tables on the terminal."""
+"""The results of a run, as short tables on the terminal."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ ORDER BY user_count DESC, hostname LIMIT 5""",
 
 
 def print_summary(integration: str, published: Path, report: Path) -> None:
-    """Print what the latest pull of an integration found, what it cost, and where it is."""
+    """Print the numbers and costs of an integration's latest pull, and the published files."""
     with open_inventory(published) as connection:
         facts = connection.execute(
             """
@@ -55,7 +55,7 @@ WHERE i.integration = ?""",
 
 
 def print_examples(published: Path) -> None:
-    """Print a few questions, the SQL that answers them, and the answers."""
+    """Print a few questions with their SQL and their answers."""
     with open_inventory(published) as connection:
         for question, sql in EXAMPLES.items():
             CONSOLE.print(f"\n[bold]{question}[/bold]\n[dim]{sql.strip()}[/dim]")

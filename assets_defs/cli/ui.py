@@ -26,7 +26,12 @@ DEFAULT_PORT = 3000
 
 
 @click.command()
-@click.option("--port", default=DEFAULT_PORT, show_default=True, help="The next free port is taken")
+@click.option(
+    "--port",
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Another free port is taken if it is in use",
+)
 @pass_workspace
 def ui(workspace: Workspace, port: int) -> None:
     """Open the Dagster UI, with the schedules running; without settings, on the demo."""
@@ -50,13 +55,13 @@ def _serve_ui(port: int, environment: Mapping[str, str]) -> int:
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
     command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
     command += ["--log-level", "warning"]
-    # A shell starts a background job with Ctrl-C ignored; Dagster would then ignore SIGTERM too.
+    # A shell lets a background job ignore Ctrl-C; Dagster would then ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 -- fixed
         # A service manager signals this process only.
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:
-            # Ctrl-C reaches the child as well: wait for it to end in order.
+            # Ctrl-C reaches the child as well: wait for its regular end.
             with suppress(KeyboardInterrupt):
                 return process.wait()
 

@@ -1,4 +1,4 @@
-"""Which integrations are late: enabled, and without a success for too long."""
+"""Find late integrations: enabled, and without a success for too long."""
 
 import json
 from collections.abc import Sequence
@@ -16,21 +16,21 @@ LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 def enabled_since(
     instance: dg.DagsterInstance, integrations: Sequence[Integration]
 ) -> dict[str, datetime]:
-    """When each enabled integration was first seen enabled, as noted in Dagster's instance.
+    """Return the time since when each integration is enabled, as recorded in Dagster's instance.
 
-    Whoever looks notes what is new, so that all who look agree. What was enabled when nobody had
-    looked yet counts as enabled long ago.
+    Each call records the integrations that became enabled since the last one. Those that are
+    enabled at the very first call count as enabled long ago.
 
     Args:
-        instance: keeps the notes.
-        integrations: all that are applied; who is not among them, or disabled, is forgotten.
+        instance: keeps the record.
+        integrations: all that are applied; the record of others, and of disabled ones, is deleted.
     """
     storage = instance.daemon_cursor_storage
-    noted = storage.get_cursor_values({KEY}).get(KEY)
-    known: dict[str, str] = json.loads(noted) if noted else {}
-    new = (datetime.now(UTC) if noted else LONG_AGO).isoformat()
-    since = {each.name: known.get(each.name, new) for each in integrations if each.enabled}
-    if not noted or since != known:
+    recorded = storage.get_cursor_values({KEY}).get(KEY)
+    known: dict[str, str] = json.loads(recorded) if recorded else {}
+    new = (datetime.now(UTC) if recorded else LONG_AGO).isoformat()
+    since = {one.name: known.get(one.name, new) for one in integrations if one.enabled}
+    if not recorded or since != known:
         storage.set_cursor_values({KEY: json.dumps(since)})
     return {name: datetime.fromisoformat(time) for name, time in since.items()}
 
@@ -38,15 +38,16 @@ def enabled_since(
 def is_late(
     integration: Integration, last_success_at: datetime, enabled: datetime | None, now: datetime
 ) -> bool:
-    """Whether two ticks passed since an integration's last success and since it is enabled.
+    """Return True if two ticks passed since the last success, and since it is enabled.
 
-    At every 12 hours, that is up to 25 hours ago. What never succeeded is told when its runs fail.
+    With the default schedule, that takes up to 25 hours. An integration that never succeeded is
+    not late: the alert of its failed runs covers it.
 
     Args:
-        integration: whose schedule counts.
+        integration: has the schedule.
         last_success_at: end of the pull that is published.
-        enabled: since when; None where it is disabled.
-        now: the time of the question.
+        enabled: time since when it is enabled; None for a disabled integration.
+        now: the current time.
     """
     if enabled is None:
         return False

@@ -1,4 +1,4 @@
-"""Open Dagster's instance, and explain errors of its settings or its database."""
+"""Open Dagster's instance, and explain errors of its settings and its database."""
 
 import re
 from collections.abc import Iterator
@@ -19,11 +19,11 @@ _MAX_RUNS = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
 def open_instance(workspace: Workspace) -> dg.DagsterInstance:
-    """Open the instance of a workspace; it is a context manager.
+    """Open the instance of a workspace, a context manager.
 
     Raises:
-        SettingsError: its `dagster.yaml` names a variable that is not set.
-        InventoryError: its PostgreSQL cannot be reached.
+        SettingsError: see `explained_instance_errors`.
+        InventoryError: see `explained_instance_errors`.
     """
     with explained_instance_errors(workspace):
         return dg.DagsterInstance.from_config(str(workspace.dagster_home))
@@ -31,7 +31,7 @@ def open_instance(workspace: Workspace) -> dg.DagsterInstance:
 
 @contextmanager
 def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
-    """Explain why an instance, or a part of it, cannot be opened.
+    """Explain errors that occur while an instance, or a part of it, is opened.
 
     Raises:
         SettingsError: its `dagster.yaml` names a variable that is not set.
@@ -65,9 +65,7 @@ def _postgres_errors() -> tuple[type[Exception], ...]:
 
 
 def prepare_instance(workspace: Workspace) -> None:
-    """Create the data directory with Dagster's home in it.
-
-    So the command line, the UI and the schedule see the same runs.
+    """Create the data directory with Dagster's home, which all commands and the UI share.
 
     Raises:
         SettingsError: it cannot be written.
@@ -84,7 +82,7 @@ def prepare_instance(workspace: Workspace) -> None:
 def limit_concurrent_runs(workspace: Workspace, limit: int) -> None:
     """Limit the runs that Dagster's queue starts at once; needs `prepare_instance`.
 
-    Only that number of `dagster.yaml` is changed: the rest is the user's.
+    Nothing else in `dagster.yaml` is changed, because the file is the user's.
 
     Raises:
         SettingsError: the file cannot be read or written.

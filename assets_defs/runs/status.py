@@ -1,16 +1,54 @@
-"""The applied integrations, each with its runs and what it last published."""
+"""The applied integrations, each with its runs and what it published last."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
+from dagster import RunRecord, RunsFilter
 
+from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.failures import failure_message
 from assets_defs.runs.freshness import is_late
-from assets_defs.runs.history import Run, current_run, last_run
+from assets_defs.runs.stale import UNFINISHED_STATUSES
 from pipelines.config.integration import Integration
 from pipelines.history.manifest import Manifest
 from pipelines.workspace import Workspace
+
+# A run logs few lines between its events, so its last line is among so many records.
+LAST_RECORDS = 50
+OLD = timedelta(days=300)
+ASSETS = ("systems", "users", "applications", "ipv4_addresses")
+COLUMNS = (
+    "integration",
+    "type",
+    "state",
+    "last run",
+    "last success",
+    *("systems", "users", "apps", "IPv4"),
+    "changes",
+    "next run",
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an integration.
+
+    Attributes:
+        run_id: Dagster's id.
+        result: Dagster's status, in lower case.
+        started_at: start of the work; the time of the request for a run that waits.
+        seconds: duration; None until the run ends.
+        words: cause of the failure, or the progress of a run that works; may be empty.
+    """
+
+    run_id: str
+    result: str
+    started_at: datetime
+    seconds: float | None
+    words: str
 
 
 @dataclass(frozen=True)
@@ -22,14 +60,14 @@ class IntegrationStatus:
         type: the product pulled.
         scope: `cloud` or `on_premise`.
         description: free text of the settings.
-        enabled: whether the schedule runs it.
-        late: whether two ticks of its schedule brought no success since it is enabled.
+        enabled: True if the schedule runs it.
+        late: True after two ticks of its schedule without a success since it is enabled.
         current_run: the run that waits or works now.
         last_run: the newest run that has ended.
         last_success_at: end of the pull that is published.
         assets: number of rows of each asset table that is published.
         changes: rows of `changes` of the snapshot that is published.
-        next_run_at: when the schedule starts it next; None where it does not.
+        next_run_at: next start by the schedule; None for a disabled integration.
     """
 
     name: str
@@ -51,65 +89,105 @@ def read_statuses(
     workspace: Workspace,
     integrations: Sequence[Integration],
     enabled_since: Mapping[str, datetime],
+    ending_run_id: str = "",
 ) -> list[IntegrationStatus]:
-    """What Dagster's instance and the history say of integrations now.
+    """Read the status of integrations from Dagster's instance and the history.
+
+    Args:
+        instance: the source of truth for runs.
+        workspace: where the inventory is.
+        integrations: the integrations to read.
+        enabled_since: start of each enabled integration, as `freshness.enabled_since` returns it.
+        ending_run_id: run that has published and is about to end; shown as a success.
 
     Raises:
         InventoryError: the history cannot be read.
     """
-    latest = workspace.open_history().latest_by_integration([each.name for each in integrations])
-    return [
-        _read_status(instance, workspace, each, latest[each.name], enabled_since.get(each.name))
-        for each in integrations
-    ]
+    latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
+    record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
+    ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
+    statuses = []
+    for integration in integrations:
+        name, now = integration.name, datetime.now(UTC)
+        published = latest[name]
+        current, last = _read_runs(
+            instance, name, workspace.root, record if name == ending_name else None
+        )
+        statuses.append(
+            IntegrationStatus(
+                name=name,
+                type=integration.type,
+                scope=integration.scope,
+                description=integration.description,
+                enabled=integration.enabled,
+                late=_is_late(integration, published, enabled_since, now),
+                current_run=current,
+                last_run=last,
+                last_success_at=published.pull.finished_at if published else None,
+                assets={table: published.rows[table] for table in ASSETS} if published else {},
+                changes=published.rows.get("changes") if published else None,
+                next_run_at=integration.schedule.next_after(now) if integration.enabled else None,
+            )
+        )
+    return statuses
 
 
-def _read_status(
-    instance: dg.DagsterInstance,
-    workspace: Workspace,
+def _is_late(
     integration: Integration,
     published: Manifest | None,
-    enabled_since: datetime | None,
-) -> IntegrationStatus:
-    enabled, now = integration.enabled, datetime.now(UTC)
-    last_success_at = published.pull.finished_at if published else None
-    return IntegrationStatus(
-        name=integration.name,
-        type=integration.type,
-        scope=integration.scope,
-        description=integration.description,
-        enabled=enabled,
-        late=last_success_at is not None
-        and is_late(integration, last_success_at, enabled_since, now),
-        current_run=current_run(instance, integration.name),
-        last_run=last_run(instance, integration.name, workspace.root),
-        last_success_at=last_success_at,
-        assets={name: published.rows[name] for name in ASSETS} if published else {},
-        changes=published.rows.get("changes") if published else None,
-        next_run_at=integration.schedule.next_after(now) if enabled else None,
+    enabled_since: Mapping[str, datetime],
+    now: datetime,
+) -> bool:
+    since = enabled_since.get(integration.name)
+    return published is not None and is_late(integration, published.pull.finished_at, since, now)
+
+
+def _read_runs(
+    instance: dg.DagsterInstance, integration: str, root: Path, ending: RunRecord | None
+) -> tuple[Run | None, Run | None]:
+    """Return the run that waits or works now, and the newest run that has ended."""
+    unfinished = _newest(instance, integration, UNFINISHED_STATUSES)
+    if ending and unfinished and unfinished.dagster_run.run_id == ending.dagster_run.run_id:
+        unfinished = None
+    current = _run(unfinished, _progress(instance, unfinished)) if unfinished else None
+    if ending:
+        run = _run(ending, "")
+        seconds = (datetime.now(UTC) - run.started_at).total_seconds()
+        return current, replace(run, result="success", seconds=seconds)
+    ended = _newest(instance, integration, set(dg.DagsterRunStatus).difference(UNFINISHED_STATUSES))
+    message = failure_message(instance, ended.dagster_run, root) if ended else ""
+    return current, _run(ended, message) if ended else None
+
+
+def _newest(
+    instance: dg.DagsterInstance, integration: str, statuses: Iterable[dg.DagsterRunStatus]
+) -> RunRecord | None:
+    chosen = RunsFilter(tags={PARTITION_TAG: integration}, statuses=list(statuses))
+    return next(iter(instance.get_run_records(chosen, limit=1)), None)
+
+
+def _run(record: RunRecord, message: str) -> Run:
+    start, end = record.start_time, record.end_time
+    return Run(
+        run_id=record.dagster_run.run_id,
+        result=record.dagster_run.status.value.lower(),
+        started_at=datetime.fromtimestamp(start, UTC) if start else record.create_timestamp,
+        seconds=end - start if start and end else None,
+        words=message,
     )
 
 
-OLD = timedelta(days=300)
-ASSETS = ("systems", "users", "applications", "ipv4_addresses")
-COLUMNS = (
-    "integration",
-    "type",
-    "state",
-    "last run",
-    "last success",
-    *("systems", "users", "apps", "IPv4"),
-    "changes",
-    "next run",
-)
+def _progress(instance: dg.DagsterInstance, record: RunRecord) -> str:
+    """Return the newest line that the run itself logged."""
+    records = instance.get_records_for_run(
+        record.dagster_run.run_id, limit=LAST_RECORDS, ascending=False
+    ).records
+    entries = (record.event_log_entry for record in records)
+    return next((entry.user_message for entry in entries if not entry.is_dagster_event), "")
 
 
-def status_rows(statuses: Sequence[IntegrationStatus]) -> list[tuple[str, ...]]:
-    """The cells of a table for people, under `COLUMNS`; times are UTC."""
-    return [_cells(each) for each in statuses]
-
-
-def _cells(status: IntegrationStatus) -> tuple[str, ...]:
+def status_row(status: IntegrationStatus) -> tuple[str, ...]:
+    """Return the cells of a table for people, under `COLUMNS`; times are UTC."""
     last, current = status.last_run, status.current_run
     state = f"{current.result} {current.words}".strip() if current else ""
     return (
@@ -131,8 +209,8 @@ def _switch(status: IntegrationStatus) -> str:
 
 
 def _ended(run: Run) -> str:
-    took = "" if run.seconds is None else f" in {run.seconds:.0f} s"
-    return f"{_time(run.started_at)} {run.result}{took}"
+    duration = "" if run.seconds is None else f" in {run.seconds:.0f} s"
+    return f"{_time(run.started_at)} {run.result}{duration}"
 
 
 def _count(number: int | None) -> str:

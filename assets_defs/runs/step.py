@@ -1,4 +1,4 @@
-"""What each step of a run needs: its integration, the run's lock, scratch space, clear failures."""
+"""The context of each step of a run: integration, lock, scratch folder, and clear failures."""
 
 import shutil
 import tempfile
@@ -18,14 +18,14 @@ from pipelines.workspace import Workspace
 
 
 class RunLock:
-    """The lock of an integration, held from the first step of a run until the run ends.
+    """Lock of an integration, held from the first step of a run until the run ends.
 
-    Between two steps no other run of the integration may start: both would stage their tables at
-    the same place. A resource of Dagster lives as long as its run in the in-process executor, so
-    the run of a single asset holds the lock for as long as that asset takes.
+    No other run of the integration may start between two steps, because all its runs stage their
+    tables at the same place. In the in-process executor, a resource of Dagster lives as long as
+    its run.
 
     Args:
-        stack: what is released at the end of the run.
+        stack: released at the end of the run.
     """
 
     def __init__(self, stack: ExitStack) -> None:
@@ -33,7 +33,7 @@ class RunLock:
         self._held: set[Path] = set()
 
     def acquire(self, workspace: Workspace, integration: str) -> None:
-        """Take the lock, unless an earlier step of this run has it.
+        """Take the lock, unless an earlier step of this run holds it.
 
         Raises:
             HeldByAnotherError: another run of the integration is in progress.
@@ -59,7 +59,7 @@ def step(
 
     Raises:
         dg.Failure: another run of the integration is in progress, the disk is full or not
-            writable, or there is another problem for the user to fix; described by its message.
+            writable, or there is another problem that a user can fix.
     """
     with errors_as_failures(workspace):
         integration = resolve_integration(workspace, context.partition_key)
@@ -71,10 +71,10 @@ def step(
 
 @contextmanager
 def errors_as_failures(workspace: Workspace) -> Iterator[None]:
-    """Report errors that a user can fix by their message, without a traceback.
+    """Raise errors that a user can fix as a failure with their message, without a traceback.
 
     Raises:
-        dg.Failure: described by the message.
+        dg.Failure: has the message of the error.
     """
     try:
         yield
@@ -88,7 +88,7 @@ def errors_as_failures(workspace: Workspace) -> Iterator[None]:
 def _require_in_progress(context: dg.AssetExecutionContext) -> None:
     """Raise if the run was ended from outside.
 
-    A worker that cannot be reached is assumed dead, and its run is retried elsewhere: only one of
+    A worker that cannot be reached is assumed dead, and its run is retried elsewhere. Only one of
     the two may publish.
 
     Raises:
@@ -101,9 +101,10 @@ def _require_in_progress(context: dg.AssetExecutionContext) -> None:
 
 @contextmanager
 def _spill_directory(folder: Path) -> Iterator[None]:
-    """Put temporary files into a folder of the run, emptied of what a crash left there.
+    """Put temporary files into a folder of the run, and delete those of an earlier crash.
 
-    It is in the data directory: a join may spill more than the system's temporary folder holds.
+    The folder is in the data directory, because a join may spill more than the system's temporary
+    folder holds.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)

@@ -2,26 +2,34 @@
 
 import dagster as dg
 
-from assets_defs.partitions import partition_requests
-from assets_defs.schedules import FOLLOW_SECONDS
+from assets_defs.partitions import INTEGRATIONS, NAME
 from pipelines.errors import SettingsError
+from pipelines.extract.discovery import resolved_settings
 from pipelines.workspace import Workspace
+
+INTERVAL_SECONDS = 30
 
 
 @dg.sensor(
-    minimum_interval_seconds=FOLLOW_SECONDS,
+    minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keeps one partition per integration of the settings file",
+    description="Keep one partition per integration of the settings file",
 )
 def integrations_of_settings(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult:
-    """Add partitions of new integrations, and take away those that are gone."""
+    """Add the partitions of new integrations, and delete those of removed ones."""
     try:
-        requests = partition_requests(context.instance, workspace)
+        names = [integration.name for integration in resolved_settings(workspace).integration]
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error))
+    present = context.instance.get_dynamic_partitions(NAME)
+    missing = [name for name in names if name not in present]
+    removed = [name for name in present if name not in names]
     return dg.SensorResult(
-        dynamic_partitions_requests=requests,
-        skip_reason=None if requests else "the partitions are those of the settings",
+        dynamic_partitions_requests=[
+            *([INTEGRATIONS.build_add_request(missing)] if missing else []),
+            *([INTEGRATIONS.build_delete_request(removed)] if removed else []),
+        ],
+        skip_reason=None if missing or removed else "the partitions match the settings",
     )

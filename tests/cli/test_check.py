@@ -50,7 +50,7 @@ def test_check_reads_each_endpoint_once(
     assert server.base_url in said
     assert "plan: 6 groups: about 50 calls" in said
     assert "│ systems │ readable │ 30 │" in said
-    assert "no read can tell" in said
+    assert "no read can show" in said
     assert "acme: a run would work" in said
     assert len(server.calls) == len(ENDPOINTS) - 1 + len(ALL_TARGETS)
     assert {call.method for call in server.calls} == {"GET"}
@@ -69,13 +69,13 @@ def test_refused_endpoint_lists_unknown_columns(
     assert "applications: " in said
     assert "403" in said
     assert "scope applications.readonly" in said
-    assert "unless skip_endpoints names it; then not told" in said
+    assert "unless skip_endpoints names it; then missing: " in said
     for name in ("application_users", "systems.application_count", "users.application_count"):
         assert name in said
     assert "acme: a run would fail" in said
     done = check(entry(server, more='skip_endpoints = ["applications"]'))
     assert done.exit_code == 0
-    assert "left out by the settings, so not told: " in words(done)
+    assert "left out by the settings, so missing: " in words(done)
 
 
 def test_refused_key_costs_one_call_and_is_never_shown(

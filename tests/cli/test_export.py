@@ -234,7 +234,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
     "event": (["--format", "ocsf", "applications"], "there are no OCSF events for applications; "),
     "file of several": (
         ["--format", "csv", "--output", "several.csv"],
-        "several.csv: a file holds one table; name a directory",
+        "several.csv: a file holds one table. Name a directory",
     ),
     "snapshot": (["--format", "csv", "--at", "20240101T000000Z"], "there is no snapshot "),
     "integration": (

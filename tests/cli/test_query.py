@@ -247,7 +247,7 @@ def test_diff_names_tables_that_cannot_be_compared(
     publisher.publish(on_day(1, pull(organization, details=False)))
     done = ask("diff")
     assert done.exit_code == 0
-    assert "acme: not compared, as not pulled both times: systems, users" in done.stderr
+    assert "acme: not compared, because not pulled both times: systems, users" in done.stderr
     publisher.history.commit(published.without_tables())
     done = ask("diff", published.snapshot_id)
     assert done.exit_code == 1

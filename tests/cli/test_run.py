@@ -64,7 +64,7 @@ def test_new_api_field_is_named_and_not_kept(
     installation.set_integrations(acme=serve(organization, Behavior(whole_records=True)))
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
-    assert "systems: the API sends fields that nobody knew: riskScore" in done.stderr
+    assert "systems: the API sends unknown fields: riskScore" in done.stderr
     secrets = {*organization.secrets(), organization.api_key, "value-of-it"}
     assert_no_secret_below(installation.folder, secrets)
 
@@ -307,7 +307,7 @@ def test_unwritable_report_is_a_warning_and_file_is_published(
 
     done = installation.run("rebuild")
     assert done.returncode == 1
-    assert done.stderr.startswith(f"Error: {reason}; fix the cause")
+    assert done.stderr.startswith(f"Error: {reason}; fix the cause, then")
     (report / "in the way").rmdir()
     report.rmdir()
     assert installation.run("rebuild").returncode == 0

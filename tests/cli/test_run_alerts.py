@@ -25,7 +25,7 @@ if sys.orig_argv[3:5] == ["run", "odd"]:
     import assets_defs.cli.run
     def surprise(*given, **named):
         raise ZeroDivisionError("s3cr3t-of-a-surprise")
-    assets_defs.cli.run.refresh = surprise
+    assets_defs.cli.run._refresh = surprise
 """
 
 

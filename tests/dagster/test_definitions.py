@@ -80,7 +80,7 @@ def test_every_asset_has_description_group_and_owner(definitions: dg.Definitions
         assert spec.kinds, spec.key
         assert spec.owners, spec.key
         if spec.key.path[-1] == "status":
-            continue  # one for all integrations, reported by a sensor
+            continue  # one for all integrations, reported by each run
         assert spec.partitions_def, spec.key
 
 
@@ -91,8 +91,8 @@ def test_published_assets_have_freshness_policy(
         warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
     )
     for spec in definitions.resolve_all_asset_specs():
-        wanted = policy if spec.group_name == "publication" else None
-        assert spec.freshness_policy == wanted, spec.key
+        expected = policy if spec.group_name == "publication" else None
+        assert spec.freshness_policy == expected, spec.key
 
 
 def test_asset_columns_match_the_contract(definitions: dg.Definitions) -> None:
@@ -136,7 +136,7 @@ def test_tick_requests_due_runs_and_logs_skipped_ones(
         )
         later = evaluated(definitions, tick, instance, workspace)
         assert [each.partition_key for each in later.run_requests or []] == ["keyless"]
-        assert "acme: its last run is still under way" in capfd.readouterr().err
+        assert "acme: its last run is still in progress" in capfd.readouterr().err
 
 
 def test_tick_ends_killed_run_and_requests_another(

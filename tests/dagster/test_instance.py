@@ -1,7 +1,5 @@
 """The Dagster instance of a new data directory, as Dagster loads it."""
 
-import sqlite3
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +8,8 @@ import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
-from assets_defs.assets.integration_status import STATUS
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
-from assets_defs.sensors.run_cleanup import purge_runs, purge_status
+from assets_defs.sensors.run_cleanup import purge_runs
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
@@ -92,30 +89,3 @@ def test_old_runs_are_removed_with_their_files(dagster_yaml: Path) -> None:
         assert [run.run_id for run in instance.get_runs()] == [waits]
         assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
         assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records
-
-
-def test_only_newest_status_table_is_kept(dagster_yaml: Path) -> None:
-    other = dg.AssetKey("other")
-    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
-
-        def reported(key: dg.AssetKey) -> list[object]:
-            records = instance.fetch_materializations(key, limit=9).records
-            reports = filter(None, (each.asset_materialization for each in records))
-            return [each.metadata["n"].value for each in reports]
-
-        purge_status(instance, datetime.now(UTC))
-        for number in range(3):
-            for key in (STATUS.key, other):
-                event = dg.AssetMaterialization(key, metadata={"n": number})
-                instance.report_runless_asset_event(event)
-        purge_status(instance, datetime.now(UTC) - timedelta(minutes=1))
-        assert reported(STATUS.key) == [2, 1, 0]
-        purge_status(instance, datetime.now(UTC))
-        assert reported(STATUS.key) == [2]
-        assert reported(other) == [2, 1, 0]
-    kept = 0
-    for path in (dagster_yaml.parent / "history" / "runs").glob("*.db"):
-        with closing(sqlite3.connect(path)) as database:
-            query = "SELECT count(*) FROM event_logs WHERE asset_key = ?"
-            kept += database.execute(query, [STATUS.key.to_string()]).fetchone()[0]
-    assert kept == 2  # in the index and in the run

@@ -25,6 +25,7 @@ from pipelines.config.settings import Settings
 from pipelines.notifications import SENT, Alert, send_alert
 from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace
+from tests.support.integration_status import status_errors, status_events
 from tests.support.publisher import Publisher, Pulled, on_day
 from tests.support.webhook import Webhook, served_webhook
 
@@ -95,10 +96,10 @@ def test_refusing_webhook_is_reported_by_status(
 ) -> None:
     caplog.set_level(logging.INFO)
     webhook.statuses = list(statuses)
-    said = send_alert(ALERT, settings())
-    assert said == f"not sent: the webhook of {VARIABLE} answered {statuses[0]}"
+    message = send_alert(ALERT, settings())
+    assert message == f"not sent: the webhook of {VARIABLE} answered {statuses[0]}"
     assert webhook.paths == [PATH] * posts
-    assert_no_address(said + caplog.text)
+    assert_no_address(message + caplog.text)
 
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1", b"nonsense\r\n\r\n"])
@@ -121,11 +122,11 @@ def test_webhook_without_valid_response_is_given_up(
         thread = threading.Thread(target=serve)
         thread.start()
         monkeypatch.setenv(VARIABLE, f"http://127.0.0.1:{server.getsockname()[1]}{PATH}")
-        said = send_alert(ALERT, settings())
+        message = send_alert(ALERT, settings())
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
-    assert said.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
-    assert_no_address(said + caplog.text)
+    assert message.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
+    assert_no_address(message + caplog.text)
 
 
 def free_port() -> int:
@@ -151,9 +152,9 @@ def test_unreachable_address_is_not_printed(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(VARIABLE, address.format(port=free_port()))
-    said = send_alert(ALERT, settings())
-    assert said.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
-    assert_no_address(said + caplog.text)
+    message = send_alert(ALERT, settings())
+    assert message.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
+    assert_no_address(message + caplog.text)
 
 
 def assert_no_address(text: str) -> None:
@@ -225,26 +226,30 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
         assert webhook.posts == []  # failures before the first evaluation are ignored
 
         run_id = fail()
-        said, cursor = look(sensor, workspace, instance, cursor, defs)
-        assert said == SENT
+        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        assert message == SENT
         (post,) = webhook.posts
         assert (post["integration"], post["event"], post["run_id"]) == ("acme", "failed", run_id)
         assert "environment variable NOT_SET_KEY is not set" in post["cause"]
         assert "jumpcloud-inventory run acme" in post["remedy"]
         assert post["cause"] in post["text"]
+        assert "NOT_SET_KEY is not set" in status_errors(instance)["acme"]
+        assert status_errors(instance).keys() == {"acme", "other", "off"}
 
         _, cursor = look(sensor, workspace, instance, cursor, defs)
+        reports = len(status_events(instance))
         fail(**{"dagster/will_retry": "true"})
-        said, cursor = look(sensor, workspace, instance, cursor, defs)
-        assert said == "the run is tried again"
+        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        assert message == "the run is retried"
         assert len(webhook.posts) == 1
+        assert len(status_events(instance)) == reports
 
         webhook.statuses = [404]
         fail()
-        said, cursor = look(sensor, workspace, instance, cursor, defs)
-        assert said.startswith("not sent")
+        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        assert message.startswith("not sent")
         events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
-    assert_no_address(said + str(cursor) + "".join(events))
+    assert_no_address(message + str(cursor) + "".join(events))
 
 
 def test_late_integration_alerts_once(
@@ -257,18 +262,18 @@ def test_late_integration_alerts_once(
     sensor = alert_on_late
     with dg.DagsterInstance.ephemeral() as instance:
         webhook.statuses = [404]
-        said, cursor = look(sensor, workspace, instance, None)
-        assert said.startswith("acme: not sent")
-        said, cursor = look(sensor, workspace, instance, cursor)
-        assert said == f"acme: {SENT}"
+        message, cursor = look(sensor, workspace, instance, None)
+        assert message.startswith("acme: not sent")
+        message, cursor = look(sensor, workspace, instance, cursor)
+        assert message == f"acme: {SENT}"
         assert [post["integration"] for post in webhook.posts] == ["acme"] * 2
         assert "its last success was at 2024-01-31" in webhook.posts[1]["cause"]
         assert "jumpcloud-inventory status" in webhook.posts[1]["text"]
 
-        said, cursor = look(sensor, workspace, instance, cursor)
-        assert said == "nothing is late that was not told already"
+        message, cursor = look(sensor, workspace, instance, cursor)
+        assert message == "no integration became late since the last alert"
         publish_now(publisher, pulled, "acme")
-        said, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = look(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
 
@@ -311,13 +316,13 @@ def test_newly_enabled_integration_is_not_late(
 
         _, cursor = look(alert_on_late, workspace, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
-        said, cursor = look(alert_on_late, workspace, instance, cursor)
-        assert said == "nothing is late that was not told already"
+        message, cursor = look(alert_on_late, workspace, instance, cursor)
+        assert message == "no integration became late since the last alert"
         assert not looks_late()
         assert webhook.posts == []
 
     # Without a record that it was disabled, it was due the whole time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
-        said, _ = look(alert_on_late, workspace, instance, None)
-        assert said == f"off: {SENT}"
+        message, _ = look(alert_on_late, workspace, instance, None)
+        assert message == f"off: {SENT}"

@@ -136,7 +136,7 @@ def test_text_that_looks_like_an_entry_is_not_edited(
 def test_enable_needs_existing_file_and_name(path: Path, command: Callable[..., Result]) -> None:
     done = CliRunner().invoke(main, ["enable", "one"])
     assert done.exit_code == 2
-    assert "there is no settings file to change; name it with --config" in done.output
+    assert "no settings file is named; name one with --config" in done.output
     assert "cannot be read" in command("enable", "one").output
     path.write_text(FILE)
     done = command("enable", "four")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from assets_defs.cli.diff_text import describe
+from assets_defs.cli.diff import describe
 from pipelines.errors import InventoryError
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.schema.tables import CHANGES
