@@ -36,6 +36,10 @@ class ParquetStore(dg.ConfigurableResource[None]):
         """Read a table that an earlier step wrote."""
         return pq.read_table(self._path(key, partition), partitioning=None)
 
+    def remove(self, key: dg.AssetKey, partition: str) -> None:
+        """Remove a table, if there is one."""
+        self._path(key, partition).unlink(missing_ok=True)
+
     def _path(self, key: dg.AssetKey, partition: str) -> Path:
         return Path(self.root, *key.path) / f"{partition}.parquet"
 

@@ -1,6 +1,7 @@
 """Places and settings of an inventory."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -86,7 +87,7 @@ class Workspace:
         """
         import tempfile  # noqa: PLC0415 -- not needed to read
 
-        try:
+        with self.explained_writes():
             # Only the owner may read names, e-mail addresses and sudo rights.
             new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,6 +96,17 @@ class Workspace:
             for folder in (self.root, self.root / "history", *folders):
                 folder.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
+
+    @contextmanager
+    def explained_writes(self) -> Iterator[None]:
+        """Explain why the data directory cannot be written.
+
+        Raises:
+            SettingsError: it cannot be written.
+            OSError: the disk is full.
+        """
+        try:
+            yield
         except OSError as error:
             if is_no_room(error):
                 raise

@@ -94,6 +94,8 @@ def commit(
             )
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
+        for table in RUN_TABLES:
+            parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)
         for table in (SNAPSHOTS, CHANGES):
             part = history.part(table.name, *snapshot)

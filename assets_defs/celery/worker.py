@@ -15,6 +15,7 @@ from dagster_shared.serdes.serdes import JsonSerializableValue
 from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from assets_defs.celery.postgres import expect_restarts, keep_connected
 from assets_defs.cli.options import explained_errors
+from assets_defs.definitions import build_definitions
 from assets_defs.runs.instance import (
     DAGSTER_HOME_VARIABLE,
     DAGSTER_SETTINGS,
@@ -55,10 +56,10 @@ def _application(workspace: Workspace) -> Celery:
         )
     # Otherwise it would fail each run that it takes, faster than other workers take them.
     open_instance(workspace).dispose()
+    # Reads the settings and imports the assets before the processes of the runs are forked.
+    build_definitions(workspace)
     application = launcher.celery
     application.conf.update(
-        # Read once, before the processes of the runs are forked.
-        include=["assets_defs.definitions"],
         # A new process for each run, so that nothing outlives a run.
         worker_max_tasks_per_child=1,
         # A worker reserves no run that another worker could start now ...

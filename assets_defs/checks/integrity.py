@@ -16,7 +16,7 @@ from pipelines.transform.integrity import (
 
 UNIQUE_KEY = "unique_key"
 RELATIONS_RESOLVE = "relations_resolve"
-REMOVALS_WITHIN_LIMIT = "not_mostly_gone"
+REMOVALS_WITHIN_LIMIT = "removals_within_limit"
 IDS_RESOLVE = "ids_resolve"
 
 

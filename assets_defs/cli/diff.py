@@ -8,6 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from assets_defs.cli.options import pass_workspace
+from pipelines.arrow import hide_pandas
 from pipelines.errors import printable
 from pipelines.export.output_file import output_file_or_stdout
 from pipelines.export.query_results import write_result
@@ -54,6 +55,7 @@ def diff(
     """
     if len(snapshots) > 2:  # noqa: PLR2004 -- before and after
         raise click.UsageError("give two snapshots at most")
+    hide_pandas()
     ignored = workspace.settings().volatile_columns
     pairs = select_snapshots(list_manifests(workspace, integration), snapshots)
     history = workspace.open_history()
@@ -82,7 +84,7 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
             from pipelines.export.xlsx import without_formula  # noqa: PLC0415 -- loads xlsxwriter
 
             relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
-        write_result(relation, form, file)
+        write_result(connection, relation, form, file)
 
 
 def describe(difference: SnapshotDiff) -> Iterator[str]:

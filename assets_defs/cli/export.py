@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import click
+import duckdb
 
 from assets_defs.cli.options import pass_data_dir
 from assets_defs.cli.sql import open_file
@@ -62,7 +63,7 @@ def export(
             if form == XLSX:
                 written = [_write_workbook(relations, output or WORKBOOK)]
             else:
-                written = _write_files(relations, form, output or DIRECTORY)
+                written = _write_files(connection, relations, form, output or DIRECTORY)
     for path in written:
         click.echo(path)
 
@@ -79,7 +80,12 @@ def _write_workbook(relations: Mapping[str, Relation], output: Path) -> Path:
     return output
 
 
-def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> list[Path]:
+def _write_files(
+    connection: duckdb.DuckDBPyConnection,
+    relations: Mapping[str, Relation],
+    form: str,
+    output: Path,
+) -> list[Path]:
     if output.suffix == f".{form}" and not output.is_dir():
         if len(relations) > 1:
             raise InventoryError(f"{output}: a file holds one table. Name a directory")
@@ -90,7 +96,8 @@ def _write_files(relations: Mapping[str, Relation], form: str, output: Path) -> 
     # Replace no file before all are written.
     with ExitStack() as stack:
         for name, relation in relations.items():
-            write_table(relation, form, stack.enter_context(output_file(paths[name])))
+            path = stack.enter_context(output_file(paths[name]))
+            write_table(connection, relation, form, path)
     return list(paths.values())
 
 

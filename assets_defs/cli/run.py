@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,19 +58,23 @@ def run(
                 published = _run_many(workspace, all_names, options, settings.max_parallel_runs)
             else:
                 published = _run_only(
-                    workspace, chosen[0], messages, accept_removals=accept_removals
+                    workspace, chosen[0], messages, result_file, accept_removals=accept_removals
                 )
             if published and result_file is None:
                 combine(workspace)
     finally:
-        if result_file:
-            result_file.write_text(json.dumps({"messages": messages}), encoding="utf-8")
+        _write_messages(result_file, messages)
     if published < len(chosen):
         sys.exit(1)
 
 
 def _run_only(
-    workspace: Workspace, integration: Integration, messages: list[str], *, accept_removals: bool
+    workspace: Workspace,
+    integration: Integration,
+    messages: list[str],
+    result_file: Path | None,
+    *,
+    accept_removals: bool,
 ) -> bool:
     def fail(message: str) -> None:
         messages.append(message)
@@ -78,7 +82,9 @@ def _run_only(
 
     with explained_errors(workspace.root, fail):
         load_credentials(integration)
-        return run_one(workspace, integration.name, messages, accept_removals=accept_removals)
+        return run_one(
+            workspace, integration.name, messages, result_file, accept_removals=accept_removals
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,12 @@ class RunResult:
 
 
 def run_one(
-    workspace: Workspace, name: str, messages: list[str], *, accept_removals: bool = False
+    workspace: Workspace,
+    name: str,
+    messages: list[str],
+    result_file: Path | None = None,
+    *,
+    accept_removals: bool = False,
 ) -> bool:
     """Pull and publish an integration in this process; return True if it succeeded.
 
@@ -107,6 +118,7 @@ def run_one(
         workspace: where the inventory is.
         name: name of the integration.
         messages: takes the messages of a failure.
+        result_file: JSON file that gets the messages after an interrupt, which ends the process.
         accept_removals: True to publish although many assets vanished.
     """
     click.echo(f"{name}: pulling", err=True)
@@ -119,6 +131,7 @@ def run_one(
         messages.append(message)
     if result.interrupted:
         # As Ctrl-C does, without waiting for responses to calls in progress.
+        _write_messages(result_file, messages)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
@@ -239,8 +252,19 @@ def _run_in_processes(
             )
             return name, ended.returncode, _read_messages(result_file)
 
-        for done in as_completed([pool.submit(run_child, name) for name in names]):
-            yield done.result()
+        try:
+            for done in as_completed([pool.submit(run_child, name) for name in names]):
+                yield done.result()
+        finally:
+            # After Ctrl-C, no further run starts.
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _write_messages(result_file: Path | None, messages: list[str]) -> None:
+    if result_file:
+        # Without the file, the exit code still counts.
+        with suppress(OSError):
+            result_file.write_text(json.dumps({"messages": messages}), encoding="utf-8")
 
 
 def _read_messages(result_file: Path) -> list[str]:

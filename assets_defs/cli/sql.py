@@ -64,15 +64,20 @@ def sql(
         relation = connection.sql(query)
         if relation is None:
             raise InventoryError("there is no query; give a SELECT")
-        _write(relation, form, file)
+        _write(connection, relation, form, file)
 
 
-def _write(relation: duckdb.DuckDBPyRelation, form: str, file: Path) -> None:
+def _write(
+    connection: duckdb.DuckDBPyConnection,
+    relation: duckdb.DuckDBPyRelation,
+    form: str,
+    file: Path,
+) -> None:
     if form != TABLE:
         # Loads pyarrow, which a table does not need.
         from pipelines.export.query_results import write_result  # noqa: PLC0415
 
-        write_result(relation, form, file)
+        write_result(connection, relation, form, file)
         return
     width = shutil.get_terminal_size((WIDTH, 0)).columns
     text = StringIO()

@@ -73,7 +73,7 @@ def prepare_instance(workspace: Workspace) -> None:
     """
     workspace.prepare(workspace.dagster_home, workspace.staging.root)
     settings = workspace.dagster_home / DAGSTER_SETTINGS
-    with locked(workspace.root / "locks" / ".dagster"):
+    with workspace.explained_writes(), locked(workspace.root / "locks" / ".dagster"):
         if not settings.exists():
             template = resources.files("assets_defs") / DAGSTER_SETTINGS
             write_text(template.read_text(encoding="utf-8"), settings)

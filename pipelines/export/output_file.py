@@ -36,7 +36,7 @@ def output_file_or_stdout(path: Path | None) -> Iterator[Path]:
     Writing to `/dev/stdout` instead would truncate a file that a shell appends to with `>>`.
 
     Raises:
-        InventoryError: see `output_file`.
+        InventoryError: see `output_file`, or the temporary folder has no room.
     """
     if path is not None:
         with output_file(path) as tmp_path:
@@ -44,6 +44,12 @@ def output_file_or_stdout(path: Path | None) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
         result = Path(folder) / "result"
-        yield result
+        try:
+            yield result
+        except OSError as error:
+            raise InventoryError(
+                f"{folder}: the result cannot be written ({error.strerror}). "
+                "Set TMPDIR to a folder with more room, or use --output"
+            ) from None
         with result.open("rb") as source:
             shutil.copyfileobj(source, sys.stdout.buffer)

@@ -28,12 +28,14 @@ _FILE_ERROR = re.compile(r'(?:open|write)(?: to)? file .*": (?P<cause>[^"]+)')
 _ERROR_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 
 
-def write_result(relation: Relation, form: str, path: Path) -> None:
+def write_result(
+    connection: duckdb.DuckDBPyConnection, relation: Relation, form: str, path: Path
+) -> None:
     """Write all rows of a relation. A repeated column name gets a number.
 
-    The relation's connection must be able to write the file, with `disable_async_writes`.
-
     Args:
+        connection: the relation's connection. It must be allowed to write the file, and needs
+            `disable_async_writes`.
         relation: the result.
         form: `csv` (with a header; nested values are JSON in their cell; an empty text is quoted,
             NULL is not), `json` (an array of objects), `jsonl` (an object per line) or `parquet`.
@@ -58,9 +60,10 @@ def write_result(relation: Relation, form: str, path: Path) -> None:
         # Other programs read NULL or null without quotes as a missing value.
         options += f", FORCE_QUOTE ({', '.join(texts)})"
     projection = ", ".join(f"{_value(*column, form)} AS {column[0]}" for column in kinds.items())
-    copy = f"COPY (FROM result) TO {quoted(str(path.absolute()))} ({options})"
+    # A view instead would appear in the result of SHOW TABLES.
+    query = rows.project(projection).sql_query()
     try:
-        rows.project(projection).query("result", copy)
+        connection.execute(f"COPY ({query}) TO {quoted(str(path.absolute()))} ({options})")
     except duckdb.IOException as error:
         if found := _FILE_ERROR.search(str(error)):
             number = _ERROR_NUMBERS.get(found["cause"], errno.EIO)

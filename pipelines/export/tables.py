@@ -51,13 +51,16 @@ def _rows(connection: duckdb.DuckDBPyConnection, name: str, integration: str | N
     return rows.filter(f"integration = {quoted(integration)}") if integration else rows
 
 
-def write_table(rows: Relation, form: str, path: Path) -> None:
+def write_table(
+    connection: duckdb.DuckDBPyConnection, rows: Relation, form: str, path: Path
+) -> None:
     """Write the rows of a table.
 
     Times are ISO 8601 in UTC, except in Parquet. In CSV a text that a spreadsheet would run as a
     formula begins with a `'`, and lists and JSON are JSON in their cell.
 
     Args:
+        connection: the connection of the rows.
         rows: the rows.
         form: `csv`, `jsonl` or `parquet`.
         path: the file.
@@ -71,7 +74,7 @@ def write_table(rows: Relation, form: str, path: Path) -> None:
             for name, kind in zip(rows.columns, rows.types, strict=True)
         )
         rows = rows.project(", ".join(columns))
-    write_result(rows, form, path)
+    write_result(connection, rows, form, path)
 
 
 def _portable(column: str, kind: str, form: str) -> str:

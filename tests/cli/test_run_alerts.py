@@ -28,6 +28,15 @@ if sys.orig_argv[3:5] == ["run", "odd"]:
     assets_defs.cli.run._refresh = surprise
 """
 
+# Ends it as Ctrl-C does.
+INTERRUPTS = """
+import sys
+if sys.orig_argv[3:5] == ["run", "stopped"]:
+    import assets_defs.cli.run
+    result = assets_defs.cli.run.RunResult("id", "interrupted", True, False)
+    assets_defs.cli.run._refresh = lambda *given, **named: result
+"""
+
 
 @pytest.fixture
 def webhook(installation: Installation) -> Iterator[Webhook]:
@@ -129,3 +138,27 @@ def test_unexpected_error_is_not_reported_as_killed(
     for said in (done.stderr, str(webhook.posts)):
         assert "killed" not in said
         assert "s3cr3t" not in said
+
+
+def test_interrupted_run_is_reported_and_not_alerted(
+    installation: Installation, serve: Callable[..., Server], webhook: Webhook
+) -> None:
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(good=server, stopped=server)
+    set_webhook(installation)
+    (installation.folder / "sitecustomize.py").write_text(INTERRUPTS)
+    done = installation.run(
+        "run",
+        GOOD_KEY=organization.api_key,
+        STOPPED_KEY=organization.api_key,
+        PYTHONPATH=str(installation.folder),
+    )
+    assert done.returncode == 1
+    assert "1 of 2 integrations published" in done.stdout
+    messages = [line.partition("stopped: ")[2] for line in done.stderr.splitlines()]
+    assert [message for message in messages if message] == [
+        "interrupted",
+        "nothing was published; what was published before stays",
+    ]
+    assert webhook.posts == []

@@ -19,6 +19,7 @@ from tests.support.cli import Installation
 from tests.support.publisher import tables_in
 
 SIZES = Sizes(systems=12, users=9, system_groups=4, user_groups=2, applications=3)
+STAGED = ("snapshots", "changes", "integrations")
 VIEWS = "SELECT schema_name, view_name FROM duckdb_views() WHERE NOT internal"
 
 
@@ -74,12 +75,16 @@ def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Serv
     address = serve(organization).base_url
     settings.write_text(re.sub(r"http://127\.0\.0\.1:\d+", address, settings.read_text()))
     before = tables_in(kept.file)
+    copies = [kept.data / f"parquet/inventory/{name}/acme.parquet" for name in STAGED]
+    assert all(copy.exists() for copy in copies)
     done = kept.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
     after = tables_in(kept.file)
     assert len(after["snapshots"]) == len(before["snapshots"]) + 1
     # The same pull gives the same rows: nothing is added, removed or changed.
     assert after["changes"] == before["changes"]
+    # Nobody writes these copies any more, so they would be outdated.
+    assert not any(copy.exists() for copy in copies)
     status = kept.run("status")
     assert "success" in status.stdout
     assert kept.run("sql", "--format", "csv", "FROM integrations").returncode == 0

@@ -87,3 +87,16 @@ def assert_postgresql_error(done: "subprocess.CompletedProcess[str]") -> None:
     )
     assert "Traceback" not in done.stderr
     assert SECRET not in done.stdout + done.stderr
+
+
+@NEEDS_SERVICES
+def test_worker_without_settings_does_not_start(start: Start) -> None:
+    with postgres() as database:
+        done = start(
+            WORKER,
+            DAGSTER_POSTGRES_PORT=str(database.port),
+            DAGSTER_POSTGRES_PASSWORD=database.password,
+            JUMPCLOUD_INVENTORY_CONFIG="/missing/integrations.toml",
+        )
+    assert done.returncode == 2
+    assert "/missing/integrations.toml: cannot be read" in done.stderr.splitlines()[-1]

@@ -35,14 +35,16 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def written(connection: duckdb.DuckDBPyConnection, query: str, form: str) -> bytes:
-    return write(connection.sql(query), form)
+    return write(connection, connection.sql(query), form)
 
 
-def write(relation: duckdb.DuckDBPyRelation, form: str) -> bytes:
+def write(
+    connection: duckdb.DuckDBPyConnection, relation: duckdb.DuckDBPyRelation, form: str
+) -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "a 'result'"
         path.write_text("x" * 100_000)  # an earlier file, which is replaced
-        write_result(relation, form, path)
+        write_result(connection, relation, form, path)
         return path.read_bytes()
 
 
@@ -131,7 +133,7 @@ def test_texts_and_numbers_survive_every_format(connection: duckdb.DuckDBPyConne
     table = pa.Table.from_pylist(rows)
     found = {}
     for form in ("json", "jsonl", "csv", "parquet"):
-        found[form] = write(connection.from_arrow(table), form)
+        found[form] = write(connection, connection.from_arrow(table), form)
     assert json.loads(found["json"]) == rows
     assert [json.loads(line) for line in found["jsonl"].splitlines()] == rows
     assert pq.read_table(pa.BufferReader(found["parquet"])).to_pylist() == rows
@@ -174,7 +176,7 @@ def test_type_without_parquet_equivalent_is_named(connection: duckdb.DuckDBPyCon
 @pytest.mark.parametrize("form", ["json", "jsonl", "csv", "parquet"])
 def test_failed_write_names_its_cause(form: str, connection: duckdb.DuckDBPyConnection) -> None:
     with pytest.raises(OSError, match="No such file or directory") as failure:
-        write_result(connection.sql("SELECT 1"), form, Path("/missing/result"))
+        write_result(connection, connection.sql("SELECT 1"), form, Path("/missing/result"))
     assert failure.value.errno == errno.ENOENT
 
 
@@ -183,7 +185,7 @@ def test_locked_connection_writes_only_its_output(tmp_path: Path) -> None:
     duckdb.connect(inventory).close()
     other.write_text("secret")
     with open_sandboxed(inventory, output) as connection:
-        write_result(connection.sql("SELECT 1 AS n"), "csv", output)
+        write_result(connection, connection.sql("SELECT 1 AS n"), "csv", output)
         for query in (
             f"COPY (SELECT 1) TO '{other}'",
             f"COPY (SELECT 1) TO '{output}.csv'",
@@ -194,3 +196,8 @@ def test_locked_connection_writes_only_its_output(tmp_path: Path) -> None:
                 connection.sql(query).fetchall()
     assert (output.read_text(), other.read_text()) == ("n\n1\n", "secret")
     assert sorted(tmp_path.iterdir()) == [inventory, other, output]
+
+
+def test_show_tables_lists_only_tables_of_the_file(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE systems (system_id TEXT)")
+    assert written(connection, "SHOW TABLES", "csv") == b'"name"\n"systems"\n'
