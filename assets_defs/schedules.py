@@ -54,10 +54,9 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
             context.log.warning("%s", failure)
         tick = context.scheduled_execution_time.isoformat()
         skipped = []
-        requested = 0
-        for integration in expand_settings(settings, workspace.root).integration:
-            if integration.schedule != time:
-                continue
+        known = expand_settings(settings, workspace.root).integration
+        integrations = [one for one in known if one.schedule == time]
+        for integration in integrations:
             name, key = integration.name, f"{integration.name}:{tick}"
             reason = _skip_reason(context.instance, workspace, integration, key)
             if reason:
@@ -66,9 +65,8 @@ def _schedule(time: Schedule) -> dg.ScheduleDefinition:
             else:
                 # The integration may be newer than the last tick of the partition sensor.
                 add_partition(context.instance, name)
-                requested += 1
                 yield dg.RunRequest(run_key=key, partition_key=name)
-        if not requested:
+        if len(skipped) == len(integrations):
             yield dg.SkipReason("; ".join(skipped) or "no integration has this schedule")
 
     return refresh

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -82,28 +83,24 @@ def _variable(value: str) -> str:
     return value.strip()
 
 
+_prompt_option = partial(click.option, cls=_PromptOption)
+
+
 @click.command()
-@click.option(
+@_prompt_option(
     "--config",
-    cls=_PromptOption,
     envvar=CONFIG_VARIABLE,
     type=click.Path(path_type=Path, dir_okay=False),
     prompt="Settings file",
     default=DEFAULT_FILE,
     help="Settings file, created if it does not exist",
 )
-@click.option(
-    "--type", cls=_PromptOption, type=_OneOf("type"), prompt="Integration type", default="jumpcloud"
-)
-@click.option(
-    "--scope", cls=_PromptOption, type=_OneOf("scope"), prompt="Integration scope", default="cloud"
-)
-@click.option(
-    "--name", cls=_PromptOption, type=text, prompt="Integration name", callback=_as_setting
-)
-@click.option("--description", cls=_PromptOption, type=text, prompt="Description", default="")
-@click.option("--enabled/--disabled", cls=_PromptOption, prompt="Enabled", default=True)
-@click.option("--region", cls=_PromptOption, type=_OneOf("region"), prompt="Region", default="us")
+@_prompt_option("--type", type=_OneOf("type"), prompt="Integration type", default="jumpcloud")
+@_prompt_option("--scope", type=_OneOf("scope"), prompt="Integration scope", default="cloud")
+@_prompt_option("--name", type=text, prompt="Integration name", callback=_as_setting)
+@_prompt_option("--description", type=text, prompt="Description", default="")
+@_prompt_option("--enabled/--disabled", prompt="Enabled", default=True)
+@_prompt_option("--region", type=_OneOf("region"), prompt="Region", default="us")
 @click.option(
     "--api-key-env", type=_variable, metavar="NAME", help="Environment variable with the API key"
 )
@@ -134,19 +131,16 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
             question, f"JUMPCLOUD_API_KEY_{name}", value_proc=_variable
         )
     if given["scope"] == "on_premise" and not (given["proxy"] or given["ca_bundle"]):
-        given["proxy"] = click.prompt(
-            "Proxy (none: empty)", "", value_proc=text, show_default=False
-        )
-        given["ca_bundle"] = click.prompt(
-            "File of CA certificates (none: empty)", "", value_proc=text, show_default=False
-        )
+        for key, question in (("proxy", "Proxy"), ("ca_bundle", "File of CA certificates")):
+            given[key] = click.prompt(
+                f"{question} (none: empty)", "", value_proc=text, show_default=False
+            )
     fields: dict[str, str | bool | dict[str, str]] = {}
     fields |= {key: value for key in _FORM if (value := given[key]) is not None}
     fields |= {key: value for key in (*_KEYS, *_MORE) if (value := given[key])}
+    schedule = {"cron": cron, "timezone": timezone}
     if cron or timezone:
-        fields["schedule"] = ({"cron": cron} if cron else {}) | (
-            {"timezone": timezone} if timezone else {}
-        )
+        fields["schedule"] = {key: value for key, value in schedule.items() if value}
     with explained_errors(Path()):
         settings = append_integration(config, fields)
         integration = settings.named(str(given["name"]))

@@ -106,40 +106,41 @@ def read_statuses(
     latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
     record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
     ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
-    statuses = []
-    for integration in integrations:
-        name, now = integration.name, datetime.now(UTC)
-        published = latest[name]
-        current, last = _read_runs(
-            instance, name, workspace.root, record if name == ending_name else None
+    return [
+        _status(
+            one,
+            latest[one.name],
+            enabled_since.get(one.name),
+            _read_runs(
+                instance, one.name, workspace.root, record if one.name == ending_name else None
+            ),
         )
-        statuses.append(
-            IntegrationStatus(
-                name=name,
-                type=integration.type,
-                scope=integration.scope,
-                description=integration.description,
-                enabled=integration.enabled,
-                late=_is_late(integration, published, enabled_since, now),
-                current_run=current,
-                last_run=last,
-                last_success_at=published.pull.finished_at if published else None,
-                assets={table: published.rows[table] for table in ASSETS} if published else {},
-                changes=published.rows.get("changes") if published else None,
-                next_run_at=integration.schedule.next_after(now) if integration.enabled else None,
-            )
-        )
-    return statuses
+        for one in integrations
+    ]
 
 
-def _is_late(
+def _status(
     integration: Integration,
     published: Manifest | None,
-    enabled_since: Mapping[str, datetime],
-    now: datetime,
-) -> bool:
-    since = enabled_since.get(integration.name)
-    return published is not None and is_late(integration, published.pull.finished_at, since, now)
+    enabled_since: datetime | None,
+    runs: tuple[Run | None, Run | None],
+) -> IntegrationStatus:
+    now, (current, last) = datetime.now(UTC), runs
+    success = published.pull.finished_at if published else None
+    return IntegrationStatus(
+        name=integration.name,
+        type=integration.type,
+        scope=integration.scope,
+        description=integration.description,
+        enabled=integration.enabled,
+        late=success is not None and is_late(integration, success, enabled_since, now),
+        current_run=current,
+        last_run=last,
+        last_success_at=success,
+        assets={table: published.rows[table] for table in ASSETS} if published else {},
+        changes=published.rows.get("changes") if published else None,
+        next_run_at=integration.schedule.next_after(now) if integration.enabled else None,
+    )
 
 
 def _read_runs(

@@ -45,13 +45,13 @@ def test_check_reads_each_endpoint_once(
     server = serve(organization)
     done = check(entry(server))
     assert done.exit_code == 0, done.output
-    said = words(done)
-    assert f"organization: {organization.name} ({organization.id})" in said
-    assert server.base_url in said
-    assert "plan: 6 groups: about 50 calls" in said
-    assert "│ systems │ readable │ 30 │" in said
-    assert "no read can show" in said
-    assert "acme: a run would work" in said
+    shown = words(done)
+    assert f"organization: {organization.name} ({organization.id})" in shown
+    assert server.base_url in shown
+    assert "plan: 6 groups: about 50 calls" in shown
+    assert "│ systems │ readable │ 30 │" in shown
+    assert "no read can show" in shown
+    assert "acme: a run would work" in shown
     assert len(server.calls) == len(ENDPOINTS) - 1 + len(ALL_TARGETS)
     assert {call.method for call in server.calls} == {"GET"}
     assert server.calls_by_path()["/api/v2/systemgroups/{id}/members"] == 1
@@ -65,14 +65,14 @@ def test_refused_endpoint_lists_unknown_columns(
     server = serve(organization, Behavior(denied={"applications"}))
     done = check(entry(server))
     assert done.exit_code == 1
-    said = words(done)
-    assert "applications: " in said
-    assert "403" in said
-    assert "scope applications.readonly" in said
-    assert "unless skip_endpoints names it; then missing: " in said
+    shown = words(done)
+    assert "applications: " in shown
+    assert "403" in shown
+    assert "scope applications.readonly" in shown
+    assert "unless skip_endpoints names it; then missing: " in shown
     for name in ("application_users", "systems.application_count", "users.application_count"):
-        assert name in said
-    assert "acme: a run would fail" in said
+        assert name in shown
+    assert "acme: a run would fail" in shown
     done = check(entry(server, more='skip_endpoints = ["applications"]'))
     assert done.exit_code == 0
     assert "left out by the settings, so missing: " in words(done)

@@ -14,9 +14,9 @@ def test_demo_needs_no_key(installation: Installation) -> None:
     with duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True) as file:
         assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
         counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
-    said = " ".join(done.stderr.split())
+    output = " ".join(done.stderr.split())
     for finding, count in counts:
-        assert (f": {count} (findings.{finding})" in said) == bool(count), finding
+        assert (f": {count} (findings.{finding})" in output) == bool(count), finding
     assert not installation.file.exists()
 
 

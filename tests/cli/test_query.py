@@ -70,11 +70,11 @@ def test_result_wider_than_terminal_has_one_line_per_column(
     assert [line.strip("─") for line in lines if line.startswith("─[")] == [
         f"[ {number} ]" for number in range(1, rows + 1)
     ]
-    told = dict(re.split(r" *│ ", line, maxsplit=1) for line in lines[1 : len(first) + 1])
-    assert told.keys() == first.keys()
-    assert told["system_id"] == first["system_id"]
-    assert json.loads(told["group_ids"]) == first["group_ids"]
-    assert (told["odd"], told["nothing"]) == ("\\u001b", "NULL")
+    shown = dict(re.split(r" *│ ", line, maxsplit=1) for line in lines[1 : len(first) + 1])
+    assert shown.keys() == first.keys()
+    assert shown["system_id"] == first["system_id"]
+    assert json.loads(shown["group_ids"]) == first["group_ids"]
+    assert (shown["odd"], shown["nothing"]) == ("\\u001b", "NULL")
     many = ask("sql", "SELECT s.* FROM systems s, range(10)").stdout.splitlines()
     assert many[-1] == "The first 40 rows; --format csv or json has all."
     assert len([line for line in many if line.startswith("─[")]) == 40

@@ -293,8 +293,8 @@ def test_unwritable_report_is_a_warning_and_file_is_published(
     reason = f"{report}: cannot be written (Is a directory)"
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
-    said = " ".join(done.stderr.split())
-    assert f"published, but without a new report: {reason}" in said
+    output = " ".join(done.stderr.split())
+    assert f"published, but without a new report: {reason}" in output
     assert len(tables_in(installation.file)["systems"]) == SMALL.systems
     key = dg.AssetCheckKey(dg.AssetKey(["inventory", "inventory_duckdb"]), "report_written")
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:

@@ -79,9 +79,9 @@ def test_failed_run_sends_alert_and_keeps_exit_code(
     ]
     assert "environment variable ACME_KEY is not set" in webhook.posts[1]["cause"]
     assert not is_held(installation.data / "locks" / "acme")
-    for said in (done.stderr, keyless.stderr, str(webhook.posts)):
-        assert WRONG not in said
-        assert "s3cr3t" not in said
+    for output in (done.stderr, keyless.stderr, str(webhook.posts)):
+        assert WRONG not in output
+        assert "s3cr3t" not in output
 
 
 def test_each_failed_or_killed_integration_alerts_once(
@@ -101,10 +101,10 @@ def test_each_failed_or_killed_integration_alerts_once(
     )
     assert done.returncode == 1
     assert "1 of 3 integrations published" in done.stdout
-    said = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]
-    assert "good: published" in said
-    assert "killed: its process was killed" in said
-    assert sorted(line for line in said if "alert" in line) == [
+    output = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]
+    assert "good: published" in output
+    assert "killed: its process was killed" in output
+    assert sorted(line for line in output if "alert" in line) == [
         "bad: alert sent",
         "killed: alert sent",
     ]

@@ -60,10 +60,10 @@ def test_check_of_many_integrations_names_the_largest_counts(
     organization.add_group("Empty, too")
     publisher.publish(pull(organization), "most")
     result = check()["groups_without_members"]
-    told = str(result.metadata["by_integration"].value)
-    assert told.startswith("most 2, few-00 1, ")
-    assert told.endswith(", few-08 1 and 3 more")
-    assert f": {told}, in all {MOST + 4} (" in str(result.description)
+    shown = str(result.metadata["by_integration"].value)
+    assert shown.startswith("most 2, few-00 1, ")
+    assert shown.endswith(", few-08 1 and 3 more")
+    assert f": {shown}, in all {MOST + 4} (" in str(result.description)
 
 
 def test_check_names_integrations_with_unknown_findings(

@@ -34,9 +34,9 @@ def test_run_ended_from_outside_publishes_nothing(installation: Installation) ->
             assert called.wait(PATIENCE_SECONDS)
             fail_run(installation.data / "dagster")
             released.set()
-            _, said = process.communicate(timeout=PATIENCE_SECONDS)
+            _, output = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
-    assert "acme: this run was ended from outside (failure)" in said
+    assert "acme: this run was ended from outside (failure)" in output
     assert not installation.file.exists()
     assert not list((installation.data / "history").rglob("*.*"))
 
