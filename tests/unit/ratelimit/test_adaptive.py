@@ -124,7 +124,7 @@ def _cases(
     ("limit", "burst", "remembered"),
     [
         *_cases((8, 25, 100), (1, 2, 4, 8, math.inf), (None, 0.25, 0.5, 0.97, 2.0)),
-        # Cases with which no constant of the algorithm was chosen.
+        # Held-out cases: no constant was tuned on them.
         *_cases((5, 12, 40, 70), (1, 3, 16), (None, 0.7, 1.4)),
     ],
 )
