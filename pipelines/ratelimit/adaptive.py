@@ -90,8 +90,7 @@ LATENCY_SLOWDOWN = 0.9
 
 IDLE_SECONDS = 1.0
 LATENCY_UNKNOWN = 1.0
-NEWEST_LATENCY = 1 / 8  # weight in the running mean, as in RFC 6298
-NEWEST_WAIT = 1 / 16
+NEWEST = 1 / 8  # weight in a running mean, as in RFC 6298
 RECENT_SENT = 8
 RECENT_ANSWERS = 64
 
@@ -163,7 +162,7 @@ class AdaptiveRate:
                 self._skip(at, idle)
         self._calls += 1
         self._sent_at.append(at)
-        self._waiting += (waited - self._waiting) * NEWEST_WAIT
+        self._waiting += (waited - self._waiting) * NEWEST
 
     def record_success(self, at: float, latency: float) -> None:
         """Record an accepted call.
@@ -173,7 +172,7 @@ class AdaptiveRate:
             latency: seconds until the response arrived.
         """
         before = self._latency or latency
-        self._latency = before + (latency - before) * NEWEST_LATENCY
+        self._latency = before + (latency - before) * NEWEST
         if latency > at - self._epoch.began_at:
             return  # sent at an earlier rate
         self._epoch.accepted += 1

@@ -1,4 +1,4 @@
-"""Acquire calls of a key in an endless loop, in a separate process.
+"""Acquire calls with a key in an endless loop, in a separate process.
 
 Arguments: the key. Prints a line after every six calls.
 """

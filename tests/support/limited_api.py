@@ -1,4 +1,4 @@
-"""An API on a simulated clock, with an optional rate limit."""
+"""Simulate an API with an optional rate limit."""
 
 import math
 from collections.abc import Callable
@@ -12,10 +12,10 @@ class Api:
     """An API with a latency that may depend on the calls in flight, and an optional rate limit.
 
     Attributes:
-        limit: Calls per second; None if unlimited.
-        burst: Calls that are accepted at once.
-        latency: Seconds by the number of calls in flight.
-        names_pause: If True, a 429 has a Retry-After in whole seconds.
+        limit: calls a second. None if unlimited.
+        burst: number of calls that are accepted at once.
+        latency: function of the number of calls in flight that returns seconds.
+        names_pause: True if a 429 has a `Retry-After` in whole seconds.
     """
 
     limit: float | None = None

@@ -1,6 +1,6 @@
 """Pull one organization in a separate process, like a run on another machine.
 
-Arguments: the integration as JSON, and the folder for files that are kept between runs. Prints the
+Arguments: the integration as JSON, and the folder for files that outlive a run. Prints the
 result as JSON.
 """
 

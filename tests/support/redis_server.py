@@ -1,4 +1,4 @@
-"""A Redis server for one test."""
+"""Run a Redis server for a test."""
 
 import shutil
 import socket
@@ -13,18 +13,18 @@ import tenacity
 
 START_SECONDS = 20.0
 POLL_SECONDS = 0.02
-MISSING = "no redis-server here: the tests of the shared rate are skipped (apt-get install it)"
+MISSING = "redis-server is not installed. Run apt-get install redis-server"
 
 needs_redis = pytest.mark.skipif(shutil.which("redis-server") is None, reason=MISSING)
 
 
 class RedisServer:
-    """A server that keeps nothing on disk and can be restarted at the same address.
+    """A Redis server that stores nothing on disk and can be restarted at the same address.
 
     Args:
-        folder: Folder of the log.
-        password: Password of clients; none if empty.
-        certificate: Certificate with its key, if only TLS is accepted.
+        folder: folder of the log.
+        password: password of clients. Empty for none.
+        certificate: file with a certificate and its key. If given, only TLS is accepted.
     """
 
     def __init__(self, folder: Path, password: str = "", certificate: Path | None = None) -> None:
@@ -80,10 +80,10 @@ class RedisServer:
             client.ping()
 
     def stop(self) -> None:
-        """Kill the server; its data is lost."""
+        """Kill the server. Its data is lost."""
         self._process.kill()
         self._process.wait()
 
     def client(self) -> redis.Redis:
-        """Return a connection for inspecting its data."""
+        """Return a client that can inspect the data."""
         return redis.Redis.from_url(self.address)

@@ -1,4 +1,4 @@
-"""When a call may go out, and what is remembered of it."""
+"""Tests of the local rate limiter and the saved rates."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 
 
 class Clock:
-    """A clock that only a sleep moves."""
+    """A clock that only `sleep` advances."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -28,12 +28,12 @@ def clock() -> Clock:
 
 
 def times(limiter: LocalRateLimiter, clock: Clock, calls: int) -> list[float]:
-    """When so many calls go out, in seconds after the first."""
+    """Return the send time of each call, in seconds after the first."""
     found = []
     for _ in range(calls):
         limiter.acquire(clock.sleep)
         found.append(clock.now)
-    return [round(each - found[0], 3) for each in found]
+    return [round(time - found[0], 3) for time in found]
 
 
 def test_calls_after_the_first_four_are_spaced_evenly(clock: Clock) -> None:
@@ -74,7 +74,7 @@ def test_wait_ends_with_an_exception_of_sleep(clock: Clock) -> None:
     limiter.acquire(clock.sleep)
     with pytest.raises(GivenUpError):
         limiter.acquire(give_up)
-    limiter.acquire(clock.sleep)  # and nobody holds its turn
+    limiter.acquire(clock.sleep)  # the lock is free again
 
 
 def test_rate_history_is_thinned(clock: Clock) -> None:
@@ -101,7 +101,7 @@ def test_rate_is_saved_without_the_key(tmp_path: Path) -> None:
     assert SavedRates(path).get("jca_secret") == 25.0
     assert SavedRates(path).get("jca_third") is None
     assert "jca" not in path.read_text()
-    assert sorted(each.name for each in path.parent.iterdir()) == ["locks", "rates.json"]
+    assert sorted(file.name for file in path.parent.iterdir()) == ["locks", "rates.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"x": "fast"}', "\0"])

@@ -1,4 +1,4 @@
-"""One rate for processes that share a key: a Redis server, and processes, of the tests' own."""
+"""Tests of the rate limiter that processes share, with a real Redis server."""
 
 import json
 import logging
@@ -41,20 +41,20 @@ pytestmark = needs_redis
 
 @pytest.fixture
 def start_redis(tmp_path: Path) -> Iterator[Callable[..., RedisServer]]:
-    """Start a Redis server that ends with the test."""
+    """Return a function that starts a Redis server for the duration of the test."""
     with ExitStack() as stack:
         yield lambda *given: stack.enter_context(RedisServer(tmp_path, *given))
 
 
 @pytest.fixture(scope="module")
 def shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """For tests that leave it as it is; each has a key of its own."""
+    """Start one Redis server for all tests that only use their own key."""
     with RedisServer(tmp_path_factory.mktemp("redis")) as server:
         yield server
 
 
-def throttle_at(address: str, start_rate: float = 400.0, key: str = KEY) -> RedisRateLimiter:
-    """As another process has it."""
+def redis_limiter(address: str, start_rate: float = 400.0, key: str = KEY) -> RedisRateLimiter:
+    """Return a new rate limiter, as another process would create it."""
     return RedisRateLimiter(
         RedisState(address, THROTTLE_VARIABLE, key_fingerprint(key)), start_rate
     )
@@ -65,7 +65,7 @@ class GivenUpError(Exception):
 
 
 def first_nap(limiter: RedisRateLimiter) -> float:
-    """How long a call would have slept at first; it then gives up."""
+    """Return the first wait of a call in seconds. The call gives up then."""
     found = 0.0
 
     def sleep(seconds: float) -> None:
@@ -79,14 +79,14 @@ def first_nap(limiter: RedisRateLimiter) -> float:
     return found
 
 
-def pace_of(redis: RedisServer, key: str) -> RedisSchedule:
-    """What Redis keeps of a key."""
+def stored_schedule(redis: RedisServer, key: str) -> RedisSchedule:
+    """Return the schedule that Redis holds for a key."""
     schedule = RedisState(redis.address, THROTTLE_VARIABLE, key_fingerprint(key)).read()
     assert schedule
     return schedule
 
 
-def test_processes_of_one_key_share_the_allowed_rate(
+def test_processes_with_one_key_share_the_allowed_rate(
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
     shared_redis: RedisServer,
@@ -102,15 +102,15 @@ def test_processes_of_one_key_share_the_allowed_rate(
     ]
     key = load_credentials(entries[0]).identity
     get_rate_limiter(key, MAX_SAVED_RATE, None)
-    alone = [pull_organization(each, tmp_path / f"alone-{each.name}") for each in entries]
-    assert not any(each.throttle.is_shared for each in alone)
+    alone = [pull_organization(entry, tmp_path / f"alone-{entry.name}") for entry in entries]
+    assert not any(pulled.throttle.is_shared for pulled in alone)
     server.reset_calls()
     behavior.requests_per_second = LIMIT
     monkeypatch.setenv(THROTTLE_VARIABLE, shared_redis.address)
     processes = []
-    for each in entries:
-        SavedRates(tmp_path / each.name / "rates.json").put(key, LIMIT)
-        arguments = [each.model_dump_json(), str(tmp_path / each.name)]
+    for entry in entries:
+        SavedRates(tmp_path / entry.name / "rates.json").put(key, LIMIT)
+        arguments = [entry.model_dump_json(), str(tmp_path / entry.name)]
         command = [sys.executable, str(SUPPORT / "pulling.py"), *arguments]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))
     together = [json.loads(process.communicate()[0]) for process in processes]
@@ -133,7 +133,7 @@ def test_killed_process_delays_no_other(
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        limiter = throttle_at(shared_redis.address, key="killed")
+        limiter = redis_limiter(shared_redis.address, key="killed")
         limiter.acquire(time.sleep)
         process.kill()
         process.wait()
@@ -142,10 +142,10 @@ def test_killed_process_delays_no_other(
 
 
 def test_new_process_continues_at_the_learned_rate(shared_redis: RedisServer) -> None:
-    first = throttle_at(shared_redis.address, 40.0, "remembered")
+    first = redis_limiter(shared_redis.address, 40.0, "remembered")
     assert not first_nap(first)
     first.record_throttled(7.0)
-    other = throttle_at(shared_redis.address, 900.0, "remembered")
+    other = redis_limiter(shared_redis.address, 900.0, "remembered")
     assert first_nap(other) == pytest.approx(7.0, abs=1.0)
     assert other.stats.rate == first.stats.rate < 40.0
     assert other.stats.throttled == 0
@@ -157,12 +157,12 @@ def test_new_process_continues_at_the_learned_rate(shared_redis: RedisServer) ->
 
 
 def test_max_rate_of_one_process_applies_to_all(shared_redis: RedisServer) -> None:
-    slow, free = (throttle_at(shared_redis.address, 100.0, "capped") for _ in range(2))
+    slow, free = (redis_limiter(shared_redis.address, 100.0, "capped") for _ in range(2))
     slow.set_max_rate(2.0)
     assert not first_nap(slow)
-    before = pace_of(shared_redis, "capped").last
-    assert first_nap(free)  # its time is taken, though it does not wait for it
-    assert pace_of(shared_redis, "capped").last - before >= 0.5
+    before = stored_schedule(shared_redis, "capped").last
+    assert first_nap(free)  # the time stays reserved, although the call gave up
+    assert stored_schedule(shared_redis, "capped").last - before >= 0.5
     assert free.stats.rate == 2.0
 
 
@@ -202,7 +202,7 @@ def timed(
 def after(
     schedule: RedisSchedule | None, now: float, event: tuple[str, float], start_rate: float
 ) -> RedisSchedule:
-    """The schedule when a call was sent, and one was answered."""
+    """Return the schedule after one call was sent and one response arrived."""
     schedule = schedule or RedisSchedule.begin(now, start_rate)
     schedule.advance(now)
     schedule.reserve()
@@ -218,7 +218,7 @@ def test_call_waits_while_redis_restarts(
     start_redis: Callable[..., RedisServer],
 ) -> None:
     redis = start_redis()
-    limiter = throttle_at(redis.address, 50.0)
+    limiter = redis_limiter(redis.address, 50.0)
     assert not first_nap(limiter)
     limiter.record_success(0.01)
     redis.stop()
@@ -240,59 +240,59 @@ def test_foreign_data_counts_as_empty(shared_redis: RedisServer) -> None:
     state = json.loads(_state_after_a_call(shared_redis))
     later = state["at"] + 3600.0
     for kept in (b"", b"\xff\x00", b"[]", b"{}", b'{"version":2}'):
-        _expect_anew(shared_redis, kept)
-    _expect_anew(shared_redis, json.dumps(state | {"version": 1}).encode())
+        _expect_new_schedule(shared_redis, kept)
+    _expect_new_schedule(shared_redis, json.dumps(state | {"version": 1}).encode())
     for name in ("at", "last", "paused_until"):
-        _expect_anew(shared_redis, json.dumps(state | {name: later}).encode())
+        _expect_new_schedule(shared_redis, json.dumps(state | {name: later}).encode())
     client.delete(PREFIX + key_fingerprint("garbage"))
     client.rpush(PREFIX + key_fingerprint("garbage"), "a list")
-    limiter = throttle_at(shared_redis.address, 30.0, "garbage")
+    limiter = redis_limiter(shared_redis.address, 30.0, "garbage")
     assert not first_nap(limiter)
     assert limiter.stats.rate == 30.0
 
 
 def _state_after_a_call(redis: RedisServer) -> bytes:
-    assert not first_nap(throttle_at(redis.address, 77.0, "garbage"))
+    assert not first_nap(redis_limiter(redis.address, 77.0, "garbage"))
     kept = redis.client().get(PREFIX + key_fingerprint("garbage"))
     assert isinstance(kept, bytes)
     return kept
 
 
-def _expect_anew(redis: RedisServer, kept: bytes) -> None:
+def _expect_new_schedule(redis: RedisServer, kept: bytes) -> None:
     redis.client().set(PREFIX + key_fingerprint("garbage"), kept)
-    limiter = throttle_at(redis.address, 30.0, "garbage")
+    limiter = redis_limiter(redis.address, 30.0, "garbage")
     assert not first_nap(limiter)
     assert limiter.stats.rate == 30.0
 
 
-def words_of(error: BaseException) -> str:
-    """All that a record of it could show."""
+def error_text(error: BaseException) -> str:
+    """Return everything that a log of the error could show."""
     return "".join(traceback.format_exception(error)) + repr(error) + repr(error.__context__)
 
 
 @pytest.mark.parametrize("scheme", ["redis", "rediss"])
 def test_unreachable_redis_is_reported_in_bounded_time(scheme: str, tmp_path: Path) -> None:
     port = RedisServer(tmp_path).port
-    limiter = throttle_at(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}")
+    limiter = redis_limiter(f"{scheme}://:{PASSWORD}@127.0.0.1:{port}")
     waits: list[float] = []
     with pytest.raises(RateLimiterError, match="ConnectionRefusedError") as caught:
         limiter.acquire(waits.append)
     assert 20 < sum(waits) < 60
     assert f"127.0.0.1:{port}" in str(caught.value)
     assert THROTTLE_VARIABLE in str(caught.value)
-    assert PASSWORD not in words_of(caught.value) + repr(limiter)
-    limiter.record_throttled(1.0)  # an answer that comes then raises nothing
+    assert PASSWORD not in error_text(caught.value) + repr(limiter)
+    limiter.record_throttled(1.0)  # a later response raises no error
     assert limiter.stats.throttled == 1
 
 
 def test_redis_is_reached_by_tls(start_redis: Callable[..., RedisServer]) -> None:
     redis = start_redis(PASSWORD, CERTIFICATE)
-    limiter = throttle_at(redis.address)
+    limiter = redis_limiter(redis.address)
     assert not first_nap(limiter)
     assert limiter.stats.rate == 400.0
-    distrusting = throttle_at(redis.address.partition("?")[0])
+    without_certificate = redis_limiter(redis.address.partition("?")[0])
     with pytest.raises(RateLimiterError, match="SSLCertVerificationError"):
-        distrusting.acquire(lambda _: None)
+        without_certificate.acquire(lambda _: None)
 
 
 @pytest.mark.parametrize("user", ["", ":wrong-pass@", "nobody:wrong-pass@"])
@@ -302,10 +302,10 @@ def test_wrong_password_is_reported_at_once(
     redis = start_redis(PASSWORD)
     waits: list[float] = []
     with pytest.raises(RateLimiterError, match="refuses the user or the password") as caught:
-        throttle_at(f"redis://{user}127.0.0.1:{redis.port}").acquire(waits.append)
+        redis_limiter(f"redis://{user}127.0.0.1:{redis.port}").acquire(waits.append)
     assert not sum(waits)
-    assert "wrong-pass" not in words_of(caught.value)
-    assert not first_nap(throttle_at(redis.address))
+    assert "wrong-pass" not in error_text(caught.value)
+    assert not first_nap(redis_limiter(redis.address))
 
 
 @pytest.mark.parametrize(
@@ -327,10 +327,10 @@ def test_wrong_password_is_reported_at_once(
 def test_invalid_address_is_refused_and_hidden(address: str) -> None:
     with pytest.raises(SettingsError, match="must be redis://") as caught:
         get_rate_limiter(KEY, None, None, {THROTTLE_VARIABLE: address})
-    assert PASSWORD not in words_of(caught.value)
+    assert PASSWORD not in error_text(caught.value)
 
 
-def test_pull_and_command_name_unreachable_redis(
+def test_pull_and_check_report_unreachable_redis(
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
     monkeypatch: pytest.MonkeyPatch,
@@ -353,7 +353,7 @@ def test_pull_and_command_name_unreachable_redis(
     done = CliRunner().invoke(main, ["check", "--config", str(settings_file)])
     assert THROTTLE_VARIABLE in done.output
     assert done.exit_code == 2
-    assert PASSWORD not in words_of(caught.value) + caplog.text + done.output
+    assert PASSWORD not in error_text(caught.value) + caplog.text + done.output
 
 
 def test_redis_is_not_loaded_without_the_variable() -> None:
@@ -365,7 +365,7 @@ def test_redis_is_not_loaded_without_the_variable() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_missing_extra_is_named() -> None:
+def test_missing_redis_library_is_reported() -> None:
     code = (
         "import sys; sys.modules['redis'] = None\n"
         "from pipelines.ratelimit.limiter import get_rate_limiter\n"

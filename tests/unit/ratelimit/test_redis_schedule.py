@@ -1,4 +1,4 @@
-"""One rate for several processes, and what Redis keeps of it, on a simulated clock."""
+"""Tests of the schedule that processes share, on a simulated clock."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
@@ -20,13 +20,13 @@ CALLS = 1700  # of all processes together
 MAX_REFUSED = 0.03
 MIN_USED = 0.88  # of the rate that the API allows
 START = 1_750_000_000.0  # Redis counts seconds since 1970
-TICK = 1e-6  # so that rounding lets nobody wake before the time
+TICK = 1e-6  # so that rounding wakes no process early
 
 _SCHEDULE = TypeAdapter(RedisSchedule)
 
 
 def kept(schedule: RedisSchedule) -> RedisSchedule:
-    """As Redis gives it to the next process."""
+    """Return the schedule as the next process reads it from Redis."""
     return _SCHEDULE.validate_json(_SCHEDULE.dump_json(schedule))
 
 
@@ -45,7 +45,7 @@ class Pulls:
         env = simpy.Environment(START)
         self.schedule = RedisSchedule.begin(START, self.start_rate)
         pulls = [_Process(self, env) for _ in range(self.processes)]
-        places = [env.process(each.place()) for each in pulls for _ in range(PLACES)]
+        places = [env.process(pull.place()) for pull in pulls for _ in range(PLACES)]
         env.run(env.all_of(places))
         self.seconds = env.now - START
         return self
@@ -55,14 +55,14 @@ class _Process:
     def __init__(self, pulls: Pulls, env: simpy.Environment) -> None:
         self.pulls, self.env = pulls, env
         self.turn = simpy.Resource(env)
-        self.untold: list[tuple[float, Callable[[RedisSchedule, float], None]]] = []
+        self.unreported: list[tuple[float, Callable[[RedisSchedule, float], None]]] = []
 
-    def tell(self) -> float:
+    def report(self) -> float:
         schedule = self.pulls.schedule = kept(self.pulls.schedule)
         schedule.advance(self.env.now)
-        for at, each in self.untold:
-            each(schedule, at)
-        self.untold.clear()
+        for at, record in self.unreported:
+            record(schedule, at)
+        self.unreported.clear()
         return schedule.at
 
     def place(self) -> Generator[simpy.Event]:
@@ -78,27 +78,27 @@ class _Process:
             accepted, pause = pulls.api.answer(env.now - START)
             yield env.timeout(LATENCY / 2)
             if accepted:
-                self.untold.append(
+                self.unreported.append(
                     (env.now, partial(RedisSchedule.record_success, latency=LATENCY))
                 )
                 continue
             pulls.left += 1
             pulls.refused += 1
-            self.untold.append(
+            self.unreported.append(
                 (env.now, partial(RedisSchedule.record_throttled, pause=pause or 0.0))
             )
-            self.tell()
+            self.report()
 
     def acquire(self) -> Generator[simpy.Event]:
         env = self.env
         while True:
-            at = self.tell()
+            at = self.report()
             schedule = self.pulls.schedule
             due, given_in, pause = schedule.reserve(), schedule.epoch, schedule.paused_until
             while env.now < due and self.pulls.schedule.epoch == given_in:
                 yield env.timeout(max(pause - env.now, min(due - env.now, NAP_SECONDS)) + TICK)
-                if self.untold:
-                    self.tell()
+                if self.unreported:
+                    self.report()
             if due <= at or self.pulls.schedule.epoch == given_in:
                 return
 
@@ -117,7 +117,7 @@ def test_processes_find_and_use_a_limit_together(
 
 
 class Clock:
-    """A clock that only a sleep moves."""
+    """A clock that only `sleep` advances."""
 
     def __init__(self) -> None:
         self.now = 1000.0
