@@ -303,7 +303,8 @@ class RedisRateLimiter:
             self._paused_until = schedule.paused_until
 
 
-PREFIX = "jumpcloud-inventory:rate:"
+# With the version of the record: processes of another version would reset each other's schedule.
+PREFIX = "jumpcloud-inventory:rate:2:"
 KEEP_SECONDS = 14 * 24 * 3600  # after the last call, for the next run
 TIMEOUT_SECONDS = 3.0
 DEFAULT_PORT = 6379

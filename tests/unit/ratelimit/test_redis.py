@@ -251,6 +251,15 @@ def test_foreign_data_counts_as_empty(shared_redis: RedisServer) -> None:
     assert limiter.stats.rate == 30.0
 
 
+def test_record_of_another_version_is_untouched(shared_redis: RedisServer) -> None:
+    client = shared_redis.client()
+    key = f"jumpcloud-inventory:rate:{key_fingerprint('older')}"
+    client.set(key, b'{"version":1}')
+    limiter = redis_limiter(shared_redis.address, 30.0, "older")
+    assert not first_nap(limiter)
+    assert client.get(key) == b'{"version":1}'
+
+
 def _state_after_a_call(redis: RedisServer) -> bytes:
     assert not first_nap(redis_limiter(redis.address, 77.0, "garbage"))
     kept = redis.client().get(PREFIX + key_fingerprint("garbage"))
