@@ -1,8 +1,9 @@
 """One asset per table of the data contract that is made from a pull."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import dagster as dg
+import duckdb
 import pyarrow as pa
 
 from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
@@ -79,27 +80,18 @@ def tables(
             parquet.read(raw_key(COMPLETENESS), integration.name),
             accept_removals=config.accept_removals,
         )
-        frames: dict[str, pa.Table] = {}
-        remaining = list(TRANSFORMS.values())
-        for name, transform in TRANSFORMS.items():
-            remaining.remove(transform)
-            for source in set(transform.inputs) - frames.keys():
-                frames[source] = parquet.read(_input_key(source), integration.name)
-            rows = frames[name] = transform.run(integration.name, frames, connection)
-            # A raw table is large, and no check needs it.
-            needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))
-            frames = {source: frame for source, frame in frames.items() if source in needed}
+        for table, rows, frames in _transform(parquet, integration.name, connection):
             checks = [
-                *integrity_results(transform.table, rows, frames, connection),
-                *guard.results(transform.table, rows),
+                *integrity_results(table, rows, frames, connection),
+                *guard.results(table, rows),
             ]
             stopped = stopped or any(map(stops_publication, checks))
             yield dg.MaterializeResult(
-                asset_key=table_key(name),
+                asset_key=table_key(table.name),
                 metadata={
-                    **parquet.write(table_key(name), integration.name, rows),
+                    **parquet.write(table_key(table.name), integration.name, rows),
                     "preview": preview(rows),
-                    "dagster/column_lineage": _lineage(transform.table),
+                    "dagster/column_lineage": _lineage(table),
                 },
                 check_results=checks,
             )
@@ -108,3 +100,21 @@ def tables(
             remove_checkpoint(workspace.root, integration.name)
         else:
             workspace.staging.finish("tables", integration.name)
+
+
+def _transform(
+    parquet: ParquetStore, integration: str, connection: duckdb.DuckDBPyConnection
+) -> Iterator[tuple[Table, pa.Table, Mapping[str, pa.Table]]]:
+    """Yield each table of the contract with its rows, and the tables in memory by name."""
+    frames: dict[str, pa.Table] = {}
+    remaining = list(TRANSFORMS.values())
+    for name, transform in TRANSFORMS.items():
+        remaining.remove(transform)
+        for source in transform.inputs:
+            if source not in frames:
+                frames[source] = parquet.read(_input_key(source), integration)
+        rows = frames[name] = transform.run(integration, frames, connection)
+        # A raw table is large, and no check needs it.
+        needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))
+        frames = {source: frame for source, frame in frames.items() if source in needed}
+        yield transform.table, rows, frames

@@ -62,15 +62,19 @@ def write_result(
     projection = ", ".join(f"{_value(*column, form)} AS {column[0]}" for column in kinds.items())
     # A view instead would appear in the result of SHOW TABLES.
     query = rows.project(projection).sql_query()
+    _copy(connection, f"COPY ({query}) TO {quoted(str(path.absolute()))} ({options})")
+    if form == "json" and path.stat().st_size == len(_EMPTY_ARRAY):
+        path.write_text("[]\n", encoding="utf-8")
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
     try:
-        connection.execute(f"COPY ({query}) TO {quoted(str(path.absolute()))} ({options})")
+        connection.execute(statement)
     except duckdb.IOException as error:
         if found := _FILE_ERROR.search(str(error)):
             number = _ERROR_NUMBERS.get(found["cause"], errno.EIO)
             raise OSError(number, found["cause"]) from None
         raise
-    if form == "json" and path.stat().st_size == len(_EMPTY_ARRAY):
-        path.write_text("[]\n", encoding="utf-8")
 
 
 def _write_parquet(rows: Relation, path: Path) -> None:

@@ -16,8 +16,8 @@ from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
 from pipelines.simulator import Organization, Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.killing import Work, children
-from tests.support.mending import Victim
 from tests.support.publisher import Pulled
+from tests.support.recovery import Victim
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 

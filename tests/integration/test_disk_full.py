@@ -13,7 +13,7 @@ from assets_defs.runs.failures import step_failure_message
 from pipelines.simulator import Organization, Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.killing import Work, children
-from tests.support.mending import Victim
+from tests.support.recovery import Victim
 from tests.support.small_disk import filled, on_small_disk, small_disk_of
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

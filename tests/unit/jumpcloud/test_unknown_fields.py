@@ -10,7 +10,7 @@ from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, gener
 from tests.support.publisher import Pulled
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-# Lists that send records whole show whatever there is.
+# These lists send whole records, with every field.
 WHOLE = Behavior(whole_records=True)
 
 
