@@ -1,7 +1,7 @@
-"""Writes `first_version`: the history of one small snapshot, as this version's contract has it.
+"""Write `first_version`: the history of one small snapshot in the format of the first version.
 
-It was run once, with the first version, and what it wrote is never written again: it stands for the
-files that users have.
+It was run once, with the first version. Its output represents the files that users have, so it is
+never run again.
 
     python tests/data/write_first_version.py
 """

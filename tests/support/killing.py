@@ -37,16 +37,16 @@ class Work:
 class Children:
     """A process that does each work in a child of its own."""
 
-    def __init__(self, process: "Popen[str]", said: Path) -> None:
+    def __init__(self, process: "Popen[str]", output: Path) -> None:
         self._process = process
-        self._said = said
-        self.folder = said.parent
+        self._said = output
+        self.folder = output.parent
 
     @property
     def process_id(self) -> int:
         return self._process.pid
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return the messages that the children have written."""
         return self._said.read_text()
 
@@ -61,11 +61,11 @@ class Children:
 
 @contextmanager
 def children(
-    environment: dict[str, str], said: Path, launcher: Sequence[str] = ()
+    environment: dict[str, str], output: Path, launcher: Sequence[str] = ()
 ) -> Iterator[Children]:
-    """Start the process with the launcher. Messages of children go to the file `said`."""
+    """Start the process with the launcher. Messages of children go to the file `output`."""
     with (
-        said.open("w") as file,
+        output.open("w") as file,
         Popen(
             [*launcher, sys.executable, str(Path(__file__).with_name("killed_child.py"))],
             env=environment,
@@ -77,6 +77,6 @@ def children(
     ):
         assert process.stdout
         assert process.stdout.readline() == "ready\n"
-        yield Children(process, said)
+        yield Children(process, output)
         assert process.stdin
         process.stdin.close()

@@ -133,12 +133,12 @@ class Greeter(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def tls_url() -> Iterator[str]:
-    """A server on loopback whose certificate nobody but its own bundle vouches for."""
+    """Yield the address of a loopback server with a certificate that only its own bundle trusts."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Greeter) as server:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(CERTIFICATE)
