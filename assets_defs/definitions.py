@@ -4,7 +4,7 @@ import os
 
 import dagster as dg
 
-from assets_defs.assets.combined_file import combine_what_was_published, inventory_of_all
+from assets_defs.assets.combined_file import inventory_of_all
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.assets.inventory_tables import tables
 from assets_defs.assets.publication import commit, inventory_duckdb
@@ -16,7 +16,8 @@ from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
 from assets_defs.schedules import build_schedules
 from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
-from assets_defs.sensors.partition_sync import integrations_of_settings
+from assets_defs.sensors.combine_trigger import combine_on_publication
+from assets_defs.sensors.partition_sync import sync_partitions
 from assets_defs.sensors.run_cleanup import purge_old_runs
 from pipelines.workspace import Workspace
 
@@ -38,11 +39,11 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
         schedules=build_schedules(workspace.settings()),
         sensors=[
-            integrations_of_settings,
+            sync_partitions,
             alert_on_failure,
             alert_on_late,
             purge_old_runs,
-            *([combine_what_was_published] if is_shared else []),
+            *([combine_on_publication] if is_shared else []),
         ],
         resources=build_resources(workspace),
         executor=dg.in_process_executor,

@@ -106,7 +106,7 @@ def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
 
 
 def post(alert: Alert, workspace: Workspace) -> str:
-    """Send an alert as the settings are now; return the outcome as `send_alert` does."""
+    """Send an alert with the current settings. Return the same values as `send_alert`."""
     try:
         return send_alert(alert, workspace.settings(), workspace.environment)
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""Places and settings of an inventory."""
+"""Paths and settings of an inventory."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class Workspace:
         root: absolute data directory; for an object store, the working directory of this machine.
         url: address of the object store; None for a directory.
         config: settings file; None for the single integration of the environment.
-        environment: variables that give this workspace again, for child processes.
+        environment: environment variables from which a child process rebuilds this workspace.
     """
 
     root: Path
@@ -189,8 +189,8 @@ class Workspace:
         """Return the lock of an integration's run. Its runs share staging, so only one may run."""
         return self.root / "locks" / integration
 
-    def scratch(self, integration: str) -> Path:
-        """Return the folder for temporary files of an integration's run."""
+    def scratch(self, integration: str = "") -> Path:
+        """Return the folder for temporary files of an integration's run, or of all runs."""
         return self.root / "scratch" / integration
 
 

@@ -1,14 +1,11 @@
-"""The file over all integrations in an object store: its asset, and the sensor that updates it."""
+"""The asset of the file over all integrations in an object store."""
 
 import dagster as dg
 
-from assets_defs.asset_keys import COMBINED, INVENTORY_DUCKDB, INVENTORY_OF_ALL, OWNERS
-from assets_defs.jobs import combine_integrations
+from assets_defs.asset_keys import COMBINED, INVENTORY_OF_ALL, OWNERS
 from assets_defs.runs.step import errors_as_failures
 from pipelines.publish.publisher import combine
 from pipelines.workspace import Workspace
-
-MIN_INTERVAL_SECONDS = 600
 
 
 @dg.asset(
@@ -32,17 +29,3 @@ def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeRe
             "report": workspace.uri(workspace.report_file()),
         }
     )
-
-
-@dg.asset_sensor(
-    asset_key=INVENTORY_DUCKDB,
-    job=combine_integrations,
-    minimum_interval_seconds=MIN_INTERVAL_SECONDS,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Update the file over all integrations after one of them has published",
-)
-def combine_what_was_published(
-    _: dg.SensorEvaluationContext, event: dg.EventLogEntry
-) -> dg.RunRequest:
-    """Request one run for everything published since the last one."""
-    return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")

@@ -26,7 +26,7 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
     if table.is_asset:
         descriptions[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
         descriptions[REMOVALS_WITHIN_LIMIT] = (
-            "Fewer assets vanished since the last snapshot than after the loss of a permission"
+            "The number of assets removed since the last snapshot is within the limit"
         )
     if _has_resolved(table):
         descriptions[IDS_RESOLVE] = "Every id that the graph names is in the bulk list"

@@ -1,1 +1,1 @@
-"""The sensors: alerts, partitions, retention of runs, status."""
+"""The sensors: alerts, the combined file, partitions, retention of runs."""

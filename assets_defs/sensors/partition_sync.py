@@ -11,11 +11,12 @@ INTERVAL_SECONDS = 30
 
 
 @dg.sensor(
+    name="integrations_of_settings",  # the name of version 0.1, under which Dagster has its state
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keep one partition per integration of the settings file",
 )
-def integrations_of_settings(
+def sync_partitions(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult:
     """Add the partitions of new integrations, and delete those of removed ones."""

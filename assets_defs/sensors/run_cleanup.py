@@ -13,7 +13,7 @@ MAX_PER_TICK = 50  # Dagster gives a tick 60 seconds
 
 
 @dg.sensor(
-    name="forget_old_runs",  # Dagster stores under this name whether somebody switched it off
+    name="forget_old_runs",  # the name of version 0.1, under which Dagster has its state
     minimum_interval_seconds=INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=f"Delete the records of runs older than {KEEP.days} days; their snapshots stay",

@@ -1,1 +1,1 @@
-"""The JumpCloud API client: one request, one response."""
+"""The JumpCloud API client: one request, one response. `extract/paginator.py` reads lists."""

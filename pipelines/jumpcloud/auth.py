@@ -70,7 +70,7 @@ class ServiceAccountAuth(AuthBase):
         account: client id and secret.
         token_url: URL that exchanges them for a token.
         network: proxy and certificates.
-        clock: function that returns seconds, only forward.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(

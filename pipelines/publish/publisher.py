@@ -65,7 +65,7 @@ def combine(workspace: Workspace) -> None:
     """
     if workspace.url is None:
         return
-    path, scratch = workspace.inventory_file(), workspace.root / "scratch"
+    path, scratch = workspace.inventory_file(), workspace.scratch()
     scratch.mkdir(parents=True, exist_ok=True)
     with (
         locked(workspace.publication_lock()),

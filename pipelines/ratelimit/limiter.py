@@ -20,7 +20,7 @@ class LocalRateLimiter:
     Args:
         start_rate: initial calls a second.
         max_rate: maximum calls a second.
-        clock: function that returns seconds, only forward.
+        clock: monotonic clock in seconds.
     """
 
     def __init__(

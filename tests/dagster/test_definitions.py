@@ -14,7 +14,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.sensors.partition_sync import integrations_of_settings
+from assets_defs.sensors.partition_sync import sync_partitions
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
@@ -266,7 +266,7 @@ def test_partitions_match_the_settings(definitions: dg.Definitions, workspace: W
             repository_def=definitions.get_repository_def(),
             resources={"workspace": workspace},
         )
-        result = cast("dg.SensorResult", integrations_of_settings(context))
+        result = cast("dg.SensorResult", sync_partitions(context))
         requests = {
             type(each).__name__: sorted(each.partition_keys)
             for each in result.dynamic_partitions_requests or []

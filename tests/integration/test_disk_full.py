@@ -29,10 +29,10 @@ class User:
 
     def fails(self, code: int, work: Work) -> str:
         """Run until it fails with the exit code; return the messages."""
-        already = len(self.victim.children.said())
+        already = len(self.victim.children.messages())
         self.organization.add_user(username=f"new.person.{already}")
         self.victim.fail(work, code)
-        words = self.victim.children.said()[already:]
+        words = self.victim.children.messages()[already:]
         assert "Traceback" not in words
         assert words.count(self.victim.work.home) <= 2
         return words

@@ -39,16 +39,16 @@ class Children:
 
     def __init__(self, process: "Popen[str]", output: Path) -> None:
         self._process = process
-        self._said = output
+        self._path = output
         self.folder = output.parent
 
     @property
     def process_id(self) -> int:
         return self._process.pid
 
-    def output(self) -> str:
+    def messages(self) -> str:
         """Return the messages that the children have written."""
-        return self._said.read_text()
+        return self._path.read_text()
 
     def do(self, work: Work) -> int:
         """Do the work in a child; return its exit code, or the negative signal that ended it."""

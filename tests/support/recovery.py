@@ -36,7 +36,7 @@ class Victim:
     def run(self) -> list[str]:
         """Run without interruption; return the file operations."""
         end, operations = self._do(self.work)
-        assert end == 0, self.children.said()
+        assert end == 0, self.children.messages()
         assert leftovers(self.home, self.history) == []
         self.published = self.found()
         assert self.published == self.rebuilt()
@@ -72,7 +72,7 @@ class Victim:
 
     def fail(self, what: Work, code: int) -> None:
         """Run until it fails; check that the published file is unchanged."""
-        assert self.children.do(what) == code, self.children.said()
+        assert self.children.do(what) == code, self.children.messages()
         assert self.found() == self.published
         assert_readable(self.history)
 
