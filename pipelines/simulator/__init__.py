@@ -6,10 +6,8 @@ It imports nothing from the rest of the project, so that both cannot share a mis
 from pipelines.simulator.api.behavior import Behavior, Call, Fault
 from pipelines.simulator.api.provider import Provider
 from pipelines.simulator.api.server import Server
-from pipelines.simulator.data.edge_cases import edge_cases
 from pipelines.simulator.data.generate import Sizes, generate
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.planted_findings import planted_findings
 from pipelines.simulator.data.records import ABSENT
 
 __all__ = [
@@ -21,7 +19,5 @@ __all__ = [
     "Provider",
     "Server",
     "Sizes",
-    "edge_cases",
     "generate",
-    "planted_findings",
 ]

@@ -12,7 +12,6 @@ from dataclasses import fields
 
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.server import Server
-from pipelines.simulator.data.edge_cases import edge_cases
 from pipelines.simulator.data.generate import Sizes, generate
 from pipelines.simulator.data.organization import Organization
 
@@ -45,9 +44,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m pipelines.simulator", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--awkward", action="store_true", help="serve the organization of edge cases"
-    )
     for field in fields(Sizes):
         name = f"--{field.name.replace('_', '-')}"
         parser.add_argument(name, type=int, default=field.default)
@@ -60,8 +56,6 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _organization(options: argparse.Namespace) -> Organization:
-    if options.awkward:
-        return edge_cases(options.seed)
     counts = {field.name: getattr(options, field.name) for field in fields(Sizes)}
     return generate(options.seed, Sizes(**counts))
 

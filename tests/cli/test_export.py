@@ -20,7 +20,7 @@ from openpyxl.utils.escape import unescape
 from pipelines.schema.model import Table
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.simulator.data.edge_cases import edge_cases
+from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Publisher, Pulled, Rows, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

@@ -8,8 +8,9 @@ import pytest
 
 from assets_defs.checks.findings import findings
 from pipelines.findings.catalog import FINDINGS
-from pipelines.simulator import Sizes, generate, planted_findings
+from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace
+from tests.support.planted_findings import planted_findings
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled
 
 MOST = 10

@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from pipelines.config.thresholds import Thresholds
 from pipelines.docgen.findings import findings_page
 from pipelines.findings.catalog import FINDINGS
-from pipelines.simulator import Organization, Sizes, edge_cases, generate, planted_findings
+from pipelines.simulator import Organization, Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.oracle import expected_tables, findings
 from tests.oracle.findings import Findings
 from tests.support import ROOT
+from tests.support.edge_cases import edge_cases
 from tests.support.edits import SCRIPTS, Editor
+from tests.support.planted_findings import planted_findings
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
 
 SEVERITIES = {finding.name: finding.severity for finding in FINDINGS}

@@ -8,8 +8,9 @@ import pytest
 from pipelines.extract.paginator import IncompleteError
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
-from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, generate
+from pipelines.simulator import Behavior, Organization, Sizes, generate
 from tests.oracle import expected_tables
+from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Publisher, Pulled
 
 NAMES = [table.name for table in INVENTORY_TABLES] + [view.name for view in VIEWS]

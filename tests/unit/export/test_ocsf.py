@@ -17,8 +17,8 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from pipelines.schema.tables import SYSTEMS, USERS
 from pipelines.simulator import Sizes, generate
-from pipelines.simulator.data.edge_cases import edge_cases
 from tests.support import DATA, ROOT
+from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)

@@ -6,9 +6,10 @@ import duckdb
 import pytest
 
 from pipelines.schema.macros import MACROS
-from pipelines.simulator import Organization, Sizes, edge_cases, generate
+from pipelines.simulator import Organization, Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.oracle import application_paths, system_paths
+from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Publisher, Pulled, Rows
 from tests.support.tables import Row, query_inventory
 

@@ -6,7 +6,8 @@ import pytest
 
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES, unknown_fields
-from pipelines.simulator import Behavior, Organization, Sizes, edge_cases, generate
+from pipelines.simulator import Behavior, Organization, Sizes, generate
+from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Pulled
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)

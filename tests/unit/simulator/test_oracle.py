@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.simulator import ABSENT, Organization, edge_cases, generate
+from pipelines.simulator import ABSENT, Organization, generate
 from tests.oracle import expected_tables
+from tests.support.edge_cases import edge_cases
 from tests.support.simulator_client import serving, tiny
 
 Row = dict[str, Any]

@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 import pytest
 
-from pipelines.simulator import Behavior, Call, Organization, Sizes, edge_cases, generate
+from pipelines.simulator import Behavior, Call, Organization, Sizes, generate
 from tests.oracle import expected_tables
+from tests.support.edge_cases import edge_cases
 from tests.support.simulator_client import serving, tiny
 
 NOW = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.simulator import Behavior, Sizes, edge_cases, generate
+from pipelines.simulator import Behavior, Sizes, generate
+from tests.support.edge_cases import edge_cases
 from tests.support.simulator_client import serving, tiny
 
 SYSTEMS = Sizes(systems=250, users=3, system_groups=30, user_groups=2, applications=2)

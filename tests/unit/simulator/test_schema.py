@@ -6,8 +6,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from pipelines.simulator import Organization, edge_cases, generate
+from pipelines.simulator import Organization, generate
 from tests.support import DATA
+from tests.support.edge_cases import edge_cases
 from tests.support.simulator_client import serving
 
 SWAGGER = json.loads((DATA / "swagger_responses.json").read_text())

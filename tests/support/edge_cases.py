@@ -145,7 +145,7 @@ class _EdgeCases:
         bare = ("hostname", "displayName", "osFamily", "version", "active", "created")
         org.add_system(os="iOS", networkInterfaces=ABSENT, **dict.fromkeys(bare, ABSENT))
         org.add_system(fde={}, mdm={}, primarySystemUser={"id": org.ids.new()}, remoteIP="")
-        while len(org.systems) < 80:  # noqa: PLR2004 - needed by the group with holes
+        while len(org.systems) < 80:
             org.add_system(networkInterfaces=[_entry("10.200.0.1", name="eth0")])
 
     def _users(self) -> None:
