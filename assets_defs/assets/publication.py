@@ -156,7 +156,9 @@ def inventory_duckdb(
         metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
     )
     yield check
-    report_status(context.instance, workspace, context.log_event, context.run.run_id)
+    report_status(
+        context.instance, workspace, context.log_event, context.op_execution_context.run_id
+    )
 
 
 def refresh_report_check(

@@ -224,7 +224,7 @@ def test_unwritable_working_directory_is_named(
 def test_unsupported_address_is_refused(elsewhere: Callable[..., Result], url: str) -> None:
     result = elsewhere("sql", "SELECT 1", url=url)
     assert result.exit_code == 2
-    assert f"an address with {url.partition('://')[0]}:// is not a place" in result.output
+    assert f"the {url.partition('://')[0]}:// address is not valid" in result.output
     assert "secret-of-someone" not in result.output
 
 
