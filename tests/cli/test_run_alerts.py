@@ -1,5 +1,6 @@
 """Alerts on failures of `run`, one for each failed integration."""
 
+import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -115,22 +116,26 @@ def test_each_failed_or_killed_integration_alerts_once(
     assert causes["killed"] == "its process was killed"
 
 
+def run_with_good(
+    installation: Installation, serve: Callable[..., Server], name: str, startup: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run an integration next to a good one, with code that each process runs at its start."""
+    organization = generate(sizes=SMALL)
+    server = serve(organization)
+    installation.set_integrations(**{"good": server, name: server})
+    set_webhook(installation)
+    (installation.folder / "sitecustomize.py").write_text(startup)
+    keys = {f"{one.upper()}_KEY": organization.api_key for one in ("good", name)}
+    done = installation.run("run", **keys, PYTHONPATH=str(installation.folder))
+    assert done.returncode == 1
+    assert "1 of 2 integrations published" in done.stdout
+    return done
+
+
 def test_unexpected_error_is_not_reported_as_killed(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
-    organization = generate(sizes=SMALL)
-    server = serve(organization)
-    installation.set_integrations(good=server, odd=server)
-    set_webhook(installation)
-    (installation.folder / "sitecustomize.py").write_text(SURPRISES)
-    done = installation.run(
-        "run",
-        GOOD_KEY=organization.api_key,
-        ODD_KEY=organization.api_key,
-        PYTHONPATH=str(installation.folder),
-    )
-    assert done.returncode == 1
-    assert "1 of 2 integrations published" in done.stdout
+    done = run_with_good(installation, serve, "odd", SURPRISES)
     (post,) = webhook.posts
     assert post["integration"] == "odd"
     assert post["cause"].startswith("its process ended unexpectedly")
@@ -143,19 +148,7 @@ def test_unexpected_error_is_not_reported_as_killed(
 def test_interrupted_run_is_reported_and_not_alerted(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
-    organization = generate(sizes=SMALL)
-    server = serve(organization)
-    installation.set_integrations(good=server, stopped=server)
-    set_webhook(installation)
-    (installation.folder / "sitecustomize.py").write_text(INTERRUPTS)
-    done = installation.run(
-        "run",
-        GOOD_KEY=organization.api_key,
-        STOPPED_KEY=organization.api_key,
-        PYTHONPATH=str(installation.folder),
-    )
-    assert done.returncode == 1
-    assert "1 of 2 integrations published" in done.stdout
+    done = run_with_good(installation, serve, "stopped", INTERRUPTS)
     messages = [line.partition("stopped: ")[2] for line in done.stderr.splitlines()]
     assert [message for message in messages if message] == [
         "interrupted",
