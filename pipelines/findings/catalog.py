@@ -1,11 +1,9 @@
 """List of all findings, and the views with their counts and availability."""
 
-from pipelines.findings.addresses import ADDRESS_FINDINGS
 from pipelines.findings.changes import CHANGE_FINDINGS
-from pipelines.findings.devices import DEVICE_FINDINGS
-from pipelines.findings.groups import GROUP_FINDINGS
+from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.model import SCHEMA, Severity
-from pipelines.findings.users import USER_FINDINGS
+from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.model import Column, Table, View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
