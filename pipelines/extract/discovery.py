@@ -16,11 +16,11 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
-from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS, ListId
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.paginator import OffsetPaginator
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text

@@ -10,9 +10,7 @@ import pyarrow as pa
 
 from pipelines.extract.association_targets import AssociationLists
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.completeness import Completeness
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.client import (
     PAGE_SIZE,
     SEARCH_PAGE_SIZE,
@@ -21,6 +19,7 @@ from pipelines.jumpcloud.client import (
     Request,
     page_request,
 )
+from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
@@ -29,6 +28,7 @@ from pipelines.jumpcloud.endpoints import (
     ListId,
 )
 from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
+from pipelines.jumpcloud.paginator import OffsetPaginator
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES

@@ -13,12 +13,12 @@ from pipelines.arrow import hide_pandas
 from pipelines.config.credentials import Credentials, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.completeness import completeness_table
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
 from pipelines.extract.organizations import check_organization
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
+from pipelines.jumpcloud.completeness import completeness_table
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
