@@ -67,8 +67,7 @@ def simulated_organization(
     from pipelines.simulator import WEEK, Behavior, Company, Server, Sizes  # noqa: PLC0415
 
     founded = _founding_time(workspace.root, PAST_WEEKS * WEEK)
-    # Eleven weeks later, it has 400 users and 450 systems.
-    company = Company(founded, Sizes(users=389, systems=439))
+    company = Company(founded, Sizes())
     # A latency well above the noise of a busy machine; otherwise the rate limiter sees congestion.
     behavior = Behavior(comma_targets="accepted", latency_seconds=0.02)
     with Server(company.organization, behavior=behavior) as server:

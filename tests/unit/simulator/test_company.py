@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from pipelines.simulator import WEEK, Company, Organization, Sizes
+from pipelines.simulator import WEEK, Company, Organization, Sizes, generate
 from tests.oracle import expected_tables
 
 FOUNDED = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -26,6 +26,11 @@ def _after(weeks: int, sizes: Sizes = SMALL) -> Company:
 def test_equal_companies_change_in_the_same_way() -> None:
     assert _content(_after(3).organization) == _content(_after(3).organization)
     assert _after(3).now == FOUNDED + 3 * WEEK
+
+
+def test_company_begins_as_generated() -> None:
+    # A demo of version 0.1 goes on with the organization that it has pulled.
+    assert _content(_after(0).organization) == _content(generate(1, SMALL, FOUNDED))
 
 
 def test_people_devices_and_access_change_every_week() -> None:
