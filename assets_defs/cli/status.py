@@ -9,8 +9,6 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.demo import NAME as DEMO_HOME
-from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
 from assets_defs.cli.options import pass_workspace
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
@@ -74,10 +72,10 @@ def _other_places(workspace: Workspace) -> Iterator[str]:
     """Yield hints to the integrations of other settings files, if none was named."""
     if workspace.config is not None:
         return
-    for folder in (workspace.root, workspace.root / DEMO_HOME):
-        settings = folder / DEMO_SETTINGS
+    for other in (workspace, workspace.demo()):
+        settings = other.local_settings
         if settings.exists():
             yield (
                 "no settings file is named, so this is the integration of the environment; those "
-                f"of {settings}: status --data-dir {folder} --config {settings}"
+                f"of {settings}: status --data-dir {other.root} --config {settings}"
             )

@@ -118,7 +118,7 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
 
 def _refresh(entry: Integration, state: Path) -> str:
     """Refresh the cache of one entry and return the message of a failure, or ''."""
-    path = _cache_path(entry, state)
+    path = Workspace(state).organizations_file(entry.name)
     try:
         write_text(json.dumps(_fetch_organizations(entry), indent=1), path)
     except InventoryError as error:
@@ -165,14 +165,11 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
 
 
 def _read_cache(entry: Integration, state: Path) -> dict[str, str | None]:
+    path = Workspace(state).organizations_file(entry.name)
     try:
-        found = json.loads(_cache_path(entry, state).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}
     return {org_id: name for org_id, name in found.items() if _ORGANIZATION_ID.fullmatch(org_id)}
-
-
-def _cache_path(entry: Integration, state: Path) -> Path:
-    return state / "organizations" / f"{entry.name}.json"

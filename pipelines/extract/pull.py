@@ -22,8 +22,9 @@ from pipelines.jumpcloud.completeness import completeness_table
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
-from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
+from pipelines.ratelimit.saved_rates import key_fingerprint
 from pipelines.ratelimit.stats import RateLimitStats
+from pipelines.workspace import Workspace
 
 # Threads next to those that wait for an answer: they wait for the rate limiter, or parse.
 PARSING_THREADS = 2
@@ -93,18 +94,14 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
         include={"org_id", "association_targets", "details", "skip_endpoints"}
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
-    return Checkpoint(checkpoint_folder(state, integration.name), fingerprint)
-
-
-def checkpoint_folder(state: Path, integration: str) -> Path:
-    """Return the folder of an integration's checkpoint."""
-    return state / "spool" / integration
+    return Checkpoint(Workspace(state).checkpoint_folder(integration.name), fingerprint)
 
 
 def remove_checkpoint(state: Path, integration: str) -> None:
     """Remove an integration's checkpoint, so that its next pull reads every list again."""
-    if checkpoint_folder(state, integration).exists():
-        shutil.rmtree(checkpoint_folder(state, integration))
+    folder = Workspace(state).checkpoint_folder(integration)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def pull_organization(
@@ -132,7 +129,7 @@ def pull_organization(
     _check_discovered(integration)
     _save_memory()
     key = (credentials := load_credentials(integration)).identity
-    rates = SavedRates(state / "rates.json")
+    rates = Workspace(state).saved_rates
     limiter = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(
