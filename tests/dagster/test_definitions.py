@@ -14,7 +14,7 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.sensors.partition_sync import sync_partitions
+from assets_defs.sensors import sync_partitions
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES

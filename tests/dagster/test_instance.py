@@ -9,7 +9,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
-from assets_defs.sensors.run_cleanup import purge_runs
+from assets_defs.sensors import purge_runs
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 

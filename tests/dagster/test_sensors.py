@@ -20,7 +20,7 @@ from assets_defs.definitions import build_resources
 from assets_defs.jobs import refresh_inventory
 from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
 from assets_defs.runs.status import read_statuses
-from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
+from assets_defs.sensors import alert_on_failure, alert_on_late
 from pipelines.config.settings import Settings
 from pipelines.notifications import SENT, Alert, send_alert
 from pipelines.simulator import Sizes, generate
