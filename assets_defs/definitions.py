@@ -4,10 +4,9 @@ import os
 
 import dagster as dg
 
-from assets_defs.assets.combined_file import inventory_of_all
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.assets.inventory_tables import tables
-from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.assets.publication import commit, inventory_duckdb, inventory_of_all
 from assets_defs.assets.raw_tables import pull
 from assets_defs.checks import findings
 from assets_defs.console import TERMINAL, terminal_logger
