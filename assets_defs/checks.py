@@ -13,11 +13,11 @@ from assets_defs.asset_keys import INVENTORY_DUCKDB, table_key
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
-from pipelines.findings.catalog import FINDINGS
+from pipelines.findings.catalog import FINDINGS, FindingCount, count_findings
 from pipelines.findings.model import SCHEMA, Finding
 from pipelines.history.removal_guard import Removals, find_removals
 from pipelines.history.store import SnapshotStore
-from pipelines.publish.finding_counts import FindingCount, count_findings
+from pipelines.publish.reader import open_bounded
 from pipelines.schema.model import Table
 from pipelines.transform.integrity import (
     count_dangling_references,
@@ -165,9 +165,10 @@ def findings(
     counted: set[str] = set()
     integration = context.op_execution_context.get_tag(PARTITION_TAG)
     try:
-        for count in count_findings(workspace.inventory_file(integration)):
-            counted.add(count.finding.name)
-            yield _counted_result(count)
+        with open_bounded(workspace.inventory_file(integration)) as connection:
+            for count in count_findings(connection):
+                counted.add(count.finding.name)
+                yield _counted_result(count)
     except InventoryError as error:
         for finding in FINDINGS:
             if finding.name not in counted:
