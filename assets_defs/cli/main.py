@@ -1,4 +1,4 @@
-"""The command `jumpcloud-inventory`: one file per command, imported when it is called."""
+"""The command `jumpcloud-inventory`: each of its commands is imported when it is called."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -23,7 +23,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
 }
-_MODULES = {"disable": "enable"}
+# A command is in the file of its name, except these.
+_MODULES = {"combine": "object_store", "disable": "enable", "fetch": "object_store"}
 
 
 class LazyGroup(click.Group):

@@ -65,7 +65,7 @@ def inventory_file(
         return
     # These load pyarrow and pydantic, which the published file does not need.
     from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
-    from pipelines.publish.time_travel import build_past_file  # noqa: PLC0415
+    from pipelines.publish.database import build_past_file  # noqa: PLC0415
 
     snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
     with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:

@@ -76,6 +76,9 @@ def test_commands_that_read_need_no_dagster(published: Installation) -> None:
     assert not [name for name in ("duckdb", "pyarrow", "pydantic") if name in loaded["--help"]]
     assert "pyarrow" not in loaded["sql"]
     assert "second" in run_without_dagster(published, "diff").stdout
+    refused = run_without_dagster(published, "fetch").stderr
+    assert "is in a directory of this machine already" in refused
+    assert "pyarrow" not in refused.splitlines()[-1]
 
 
 def test_a_command_that_runs_needs_dagster(published: Installation) -> None:
@@ -110,7 +113,7 @@ def test_help_lists_each_command_with_its_first_sentence() -> None:
         assert command.name == name
         assert str(command.help).partition("\n\n")[0] == summary
         assert any(line.split() == [name, *summary.split()] for line in listed.splitlines())
-    assert files >= COMMANDS.keys() - {"disable"}
+    assert files >= COMMANDS.keys() - {"combine", "disable", "fetch"}
 
 
 def test_an_unknown_command_is_refused() -> None:
