@@ -22,8 +22,13 @@ from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import pull_organization
 from pipelines.ratelimit.limiter import THROTTLE_VARIABLE, get_rate_limiter
-from pipelines.ratelimit.redis import PREFIX, RateLimiterError, RedisRateLimiter, RedisState
-from pipelines.ratelimit.redis_schedule import RedisSchedule
+from pipelines.ratelimit.redis import (
+    PREFIX,
+    RateLimiterError,
+    RedisRateLimiter,
+    RedisSchedule,
+    RedisState,
+)
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, key_fingerprint
 from pipelines.simulator import Behavior, Provider, Server, Sizes, generate
 from pipelines.workspace import Workspace
