@@ -296,6 +296,6 @@ class _Epoch:
     def throughput(self, at: float, rate: float, min_seconds: float) -> float:
         """Return the accepted calls a second while about this rate was allowed."""
         times = [time for time, allowed in self.responses if SIMILAR * allowed >= rate]
-        if len(times) > 1:
+        if times and times[-1] > times[0]:
             return (len(times) - 1) / (times[-1] - times[0])
         return (self.accepted + 0.5) / max(at - self.heard_at, min_seconds)
