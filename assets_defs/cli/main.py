@@ -49,5 +49,6 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup)
+@click.version_option(package_name="jumpcloud-inventory")
 def main() -> None:
     """Pull a complete, read-only inventory of JumpCloud organizations into one DuckDB file."""

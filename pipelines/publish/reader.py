@@ -1,6 +1,5 @@
 """Open the published file for reading."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,6 +8,7 @@ import duckdb
 
 from pipelines.errors import InventoryError
 from pipelines.sql import MEMORY, disable_async_writes, quoted
+from pipelines.temporary import temporary_folder
 
 
 def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
@@ -74,10 +74,10 @@ def open_sandboxed(
 @contextmanager
 def _open_spilling(path: Path, settings: str) -> Iterator[duckdb.DuckDBPyConnection]:
     with (
-        tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as spill,
+        temporary_folder() as spill,
         open_inventory(path) as connection,
     ):
-        connection.execute(f"SET temp_directory = {quoted(spill)}")
+        connection.execute(f"SET temp_directory = {quoted(str(spill))}")
         disable_async_writes(connection)
         connection.execute(settings)
         try:
