@@ -14,7 +14,7 @@ from assets_defs.cli.options import choose_integrations, explained_errors
 from pipelines.config.credentials import load_credentials
 from pipelines.config.editor import append_integration
 from pipelines.config.environment import CONFIG_VARIABLE
-from pipelines.config.integration import Integration
+from pipelines.config.integration import Integration, find_name_problem
 from pipelines.config.settings import find_problem
 from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
 from pipelines.errors import SettingsError
@@ -71,6 +71,8 @@ class _PromptOption(click.Option):
 def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
     """Return a valid value; refuse one that the settings would refuse, so that click asks again."""
     problem = find_problem(str(param.name), value)
+    if not problem and param.name == "name":
+        problem = find_name_problem(value)
     if problem:
         raise click.BadParameter(problem)
     return value

@@ -242,9 +242,10 @@ def _run_in_processes(
 
         def run_child(name: str) -> tuple[str, int, list[str]]:
             result_file = folder / f"{name}.json"
-            command = [sys.executable, "-m", "assets_defs", "run", name, *options]
+            command = [sys.executable, "-m", "assets_defs", "run", *options]
             ended = subprocess.run(  # noqa: S603 -- fixed
-                [*command, "--result-file", str(result_file)],
+                # A name may begin with a hyphen.
+                [*command, "--result-file", str(result_file), "--", name],
                 env=workspace.environment,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,5 +1,6 @@
 """Settings of one integration: its organization, credentials, scope and schedule."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -21,12 +22,32 @@ TOKEN_URLS = {
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
 NAME = r"^[a-z0-9_-]{1,64}$"
+# Texts in a path that polars, pandas, pyarrow, DuckDB, Spark or ClickHouse take for another type.
+_OTHER_TYPES = re.compile(
+    r"inf|infinity|nan|nat|null|none|true|false|epoch|now|today|"
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|"
+    r"oct(ober)?|nov(ember)?|dec(ember)?|"
+    r"mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?|"
+    r"[tm](?=\d)|\d|[-_])+"
+)
 MAX_PROVIDER_NAME = 39  # with a hyphen and the id of an organization, it has 64 letters
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = get_args(AssociationTarget)
+
+
+def find_name_problem(name: str) -> str:
+    """Return why a new integration cannot have the name; empty if it can.
+
+    Names of earlier versions may break these rules. They stay usable.
+    """
+    if not name[0].isalpha():
+        return "a name begins with a letter"
+    if _OTHER_TYPES.fullmatch(name):
+        return "programs that read the history would take it for a number, a date or no value"
+    return ""
 
 
 def _check_absolute(path: str) -> str:
