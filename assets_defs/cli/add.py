@@ -22,7 +22,13 @@ from pipelines.workspace import Workspace
 
 DEFAULT_FILE = "integrations.toml"
 _FORM = ("name", "description", "type", "scope", "enabled", "region")
-_KEYS = ("api_key_env", "api_key_file", "client_id_env", "client_secret_env")
+_KEYS = (
+    "api_key_env",
+    "api_key_file",
+    "api_key_credential",
+    "client_id_env",
+    "client_secret_env",
+)
 _MORE = ("proxy", "ca_bundle", "org_id", "discover_organizations", "base_url")
 
 
@@ -107,6 +113,7 @@ _prompt_option = partial(click.option, cls=_PromptOption)
     "--api-key-env", type=_variable, metavar="NAME", help="Environment variable with the API key"
 )
 @click.option("--api-key-file", type=text, help="Or a file with the API key")
+@click.option("--api-key-credential", type=text, help="Or a systemd credential with the API key")
 @click.option(
     "--client-id-env",
     type=_variable,

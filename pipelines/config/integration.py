@@ -113,6 +113,8 @@ class Integration(BaseModel):
         api_key_env: name of the environment variable that holds the key, never the key itself;
             JUMPCLOUD_API_KEY if the settings have no key.
         api_key_file: file that holds the key; only its owner may read it.
+        api_key_credential: name of the systemd credential that holds the key, a file in
+            `$CREDENTIALS_DIRECTORY`.
         client_id_env: variable that holds the client id of a service account.
         client_secret_env: variable that holds its client secret.
         org_id: organization id of 24 hexadecimal digits, sent as `x-org-id` if the API takes it.
@@ -143,6 +145,7 @@ class Integration(BaseModel):
     ca_bundle: _AbsolutePath | None = None
     api_key_env: _KeyVariable | None = None
     api_key_file: _AbsolutePath | None = None
+    api_key_credential: Annotated[str, Field(pattern=r"^[\w.@-]+$")] | None = None
     client_id_env: _KeyVariable | None = None
     client_secret_env: _KeyVariable | None = None
     org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""
@@ -160,11 +163,16 @@ class Integration(BaseModel):
     def _check_credentials(self) -> "Integration":
         if (self.client_id_env is None) != (self.client_secret_env is None):
             raise ValueError("client_id_env and client_secret_env go together: give both")
-        ways = (self.api_key_env, self.api_key_file, self.client_id_env)
+        ways = (
+            self.api_key_env,
+            self.api_key_file,
+            self.api_key_credential,
+            self.client_id_env,
+        )
         if len(ways) - ways.count(None) > 1:
             raise ValueError(
-                "more than one key; give api_key_env, or api_key_file, or client_id_env with "
-                "client_secret_env"
+                "more than one key; give api_key_env, or api_key_file, or api_key_credential, or "
+                "client_id_env with client_secret_env"
             )
         return self
 

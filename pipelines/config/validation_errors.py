@@ -17,6 +17,7 @@ _FORMS = {
     "client_id_env": _VARIABLE,
     "client_secret_env": _VARIABLE,
     "alert_webhook_env": _VARIABLE,
+    "api_key_credential": "must be the name of a systemd credential, without a path",
     "org_id": "must be 24 hexadecimal digits, or empty",
 }
 

@@ -93,7 +93,7 @@ def test_environment_without_file_is_one_integration() -> None:
         ('name = "acme"\napi_key_env = "A"\napi_key_file = "/k"', "'acme': more than one key"),
         (
             'name = "acme"\napi_key_file = "/k"\nclient_id_env = "A"\nclient_secret_env = "B"',
-            "more than one key; give api_key_env, or api_key_file, or client_id_env with",
+            "more than one key; give api_key_env, or api_key_file, or api_key_credential, or",
         ),
         ('name = "acme"\nclient_id_env = "A"', "client_id_env and client_secret_env go together"),
         ('name = "acme"\nclient_secret_env = "A"', "go together: give both"),
