@@ -18,7 +18,7 @@ from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.history.store import SnapshotStore
+from pipelines.history.store import SnapshotStore, order_of_time
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     ASSET_TABLES,
@@ -147,8 +147,10 @@ def _late_start_error(
 
 def _unique_id(pull: PullFacts, reserved: Collection[str]) -> str:
     start = f"{pull.started_at:%Y%m%dT%H%M%SZ}"
-    candidates = [start, *(f"{start}-{number}" for number in range(2, len(reserved) + 3))]
-    return next(candidate for candidate in candidates if candidate not in reserved)
+    # Some programs read Z-2 at the end of a time as a time zone.
+    candidates = [start, *(f"{start}_{number}" for number in range(2, len(reserved) + 3))]
+    taken = set(map(order_of_time, reserved))
+    return next(candidate for candidate in candidates if order_of_time(candidate) not in taken)
 
 
 @dataclass
