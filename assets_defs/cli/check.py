@@ -27,6 +27,7 @@ from pipelines.extract.connection_check import (
     check_connection,
     missing_without,
 )
+from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.workspace import Workspace
 
@@ -82,7 +83,8 @@ def _check_concurrently(
     settings: Settings, integrations: Sequence[Integration]
 ) -> Iterator[tuple[Integration, ConnectionCheck | SettingsError]]:
     pool = ThreadPoolExecutor(settings.max_parallel_runs)
-    checks = [(one, pool.submit(check_connection, one)) for one in integrations]
+    clients: list[JumpCloudClient] = []
+    checks = [(one, pool.submit(check_connection, one, clients.append)) for one in integrations]
     try:
         for integration, check in checks:
             try:
@@ -90,7 +92,10 @@ def _check_concurrently(
             except SettingsError as error:
                 yield integration, error
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C cancels those that still wait
+        # Ctrl-C ends those in progress, and cancels those that still wait.
+        for client in clients:
+            client.abort()
+        pool.shutdown(cancel_futures=True)
 
 
 def _print(integration: Integration, result: ConnectionCheck) -> None:

@@ -1,5 +1,6 @@
 """Check a connection: read one record of each endpoint that a run would read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -82,10 +83,16 @@ class ConnectionCheck:
         return not self.problem and not any(access.state in failures for access in self.reaches)
 
 
-def check_connection(integration: Integration) -> ConnectionCheck:
+def check_connection(
+    integration: Integration, on_open: Callable[[JumpCloudClient], None] = lambda _: None
+) -> ConnectionCheck:
     """Read one record of each endpoint that a run would read.
 
     Only GET requests are sent, and for a service account a POST to the token endpoint.
+
+    Args:
+        integration: settings of the integration.
+        on_open: called with the client before its first call, so that the caller can abort it.
 
     Raises:
         SettingsError: the credentials or the CA bundle are missing or unusable.
@@ -95,6 +102,7 @@ def check_connection(integration: Integration) -> ConnectionCheck:
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(session, integration.url, limiter, org_id=integration.org_id)
         client.max_tries = MAX_TRIES
+        on_open(client)
         checker = _EndpointChecker(client, integration)
         results = tuple(map(checker.check, ENDPOINTS.values()))
     problem = ""
