@@ -1,5 +1,7 @@
 """Parse the records of a response into typed Arrow rows."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -13,6 +15,9 @@ from pipelines.jumpcloud.unknown_fields import unknown_fields
 
 Record = dict[str, Json]
 Key = tuple[str, ...]
+_OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
+_MAX_SHOWN_IDS = 3
+_MAX_SHOWN = 40  # letters of an id
 
 
 @dataclass(frozen=True)
@@ -47,14 +52,21 @@ def parse_page(
     """Parse the allow-listed fields of the records of a response.
 
     Raises:
-        MalformedError: the response is not a list of records, or a record has no key.
+        MalformedError: the response is not a list of records, it has more of them than requested,
+            or a record has no id.
     """
-    records, total = _unwrap(endpoint, response)
+    where = endpoint.path.format(id=parent_id)
+    records, total = _unwrap(endpoint, response, where)
+    if len(records) > limit:
+        raise MalformedError(
+            f"{where}: {len(records):,} records came, but {limit:,} were requested"
+        )
+    keys = tuple(_key(endpoint, record) for record in records)
+    _check_ids(keys, where)
     rows = _parse_rows(records, endpoint.schema)
     if endpoint.parent:
         parents = pa.array([parent_id] * len(records), TEXT)
         rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
-    keys = tuple(_key(endpoint, record) for record in records)
     return Page(skip, limit, total, keys, rows, unknown_fields(endpoint, records))
 
 
@@ -64,15 +76,28 @@ def record_keys(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
     return [_key(endpoint, record) for record in rows.select(tops).to_pylist()]
 
 
-def _unwrap(endpoint: Endpoint, response: Response) -> tuple[list[Record], int | None]:
+def _unwrap(endpoint: Endpoint, response: Response, where: str) -> tuple[list[Record], int | None]:
     document, total = response.document, response.total
     if endpoint.body == "results" and isinstance(document, dict):
         announced = document.get("totalCount")
         total = announced if type(announced) is int and announced >= 0 else None
-        document = document.get("results")
+        document = document.get("results", document)
+    # JumpCloud's own clients take null for an empty list.
+    if document is None and total == 0:
+        return [], 0
     if not isinstance(document, list) or not all(isinstance(record, dict) for record in document):
-        raise MalformedError(f"{endpoint.path}: the response is not a list of records")
+        raise MalformedError(f"{where}: the response is not a list of records")
     return cast("list[Record]", document), total
+
+
+def _check_ids(keys: Sequence[Key], where: str) -> None:
+    odd = [key[-1] for key in keys if not _OBJECT_ID.fullmatch(key[-1])]
+    if odd:
+        shown = ", ".join(repr(record_id[:_MAX_SHOWN]) for record_id in odd[:_MAX_SHOWN_IDS])
+        raise MalformedError(
+            f"{where}: {len(odd):,} of {len(keys):,} records have an id that does not have 24 "
+            f"hexadecimal digits: {shown}"
+        )
 
 
 def _key(endpoint: Endpoint, record: Record) -> Key:
