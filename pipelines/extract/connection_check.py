@@ -12,7 +12,7 @@ from pipelines.errors import InventoryError
 from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
 from pipelines.extract.organizations import check_organization
-from pipelines.extract.paginator import missing_total_error
+from pipelines.extract.paginator import check_total
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
@@ -204,8 +204,7 @@ class _EndpointChecker:
         answer = self._client.send(page_request(endpoint, list_id, 0, 1))
         page = parse_page(endpoint, list_id.parent_id, answer, 0, 1)
         self.tables[endpoint.name] = pa.Table.from_batches([page.rows])
-        if page.total is None and endpoint.may_have_holes:
-            raise missing_total_error(list_id)
+        check_total(page, list_id, needs_total=endpoint.needs_total)
         return page.total
 
     def _is_gone(self, endpoint: str, record_id: str) -> bool:

@@ -163,7 +163,12 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
         ExtractError: the list could not be read to its end.
     """
     list_id = ListId(ORGANIZATIONS.name)
-    paginator = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
+    paginator = OffsetPaginator(
+        list_id,
+        PAGE_SIZE,
+        is_sorted=ORGANIZATIONS.sorted_by_key,
+        needs_total=ORGANIZATIONS.needs_total,
+    )
     offsets = paginator.start()
     while offsets:
         skip = offsets.pop()

@@ -12,7 +12,7 @@ from pipelines.extract.association_targets import AssociationLists
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import Completeness
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.paginator import OffsetPaginator
+from pipelines.extract.paginator import IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.client import (
     PAGE_SIZE,
     SEARCH_PAGE_SIZE,
@@ -119,8 +119,19 @@ class Fetcher:
             paginator = self._pending.pop(future, None)
             if paginator:
                 self._handle_page(future, paginator)
+        self._check_empty_lists()
         lists = self._checkpoint.load() | self._unsaved
         return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
+
+    def _check_empty_lists(self) -> None:
+        """Check that no list is empty without a total, where others of its endpoint have one."""
+        proofs = self._finished.values()
+        announced = {proof.list_id.endpoint for proof in proofs if proof.proof == "total"}
+        for proof in proofs:
+            is_empty = proof.proof == "empty page" and not proof.received
+            if is_empty and proof.list_id.endpoint in announced:
+                reason = "it is empty, and the API announces no total, but those of other lists"
+                raise IncompleteError(proof.list_id, reason)
 
     def _start_lists(self, lists: Sequence[ListId]) -> None:
         for list_id in lists:
@@ -138,6 +149,7 @@ class Fetcher:
             SEARCH_PAGE_SIZE if by_search else PAGE_SIZE,
             is_sorted=endpoint.sorted_by_key,
             may_have_holes=endpoint.may_have_holes,
+            needs_total=endpoint.needs_total,
             by_search=by_search,
         )
         self._submit(paginator, paginator.start())

@@ -84,6 +84,11 @@ class Endpoint:
     may_have_holes: bool = False
     search_path: str = ""
 
+    @property
+    def needs_total(self) -> bool:
+        """Return True if only an announced total shows that a list is complete."""
+        return self.may_have_holes or self.body == "results"
+
     @cached_property
     def table_schema(self) -> pa.Schema:
         """Return the columns of the raw table: the parent's id, if any, then the fields."""

@@ -114,6 +114,7 @@ class Behavior:
         page_cap: Largest page of a GET list; larger limits are reduced to it.
         search_cap: Largest page of a search.
         totals: Send `x-total-count` with v2 lists.
+        v1_totals: Send `totalCount` with v1 lists.
         link_header: Send `Link` to the next page with group lists.
         unstable_ties: Swap records that sort equal between requests.
         whole_records: Send every field with lists, and ignore `fields`.
@@ -138,6 +139,7 @@ class Behavior:
     page_cap: int = 100
     search_cap: int = 1000
     totals: bool = True
+    v1_totals: bool = True
     link_header: bool = True
     unstable_ties: bool = False
     whole_records: bool = False

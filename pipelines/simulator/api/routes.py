@@ -142,7 +142,7 @@ class Routes:
             return list_organizations([self._org], request, self._behavior.page_cap)
         if name in V1_LISTS:
             query = Query.v1(request.params, self._behavior.page_cap)
-            return _v1(self._list(V1_LISTS[name], query, request))
+            return self._v1(self._list(V1_LISTS[name], query, request))
         collection, _, record_id = name.partition("/")
         return self._record(collection, record_id)
 
@@ -159,7 +159,7 @@ class Routes:
         if name not in SEARCHES:
             return refusal(HTTPStatus.NOT_FOUND)
         query = Query.search(request.params, _json_body(request), self._behavior.search_cap)
-        return _v1(self._list(SEARCHES[name], query, request))
+        return self._v1(self._list(SEARCHES[name], query, request))
 
     def _v2_list(self, name: str, request: Request) -> Answer:
         query = Query.v2(request.params, self._behavior.page_cap)
@@ -206,6 +206,11 @@ class Routes:
         if refused or not TARGETS.issuperset(targets):
             raise BadRequestError(f'Bad Request: invalid targets "{text}"')
         return targets[:1] if self._behavior.comma_targets == "first_only" else targets
+
+    def _v1(self, page: Page) -> Answer:
+        if self._behavior.v1_totals:
+            return _v1(page)
+        return Answer(HTTPStatus.OK, b'{"results":[%s]}' % b",".join(page.rows))
 
     def _v2(self, page: Page, headers: Mapping[str, str] | None = None) -> Answer:
         total = {"x-total-count": str(page.total)} if self._behavior.totals else {}

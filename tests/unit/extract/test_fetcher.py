@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pipelines.extract.paginator import IncompleteError
-from pipelines.simulator import Behavior, Organization, Sizes, generate
+from pipelines.simulator import Behavior, Call, Organization, Sizes, generate
 from tests.support.publisher import Pulled
 
 SIZES = Sizes(systems=350, users=230, system_groups=3, user_groups=2, applications=2)
@@ -66,3 +66,16 @@ def test_member_list_that_always_changes_fails_with_its_name(
 
     with pytest.raises(IncompleteError, match=f"systemgroups_members/{group}"):
         pull(organization, Behavior(on_call=grow))
+
+
+def test_empty_list_without_the_total_of_others_fails(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SIZES)
+    empty = organization.add_group("Empty")
+    behavior = Behavior()
+
+    def hide_total(_: int, call: Call) -> None:
+        behavior.totals = not call.path.endswith(f"{empty}/users")
+
+    behavior.on_call = hide_total
+    with pytest.raises(IncompleteError, match=f"systemgroups_users/{empty}: it is empty"):
+        pull(organization, behavior, max_in_flight=1)
