@@ -28,7 +28,7 @@ from pipelines.extract.connection_check import (
     missing_without,
 )
 from pipelines.jumpcloud.client import JumpCloudClient
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS, SYSTEMGROUPS_ASSOCIATIONS
 from pipelines.workspace import Workspace
 
 # JumpCloud's specification has no GET that returns the role or the scopes of a key.
@@ -155,6 +155,8 @@ def _without(endpoint: str) -> str:
     missing = ", ".join(missing_without(endpoint))
     if can_be_skipped(endpoint):
         return f"a run needs it, unless skip_endpoints names it; then missing: {missing}"
+    if endpoint == SYSTEMGROUPS_ASSOCIATIONS.name:
+        return f"a run needs it for each of association_targets; it has: {missing}"
     if ENDPOINTS[endpoint].is_detail:
         return f"a run needs it, unless details = false; then missing, among others: {missing}"
     return f"no run works without it; it has: {missing}"

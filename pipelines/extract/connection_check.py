@@ -11,6 +11,7 @@ from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
+from pipelines.extract.fetcher import Refusal, explain_target
 from pipelines.extract.organizations import check_organization
 from pipelines.extract.paginator import check_total
 from pipelines.extract.pull import select_endpoints
@@ -26,6 +27,7 @@ from pipelines.jumpcloud.endpoints import (
 from pipelines.jumpcloud.errors import (
     ForbiddenError,
     NotFoundError,
+    RefusedError,
     TokenError,
     UnauthorizedError,
     WrongOrganizationError,
@@ -193,10 +195,16 @@ class _EndpointChecker:
             return table.num_rows
         # The API may refuse one type of target and accept the others.
         targets = self._targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ("",)
-        totals = [
-            self._read_list(endpoint, ListId(endpoint.name, parent_id, target))
-            for target in targets
-        ]
+        totals: list[int | None] = []
+        refused: dict[str, Refusal] = {}
+        for target in targets:
+            try:
+                totals.append(self._read_list(endpoint, ListId(endpoint.name, parent_id, target)))
+            except (ForbiddenError, NotFoundError, RefusedError) as error:
+                refused[target] = error
+        if refused:
+            first = next(iter(refused.values()))
+            raise explain_target(first, ListId(endpoint.name, parent_id, ",".join(refused)))
         known = [total for total in totals if total is not None]
         return sum(known) if len(known) == len(totals) else None
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -32,6 +33,8 @@ from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGone
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
+
+Refusal: TypeAlias = ForbiddenError | NotFoundError | RefusedError
 
 
 @dataclass(frozen=True)
@@ -207,9 +210,7 @@ class Fetcher:
             del self._pending[future]
             future.cancel()
 
-    def _handle_refusal(
-        self, paginator: OffsetPaginator, error: ForbiddenError | NotFoundError | RefusedError
-    ) -> None:
+    def _handle_refusal(self, paginator: OffsetPaginator, error: Refusal) -> None:
         """Read a refused list in another way, or raise the error if there is none."""
         list_id = paginator.list_id
         if paginator.by_search:
@@ -217,7 +218,7 @@ class Fetcher:
         elif self._associations.is_probe(list_id):
             self._start_lists(self._associations.finish_list(list_id, None))
         else:
-            raise error
+            raise explain_target(error, list_id) from None
 
     def _start_child_lists(self, parent: str, parent_id: str) -> None:
         """Start the lists of a parent record, unless they were started before."""
@@ -276,6 +277,14 @@ class Fetcher:
         """Check that the parent's list, as read last, still contains the parent."""
         parent = ENDPOINTS[list_id.endpoint].parent
         return not parent or list_id.parent_id in self._parent_ids[parent]
+
+
+def explain_target(error: Refusal, list_id: ListId) -> Refusal:
+    """Return the refusal of a list, with the setting that leaves its association targets out."""
+    if not list_id.target:
+        return error
+    names = ", ".join(f'"{target}"' for target in list_id.target.split(","))
+    return type(error)(f"{error}; or leave the refused {names} out of association_targets")
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:

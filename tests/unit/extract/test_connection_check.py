@@ -103,8 +103,12 @@ def test_refused_target_is_detected(
     assert not result.works
     (refused,) = (access for access in result.reaches if access.state != "readable")
     assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
-    with pytest.raises(ExtractError):
+    remedy = f'leave the refused "{target}" out of association_targets'
+    assert remedy in refused.why
+    with pytest.raises(ExtractError, match=remedy):
         pull(organization, denied)
+    others = [other for other in ALL_TARGETS if other != target]
+    pull(organization, denied, association_targets=others)
 
 
 def test_tables_and_columns_of_an_endpoint_are_missing() -> None:
