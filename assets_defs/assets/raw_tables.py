@@ -21,7 +21,7 @@ from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.paginator import IncompleteError
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
 from pipelines.workspace import Staging, Workspace
 
 COMPLETE = "complete"
@@ -92,6 +92,9 @@ def _stored(
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
         metadata: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        if name == ORGANIZATIONS.name and result.unproven:
+            metadata["unproven"] = result.unproven
+            context.log.warning(result.unproven)
         if name in ENDPOINTS:
             checks.append(_check(name, proofs, table.num_rows))
             unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))

@@ -28,7 +28,7 @@ from pipelines.extract.connection_check import (
     missing_without,
 )
 from pipelines.jumpcloud.client import JumpCloudClient
-from pipelines.jumpcloud.endpoints import ENDPOINTS, SYSTEMGROUPS_ASSOCIATIONS
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, SYSTEMGROUPS_ASSOCIATIONS
 from pipelines.workspace import Workspace
 
 # JumpCloud's specification has no GET that returns the role or the scopes of a key.
@@ -153,6 +153,11 @@ def _lines(result: ConnectionCheck) -> Iterator[str]:
 
 def _without(endpoint: str) -> str:
     missing = ", ".join(missing_without(endpoint))
+    if endpoint == ORGANIZATIONS.name:
+        return (
+            "a run works without it, and then only the records show which organization they are "
+            f"of; then missing: {missing}"
+        )
     if can_be_skipped(endpoint):
         return f"a run needs it, unless skip_endpoints names it; then missing: {missing}"
     if endpoint == SYSTEMGROUPS_ASSOCIATIONS.name:

@@ -61,6 +61,12 @@ class EndpointAccess:
     total: int | None = None
     why: str = ""
 
+    @property
+    def stops_run(self) -> bool:
+        """Return True if no run works because of it."""
+        is_refused = self.state == "refused" and self.endpoint != ORGANIZATIONS.name
+        return is_refused or self.state == "failed"
+
 
 @dataclass(frozen=True)
 class ConnectionCheck:
@@ -81,8 +87,7 @@ class ConnectionCheck:
     @property
     def works(self) -> bool:
         """Return True if a run would work."""
-        failures = {"refused", "failed"}
-        return not self.problem and not any(access.state in failures for access in self.reaches)
+        return not self.problem and not any(access.stops_run for access in self.reaches)
 
 
 def check_connection(
@@ -150,6 +155,7 @@ class _EndpointChecker:
         self._client = client
         self._targets = integration.association_targets
         self._selected = select_endpoints(integration)
+        self._is_service_account = integration.client_id_env is not None
         self._refused = False
         self._aborted = False
 
@@ -161,10 +167,10 @@ class _EndpointChecker:
         parent_id = self._ids(endpoint.parent)[0] if endpoint.parent else ""
         try:
             return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
-        except ForbiddenError as error:
-            self._refused = True
-            return EndpointAccess(endpoint.name, "refused", why=str(error))
         except InventoryError as error:
+            if isinstance(error, ForbiddenError) or self._may_go_on(endpoint, error):
+                self._refused = True
+                return EndpointAccess(endpoint.name, "refused", why=str(error))
             not_found = isinstance(error, NotFoundError)
             if not_found and parent_id and self._is_gone(endpoint.parent, parent_id):
                 return EndpointAccess(endpoint.name, "nothing to ask")
@@ -172,6 +178,11 @@ class _EndpointChecker:
             answered = self._refused or bool(self.tables)
             self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
+
+    def _may_go_on(self, endpoint: Endpoint, error: InventoryError) -> bool:
+        """Return True if only the list of organizations may be refused with 401."""
+        is_refused = isinstance(error, UnauthorizedError)
+        return is_refused and endpoint is ORGANIZATIONS and self._is_service_account
 
     def _skip_reason(self, endpoint: Endpoint) -> State | None:
         no_targets = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
@@ -225,6 +236,8 @@ class _EndpointChecker:
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
     selected = select_endpoints(integration)
     known = {access.endpoint: access.total for access in results}
+    if known[ORGANIZATIONS.name] is None and not results[0].stops_run:
+        known[ORGANIZATIONS.name] = 0
     roots = [endpoint for endpoint in selected if not endpoint.parent]
     totals = {root.name: total for root in roots if (total := known[root.name]) is not None}
     limits = {root.name: SEARCH_PAGE_SIZE if root.search_path else PAGE_SIZE for root in roots}

@@ -29,7 +29,14 @@ from pipelines.jumpcloud.endpoints import (
     Endpoint,
     ListId,
 )
-from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
+from pipelines.jumpcloud.errors import (
+    ExtractError,
+    ForbiddenError,
+    NotFoundError,
+    ParentGoneError,
+    RefusedError,
+    UnauthorizedError,
+)
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
@@ -70,6 +77,9 @@ class Fetcher:
     Attributes:
         plan: estimate of the whole pull; None until all its totals are known.
         unknown_fields: names of unknown fields in the records, by endpoint.
+        scope: endpoints and targets to read, without the list of organizations once it is refused.
+        organizations_refusal: message of the refusal of the list of organizations, or "". It is the
+            only list that a pull can do without.
     """
 
     def __init__(
@@ -82,11 +92,12 @@ class Fetcher:
     ) -> None:
         self.plan: Plan | None = None
         self.unknown_fields: dict[str, frozenset[str]] = {}
+        self.organizations_refusal = ""
         self._client = client
         self._pool = pool
         self._checkpoint = checkpoint
         self._saved = checkpoint.load()
-        self._scope = scope
+        self.scope = scope
         self._parent_endpoints = {endpoint.parent for endpoint in scope.endpoints} - {""}
         self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
         self._on_progress = on_progress
@@ -112,7 +123,7 @@ class Fetcher:
             ExtractError: a list could not be read to its end.
         """
         self._start_lists(
-            [ListId(endpoint.name) for endpoint in self._scope.endpoints if not endpoint.parent]
+            [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
         )
         while self._pending or self._resumed:
             if self._resumed:
@@ -185,7 +196,7 @@ class Fetcher:
         except ParentGoneError:
             self._cancel(paginator)
             paginator.finish_deleted()
-        except (ForbiddenError, NotFoundError, RefusedError) as error:
+        except (ForbiddenError, NotFoundError, RefusedError, UnauthorizedError) as error:
             self._cancel(paginator)
             self._handle_refusal(paginator, error)
         else:
@@ -210,10 +221,20 @@ class Fetcher:
             del self._pending[future]
             future.cancel()
 
-    def _handle_refusal(self, paginator: OffsetPaginator, error: Refusal) -> None:
+    def _handle_refusal(
+        self, paginator: OffsetPaginator, error: Refusal | UnauthorizedError
+    ) -> None:
         """Read a refused list in another way, or raise the error if there is none."""
         list_id = paginator.list_id
-        if paginator.by_search:
+        if list_id.endpoint == ORGANIZATIONS.name and is_permission(error):
+            self.organizations_refusal = str(error)
+            read = [one for one in self.scope.endpoints if one is not ORGANIZATIONS]
+            self.scope = Scope(read, self.scope.targets)
+            self._known.remove(list_id)
+            self._record_total(list_id, 0, paginator.limit)
+        elif isinstance(error, UnauthorizedError):
+            raise error
+        elif paginator.by_search:
             self._start_list(list_id, by_search=False)
         elif self._associations.is_probe(list_id):
             self._start_lists(self._associations.finish_list(list_id, None))
@@ -225,7 +246,7 @@ class Fetcher:
         if (parent, parent_id) in self._parents:
             return
         self._parents.add((parent, parent_id))
-        for endpoint in self._scope.endpoints:
+        for endpoint in self.scope.endpoints:
             if endpoint.parent == parent and endpoint is not SYSTEMGROUPS_ASSOCIATIONS:
                 self._start_list(ListId(endpoint.name, parent_id))
         if parent == SYSTEMGROUPS_ASSOCIATIONS.parent:
@@ -237,7 +258,7 @@ class Fetcher:
             return
         self._totals[list_id.endpoint] = total
         self._limits[list_id.endpoint] = limit
-        endpoints, targets = self._scope.endpoints, len(self._scope.targets)
+        endpoints, targets = self.scope.endpoints, len(self.scope.targets)
         if all(endpoint.parent or endpoint.name in self._totals for endpoint in endpoints):
             self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
 
@@ -277,6 +298,11 @@ class Fetcher:
         """Check that the parent's list, as read last, still contains the parent."""
         parent = ENDPOINTS[list_id.endpoint].parent
         return not parent or list_id.parent_id in self._parent_ids[parent]
+
+
+def is_permission(error: ExtractError) -> bool:
+    """Return True if the key may not read an endpoint; a bad key is refused everywhere."""
+    return isinstance(error, ForbiddenError | UnauthorizedError)
 
 
 def explain_target(error: Refusal, list_id: ListId) -> Refusal:

@@ -16,7 +16,7 @@ from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.completeness import completeness_table
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
-from pipelines.extract.organizations import check_organization
+from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
@@ -55,6 +55,7 @@ class Pull:
         throttle: statistics of the rate limiter.
         unknown_fields: names of unknown fields in the records, by endpoint; without those in lists
             that an interrupted attempt had finished.
+        unproven: message with the promise that the pull cannot keep, or "".
     """
 
     tables: dict[str, pa.Table]
@@ -66,6 +67,7 @@ class Pull:
     plan: Plan | None
     throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
+    unproven: str = ""
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -173,7 +175,9 @@ def _pull(
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
         lists = fetcher.run()
         tables = {name: _make_table(endpoint, lists) for name, endpoint in ENDPOINTS.items()}
-        check_organization(integration, {read.name: tables[read.name] for read in scope.endpoints})
+        scope, refusal = fetcher.scope, fetcher.organizations_refusal
+        pulled = {read.name: tables[read.name] for read in scope.endpoints}
+        check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -193,6 +197,7 @@ def _pull(
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
+        unproven=refusal and explain_refusal(refusal, integration, pulled),
     )
 
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from pipelines.jumpcloud.endpoints import TEXT, Endpoint
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, TEXT, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.jumpcloud.responses import Json, Response
 from pipelines.jumpcloud.unknown_fields import unknown_fields
@@ -78,6 +78,8 @@ def record_keys(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
 
 def _unwrap(endpoint: Endpoint, response: Response, where: str) -> tuple[list[Record], int | None]:
     document, total = response.document, response.total
+    if endpoint is ORGANIZATIONS and isinstance(document, dict) and "_id" in document:
+        return [document], 1  # a service account may get its own organization instead of a list
     if endpoint.body == "results" and isinstance(document, dict):
         announced = document.get("totalCount")
         total = announced if type(announced) is int and announced >= 0 else None

@@ -107,6 +107,8 @@ class Behavior:
         seed: Seed of the faults' rates.
         denied: Collections that answer 403: the path's first part after `/api`, `/api/v2` or
             `/api/search` (`systems`), or its first and last part (`systemgroups/users`).
+        denied_to_service_accounts: Collections that answer 403 to a bearer token, likewise.
+        single_organization: Answer `/api/organizations` with one record instead of a list.
         search: Serve `POST /api/search/...`; otherwise it answers 404.
         comma_targets: Answer to `targets=a,b`.
         on_call: Hook, called with the call's number before each answer is computed, on the
@@ -133,6 +135,8 @@ class Behavior:
     faults: list[Fault] = field(default_factory=list)
     seed: int = 1
     denied: set[str] = field(default_factory=set)
+    denied_to_service_accounts: set[str] = field(default_factory=set)
+    single_organization: bool = False
     search: bool = True
     comma_targets: Literal["refused", "accepted", "first_only"] = "refused"
     on_call: Callable[[int, Call], None] | None = None

@@ -75,10 +75,13 @@ def invalid_id(text: str) -> Answer:
     return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{text}"')
 
 
-def is_denied(path: str, behavior: Behavior) -> bool:
-    """Return whether the key's role must not read a path."""
-    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
-    return not behavior.denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
+def is_denied(request: Request, behavior: Behavior) -> bool:
+    """Return whether the role of the key or service account must not read a path."""
+    denied = behavior.denied
+    if "authorization" in request.headers:
+        denied = denied | behavior.denied_to_service_accounts
+    parts = [part for part in request.path.split("/") if part not in ("", "api", "v2", "search")]
+    return not denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
 
 
 def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
@@ -128,7 +131,7 @@ class Routes:
             return invalid_id(org_id)
         if org_id and org_id != self._org.id:
             return refusal(HTTPStatus.NOT_FOUND)
-        denied = is_denied(request.path, self._behavior)
+        denied = is_denied(request, self._behavior)
         return refusal(HTTPStatus.FORBIDDEN) if denied else None
 
     def _route(self, request: Request) -> Answer:
@@ -139,6 +142,8 @@ class Routes:
             return self._v2_list(name, request) if name in V2_LISTS else self._graph(request)
         name = request.path.removeprefix("/api/")
         if request.path == ORGANIZATIONS_PATH:
+            if self._behavior.single_organization:
+                return Answer(HTTPStatus.OK, encode(self._org.record()))
             return list_organizations([self._org], request, self._behavior.page_cap)
         if name in V1_LISTS:
             query = Query.v1(request.params, self._behavior.page_cap)
