@@ -101,6 +101,12 @@ def _stored(
             metadata["unknown_fields"] = unknown or "none"
             if unknown:
                 context.log.warning("%s: the API sends unknown fields: %s", name, unknown)
+            lost = ", ".join(f"{k} {n:,}" for k, n in result.lost_values.get(name, {}).items())
+            metadata["lost_values"] = lost or "none"
+            if lost:
+                context.log.warning(
+                    "%s: values of another type than known are lost: %s", name, lost
+                )
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
             metadata=parquet.write(raw_key(name), context.partition_key, table) | metadata,

@@ -258,6 +258,7 @@ class OffsetPaginator:
             duplicates=_count_duplicates(self._pages),
             pages=self._discarded_pages + len(self._pages),
             rereads=self._rereads,
+            lost_values=_count_lost(self._pages),
         )
         return []
 
@@ -338,6 +339,16 @@ def _distinct_keys(pages: Sequence[Page]) -> frozenset[Key]:
 def _count_duplicates(pages: Sequence[Page]) -> int:
     """Return the number of rows that repeat another row of the same page."""
     return sum(len(page.keys) - len(page.distinct_keys) for page in pages)
+
+
+def _count_lost(pages: Sequence[Page]) -> dict[str, int]:
+    """Return the number of rows that lost a value, by field."""
+    names = sorted({name for page in pages for name in page.lost})
+    nothing = frozenset[Key]()
+    return {
+        name: len(nothing.union(*(page.lost.get(name, nothing) for page in pages)))
+        for name in names
+    }
 
 
 def _repeats_across_pages(pages: Sequence[Page]) -> bool:

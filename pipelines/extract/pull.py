@@ -1,6 +1,7 @@
 """Pull a whole organization: every list, proven complete."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ PULL_SCHEMA = pa.schema(
         "throttled": pa.int64(),
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
+        "lost_fields": pa.list_(pa.string()),
     }
 )
 
@@ -55,6 +57,8 @@ class Pull:
         throttle: statistics of the rate limiter.
         unknown_fields: names of unknown fields in the records, by endpoint; without those in lists
             that an interrupted attempt had finished.
+        lost_values: number of values of another type than known, by endpoint and field; they are
+            NULL.
         unproven: message with the promise that the pull cannot keep, or "".
     """
 
@@ -67,7 +71,8 @@ class Pull:
     plan: Plan | None
     throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
-    unproven: str = ""
+    lost_values: Mapping[str, Mapping[str, int]]
+    unproven: str
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -79,6 +84,13 @@ class Pull:
             "throttled": self.counts.throttled,
             "endpoints": [endpoint.name for endpoint in self.scope.endpoints],
             "association_targets": list(self.scope.targets),
+            "lost_fields": sorted(
+                {
+                    f"{endpoint}.{name.partition('.')[0]}"
+                    for endpoint, counts in self.lost_values.items()
+                    for name in counts
+                }
+            ),
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -197,8 +209,17 @@ def _pull(
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
+        lost_values=_sum_lost_values(lists),
         unproven=refusal and explain_refusal(refusal, integration, pulled),
     )
+
+
+def _sum_lost_values(lists: Sequence[FinishedList]) -> dict[str, Counter[str]]:
+    sums: dict[str, Counter[str]] = {}
+    for proof in (finished.completeness for finished in lists):
+        if proof.lost_values:
+            sums.setdefault(proof.list_id.endpoint, Counter()).update(proof.lost_values)
+    return sums
 
 
 def select_endpoints(integration: Integration) -> list[Endpoint]:

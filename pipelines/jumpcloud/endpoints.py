@@ -30,6 +30,8 @@ def _flags(names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names.split(), FLAG)
 
 
+# Texts that are times: a number in their place is of an unknown unit.
+TIMES = frozenset({"created", "lastContact"})
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(

@@ -1,14 +1,15 @@
 """Parse the records of a response into typed Arrow rows."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
 
-from pipelines.jumpcloud.endpoints import ORGANIZATIONS, TEXT, Endpoint
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, TEXT, TIMES, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.jumpcloud.responses import Json, Response
 from pipelines.jumpcloud.unknown_fields import unknown_fields
@@ -31,6 +32,7 @@ class Page:
         keys: the unique key of each row, in order.
         rows: the allow-listed fields of each row, in order.
         unknown_fields: names of new fields; see `pipelines.jumpcloud.unknown_fields`.
+        lost: keys of the rows with a value of another type than known, by field. The value is NULL.
     """
 
     skip: int
@@ -39,6 +41,7 @@ class Page:
     keys: tuple[Key, ...]
     rows: pa.RecordBatch
     unknown_fields: frozenset[str] = frozenset()
+    lost: Mapping[str, frozenset[Key]] = field(default_factory=dict)
 
     @cached_property
     def distinct_keys(self) -> frozenset[Key]:
@@ -63,11 +66,14 @@ def parse_page(
         )
     keys = tuple(_key(endpoint, record) for record in records)
     _check_ids(keys, where)
-    rows = _parse_rows(records, endpoint.schema)
+    rows, lost = _parse_rows(records, endpoint.schema)
     if endpoint.parent:
         parents = pa.array([parent_id] * len(records), TEXT)
         rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
-    return Page(skip, limit, total, keys, rows, unknown_fields(endpoint, records))
+    lost_keys = {
+        name: frozenset(keys[number] for number in numbers) for name, numbers in lost.items()
+    }
+    return Page(skip, limit, total, keys, rows, unknown_fields(endpoint, records), lost_keys)
 
 
 def record_keys(endpoint: Endpoint, rows: pa.RecordBatch) -> list[Key]:
@@ -115,40 +121,65 @@ def _get_path(value: Json, path: tuple[str, ...]) -> Json:
     return value
 
 
-def _parse_rows(records: list[Record], schema: pa.Schema) -> pa.RecordBatch:
+def _parse_rows(
+    records: list[Record], schema: pa.Schema
+) -> tuple[pa.RecordBatch, Mapping[str, set[int]]]:
+    """Return the rows, and by field the numbers of the rows that lost a value."""
+    lost: dict[str, set[int]] = defaultdict(set)
     try:
-        return pa.RecordBatch.from_pylist(records, schema=schema)
+        return pa.RecordBatch.from_pylist(records, schema=schema), lost
     except (pa.ArrowException, UnicodeEncodeError, OverflowError):
-        converted = [
-            {field.name: _convert(record.get(field.name), field.type) for field in schema}
-            for record in records
-        ]
-        return pa.RecordBatch.from_pylist(converted, schema=schema)
+        pass
+    converted: list[Record] = []
+    for number, record in enumerate(records):
+        losses: set[str] = set()
+        converted.append(
+            {
+                name: _convert(record.get(name), schema.field(name).type, name, losses)
+                for name in schema.names
+            }
+        )
+        for name in losses:
+            lost[name].add(number)
+    return pa.RecordBatch.from_pylist(converted, schema=schema), lost
 
 
-def _convert(value: Json, kind: pa.DataType) -> Json:
-    """Return the value if it fits the type, else None: an odd field must not lose a record."""
-    if isinstance(kind, pa.StructType):
-        if not isinstance(value, dict):
-            return None
-        return {member.name: _convert(value.get(member.name), member.type) for member in kind}
-    if isinstance(kind, pa.ListType):
-        items = value if isinstance(value, list) else None
-        return None if items is None else [_convert(item, kind.value_type) for item in items]
-    if pa.types.is_boolean(kind):
-        return value if isinstance(value, bool) else None
-    if pa.types.is_int64(kind):
-        return value if type(value) is int and abs(value) < 2**63 else None
-    return _convert_to_text(value)
+def _convert(value: Json, kind: pa.DataType, path: str, lost: set[str]) -> Json:
+    """Return the value if it fits the type, else None: an odd field must not lose a record.
 
-
-def _convert_to_text(value: Json) -> str | None:
-    match value:
-        case str():
-            # A lone surrogate, legal in JSON, has no UTF-8 form.
-            return value.encode("utf-8", "replace").decode()
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
+    Args:
+        value: value of a field.
+        kind: known type of the field.
+        path: names of the field and of the objects that contain it, joined by dots.
+        lost: paths of the values that do not fit; this one is added to them.
+    """
+    if isinstance(kind, pa.StructType) and isinstance(value, dict):
+        return {
+            part.name: _convert(value.get(part.name), part.type, f"{path}.{part.name}", lost)
+            for part in kind
+        }
+    if isinstance(kind, pa.ListType) and isinstance(value, list):
+        return [_convert(item, kind.value_type, path, lost) for item in value]
+    is_number = isinstance(value, int | float) and path not in TIMES
+    if kind == TEXT and (isinstance(value, str) or is_number):
+        return _convert_to_text(value)
+    if _fits(value, kind):
+        return value
+    if value not in (None, "", [], {}):
+        lost.add(path)
     return None
+
+
+def _fits(value: Json, kind: pa.DataType) -> bool:
+    if isinstance(value, bool):
+        return bool(pa.types.is_boolean(kind))
+    return isinstance(value, int) and pa.types.is_int64(kind) and abs(value) < 2**63
+
+
+def _convert_to_text(value: Json) -> str:
+    if isinstance(value, str):
+        # A lone surrogate, legal in JSON, has no UTF-8 form.
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)

@@ -361,6 +361,17 @@ def test_duplicate_row_in_a_page_is_dropped_and_counted() -> None:
     assert (proof.expected, proof.received, proof.duplicates, proof.rereads) == (4, 3, 1, 0)
 
 
+def test_lost_value_of_a_row_in_two_pages_counts_once() -> None:
+    keys = numbered(5)
+    paginator = OffsetPaginator(ListId("list"), 3)
+    waiting = paginator.start()
+    while waiting:
+        part = page(keys, waiting.pop(0), 3, 5)
+        waiting += paginator.accept(replace(part, lost={"fde.active": part.distinct_keys}))
+    assert paginator.result
+    assert paginator.result.lost_values == {"fde.active": 5}
+
+
 def test_absurd_total_fails() -> None:
     paginator = OffsetPaginator(ListId("list"), 2)
     paginator.start()

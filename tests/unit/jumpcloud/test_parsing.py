@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.jumpcloud.endpoints import APPLICATIONS, SYSTEMGROUPS_USERS, Endpoint
+from pipelines.jumpcloud.endpoints import APPLICATIONS, SYSTEMGROUPS_USERS, SYSTEMS, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.jumpcloud.parsing import Page, parse_page
 from pipelines.jumpcloud.responses import Json, Response
@@ -66,3 +66,31 @@ def test_records_without_object_id_are_refused_by_name() -> None:
     )
     with pytest.raises(MalformedError, match=message):
         parse(SYSTEMGROUPS_USERS, records, 2)
+
+
+def test_value_of_another_type_is_lost_by_field_and_row() -> None:
+    known: dict[str, Json] = {"_id": make_id(1), "fde": {"active": True}, "created": "2024-02-01"}
+    odd: dict[str, Json] = {
+        "_id": make_id(2),
+        "active": "true",
+        "agentVersion": 2.5,
+        "created": 1_700_000_000,
+        "fde": {"active": 1},
+        "hostname": {"name": "x"},
+        "mdm": "",
+        "networkInterfaces": [{"address": ["10.0.0.1"], "internal": False}],
+        "policyStats": [{"failed": 1}],
+        "primarySystemUser": None,
+    }
+    page = parse(SYSTEMS, {"totalCount": 2, "results": [known, odd]})
+    names = ("active", "created", "fde.active", "hostname", "networkInterfaces.address")
+    assert page.lost == dict.fromkeys((*names, "policyStats"), frozenset({(make_id(2),)}))
+    first, second = page.rows.to_pylist()
+    assert (first["fde"], first["created"]) == ({"active": True}, "2024-02-01")
+    assert (second["fde"], second["agentVersion"]) == ({"active": None}, "2.5")
+    assert second["networkInterfaces"][0]["internal"] is False
+
+
+def test_page_of_known_types_loses_nothing() -> None:
+    page = parse(SYSTEMS, {"totalCount": 1, "results": [{"_id": make_id(1), "mdm": ""}]})
+    assert page.lost == {}
