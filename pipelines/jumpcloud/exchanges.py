@@ -15,7 +15,7 @@ from urllib3.connection import HTTPConnection
 
 from pipelines.jumpcloud.errors import AbortedError, ExtractError, TemporaryError
 
-EXCHANGE_SECONDS = 120.0
+EXCHANGE_SECONDS = 60.0
 
 
 class Exchange:
