@@ -20,6 +20,7 @@ from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudCli
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
+    SYSTEMGROUPS,
     SYSTEMGROUPS_ASSOCIATIONS,
     Endpoint,
     ListId,
@@ -155,7 +156,6 @@ class _EndpointChecker:
         self._client = client
         self._targets = integration.association_targets
         self._selected = select_endpoints(integration)
-        self._is_service_account = integration.client_id_env is not None
         self._refused = False
         self._aborted = False
 
@@ -168,7 +168,7 @@ class _EndpointChecker:
         try:
             return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
         except InventoryError as error:
-            if isinstance(error, ForbiddenError) or self._may_go_on(endpoint, error):
+            if isinstance(error, ForbiddenError) or self._is_refused_alone(endpoint, error):
                 self._refused = True
                 return EndpointAccess(endpoint.name, "refused", why=str(error))
             not_found = isinstance(error, NotFoundError)
@@ -179,10 +179,15 @@ class _EndpointChecker:
             self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
 
-    def _may_go_on(self, endpoint: Endpoint, error: InventoryError) -> bool:
-        """Return True if only the list of organizations may be refused with 401."""
-        is_refused = isinstance(error, UnauthorizedError)
-        return is_refused and endpoint is ORGANIZATIONS and self._is_service_account
+    def _is_refused_alone(self, endpoint: Endpoint, error: InventoryError) -> bool:
+        """Return True if the list of organizations is refused with 401, but not every list."""
+        if endpoint is not ORGANIZATIONS or not isinstance(error, UnauthorizedError):
+            return False
+        try:
+            self._client.send(page_request(SYSTEMGROUPS, ListId(SYSTEMGROUPS.name), 0, 1))
+        except InventoryError as other:
+            return not isinstance(other, UnauthorizedError)
+        return True
 
     def _skip_reason(self, endpoint: Endpoint) -> State | None:
         no_targets = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets

@@ -17,6 +17,7 @@ from pipelines.jumpcloud.unknown_fields import unknown_fields
 Record = dict[str, Json]
 Key = tuple[str, ...]
 _OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
+_MAX_TOTAL = 10**12  # as in the header
 _MAX_SHOWN_IDS = 3
 _MAX_SHOWN = 40  # letters of an id
 
@@ -88,7 +89,7 @@ def _unwrap(endpoint: Endpoint, response: Response, where: str) -> tuple[list[Re
         return [document], 1  # a service account may get its own organization instead of a list
     if endpoint.body == "results" and isinstance(document, dict):
         announced = document.get("totalCount")
-        total = announced if type(announced) is int and announced >= 0 else None
+        total = announced if type(announced) is int and 0 <= announced < _MAX_TOTAL else None
         document = document.get("results", document)
     # JumpCloud's own clients take null for an empty list.
     if document is None and total == 0:

@@ -82,7 +82,7 @@ def test_refused_endpoint_lists_unknown_columns(
     assert "left out by the settings, so missing: " in words(done)
 
 
-def test_refused_key_costs_one_call_and_is_never_shown(
+def test_refused_key_costs_two_calls_and_is_never_shown(
     serve: Callable[..., Server], check: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A key of another region is unknown to this server.
@@ -93,7 +93,7 @@ def test_refused_key_costs_one_call_and_is_never_shown(
     assert done.exit_code == 1
     assert "unknown, expired, or belongs to another region; check the key" in words(done)
     assert other.api_key not in done.output
-    assert len(server.calls) == 1
+    assert len(server.calls) == 2
 
 
 def test_refused_service_account_is_named_by_its_variables(

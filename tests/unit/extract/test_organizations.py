@@ -95,16 +95,19 @@ REFUSALS = {
 }
 
 
-@pytest.mark.parametrize("refusal", REFUSALS)
+@pytest.mark.parametrize(
+    ("refusal", "key"), [("403", SERVICE_ACCOUNT), ("401", SERVICE_ACCOUNT), ("401", {})]
+)
 def test_service_account_needs_no_list_of_organizations(
     refusal: str,
+    key: dict[str, str],
     pull: Callable[..., Pulled],
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
 ) -> None:
     organization = generate(sizes=SIZES)
     expected = expected_tables(organization)
-    settings = {"org_id": organization.id, **SERVICE_ACCOUNT}
+    settings = {"org_id": organization.id, **key}
     pulled = pull(organization, REFUSALS[refusal], **settings)
     for name in pulled.tables:
         assert pulled.rows(name) == expected[name]
