@@ -1,7 +1,7 @@
 """Fetch all lists of an organization at the same time."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -23,9 +23,14 @@ from pipelines.jumpcloud.client import (
     page_request,
 )
 from pipelines.jumpcloud.endpoints import (
+    APPLICATIONS_USERS,
     ENDPOINTS,
     ORGANIZATIONS,
     SYSTEMGROUPS_ASSOCIATIONS,
+    SYSTEMGROUPS_MEMBERS,
+    SYSTEMGROUPS_USERS,
+    SYSTEMS,
+    SYSTEMUSERS,
     Endpoint,
     ListId,
 )
@@ -42,6 +47,13 @@ from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
 Refusal: TypeAlias = ForbiddenError | NotFoundError | RefusedError
+
+
+# Lists that name records of other lists by their ids.
+_NAMED_BY = {
+    SYSTEMS.name: {SYSTEMGROUPS_MEMBERS.name},
+    SYSTEMUSERS.name: {SYSTEMGROUPS_USERS.name, APPLICATIONS_USERS.name},
+}
 
 
 @dataclass(frozen=True)
@@ -133,8 +145,9 @@ class Fetcher:
             paginator = self._pending.pop(future, None)
             if paginator:
                 self._handle_page(future, paginator)
-        self._check_empty_lists()
         lists = self._checkpoint.load() | self._unsaved
+        self._check_empty_lists()
+        self._check_empty_records(lists)
         return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
 
     def _check_empty_lists(self) -> None:
@@ -145,6 +158,25 @@ class Fetcher:
             is_empty = proof.proof == "empty page" and not proof.received
             if is_empty and proof.list_id.endpoint in announced:
                 reason = "it is empty, and the API announces no total, but those of other lists"
+                raise IncompleteError(proof.list_id, reason)
+
+    def _check_empty_records(self, lists: Mapping[ListId, FinishedList]) -> None:
+        """Check that no list of records is empty while another list names one that exists."""
+        for name, sources in _NAMED_BY.items():
+            proof = self._finished.get(ListId(name))
+            if proof is None or proof.received:
+                continue
+            named = (
+                list_id
+                for list_id, other in self._finished.items()
+                if list_id.endpoint in sources and other.received
+            )
+            list_id = next(named, None)
+            if list_id is None:
+                continue
+            first = record_keys(ENDPOINTS[list_id.endpoint], lists[list_id].rows)[0][-1]
+            if not self._client.is_gone(ENDPOINTS[name], first):
+                reason = f"it is empty, but {first} exists, which {list_id} names"
                 raise IncompleteError(proof.list_id, reason)
 
     def _start_lists(self, lists: Sequence[ListId]) -> None:

@@ -108,6 +108,7 @@ class Behavior:
         denied: Collections that answer 403: the path's first part after `/api`, `/api/v2` or
             `/api/search` (`systems`), or its first and last part (`systemgroups/users`).
         denied_to_service_accounts: Collections that answer 403 to a bearer token, likewise.
+        emptied: Lists that are empty although their records exist: `systems`, `users`.
         single_organization: Answer `/api/organizations` with one record instead of a list.
         search: Serve `POST /api/search/...`; otherwise it answers 404.
         comma_targets: Answer to `targets=a,b`.
@@ -136,6 +137,7 @@ class Behavior:
     seed: int = 1
     denied: set[str] = field(default_factory=set)
     denied_to_service_accounts: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
     single_organization: bool = False
     search: bool = True
     comma_targets: Literal["refused", "accepted", "first_only"] = "refused"

@@ -118,6 +118,8 @@ class Routes:
             return self._refuse(request) or self._route(request)
 
     def _list(self, collection: str, query: Query, request: Request) -> Page:
+        if collection in self._behavior.emptied:
+            return Page([], 0)
         ties = self._behavior.unstable_ties
         if self._behavior.whole_records:
             query = replace(query, fields=())

@@ -79,3 +79,19 @@ def test_empty_list_without_the_total_of_others_fails(pull: Callable[..., Pulled
     behavior.on_call = hide_total
     with pytest.raises(IncompleteError, match=f"systemgroups_users/{empty}: it is empty"):
         pull(organization, behavior, max_in_flight=1)
+
+
+@pytest.mark.parametrize(
+    ("emptied", "list_name"), [("systems", "systems"), ("users", "systemusers")]
+)
+def test_empty_list_of_records_that_exist_fails(
+    emptied: str, list_name: str, pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=Sizes(systems=9, users=9, system_groups=2, applications=1))
+    with pytest.raises(IncompleteError, match=f"{list_name}: it is empty, but .* exists"):
+        pull(organization, Behavior(emptied={emptied}))
+    # Ids that only a group knows are no contradiction.
+    for record_id in list(getattr(organization, emptied)):
+        organization.vanished.add(record_id)
+    pulled = pull(organization, Behavior(emptied={emptied}))
+    assert pulled.pull.tables[list_name].num_rows == 0
