@@ -16,12 +16,12 @@ from assets_defs.console import IN_BAR, TERMINAL, progress_bar
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.runs.stale import fail_other_runs
 from assets_defs.runs.step import RunLock, step
-from pipelines.extract.completeness import COMPLETENESS_SCHEMA
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
-from pipelines.extract.paginator import IncompleteError
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.jumpcloud.completeness import COMPLETENESS_SCHEMA
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
+from pipelines.jumpcloud.paginator import IncompleteError
 from pipelines.workspace import Staging, Workspace
 
 COMPLETE = "complete"

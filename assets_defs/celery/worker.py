@@ -18,7 +18,6 @@ from assets_defs.cli.options import explained_errors
 from assets_defs.definitions import build_definitions
 from assets_defs.runs.instance import (
     DAGSTER_HOME_VARIABLE,
-    DAGSTER_SETTINGS,
     explained_instance_errors,
     open_instance,
     prepare_instance,
@@ -51,7 +50,7 @@ def _application(workspace: Workspace) -> Celery:
         launcher = InstanceRef.from_dir(folder).run_launcher
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
-            f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
+            f"{workspace.dagster_settings} does not name {WatchingCeleryRunLauncher.__name__}: "
             "put the file there that docs/how-to/cluster.md describes"
         )
     # Otherwise it would fail each run that it takes, faster than other workers take them.

@@ -118,7 +118,7 @@ def _title(integration: Integration) -> str:
     host = "base_url" if integration.base_url else f"region {integration.region}"
     proxy = f", through {integration.proxy}" if integration.proxy else ""
     variable = integration.client_id_env or integration.api_key_env or KEY_VARIABLE
-    key = integration.api_key_file or variable
+    key = integration.api_key_file or integration.api_key_credential or variable
     return f"{integration.name}: {integration.url} ({host}{proxy}, key of {key})"
 
 

@@ -13,7 +13,6 @@ from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 
 DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
-DAGSTER_SETTINGS = "dagster.yaml"
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
 _MAX_RUNS = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
@@ -29,6 +28,18 @@ def open_instance(workspace: Workspace) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(workspace.dagster_home))
 
 
+def open_existing_instance(workspace: Workspace) -> dg.DagsterInstance:
+    """Open the instance to read it; an empty one in memory if there is none yet.
+
+    Raises:
+        SettingsError: see `explained_instance_errors`.
+        InventoryError: see `explained_instance_errors`.
+    """
+    if not workspace.dagster_home.exists():
+        return dg.DagsterInstance.ephemeral()
+    return open_instance(workspace)
+
+
 @contextmanager
 def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
     """Explain errors that occur while an instance, or a part of it, is opened.
@@ -37,7 +48,7 @@ def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
         SettingsError: its `dagster.yaml` names a variable that is not set.
         InventoryError: its PostgreSQL cannot be reached.
     """
-    settings = workspace.dagster_home / DAGSTER_SETTINGS
+    settings = workspace.dagster_settings
     try:
         yield
     except dg.DagsterInvalidConfigError as error:
@@ -72,10 +83,10 @@ def prepare_instance(workspace: Workspace) -> None:
         OSError: the disk is full.
     """
     workspace.prepare(workspace.dagster_home, workspace.staging.root)
-    settings = workspace.dagster_home / DAGSTER_SETTINGS
-    with workspace.explained_writes(), locked(workspace.root / "locks" / ".dagster"):
+    settings = workspace.dagster_settings
+    with workspace.explained_writes(), locked(workspace.dagster_lock):
         if not settings.exists():
-            template = resources.files("assets_defs") / DAGSTER_SETTINGS
+            template = resources.files("assets_defs") / settings.name
             write_text(template.read_text(encoding="utf-8"), settings)
 
 
@@ -87,7 +98,7 @@ def limit_concurrent_runs(workspace: Workspace, limit: int) -> None:
     Raises:
         SettingsError: the file cannot be read or written.
     """
-    path = workspace.dagster_home / DAGSTER_SETTINGS
+    path = workspace.dagster_settings
     try:
         text = path.read_text(encoding="utf-8")
         limited = _MAX_RUNS.sub(rf"\g<1>{limit}", text)

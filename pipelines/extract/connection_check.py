@@ -13,7 +13,6 @@ from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
 from pipelines.extract.fetcher import Refusal, explain_target
 from pipelines.extract.organizations import check_organization
-from pipelines.extract.paginator import check_total
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
@@ -33,6 +32,7 @@ from pipelines.jumpcloud.errors import (
     UnauthorizedError,
     WrongOrganizationError,
 )
+from pipelines.jumpcloud.paginator import check_total
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES

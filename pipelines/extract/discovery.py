@@ -16,11 +16,11 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
-from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS, ListId
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.paginator import OffsetPaginator
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
@@ -123,7 +123,7 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
 
 def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient], None]) -> str:
     """Refresh the cache of one entry and return the message of a failure, or ''."""
-    path = _cache_path(entry, state)
+    path = Workspace(state).organizations_file(entry.name)
     try:
         write_text(json.dumps(_fetch_organizations(entry, on_open), indent=1), path)
     except InventoryError as error:
@@ -178,14 +178,11 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
 
 
 def _read_cache(entry: Integration, state: Path) -> dict[str, str | None]:
+    path = Workspace(state).organizations_file(entry.name)
     try:
-        found = json.loads(_cache_path(entry, state).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}
     return {org_id: name for org_id, name in found.items() if _ORGANIZATION_ID.fullmatch(org_id)}
-
-
-def _cache_path(entry: Integration, state: Path) -> Path:
-    return state / "organizations" / f"{entry.name}.json"

@@ -11,9 +11,7 @@ import pyarrow as pa
 
 from pipelines.extract.association_targets import AssociationLists
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.completeness import Completeness
 from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.paginator import IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.client import (
     PAGE_SIZE,
     SEARCH_PAGE_SIZE,
@@ -22,6 +20,7 @@ from pipelines.jumpcloud.client import (
     Request,
     page_request,
 )
+from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS_USERS,
     ENDPOINTS,
@@ -42,6 +41,7 @@ from pipelines.jumpcloud.errors import (
     RefusedError,
     UnauthorizedError,
 )
+from pipelines.jumpcloud.paginator import IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES

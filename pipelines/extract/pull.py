@@ -14,17 +14,18 @@ from pipelines.arrow import hide_pandas
 from pipelines.config.credentials import Credentials, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.completeness import completeness_table
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
 from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
+from pipelines.jumpcloud.completeness import completeness_table
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
-from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
+from pipelines.ratelimit.saved_rates import key_fingerprint
 from pipelines.ratelimit.stats import RateLimitStats
+from pipelines.workspace import Workspace
 
 # Threads next to those that wait for an answer: they wait for the rate limiter, or parse.
 PARSING_THREADS = 2
@@ -107,18 +108,14 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
         include={"org_id", "association_targets", "details", "skip_endpoints"}
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
-    return Checkpoint(checkpoint_folder(state, integration.name), fingerprint)
-
-
-def checkpoint_folder(state: Path, integration: str) -> Path:
-    """Return the folder of an integration's checkpoint."""
-    return state / "spool" / integration
+    return Checkpoint(Workspace(state).checkpoint_folder(integration.name), fingerprint)
 
 
 def remove_checkpoint(state: Path, integration: str) -> None:
     """Remove an integration's checkpoint, so that its next pull reads every list again."""
-    if checkpoint_folder(state, integration).exists():
-        shutil.rmtree(checkpoint_folder(state, integration))
+    folder = Workspace(state).checkpoint_folder(integration)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def pull_organization(
@@ -144,11 +141,9 @@ def pull_organization(
         WrongOrganizationError: the key reads another organization than the settings name.
     """
     _check_discovered(integration)
-    hide_pandas()
-    # pyarrow's own memory pool takes 30 MiB more for 5,000 systems, and is no faster.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _save_memory()
     key = (credentials := load_credentials(integration)).identity
-    rates = SavedRates(state / "rates.json")
+    rates = Workspace(state).saved_rates
     limiter = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(
@@ -163,6 +158,13 @@ def pull_organization(
         result = _pull(client, integration, checkpoint, on_progress)
     rates.put(key, limiter.stats.good_rate)
     return result
+
+
+def _save_memory() -> None:
+    """Keep pyarrow from loading pandas, and from using a memory pool of its own."""
+    hide_pandas()
+    # pyarrow's own memory pool takes 30 MiB more for 5,000 systems, and is no faster.
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _check_discovered(integration: Integration) -> None:

@@ -1,14 +1,18 @@
-"""List of all findings, and the views with their counts and availability."""
+"""List of all findings, the views with their counts and availability, and a count of all."""
 
-from pipelines.findings.addresses import ADDRESS_FINDINGS
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import duckdb
+
 from pipelines.findings.changes import CHANGE_FINDINGS
-from pipelines.findings.devices import DEVICE_FINDINGS
-from pipelines.findings.groups import GROUP_FINDINGS
-from pipelines.findings.model import SCHEMA, Severity
-from pipelines.findings.users import USER_FINDINGS
+from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
+from pipelines.findings.model import SCHEMA, Finding, Severity
+from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.model import Column, Table, View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
+MAX_NAMES = 10
 
 # Ordered by severity, the highest first.
 FINDINGS = tuple(
@@ -156,3 +160,46 @@ FROM {SCHEMA}.questions q LEFT JOIN counts n USING (integration, finding)
 )
 
 FINDING_VIEWS = (*(finding.view for finding in FINDINGS), QUESTIONS, SUMMARY)
+
+
+@dataclass(frozen=True)
+class FindingCount:
+    """The number of rows of one finding.
+
+    Attributes:
+        finding: the finding.
+        counts: number of rows by integration, for integrations that have any.
+        names: the first ten assets, as `integration/asset name`, sorted.
+        unanswerable: integrations without rows for which the finding cannot be computed.
+    """
+
+    finding: Finding
+    counts: dict[str, int]
+    names: tuple[str, ...]
+    unanswerable: tuple[str, ...]
+
+
+def count_findings(connection: duckdb.DuckDBPyConnection) -> Iterator[FindingCount]:
+    """Yield the count of each finding, including zero.
+
+    Args:
+        connection: a connection that uses the published file.
+    """
+    unanswerable = connection.sql(
+        f"SELECT finding, integration FROM {QUESTIONS.qualified_name} "
+        "WHERE NOT answerable ORDER BY integration"
+    ).fetchall()
+    for finding in FINDINGS:
+        rows = connection.sql(
+            "SELECT integration, count(*), min(asset_name, $most) "
+            f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
+            params={"most": MAX_NAMES},
+        ).fetchall()
+        counts = {integration: count for integration, count, _ in rows}
+        names = [f"{integration}/{name}" for integration, _, first in rows for name in first]
+        unknown = [
+            integration
+            for name, integration in unanswerable
+            if name == finding.name and integration not in counts
+        ]
+        yield FindingCount(finding, counts, tuple(names[:MAX_NAMES]), tuple(unknown))

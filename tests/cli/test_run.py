@@ -211,6 +211,26 @@ def test_usage_error_exits_2(arguments: list[str], words: str, installation: Ins
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_unsuitable_name_is_refused(command: str, installation: Installation) -> None:
+    settings = installation.folder / "integrations.toml"
+    settings.write_text('[[integration]]\nname = "01"\n')
+    done = installation.run(command, "--config", str(settings), JUMPCLOUD_API_KEY="k")
+    assert done.returncode == 2
+    assert "'01': the name is not suitable: a name begins with a letter. Choose" in done.stderr
+
+
+def test_unsuitable_name_of_an_earlier_version_is_kept(installation: Installation) -> None:
+    settings = installation.folder / "integrations.toml"
+    settings.write_text('[[integration]]\nname = "-one"\n[[integration]]\nname = "two"\n')
+    published = installation.data / "history" / "_manifests" / "integration=-one"
+    published.mkdir(parents=True)
+    (published / "20250101T000000Z.json").touch()
+    done = installation.run("run", "--config", str(settings))
+    assert "'-one': the name is not suitable: a name begins with a letter. It is" in done.stderr
+    assert "-one: integration '-one': the environment variable" in done.stderr
+
+
 def test_missing_key_is_named(installation: Installation) -> None:
     done = installation.run("run")
     assert done.returncode == 2

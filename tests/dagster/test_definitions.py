@@ -5,7 +5,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import dagster as dg
 import pytest
@@ -14,7 +13,6 @@ from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.sensors.partition_sync import sync_partitions
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
@@ -256,25 +254,6 @@ def evaluated(
         resources={"workspace": workspace},
     )
     return schedule.evaluate_tick(context)
-
-
-def test_partitions_match_the_settings(definitions: dg.Definitions, workspace: Workspace) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
-        context = dg.build_sensor_context(
-            instance=instance,
-            repository_def=definitions.get_repository_def(),
-            resources={"workspace": workspace},
-        )
-        result = cast("dg.SensorResult", sync_partitions(context))
-        requests = {
-            type(each).__name__: sorted(each.partition_keys)
-            for each in result.dynamic_partitions_requests or []
-        }
-    assert requests == {
-        "AddDynamicPartitionsRequest": ["acme-two", "acme_two", "keyless", "weekday"],
-        "DeleteDynamicPartitionsRequest": ["gone"],
-    }
 
 
 def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:

@@ -15,9 +15,10 @@ import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
 from pipelines.config.schedule import Schedule
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from pipelines.storage.locks import is_held
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 from tests.support.missed_ticks import miss_ticks
 from tests.support.ui import PATIENCE_SECONDS, served_ui
@@ -114,7 +115,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
     ):
         installation.set_integrations(**dict.fromkeys(SOUND, server), **{WRONG: refusing})
         set_schedules(installation.folder / "integrations.toml", missed, *[other] * 3)
-        rates = SavedRates(installation.data / "rates.json")
+        rates = Workspace(installation.data).saved_rates
         for name in SOUND:
             rates.put(organizations[name].api_key, MAX_SAVED_RATE)
             installation.environment[f"{name.upper()}_KEY"] = organizations[name].api_key

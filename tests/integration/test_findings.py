@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config.thresholds import Thresholds
-from pipelines.docgen.findings import findings_page
+from pipelines.docgen import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.simulator.data.records import sudo

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from assets_defs.cli.main import main
-from assets_defs.sensors.alerts import alert_on_late
+from assets_defs.sensors import alert_on_late
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate

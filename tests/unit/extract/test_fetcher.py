@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipelines.extract.paginator import IncompleteError
+from pipelines.jumpcloud.paginator import IncompleteError
 from pipelines.simulator import Behavior, Call, Organization, Sizes, generate
 from tests.support.publisher import Pulled
 

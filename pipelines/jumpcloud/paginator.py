@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import pyarrow as pa
 
-from pipelines.extract.completeness import Completeness, Proof
+from pipelines.jumpcloud.completeness import Completeness, Proof
 from pipelines.jumpcloud.endpoints import ListId
 from pipelines.jumpcloud.errors import ExtractError
 from pipelines.jumpcloud.parsing import Key, Page

@@ -1,6 +1,6 @@
 """Proofs of completeness become one table."""
 
-from pipelines.extract.completeness import COMPLETENESS_SCHEMA, Completeness, completeness_table
+from pipelines.jumpcloud.completeness import COMPLETENESS_SCHEMA, Completeness, completeness_table
 from pipelines.jumpcloud.endpoints import ListId
 
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.extract.completeness import Completeness
-from pipelines.extract.paginator import (
+from pipelines.jumpcloud.completeness import Completeness
+from pipelines.jumpcloud.endpoints import ListId
+from pipelines.jumpcloud.paginator import (
     IncompleteError,
     OffsetPaginator,
     pages_overlap,
     probe_offset,
 )
-from pipelines.jumpcloud.endpoints import ListId
 from pipelines.jumpcloud.parsing import Page
 
 SCHEMA = pa.schema({"id": pa.string()})
