@@ -2,8 +2,15 @@
 
 import pytest
 
-from pipelines.jumpcloud.endpoints import APPLICATIONS, SYSTEMGROUPS_USERS, SYSTEMS, Endpoint
+from pipelines.jumpcloud.endpoints import (
+    APPLICATIONS,
+    SYSTEMGROUPS_USERS,
+    SYSTEMS,
+    Endpoint,
+    ListId,
+)
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.paginator import OffsetPaginator
 from pipelines.jumpcloud.parsing import Page, parse_page
 from pipelines.jumpcloud.responses import Json, Response
 
@@ -94,3 +101,15 @@ def test_value_of_another_type_is_lost_by_field_and_row() -> None:
 def test_page_of_known_types_loses_nothing() -> None:
     page = parse(SYSTEMS, {"totalCount": 1, "results": [{"_id": make_id(1), "mdm": ""}]})
     assert page.lost == {}
+
+
+def test_lost_value_of_a_row_in_two_pages_counts_once() -> None:
+    records: list[Json] = [{"_id": make_id(number), "fde": "on"} for number in range(3)]
+    paginator = OffsetPaginator(ListId("systems"), LIMIT)
+    waiting = paginator.start()
+    while waiting:
+        skip = waiting.pop()
+        document: Json = {"totalCount": len(records), "results": records[skip : skip + LIMIT]}
+        waiting += paginator.accept(parse_page(SYSTEMS, "", Response(document, None), skip, LIMIT))
+    assert paginator.result
+    assert (paginator.result.pages, paginator.result.lost_values) == (2, {"fde": 3})
