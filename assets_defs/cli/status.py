@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.options import pass_workspace
+from assets_defs.cli.options import pass_workspace, print_shared_home
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_instance, prepare_instance
@@ -27,6 +27,7 @@ WIDE = 240  # without a terminal, no line is wrapped
 def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     """Show integrations: those NAMED, or all; their runs, and what they published last."""
     prepare_instance(workspace)
+    print_shared_home(workspace)
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
     with open_instance(workspace) as instance:

@@ -62,6 +62,7 @@ def step(
             writable, or there is another problem that a user can fix.
     """
     with errors_as_failures(workspace):
+        workspace.make_root()
         integration = resolve_integration(workspace, context.partition_key)
         lock.acquire(workspace, integration.name)
         _require_in_progress(context)

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from assets_defs.definitions import build_resources
-from assets_defs.partitions import INTEGRATIONS
+from assets_defs.partitions import INTEGRATIONS, NAME
 from assets_defs.runs.step import RunLock, step
 from pipelines.storage.locks import HeldByAnotherError, is_held, locked
 from pipelines.workspace import Workspace
@@ -49,7 +49,7 @@ def run(
                 raise RuntimeError
 
     held: list[bool] = []
-    instance.add_dynamic_partitions("integrations", ["acme"])
+    instance.add_dynamic_partitions(NAME, ["acme"])
     result = dg.materialize(
         [first, between, second],
         partition_key="acme",
