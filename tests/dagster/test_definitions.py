@@ -1,6 +1,7 @@
 """The definitions that Dagster loads: assets, a job, schedules and sensors."""
 
 import os
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -241,6 +242,7 @@ def test_tick_discovers_organizations_of_provider(
         )
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == {"msp"}  # fails, because the organizations are not known yet
+        assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
         server.behavior.faults = []
         found = {f"msp-{each.id}" for each in provider.organizations}
         assert partitions(12) == found

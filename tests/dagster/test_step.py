@@ -1,6 +1,7 @@
 """A run holds its integration's lock from its first step to its end, and no longer."""
 
 import os
+import stat
 from pathlib import Path
 
 import dagster as dg
@@ -72,6 +73,7 @@ def test_run_holds_its_lock_between_steps_until_it_ends(
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(workspace, instance, fails=fails) == (not fails, "", [True])
     assert not is_held(workspace.run_lock("acme"))
+    assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
 
 
 def test_second_run_of_an_integration_fails_at_once(workspace: Workspace) -> None:
