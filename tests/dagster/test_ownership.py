@@ -13,7 +13,7 @@ from assets_defs.definitions import build_definitions
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.runs.ownership import GRAPH_JOB
+from assets_defs.runs.ownership import GRAPH_JOB, OPS
 from assets_defs.runs.status import read_statuses
 from pipelines.workspace import Workspace
 from tests.support.webhook import served_webhook
@@ -201,4 +201,11 @@ def test_merged_definitions_keep_others_out_of_our_job(workspace: Workspace) -> 
     )
     job = merged.resolve_job_def(REFRESH_JOB)
     assert job.asset_layer.executable_asset_keys == REFRESHED
-    assert THEIRS in merged.resolve_all_asset_keys()
+    keys = merged.resolve_asset_graph().executable_asset_keys
+    assert keys == {*REFRESHED, THEIRS}
+
+
+def test_each_job_has_the_op_that_identifies_it(tmp_path: Path) -> None:
+    definitions = build_definitions(Workspace(tmp_path, url="s3://bucket/prefix"))
+    for job, op in OPS.items():
+        assert op in {node.name for node in definitions.resolve_job_def(job).nodes}
