@@ -207,6 +207,7 @@ def refresh_report_check(
 def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
     """Combine what each integration published into one file."""
     with errors_as_failures(workspace):
+        workspace.make_root()
         combine(workspace)
     path = workspace.inventory_file()
     return dg.MaterializeResult(

@@ -123,8 +123,10 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
 
 def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient], None]) -> str:
     """Refresh the cache of one entry and return the message of a failure, or ''."""
-    path = Workspace(state).organizations_file(entry.name)
+    workspace = Workspace(state)
+    path = workspace.organizations_file(entry.name)
     try:
+        workspace.make_root()
         write_text(json.dumps(_fetch_organizations(entry, on_open), indent=1), path)
     except InventoryError as error:
         reason = str(error)

@@ -168,12 +168,15 @@ def test_incomplete_list_fails_its_check_and_is_named(
         organization.add_member(group, organization.add_system())
 
     installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
-    done = installation.run("run", ACME_KEY=organization.api_key)
+    home = installation.folder / "shared"
+    home.mkdir()
+    done = installation.run("run", ACME_KEY=organization.api_key, DAGSTER_HOME=str(home))
     assert done.returncode == 1
+    assert f"Dagster home: {home} (DAGSTER_HOME)" in done.stderr
     assert f"systemgroups_members/{group}: the announced total changes" in done.stderr
     assert not installation.file.exists()
     members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         (run,) = instance.get_runs()
         events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
     checks = [

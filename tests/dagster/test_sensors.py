@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import dagster as dg
 import pytest
 
-from assets_defs.assets.raw_tables import pull as pull_assets
-from assets_defs.definitions import build_resources
-from assets_defs.jobs import refresh_inventory
+from assets_defs.asset_keys import INVENTORY_DUCKDB
+from assets_defs.definitions import build_definitions
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.partitions import NAME
 from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
 from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.status import read_statuses
-from assets_defs.sensors import alert_on_failure, alert_on_late, purge_runs, sync_partitions
+from assets_defs.sensors import build_sensors, purge_runs
 from pipelines.config.settings import Settings
 from pipelines.notifications import SENT
 from pipelines.simulator import Sizes, generate
@@ -26,6 +26,9 @@ from tests.support.integration_status import status_errors, status_events
 from tests.support.publisher import Publisher, Pulled, on_day
 from tests.support.webhook import Webhook, served_webhook
 
+SENSORS = {sensor.name: sensor for sensor in build_sensors(Workspace(Path("data")))}
+alert_on_late = SENSORS["alert_on_late"]
+sync_partitions = SENSORS["integrations_of_settings"]
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
@@ -71,7 +74,7 @@ def look(
 
 def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
     """Run `acme`, which fails because its key is not set; return the id of the run."""
-    run = definitions.resolve_job_def("refresh_inventory").execute_in_process(
+    run = definitions.resolve_job_def(REFRESH_JOB).execute_in_process(
         instance=instance, partition_key="acme", tags=tags, raise_on_error=False
     )
     assert not run.success
@@ -81,14 +84,10 @@ def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags
 def test_failed_run_alerts_once_and_retried_run_does_not(
     webhook: Webhook, fast_tmp_path: Path, workspace: Workspace
 ) -> None:
-    defs = dg.Definitions(
-        assets=[pull_assets],
-        jobs=[refresh_inventory],
-        resources=build_resources(workspace),
-    )
-    sensor = alert_on_failure
+    defs = build_definitions(workspace)
+    sensor = defs.get_repository_def().get_sensor_def("alert_on_failure")
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        instance.add_dynamic_partitions("integrations", ["acme"])
+        instance.add_dynamic_partitions(NAME, ["acme"])
         fail = partial(failed_run, defs, instance)
         fail()
         _, cursor = look(sensor, workspace, instance, None, defs)
@@ -201,27 +200,33 @@ def test_newly_enabled_integration_is_not_late(
 
 def test_partitions_match_the_settings(workspace: Workspace) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
+        instance.add_dynamic_partitions(NAME, ["acme", "gone"])
+        # The set of version 0.1, which may have keys of others.
+        instance.add_dynamic_partitions("integrations", ["acme", "other", "theirs"])
         context = dg.build_sensor_context(instance=instance, resources={"workspace": workspace})
-        result = cast("dg.SensorResult", sync_partitions(context))
-    requests = {
-        type(request).__name__: sorted(request.partition_keys)
-        for request in result.dynamic_partitions_requests or []
-    }
-    assert requests == {
-        "AddDynamicPartitionsRequest": ["off", "other"],
-        "DeleteDynamicPartitionsRequest": ["gone"],
-    }
+        requests = sync_partitions.evaluate_tick(context).dynamic_partitions_requests or []
+    assert [
+        (type(request), request.partitions_def_name, sorted(request.partition_keys))
+        for request in requests
+    ] == [
+        (dg.AddDynamicPartitionsRequest, NAME, ["off", "other"]),
+        (dg.DeleteDynamicPartitionsRequest, NAME, ["gone"]),
+    ]
 
 
 def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
-    @dg.asset
+    @dg.asset(key=INVENTORY_DUCKDB)
     def anything() -> None: ...
 
     prepare_instance(workspace)
+    job = dg.Definitions([anything]).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-        runs = [dg.materialize([anything], instance=instance).run_id for _ in range(2)]
-        waits = instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
+        runs = [
+            job.execute_in_process(instance=instance, asset_selection=[INVENTORY_DUCKDB]).run_id
+            for _ in range(2)
+        ]
+        started = dg.DagsterRun(REFRESH_JOB, status=dg.DagsterRunStatus.STARTED)
+        waits = instance.add_run(started).run_id
         now = datetime.now(UTC)
         assert purge_runs(instance, now - timedelta(days=90)) == 0
         assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
@@ -231,4 +236,4 @@ def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
         assert purge_runs(instance, now + timedelta(minutes=1)) == 2
         assert [run.run_id for run in instance.get_runs()] == [waits]
         assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
-        assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records
+        assert not instance.fetch_materializations(INVENTORY_DUCKDB, limit=1).records

@@ -14,6 +14,7 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
+from assets_defs.partitions import NAME
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
@@ -182,7 +183,7 @@ def test_missed_ticks_and_backfill_run_in_turn(
 def run_all(ui: Ui) -> None:
     """Start a backfill next to the missed tick. Both run `acme`, one after the other."""
     names = {*SOUND, WRONG}
-    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions("integrations")})
+    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions(NAME)})
     ui.backfill(*SOUND, WRONG)
     # The terminal posts its own failure, and the daemon's sensor ignores it.
     wait_until(lambda: has_evaluated(ui.instance, "alert_on_failure"))
