@@ -113,9 +113,7 @@ def read_statuses(
             one,
             latest[one.name],
             enabled_since.get(one.name),
-            _read_runs(
-                runs, one.name, workspace.root, record if one.name == ending_name else None
-            ),
+            _read_runs(runs, one.name, workspace.root, record if one.name == ending_name else None),
         )
         for one in integrations
     ]
