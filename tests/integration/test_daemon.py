@@ -15,6 +15,7 @@ import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
 from assets_defs.partitions import NAME
+from assets_defs.runs.instance import prepare_instance
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
@@ -126,7 +127,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
             "NO_PROXY": "127.0.0.1",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
-        assert installation.run("status").returncode == 0  # creates Dagster's home
+        prepare_instance(Workspace(installation.data))
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
             miss_ticks(instance, missed, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:
