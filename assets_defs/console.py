@@ -94,12 +94,10 @@ def _line(event: DagsterEvent) -> str:
         return f"  {name:<42} {rows.value if rows else '':>9}"
     if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
-        if not check.passed and check.description:
+        # An error is the run's failure, which is printed at the end.
+        is_warning = not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+        if is_warning and check.description:
             return f"  {check.severity.value} {check.description}"
-        if not check.passed:
-            numbers = ", ".join(f"{key}={value.value}" for key, value in check.metadata.items())
-            name = "/".join(check.asset_key.path)
-            return f"  {check.severity.value} {name}: check {check.check_name}: {numbers}"
     return ""
 
 
