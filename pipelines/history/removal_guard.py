@@ -94,14 +94,13 @@ class StoppedRemovals(BaseModel):
 
 def readable(table: str) -> str:
     """Return the name of a table for a sentence."""
-    return table.replace("_", " ")
+    return table.replace("_", " ").replace("ipv4", "IPv4")
 
 
 def accept_hint(integration: str) -> str:
     """Return the instruction that lets the next run publish a removal."""
     return (
-        f"If that is right, run `jumpcloud-inventory accept {integration}`: the next run publishes "
-        "it"
+        f"If that is right, `jumpcloud-inventory accept {integration}` lets the next run publish it"
     )
 
 

@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
-from tests.support.publisher import published_content
+from tests.support.publisher import Publisher, Pulled, published_content
 
 PUBLISH_ALONE = """
 import sys
@@ -27,11 +27,17 @@ sys.exit(not done.success)
 
 
 def test_mass_removal_is_published_only_when_accepted(
-    installation: Installation, serve: Callable[..., Server]
+    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
 ) -> None:
     organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    Publisher(installation.data).publish(pull(organization), "globex")
     installation.set_integrations(acme=serve(organization))
-    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "findings." in line]
+    assert all(": acme " in line for line in warnings)
+    assert warnings
+    assert "globex" not in done.stderr
     before = published_content(installation.data)
     systems = organization.systems
     gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
@@ -47,7 +53,7 @@ def test_mass_removal_is_published_only_when_accepted(
     loss = "30 of 60 systems vanished since the last snapshot (30 now): "
     (line,) = (line for line in done.stderr.splitlines() if loss in line)
     assert line.startswith(f"acme: {loss}{', '.join(names)} and 25 more")
-    assert line.endswith("run `jumpcloud-inventory accept acme`: the next run publishes it")
+    assert line.endswith("`jumpcloud-inventory accept acme` lets the next run publish it")
     shown = installation.run("status").stdout
     assert line in shown
     assert "removals_within_limit" not in done.stderr + shown

@@ -43,7 +43,7 @@ def test_demo_needs_no_key(demo: Demo) -> None:
         counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
     output = " ".join(demo.done.stderr.split())
     for finding, count in counts:
-        assert (f": {count} (findings.{finding})" in output) == bool(count), finding
+        assert (f": demo {count} (findings.{finding})" in output) == bool(count), finding
     assert not demo.installation.file.exists()
 
 
