@@ -94,10 +94,14 @@ def _line(event: DagsterEvent) -> str:
         return f"  {name:<42} {rows.value if rows else '':>9}"
     if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
-        # An error is the run's failure, which is printed at the end.
-        is_warning = not check.passed and check.severity is dg.AssetCheckSeverity.WARN
-        if is_warning and check.description:
-            return f"  {check.severity.value} {check.description}"
+        if not check.passed and check.description:
+            # A described error is the message of the failure, which is printed at the end.
+            is_warning = check.severity is dg.AssetCheckSeverity.WARN
+            return f"  {check.severity.value} {check.description}" if is_warning else ""
+        if not check.passed:
+            numbers = ", ".join(f"{key}={value.value}" for key, value in check.metadata.items())
+            name = "/".join(check.asset_key.path)
+            return f"  {check.severity.value} {name}: check {check.check_name}: {numbers}"
     return ""
 
 
