@@ -3,6 +3,7 @@
 import click
 
 from assets_defs.cli.options import pass_data_dir
+from pipelines.errors import InventoryError
 from pipelines.workspace import Workspace
 
 
@@ -14,5 +15,9 @@ def accept(workspace: Workspace, name: str) -> None:
 
     A removal that is worse by then is stopped again.
     """
+    published = workspace.open_history().snapshots()
+    if name not in published:
+        known = ", ".join(published) or "none"
+        raise InventoryError(f"no integration {name!r} was published; there are: {known}")
     removals = workspace.removal_file(name).accept()
     click.echo(f"{name}: accepted, the next run publishes it: {removals.describe()}")

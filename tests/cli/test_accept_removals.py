@@ -47,6 +47,10 @@ def test_mass_removal_is_published_only_when_accepted(
     early = installation.run("accept", "acme")
     assert early.returncode == 1
     assert early.stderr.startswith("Error: nothing to accept: ")
+    unknown = installation.run("accept", "../acme")
+    assert unknown.stderr == (
+        "Error: no integration '../acme' was published; there are: acme, globex\n"
+    )
 
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 1
