@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from pipelines.ratelimit.saved_rates import SavedRates
     from pipelines.storage.object_store import ObjectStore
 
+_IN_URLS = frozenset("%?")
 Stage = Literal["pull", "tables"]
 _DERIVED: Mapping[Stage, tuple[Stage, ...]] = {"pull": ("pull", "tables"), "tables": ("tables",)}
 
@@ -77,7 +78,7 @@ class Workspace:
         """Build a workspace from variables; the options take precedence.
 
         Raises:
-            SettingsError: the data directory is empty, or the address is not valid.
+            SettingsError: the data directory is empty or has a % or ?, or the address is not valid.
         """
         variables = dict(environment)
         if data_dir is not None:
@@ -87,6 +88,11 @@ class Workspace:
         if config is not None:
             variables[CONFIG_VARIABLE] = str(config.absolute())
         root, url = data_directory(variables), object_store_url(variables)
+        if not _IN_URLS.isdisjoint(str(root)):
+            raise SettingsError(
+                f"the data directory {root} cannot be used: Dagster's database takes % and ? in a "
+                "path for parts of an address. Name a directory without them"
+            )
         variables[HOME_VARIABLE] = url or str(root)
         named = variables.get(CONFIG_VARIABLE)
         return cls(root, url, Path(named) if named else None, variables)

@@ -119,7 +119,8 @@ def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[N
 def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
     organizations = pulled[ORGANIZATIONS.name].to_pylist()
     own = (one for one in organizations if integration.org_id in {"", one["_id"]})
-    organization = next(own, {"_id": None, "displayName": None})
+    # Without that list, the records have shown that they are of `org_id`.
+    organization = next(own, {"_id": integration.org_id or None, "displayName": None})
     return PullFacts(
         **pulled[PULLS].to_pylist()[0],
         organization_id=organization["_id"],

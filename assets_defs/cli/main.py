@@ -1,5 +1,7 @@
 """The command `jumpcloud-inventory`: each of its commands is imported when it is called."""
 
+import io
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 
@@ -50,5 +52,10 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup)
+@click.version_option(package_name="jumpcloud-inventory")
 def main() -> None:
     """Pull a complete, read-only inventory of JumpCloud organizations into one DuckDB file."""
+    # A terminal without UTF-8 shows other letters as escapes.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

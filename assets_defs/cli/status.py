@@ -12,7 +12,7 @@ from rich.table import Table
 from assets_defs.cli.options import pass_workspace
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
-from assets_defs.runs.instance import open_instance, prepare_instance
+from assets_defs.runs.instance import open_existing_instance
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.extract.discovery import resolved_settings
 from pipelines.workspace import Workspace
@@ -26,10 +26,9 @@ WIDE = 240  # without a terminal, no line is wrapped
 @pass_workspace
 def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     """Show integrations: those NAMED, or all; their runs, and what they published last."""
-    prepare_instance(workspace)
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
-    with open_instance(workspace) as instance:
+    with open_existing_instance(workspace) as instance:
         since = enabled_since(instance, settings.integration)
         statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:

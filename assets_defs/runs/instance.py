@@ -28,6 +28,18 @@ def open_instance(workspace: Workspace) -> dg.DagsterInstance:
         return dg.DagsterInstance.from_config(str(workspace.dagster_home))
 
 
+def open_existing_instance(workspace: Workspace) -> dg.DagsterInstance:
+    """Open the instance to read it; an empty one in memory if there is none yet.
+
+    Raises:
+        SettingsError: see `explained_instance_errors`.
+        InventoryError: see `explained_instance_errors`.
+    """
+    if not workspace.dagster_home.exists():
+        return dg.DagsterInstance.ephemeral()
+    return open_instance(workspace)
+
+
 @contextmanager
 def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
     """Explain errors that occur while an instance, or a part of it, is opened.

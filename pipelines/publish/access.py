@@ -1,7 +1,6 @@
 """Find the published DuckDB file, or build one as of a snapshot."""
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from pipelines.errors import InventoryError
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
+from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -68,8 +68,8 @@ def inventory_file(
     from pipelines.publish.database import build_past_file  # noqa: PLC0415
 
     snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
-    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
-        path = Path(folder, workspace.inventory_file().name)
+    with temporary_folder() as folder:
+        path = folder / workspace.inventory_file().name
         yield InventoryFile(path, build_past_file(workspace.open_history(), snapshot, path))
 
 

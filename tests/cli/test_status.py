@@ -69,6 +69,17 @@ def test_status_without_settings_points_to_demo(installation: Installation) -> N
     assert shown.stderr == ""
 
 
+def test_reading_creates_no_data_directory(installation: Installation) -> None:
+    typo = installation.folder / "typo"
+    shown = installation.run("status", "--data-dir", str(typo))
+    assert shown.returncode == 0
+    assert "never" in shown.stdout
+    for command in (["sql", "SELECT 1"], ["diff"], ["export", "--format", "csv"], ["check"]):
+        done = installation.run(*command, "--data-dir", str(typo))
+        assert done.returncode in {1, 2}, command
+    assert not typo.exists()
+
+
 def test_narrow_terminal_shows_full_status(installation: Installation) -> None:
     wide, narrow = (
         installation.run("status", FORCE_COLOR="1", COLUMNS=columns, TERM="xterm").stdout
