@@ -179,21 +179,26 @@ class FindingCount:
     unanswerable: tuple[str, ...]
 
 
-def count_findings(connection: duckdb.DuckDBPyConnection) -> Iterator[FindingCount]:
+def count_findings(
+    connection: duckdb.DuckDBPyConnection, own: str | None = None
+) -> Iterator[FindingCount]:
     """Yield the count of each finding, including zero.
 
     Args:
         connection: a connection that uses the published file.
+        own: name of the only integration to count; None for all.
     """
     unanswerable = connection.sql(
         f"SELECT finding, integration FROM {QUESTIONS.qualified_name} "
-        "WHERE NOT answerable ORDER BY integration"
+        "WHERE NOT answerable AND integration = coalesce($own, integration) ORDER BY integration",
+        params={"own": own},
     ).fetchall()
     for finding in FINDINGS:
         rows = connection.sql(
             "SELECT integration, count(*), min(asset_name, $most) "
-            f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
-            params={"most": MAX_NAMES},
+            f"FROM {SCHEMA}.{finding.name} WHERE integration = coalesce($own, integration) "
+            "GROUP BY integration ORDER BY integration",
+            params={"most": MAX_NAMES, "own": own},
         ).fetchall()
         counts = {integration: count for integration, count, _ in rows}
         names = [f"{integration}/{name}" for integration, _, first in rows for name in first]
