@@ -12,7 +12,7 @@ import tenacity
 from pipelines.config.settings import Settings
 from pipelines.history.removal_guard import accept_hint
 from pipelines.notifications import SENT, Alert, failure_alert, send_alert
-from tests.support.webhook import Webhook, served_webhook
+from tests.support.webhook import Webhook, exported_webhook
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
@@ -21,9 +21,7 @@ ALERT = Alert("acme", "failed", "the key was refused (401).", "Renew it", "run-7
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with served_webhook(PATH) as hook:
-        monkeypatch.setenv(VARIABLE, hook.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with exported_webhook(VARIABLE, PATH, monkeypatch) as hook:
         yield hook
 
 
