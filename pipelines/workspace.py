@@ -1,6 +1,7 @@
 """Paths and settings of an inventory.
 
-All paths in a data directory come from `Workspace`:
+All paths in a data directory come from `Workspace`. The modules of `pipelines.history` name the
+files below `history/`.
 
     inventory.duckdb, report.html   published tables and their report
     history/                        snapshots of past pulls, and their manifests
@@ -196,9 +197,10 @@ class Workspace:
             RemovalObject,
         )
 
+        folder = self.root / "removals"
         if self.url:
-            return RemovalObject(integration, self.objects)
-        return RemovalFile(self.root / "removals", integration)
+            return RemovalObject(Path(folder.name), integration, self.objects)
+        return RemovalFile(folder, integration)
 
     @property
     def history_folder(self) -> Path:

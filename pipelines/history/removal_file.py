@@ -79,12 +79,13 @@ class RemovalObject(RemovalFile):
     """The same as an object, for all machines.
 
     Args:
+        folder: first part of the key.
         integration: name of the integration.
         store: the object store.
     """
 
-    def __init__(self, integration: str, store: "ObjectStore") -> None:
-        super().__init__(Path("removals"), integration)
+    def __init__(self, folder: Path, integration: str, store: "ObjectStore") -> None:
+        super().__init__(folder, integration)
         self._store = store
 
     def _read(self, state: State) -> bytes | None:
