@@ -14,7 +14,6 @@ from pipelines.storage.atomic import write_text
 from pipelines.workspace import Workspace
 
 NAME = "demo"
-SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 PAST_WEEKS = 11
 
@@ -38,19 +37,13 @@ def demo(workspace: Workspace) -> None:
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
 
-    workspace = demo_workspace(workspace)
+    workspace = workspace.demo()
     prepare_instance(workspace)
     with simulated_organization(workspace, lambda at: commit_past(workspace, NAME, at)):
         succeeded = run_one(workspace, NAME, [])
     if not succeeded:
         sys.exit(1)
     print_examples(workspace.inventory_file())
-
-
-def demo_workspace(workspace: Workspace) -> Workspace:
-    """Return the demo's workspace, below the data directory."""
-    root = workspace.root / NAME
-    return Workspace.from_environment(workspace.environment, str(root), root / SETTINGS)
 
 
 @contextmanager
@@ -66,13 +59,13 @@ def simulated_organization(
     # Loads a web server that no other command needs.
     from pipelines.simulator import WEEK, Behavior, Company, Server, Sizes  # noqa: PLC0415
 
-    founded = _founding_time(workspace.root, PAST_WEEKS * WEEK)
+    founded = _founding_time(workspace.demo_start_file, PAST_WEEKS * WEEK)
     company = Company(founded, Sizes())
     # A latency well above the noise of a busy machine; otherwise the rate limiter sees congestion.
     behavior = Behavior(comma_targets="accepted", latency_seconds=0.02)
     with Server(company.organization, behavior=behavior) as server:
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
-        write_text(text, workspace.root / SETTINGS)
+        write_text(text, workspace.local_settings)
         # Pulls read keys from their own environment.
         os.environ[KEY_VARIABLE] = company.organization.api_key
         for _ in range(min(PAST_WEEKS, (datetime.now(UTC) - founded) // WEEK)):
@@ -81,12 +74,11 @@ def simulated_organization(
         yield company.organization.api_key
 
 
-def _founding_time(root: Path, age: timedelta) -> datetime:
+def _founding_time(path: Path, age: timedelta) -> datetime:
     """Return the time of the first state, this long before the demo's first start.
 
     It is kept, so that every start serves the same organization.
     """
-    path = root / "simulated_since.txt"
     if not path.exists():
         write_text((datetime.now(UTC) - age).isoformat(), path)
     return datetime.fromisoformat(path.read_text())

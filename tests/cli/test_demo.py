@@ -2,42 +2,80 @@
 
 import re
 import shutil
+import stat
+import subprocess
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
-from assets_defs.cli.demo import KEY_VARIABLE, PAST_WEEKS, demo_workspace, simulated_organization
+from assets_defs.cli.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organization
 from assets_defs.cli.past_snapshots import commit_past
-from pipelines.history.store import SnapshotStore
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES
 from pipelines.simulator import Company, Sizes
 from pipelines.workspace import Workspace
 from tests.oracle import expected_tables
 from tests.support import ROOT
 from tests.support.cli import Installation
+from tests.support.commands import Commands, user_environment
 from tests.support.publisher import as_truth, tables_in
 
-NAME = "demo"
-README_ANSWER = re.compile(r"```sql\n(.+?)```\n\n```text\n(.+?)```", re.DOTALL)
+
+@dataclass(frozen=True)
+class Demo:
+    """A demo that ran once, and its output."""
+
+    installation: Installation
+    done: "subprocess.CompletedProcess[str]"
 
 
-def assert_readme_is_true(file: Path) -> None:
-    """Check the answer of README.md, which is one of the demo."""
-    found = README_ANSWER.search((ROOT / "README.md").read_text())
-    assert found
-    sql, answer = found.groups()
-    with duckdb.connect(file, read_only=True) as connection:
-        rows = connection.sql(sql).fetchall()
-    printed = [re.findall(r"[^│\s]+", line) for line in answer.splitlines() if "│" in line]
-    assert printed[2:] == [[str(value) for value in row] for row in rows]
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Demo:
+    """Run the demo once, for tests that do not change its data."""
+    installation = Installation(tmp_path_factory.mktemp("demo"), user_environment(), commands)
+    (installation.folder / "shared").mkdir()
+    shared = str(installation.folder / "shared")
+    return Demo(installation, installation.run("demo", DAGSTER_HOME=shared))
 
 
-def assert_weeks_match_oracle(folder: Path) -> None:
-    """Check every snapshot against the organization as it was in that week."""
-    history = SnapshotStore(folder / "history")
-    founded = datetime.fromisoformat((folder / "simulated_since.txt").read_text())
+def workspace_of_demo(installation: Installation) -> Workspace:
+    return Workspace(installation.data).demo()
+
+
+def inventory(installation: Installation) -> duckdb.DuckDBPyConnection:
+    return duckdb.connect(workspace_of_demo(installation).inventory_file(), read_only=True)
+
+
+def test_demo_needs_no_key(demo: Demo) -> None:
+    assert demo.done.returncode == 0, demo.done.stderr
+    for part in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
+        assert part in demo.done.stdout
+    assert demo.done.stdout.count("SELECT") == 3
+    with inventory(demo.installation) as file:
+        assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
+        counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
+    output = " ".join(demo.done.stderr.split())
+    for finding, count in counts:
+        assert (f": demo {count} (findings.{finding})" in output) == bool(count), finding
+    assert not demo.installation.file.exists()
+    # Its runs are not for the instance of others, and the folder above it is private too.
+    assert not any((demo.installation.folder / "shared").iterdir())
+    assert stat.S_IMODE(demo.installation.data.stat().st_mode) == 0o700
+
+
+def test_readme_query_has_the_readme_answer(demo: Demo) -> None:
+    readme = (ROOT / "README.md").read_text()
+    ((query, answer),) = re.findall(r"```sql\n(.+?)```\n\n```text\n(.+?)\n```", readme, re.DOTALL)
+    done = demo.installation.run("sql", "--data-dir", "data/demo", query)
+    assert done.stdout.strip() == answer, done.stderr
+
+
+def test_each_past_week_matches_the_oracle(demo: Demo) -> None:
+    workspace = workspace_of_demo(demo.installation)
+    history = workspace.open_history()
+    founded = datetime.fromisoformat(workspace.demo_start_file.read_text())
     company = Company(founded, Sizes())
     manifests = history.manifests(NAME)
     assert len(manifests) == PAST_WEEKS + 1
@@ -51,68 +89,57 @@ def assert_weeks_match_oracle(folder: Path) -> None:
         company.advance()
 
 
-def assert_run_equals_past(folder: Path, copy: Path) -> None:
-    """Check that a past snapshot of the last week has the same rows as the one of its run."""
-    last = SnapshotStore(folder / "history").latest(NAME)
+def test_past_snapshot_equals_the_one_of_a_run(
+    demo: Demo, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "")
+    own, workspace = workspace_of_demo(demo.installation), Workspace(fast_tmp_path).demo()
+    shutil.copytree(own.history_folder, workspace.history_folder)
+    shutil.copy(own.demo_start_file, workspace.demo_start_file)
+    history, repeated = own.open_history(), workspace.open_history()
+    last = history.latest(NAME)
     assert last
-    shutil.copytree(folder / "history", copy / NAME / "history")
-    shutil.copy(folder / "simulated_since.txt", copy / NAME)
-    workspace = demo_workspace(Workspace(copy))
-    history = workspace.open_history()
-    history.manifest_path(NAME, last.snapshot_id).unlink()
+    repeated.manifest_path(NAME, last.snapshot_id).unlink()
     with simulated_organization(workspace):
         commit_past(workspace, NAME, last.pull.started_at)
-    repeated = history.manifest(NAME, last.snapshot_id)
-    assert repeated.rows == last.rows
+    assert repeated.manifest(NAME, last.snapshot_id).rows == last.rows
     for table in (*INVENTORY_TABLES, CHANGES):
-        own, other = (
-            store.read(table, NAME, last.snapshot_id).to_pylist()
-            for store in (SnapshotStore(folder / "history"), history)
+        rows, rows_of_past = (
+            store.read(table, NAME, last.snapshot_id).to_pylist() for store in (history, repeated)
         )
-        assert own == other, table.name
+        assert rows == rows_of_past, table.name
 
 
-def assert_findings_have_dates(file: Path, output: str) -> None:
-    """Check that every finding is known, printed if it has rows, and began at several times."""
-    with duckdb.connect(file, read_only=True) as connection:
-        assert connection.sql("SELECT integration FROM integrations").fetchall() == [(NAME,)]
-        counts = dict(connection.sql("SELECT finding, count FROM findings.summary").fetchall())
+def test_demo_has_changes_and_times_to_show(demo: Demo) -> None:
+    with inventory(demo.installation) as file:
+        counts = dict(file.sql("SELECT finding, count FROM findings.summary").fetchall())
         view = "findings.suspended_users_with_access"
-        starts = connection.sql(f"SELECT count(DISTINCT since) FROM {view}").fetchall()
+        (starts,) = file.sql(f"SELECT count(DISTINCT since) FROM {view}").fetchall()
     assert None not in counts.values()
-    for finding, count in counts.items():
-        assert (f": {count} (findings.{finding})" in output) == bool(count), finding
     for finding in ("systems_appeared", "systems_vanished", "access_gained"):
         assert counts[finding], finding
-    assert starts > [(5,)]
-
-
-def test_demo_needs_no_key_and_has_a_past(
-    installation: Installation, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    done = installation.run("demo")
-    assert done.returncode == 0, done.stderr
-    for words in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
-        assert words in done.stdout
-    assert done.stdout.count("SELECT") == 3
-    assert not installation.file.exists()
-    folder = installation.data / NAME
-    file, settings = folder / "inventory.duckdb", str(folder / "integrations.toml")
-    assert_findings_have_dates(file, " ".join(done.stderr.split()))
-    assert_readme_is_true(file)
-    assert_weeks_match_oracle(folder)
-    monkeypatch.setenv(KEY_VARIABLE, "")
-    assert_run_equals_past(folder, fast_tmp_path / "copy")
-
-    published = tables_in(file)
-    assert installation.run("rebuild", "--data-dir", str(folder)).returncode == 0
-    assert tables_in(file) == published
-    difference = installation.run("diff", "--data-dir", str(folder), "--config", settings)
+    assert starts >= (5,)
+    workspace = workspace_of_demo(demo.installation)
+    options = ("--data-dir", str(workspace.root), "--config", str(workspace.local_settings))
+    difference = demo.installation.run("diff", *options)
     for change in ("    + ", "    - ", "disk_encrypted: true -> false", '-> "SUSPENDED"'):
         assert change in difference.stdout, difference.stdout
 
-    assert installation.run("demo").returncode == 0
-    history = SnapshotStore(folder / "history")
+
+def test_rebuild_of_demo_changes_nothing(demo: Demo, fast_tmp_path: Path) -> None:
+    shutil.copytree(demo.installation.data, fast_tmp_path / "data")
+    copy = replace(demo.installation, folder=fast_tmp_path)
+    workspace = workspace_of_demo(copy)
+    assert copy.run("rebuild", "--data-dir", str(workspace.root)).returncode == 0
+    published = workspace_of_demo(demo.installation).inventory_file()
+    assert tables_in(workspace.inventory_file()) == tables_in(published)
+
+
+def test_second_demo_has_no_changes(demo: Demo, fast_tmp_path: Path) -> None:
+    shutil.copytree(demo.installation.data, fast_tmp_path / "data")
+    second = replace(demo.installation, folder=fast_tmp_path)
+    assert second.run("demo").returncode == 0
+    history = workspace_of_demo(second).open_history()
     assert len(history.manifests(NAME)) == PAST_WEEKS + 2
     last = history.latest(NAME)
     assert last
