@@ -15,6 +15,7 @@ from assets_defs.cli.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organ
 from assets_defs.cli.past_snapshots import commit_past
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES
 from pipelines.simulator import Company, Sizes
+from pipelines.sql import in_memory
 from pipelines.workspace import Workspace
 from tests.oracle import expected_tables
 from tests.support import ROOT
@@ -100,8 +101,8 @@ def test_past_snapshot_equals_the_one_of_a_run(
     last = history.latest(NAME)
     assert last
     repeated.manifest_path(NAME, last.snapshot_id).unlink()
-    with simulated_organization(workspace):
-        commit_past(workspace, NAME, last.pull.started_at)
+    with simulated_organization(workspace), in_memory() as connection:
+        commit_past(workspace, NAME, last.pull.started_at, connection)
     assert repeated.manifest(NAME, last.snapshot_id).rows == last.rows
     for table in (*INVENTORY_TABLES, CHANGES):
         rows, rows_of_past = (
@@ -119,11 +120,19 @@ def test_demo_has_changes_and_times_to_show(demo: Demo) -> None:
     for finding in ("systems_appeared", "systems_vanished", "access_gained"):
         assert counts[finding], finding
     assert starts >= (5,)
-    workspace = workspace_of_demo(demo.installation)
-    options = ("--data-dir", str(workspace.root), "--config", str(workspace.local_settings))
-    difference = demo.installation.run("diff", *options)
-    for change in ("    + ", "    - ", "disk_encrypted: true -> false", '-> "SUSPENDED"'):
-        assert change in difference.stdout, difference.stdout
+
+
+def test_tutorial_shows_what_the_demo_prints(demo: Demo) -> None:
+    tutorial = (ROOT / "docs" / "tutorial" / "first-inventory.md").read_text()
+    shown = "".join(re.findall(r"```text\n(.+?)```", tutorial, re.DOTALL)).splitlines()
+    folder, run = "data/demo", demo.installation.run
+    findings = run("sql", "--data-dir", folder, "FROM findings.summary")
+    changes = run("diff", "--data-dir", folder, "--config", f"{folder}/integrations.toml")
+    printed = f"{demo.done.stdout}{findings.stdout}{changes.stdout}".splitlines()
+    # These prove as well that the changes are worth a look.
+    assert "disk_encrypted: true -> false" in tutorial
+    assert '-> "SUSPENDED"' in tutorial
+    assert {*shown} - {"..."} <= {*(line.rstrip() for line in printed)}
 
 
 def test_rebuild_of_demo_changes_nothing(demo: Demo, fast_tmp_path: Path) -> None:
