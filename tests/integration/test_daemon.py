@@ -1,6 +1,7 @@
 """The daemon of the UI with a queue, missed ticks, a backfill and alerts."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -124,13 +125,15 @@ def ui(installation: Installation) -> Iterator[Ui]:
         installation.environment |= {
             "WRONG_KEY": "jca_not_the_key_of_anybody",
             "ALERTS": webhook.url,
-            "NO_PROXY": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1,127.0.0.2",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
         prepare_instance(Workspace(installation.data))
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
             miss_ticks(instance, missed, since=now - timedelta(days=3))
-            with served_ui(installation.environment) as address:
+            # Only Linux has other addresses of loopback.
+            host = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+            with served_ui(installation.environment, host) as address:
                 try:
                     yield Ui(installation, instance, address, webhook, released, missed, now)
                 finally:
