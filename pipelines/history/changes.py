@@ -36,8 +36,8 @@ def compute_changes(
 ) -> pa.Table:
     """Return the rows of `changes` between two states of a table.
 
-    Only what both pulls asked for is compared. A column that is missing in one of the states has
-    not changed: an earlier version wrote that state.
+    Only what both pulls asked for is compared. A column that is missing in one of the states, or
+    has another meaning there, has not changed: an earlier version wrote that state.
 
     Args:
         table: the table; its name is the `asset_type` of the rows.
@@ -53,7 +53,12 @@ def compute_changes(
     before_columns, after_columns = (
         [c for c in table.columns if c.name in rows.column_names] for rows in (old, new)
     )
-    compared = [c.name for c in after_columns if c in before_columns and c.name not in ignored]
+    common = {c.name for c in before_columns} & {c.name for c in after_columns}
+    compared = [
+        c.name
+        for c in after_columns
+        if c.name not in ignored and common.issuperset({c.name, c.revised_with or c.name})
+    ]
     # True of most tables of most pulls, and takes no time and no memory.
     if old.select(compared).equals(new.select(compared)):
         return CHANGES.arrow_schema.empty_table()

@@ -35,5 +35,5 @@ def find_removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
     """Compare the rows of an asset table with those of the last snapshot, by key."""
     key = table.key[0]
     gone = before.filter(pc.invert(pc.is_in(before[key], after[key])))
-    names = sorted(map(str, pc.coalesce(gone[table.label], gone[key]).to_pylist()))
+    names = sorted(table.display_names(gone))
     return Removals(before.num_rows, after.num_rows, len(names), tuple(names[:MAX_NAMES]))

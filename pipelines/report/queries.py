@@ -256,9 +256,10 @@ GROUP BY ALL ORDER BY ALL
 
 def _named_sql(table: Table) -> str:
     (key,) = table.key
+    gone = table.display_name_in_json("c.value", "c.asset_id")
     return f"""
 SELECT c.integration, c.asset_type, c.change, c.asset_id,
-    display_name(coalesce(t.{table.label}, c.value ->> '{table.label}', c.asset_id)) AS name
+    display_name(coalesce({table.display_name("t")}, {gone})) AS name
 FROM changed c LEFT JOIN {table.name} t ON t.integration = c.integration AND t.{key} = c.asset_id
 WHERE c.asset_type = '{table.name}'
 """

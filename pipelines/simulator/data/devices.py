@@ -101,6 +101,10 @@ class Devices:
             found.append(_interface("tailscale0", f"100.{tail}"))
         if rng.chance(0.6 if platform is UBUNTU else 0.12):
             found.append(_interface("docker0", "172.17.0.1"))
+        if self._count % 3 == 0:
+            found.append(_interface(wireless, f"2001:db8:{self._count:x}::1"))
+        if self._count % 5 == 0:
+            found.append(_interface("utun4", f"fd00:0:0:{self._count:x}::2"))
         return found
 
     def _security(self, platform: Platform) -> Record:
@@ -118,6 +122,7 @@ class Devices:
             "allowPublicKeyAuthentication": True,
             "allowSshPasswordAuthentication": rng.chance(0.4),
             "allowSshRootLogin": platform is UBUNTU and rng.chance(0.2),
+            "modifySSHDConfig": platform is not WINDOWS,
             "domainInfo": {"domainName": "", "partOfDomain": platform is WINDOWS},
             "policyStats": self._policies(),
             "sshdParams": [{"name": "PermitRootLogin", "value": "no"}],

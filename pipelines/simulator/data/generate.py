@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from pipelines.simulator.data import names
 from pipelines.simulator.data.devices import Devices
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.people import People
-from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo
+from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo, timestamp
 
 WELL_KNOWN: Final = 24
 TEAM_SIZE: Final = 40
@@ -64,6 +64,7 @@ class _Company:
         self._sizes = sizes
         self._people = People(org, now)
         self._devices = Devices(org, now)
+        self._now = now
 
     def build(self) -> None:
         self._add_users()
@@ -237,12 +238,18 @@ class _Company:
             "beta": False,
             "color": None,
             "created": self._org.created,
-            "sso": {"type": kind, "jit": False, "beta": False},
+            "sso": {"type": kind, "jit": False, "beta": False} | self._certificate(kind, number),
             "config": {
                 "idpPrivateKey": {"label": "IdP Private Key", "value": key},
                 "idpCertificate": {"label": "IdP Certificate", "value": secret(rng)},
             },
         }
+
+    def _certificate(self, kind: str, number: int) -> Record:
+        """Return the end of the certificate; the first one has ended, the second one ends soon."""
+        if kind != "saml":
+            return {}
+        return {"idpCertExpirationAt": timestamp(self._now + timedelta(days=67 * number - 45))}
 
 
 def _numbered(subjects: Sequence[str], number: int) -> str:
