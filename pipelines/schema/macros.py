@@ -47,48 +47,44 @@ _USER_GROUP_IDS = """
 """
 
 
-_USER_FILTER = """
-    WHERE (b.integration, b.user_id) IN (
-        SELECT (u.integration, u.user_id) FROM main.users u
-        JOIN given ON u.user_id = given_user OR u.username = given_user
-    )
-"""
-
-
 def _given(parameters: Mapping[str, str]) -> str:
-    """Return a common table expression with the arguments of the macro.
+    """Return a subquery with the arguments of the macro, to be the first in its FROM clause.
 
-    Only this query, which has no table, uses the arguments. An argument can be a column of the
-    caller, and a published table could have a column of the same name.
+    Only this query, which sees no table, uses the arguments. An argument can be a column of the
+    caller, and a table of the macro could have the same alias or a column of the same name.
     """
-    return f"given AS (SELECT {', '.join(f'{name} AS given_{name}' for name in parameters)})"
+    return f"(SELECT {', '.join(f'{name} AS given_{name}' for name in parameters)}) given"
+
+
+def _user_filter(parameters: Mapping[str, str]) -> str:
+    return "WHERE p.given_user IN (u.user_id, u.username)" if "user" in parameters else ""
 
 
 def _system_macro(name: str, description: str, parameters: dict[str, str]) -> Macro:
     """Return a macro for the paths from users to devices."""
+    # DuckDB 1.4.0 and 1.4.1 find no stored common table expression of a macro.
     sql = f"""
-WITH {_given(parameters)},
-reached AS (
-    SELECT s.integration, s.system_id, s.hostname, unnest(s.group_ids) AS group_id
-    FROM main.systems s JOIN given ON s.system_id = given_system OR s.hostname = given_system
-),
-paths AS (
-    SELECT r.*, b.user_id, b.sudo, b.sudo_without_password, {_USER_GROUP_IDS}
-    FROM reached r JOIN main.system_group_users b USING (integration, group_id)
-    {_USER_FILTER if "user" in parameters else ""}
-)
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.group_id, g.name AS group_name,
     p.system_id, p.hostname,
     a.sudo AS binding_sudo, a.sudo_without_password AS binding_sudo_without_password,
     p.sudo, p.sudo_without_password, u.global_admin, u.state,
     u.global_admin AND u.passwordless_sudo AS global_admin_without_password
-FROM paths p
+FROM (
+    SELECT r.*, b.user_id, b.sudo, b.sudo_without_password, {_USER_GROUP_IDS}
+    FROM (
+        SELECT given.*, s.integration, s.system_id, s.hostname, unnest(s.group_ids) AS group_id
+        FROM {_given(parameters)}
+        JOIN main.systems s ON s.system_id = given_system OR s.hostname = given_system
+    ) r
+    JOIN main.system_group_users b USING (integration, group_id)
+) p
 JOIN main.users u USING (integration, user_id)
 JOIN main.system_groups g USING (integration, group_id)
 LEFT JOIN main.system_group_associations a
     ON a.integration = p.integration AND a.group_id = p.group_id
     AND a.target_type = CASE WHEN p.user_group_id IS NULL THEN 'user' ELSE 'user_group' END
     AND a.target_id = coalesce(p.user_group_id, p.user_id)
+{_user_filter(parameters)}
 """
     return Macro(name, description, parameters, _SYSTEM_PATH, sql)
 
@@ -96,20 +92,20 @@ LEFT JOIN main.system_group_associations a
 def _application_macro(name: str, description: str, parameters: dict[str, str]) -> Macro:
     """Return a macro for the paths from users to applications."""
     sql = f"""
-WITH {_given(parameters)},
-matching AS (
-    SELECT a.integration, a.application_id, a.display_label AS application_name
-    FROM main.applications a
-    JOIN given ON a.application_id = given_application OR a.display_label = given_application
-),
-paths AS (
-    SELECT m.*, b.user_id, {_USER_GROUP_IDS}
-    FROM matching m JOIN main.application_users b USING (integration, application_id)
-    {_USER_FILTER if "user" in parameters else ""}
-)
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
     p.application_name, u.state
-FROM paths p JOIN main.users u USING (integration, user_id)
+FROM (
+    SELECT m.*, b.user_id, {_USER_GROUP_IDS}
+    FROM (
+        SELECT given.*, a.integration, a.application_id, a.display_label AS application_name
+        FROM {_given(parameters)}
+        JOIN main.applications a
+            ON a.application_id = given_application OR a.display_label = given_application
+    ) m
+    JOIN main.application_users b USING (integration, application_id)
+) p
+JOIN main.users u USING (integration, user_id)
+{_user_filter(parameters)}
 """
     return Macro(name, description, parameters, _APPLICATION_PATH, sql)
 
