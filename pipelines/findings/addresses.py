@@ -1,6 +1,7 @@
 """Findings about IP addresses that several devices share."""
 
 from pipelines.findings.model import Finding, last_start
+from pipelines.schema.assets import SYSTEMS
 
 SHARED_PRIVATE_ADDRESSES = Finding(
     name="shared_private_addresses",
@@ -60,7 +61,7 @@ shared AS (
     HAVING count(*) BETWEEN 2 AND t.few_devices
 ),
 placed AS (
-    SELECT s.integration, s.public_ip, s.system_id, s.hostname,
+    SELECT s.integration, s.public_ip, s.system_id, {SYSTEMS.display_name("s")} AS asset_name,
         greatest(s.first_seen_at, b.started_at) AS placed_at
     FROM main.systems s JOIN shared USING (integration, public_ip)
     LEFT JOIN started b USING (integration, system_id)
@@ -70,8 +71,7 @@ places AS (
         list_sort(list(placed_at))[2] AS since
     FROM placed GROUP BY integration, public_ip
 )
-SELECT integration, 'systems' AS asset_type, system_id AS asset_id,
-    coalesce(hostname, system_id) AS asset_name,
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
     json_object('public_ip', public_ip, 'system_ids', system_ids) AS evidence, since
 FROM placed JOIN places USING (integration, public_ip)
 """,

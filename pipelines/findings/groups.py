@@ -1,6 +1,7 @@
 """Findings about system groups and applications, which grant access."""
 
-from pipelines.findings.model import Finding, select_assets
+from pipelines.findings.model import Finding, last_change, select_assets
+from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS
 
 GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     name="groups_with_passwordless_sudo",
@@ -20,7 +21,7 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     },
     since="When the earliest grant that still exists was first seen",
     required_targets=("user", "user_group"),
-    sql="""
+    sql=f"""
 WITH grant_changes AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS granted_at
     FROM main.changes
@@ -40,13 +41,13 @@ grants AS (
 granting AS (
     SELECT integration, group_id, count(user_id) AS user_count, min(b.granted_at) AS granted_at,
         bool_or(b.granted_at IS NULL) AS has_initial_grant,
-        list({'type': target_type, 'id': target_id} ORDER BY target_type, target_id)
+        list({{'type': target_type, 'id': target_id}} ORDER BY target_type, target_id)
             FILTER (target_id IS NOT NULL) AS targets
     FROM grants LEFT JOIN grant_changes b USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )
 SELECT s.integration, 'system_groups' AS asset_type, s.group_id AS asset_id,
-    coalesce(s.name, s.group_id) AS asset_name,
+    {SYSTEM_GROUPS.display_name("s")} AS asset_name,
     json_object('system_count', s.system_count, 'user_count', g.user_count,
         'targets', coalesce(g.targets, [])) AS evidence,
     CASE WHEN g.has_initial_grant THEN s.first_seen_at
@@ -92,4 +93,55 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     ),
 )
 
-GROUP_FINDINGS = (GROUPS_WITH_PASSWORDLESS_SUDO, GROUPS_WITHOUT_MEMBERS, APPLICATIONS_WITHOUT_USERS)
+# Long enough to renew a certificate with every service provider.
+CERTIFICATE_DAYS = 30
+
+APPLICATIONS_WITH_EXPIRING_CERTIFICATE = Finding(
+    name="applications_with_expiring_certificate",
+    title=f"Applications with a certificate that has expired or expires within {CERTIFICATE_DAYS} "
+    "days",
+    severity="medium",
+    asset_type="applications",
+    why="JumpCloud signs logins with the certificate. Many applications refuse a login that an "
+    "expired certificate signed, so nobody can log in.",
+    remedy="Renew the certificate in JumpCloud, and upload it to the application in the same "
+    "maintenance window. Disable the application if nobody uses it: disabled ones are not "
+    "reported.",
+    evidence={
+        "expires_at": "end of the certificate, UTC",
+        "days_left": "whole days from the start of the pull to the end; negative after it",
+        "user_count": "number of users bound to the application; null if they are not pulled",
+    },
+    since=f"{CERTIFICATE_DAYS} days before the end, or when the application was first seen or "
+    "enabled, whichever is later",
+    required_endpoints=("applications",),
+    sql=f"""
+WITH {last_change("enabled", "applications", "column_name = 'active' AND old_value = 'false'")},
+ending AS (
+    SELECT a.*, a.idp_certificate_expires_at AS ends_at,
+        (epoch_us(a.idp_certificate_expires_at) - epoch_us(n.started_at)) / 86_400_000_000
+            AS days_left
+    FROM main.applications a
+    JOIN main.integrations i USING (integration)
+    JOIN main.snapshots n
+        ON n.integration = i.integration AND n.snapshot_id = i.last_snapshot_id
+    WHERE a.active IS NOT FALSE
+)
+SELECT a.integration, 'applications' AS asset_type, a.application_id AS asset_id,
+    {APPLICATIONS.display_name("a")} AS asset_name,
+    json_object(
+        'expires_at', strftime(make_timestamp(epoch_us(a.ends_at)), '%Y-%m-%dT%H:%M:%SZ'),
+        'days_left', floor(a.days_left)::BIGINT, 'user_count', a.user_count) AS evidence,
+    greatest(a.first_seen_at, e.enabled_at, a.ends_at - to_hours(24 * {CERTIFICATE_DAYS}))
+        AS since
+FROM ending a LEFT JOIN enabled e USING (integration, application_id)
+WHERE a.days_left < {CERTIFICATE_DAYS}
+""",
+)
+
+GROUP_FINDINGS = (
+    GROUPS_WITH_PASSWORDLESS_SUDO,
+    GROUPS_WITHOUT_MEMBERS,
+    APPLICATIONS_WITHOUT_USERS,
+    APPLICATIONS_WITH_EXPIRING_CERTIFICATE,
+)

@@ -1,6 +1,7 @@
 """Findings about users and their access."""
 
 from pipelines.findings.model import Finding, last_change, last_start
+from pipelines.schema.assets import USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
     name="suspended_users_with_access",
@@ -61,7 +62,7 @@ found AS (
         AND (u.system_count > 0 OR a.active_count > 0)
 )
 SELECT integration, 'users' AS asset_type, user_id AS asset_id,
-    coalesce(username, user_id) AS asset_name,
+    {USERS.display_name("found")} AS asset_name,
     json_object('state', state, 'suspended', suspended, 'account_locked', account_locked,
         'system_count', system_count, 'application_count', application_count) AS evidence,
     greatest(
@@ -86,13 +87,15 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     severity="high",
     asset_type="users",
     why="One stolen password is enough to become root or a local administrator on every device "
-    "of these groups.",
+    "of these groups. A user with any enrolled factor has MFA: one-time passwords, a security key, "
+    "push or another one.",
     remedy="Require MFA for the user, or remove sudo: from the bindings of the groups in the "
     "evidence, or from the user if the user is a global administrator.",
     evidence={
         "state": "state of the user",
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
+        "mfa_exclusion": "true if the user is exempt from MFA",
     },
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
@@ -103,11 +106,13 @@ WITH user_changes AS (
         max(observed_at) FILTER (change = 'added') AS added_at,
         max(observed_at) FILTER (column_name = 'mfa_configured' AND new_value = 'false') AS mfa_at,
         max(observed_at) FILTER (column_name = 'totp_enabled' AND old_value = 'true') AS totp_at,
+        max(observed_at) FILTER (column_name = 'mfa_status' AND old_value = '"ENROLLED"')
+            AS status_at,
         max(observed_at) FILTER (column_name = 'global_admin' AND new_value = 'true') AS admin_at,
         max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
     FROM main.changes
     WHERE asset_type = 'users' AND column_name IN (
-        '', 'mfa_configured', 'totp_enabled', 'global_admin', 'system_count'
+        '', 'mfa_configured', 'totp_enabled', 'mfa_status', 'global_admin', 'system_count'
     )
     GROUP BY ALL
 ),
@@ -115,8 +120,7 @@ without_mfa AS (
     SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
         greatest(u.first_seen_at, c.added_at) AS known_at
     FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
-    WHERE u.mfa_configured = FALSE AND u.totp_enabled IS NOT TRUE
-        AND u.system_count > 0
+    WHERE NOT {has_mfa("u")} AND u.system_count > 0
 ),
 {last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")},
 {last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
@@ -132,11 +136,12 @@ granted AS (
     GROUP BY ALL
 )
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
-    coalesce(u.username, u.user_id) AS asset_name,
+    {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
-        'sudo_group_ids', coalesce(s.sudo_group_ids, [])) AS evidence,
+        'sudo_group_ids', coalesce(s.sudo_group_ids, []),
+        'mfa_exclusion', u.mfa_exclusion) AS evidence,
     greatest(
-        u.known_at, u.mfa_at, u.totp_at, u.systems_at,
+        u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
         least(
             CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
         )
@@ -179,7 +184,7 @@ lost AS (
     GROUP BY ALL
 )
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
-    coalesce(u.username, u.user_id) AS asset_name,
+    {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'application_count', u.application_count) AS evidence,
     greatest(u.first_seen_at, s.started_at, l.lost_at) AS since
 FROM main.users u

@@ -22,6 +22,7 @@ from pipelines.report.model import (
     Pull,
     Share,
 )
+from pipelines.schema.assets import has_mfa
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
@@ -102,7 +103,7 @@ GROUP BY ALL
 PROTECTIONS = {
     "Devices: disk encrypted": (SYSTEMS, "disk_encrypted"),
     "Devices: MFA allowed": (SYSTEMS, "mfa_enabled"),
-    "Users: MFA set up": (USERS, "mfa_configured"),
+    "Users: MFA set up": (USERS, f"({has_mfa('users')})"),
 }
 _COVERAGE = " UNION ALL ".join(
     f"""

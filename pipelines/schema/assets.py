@@ -335,3 +335,15 @@ SYSTEM_GROUPS = Table(
         Column("user_count", "BIGINT", "Users bound to it, directly or through user groups"),
     ),
 )
+
+
+def has_mfa(user: str) -> str:
+    """Return SQL that is TRUE for a user with MFA; `user` is the alias of the table of users.
+
+    A user may have another factor than TOTP. An API that does not send the status of enrollment
+    counts only TOTP.
+    """
+    return (
+        f"CASE WHEN {user}.mfa_status IS NOT NULL THEN {user}.mfa_status = 'ENROLLED' "
+        f"WHEN {user}.totp_enabled THEN TRUE ELSE {user}.mfa_configured END"
+    )

@@ -166,15 +166,33 @@ def test_stale_systems_with_access() -> None:
             },
             {"system_id": "border", "user_count": 2, "last_contact_at": now - month},
             {"system_id": "without-users", "user_count": 0, "last_contact_at": now - 2 * month},
-            {"system_id": "never-seen", "user_count": 2},
+            {"system_id": "connected", "user_count": 2, "active": True, "last_contact_at": day(1)},
+            {"system_id": "unknown", "user_count": 2, "created_at": day(1)},
+            {"system_id": "not-yet-seen", "user_count": 2, "active": False, "created_at": day(20)},
+            {
+                "system_id": "never-seen",
+                "display_name": "Ann's phone",
+                "user_count": 2,
+                "active": False,
+                "created_at": day(5),
+            },
         ],
         changes=[
             changed(20, "systems", "reached-later", "user_count", 0, 3),
             changed(10, "systems", "reached-later", "user_count", 0, 1),
             *unrelated(30, "systems", "reached-later"),
+            changed(38, "systems", "never-seen", "active", True, False),
         ],
     )
     assert rows == [
+        found(
+            "medium",
+            "systems",
+            "never-seen",
+            {"days_without_contact": 35, "last_contact_at": None, "user_count": 2},
+            day(38),
+            name="Ann's phone",
+        ),
         found(
             "medium",
             "systems",
@@ -284,4 +302,40 @@ def test_systems_with_failing_policies(before: int | None) -> None:
             day(3),
             name="db-1",
         ),
+    ]
+
+
+def test_systems_with_same_serial_number() -> None:
+    numbers = {
+        "old": "C02",
+        "new": " c02",
+        "other": "C03",
+        "none": None,
+        **{f"placeholder{n}": "To be filled by O.E.M." for n in (1, 2)},
+        **{f"default{n}": "Default string" for n in (1, 2)},
+        **{f"zeros{n}": "0000" for n in (1, 2)},
+        **{f"zero{n}": "0" for n in (1, 2)},
+        **{f"empty{n}": "None" for n in (1, 2)},
+    }
+    systems: list[Row] = [{"system_id": name, "serial_number": numbers[name]} for name in numbers]
+    rows = find(
+        "systems_with_same_serial_number",
+        systems=[*systems, {"system_id": "old", "serial_number": "C03", "integration": "zeta"}],
+        changes=[
+            added(2, "systems", "old"),
+            added(2, "systems", "new"),
+            changed(4, "systems", "new", "serial_number", None, " c02"),
+            *unrelated(9, "systems", "new"),
+        ],
+    )
+    assert rows == [
+        found(
+            "low",
+            "systems",
+            name,
+            {"serial_number": number, "system_ids": ["new", "old"]},
+            day(4),
+            number,
+        )
+        for name, number in (("new", " c02"), ("old", "C02"))
     ]

@@ -1,6 +1,8 @@
 """Findings about system groups and applications, on a few rows each."""
 
-from tests.support.tables import added, changed, day, find, found, unrelated
+from datetime import timedelta
+
+from tests.support.tables import added, changed, day, find, found, latest, pull, unrelated
 
 
 def test_groups_with_passwordless_sudo() -> None:
@@ -119,4 +121,40 @@ def test_applications_without_users() -> None:
         found("low", "applications", "new", {"active": True}, day(2)),
         found("low", "applications", "unchanged", {"active": None}, day(1)),
         found("low", "applications", "unused", {"active": None}, day(3), name="Wiki"),
+    ]
+
+
+def test_applications_with_expiring_certificate() -> None:
+    second = timedelta(seconds=1)
+    ends = {"ended": day(10), "soon": day(70) - second, "later": day(70), "enabled": day(45)}
+    rows = find(
+        "applications_with_expiring_certificate",
+        integrations=latest(40),
+        snapshots=[pull(39), pull(40)],
+        applications=[
+            *(
+                {"application_id": name, "idp_certificate_expires_at": end, "user_count": 2}
+                for name, end in ends.items()
+            ),
+            {"application_id": "off", "active": False, "idp_certificate_expires_at": day(10)},
+            {"application_id": "without"},
+        ],
+        changes=[
+            changed(38, "applications", "enabled", "active", False, True),
+            *unrelated(39, "applications", "enabled"),
+        ],
+    )
+    assert rows == [
+        found(
+            "medium",
+            "applications",
+            name,
+            {"expires_at": f"{ends[name]:%Y-%m-%dT%H:%M:%SZ}", "days_left": left, "user_count": 2},
+            since,
+        )
+        for name, left, since in (
+            ("enabled", 5, day(38)),
+            ("ended", -30, day(1)),
+            ("soon", 29, day(40) - second),
+        )
     ]

@@ -138,6 +138,10 @@ def test_users_without_mfa_with_sudo() -> None:
             {"user_id": "totp", "mfa_configured": False, "totp_enabled": True} | admin,
             {"user_id": "no-device", "mfa_configured": False} | admin | {"system_count": 0},
             {"user_id": "no-sudo", "mfa_configured": False, "system_count": 2},
+            {"user_id": "security-key", "mfa_configured": False, "mfa_status": "ENROLLED"} | admin,
+            {"user_id": "lapsed", "email": "cy@x.org", "totp_enabled": True, "mfa_exclusion": True}
+            | {"mfa_status": "ENROLLMENT_EXPIRED"}
+            | admin,
         ],
         system_groups=[
             {"group_id": "servers", "system_count": 2},
@@ -157,6 +161,7 @@ def test_users_without_mfa_with_sudo() -> None:
             changed(4, "system_group_users", "servers/bound", "sudo", False, True),
             changed(5, "system_groups", "servers", "system_count", 1, 2),
             *unrelated(9, "users", "admin"),
+            changed(6, "users", "lapsed", "mfa_status", "ENROLLED", "ENROLLMENT_EXPIRED"),
             *unrelated(9, "system_group_users", "servers/bound"),
             *unrelated(9, "system_groups", "servers"),
         ],
@@ -166,16 +171,26 @@ def test_users_without_mfa_with_sudo() -> None:
             "high",
             "users",
             "admin",
-            {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []},
+            {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []}
+            | {"mfa_exclusion": None},
             day(3),
         ),
         found(
             "high",
             "users",
             "bound",
-            {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]},
+            {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]}
+            | {"mfa_exclusion": None},
             day(4),
             name="bob",
+        ),
+        found(
+            "high",
+            "users",
+            "lapsed",
+            {"state": None, "global_admin": True, "sudo_group_ids": [], "mfa_exclusion": True},
+            day(6),
+            name="cy@x.org",
         ),
     ]
 
