@@ -4,6 +4,7 @@ DuckDB allows no reader while a process writes. A rename blocks no reader, and a
 keeps the file that it opened.
 """
 
+import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
-from pipelines.schema.macros import MACROS
+from pipelines.schema.macros import FILE_ID, MACROS
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     CHANGES,
@@ -63,6 +64,14 @@ def apply_snapshots(
         for table in (CHANGES, SNAPSHOTS):
             _insert(connection, store, table, name, new)
     _replace_latest(connection, store, {name: ids[-1] for name, ids in snapshots.items()})
+    for statement in _macro_statements(_file_id(connection)):
+        connection.execute(statement)
+
+
+def _file_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return an id of the snapshots in the file, by which its macros recognize the file."""
+    applied = sorted((name, sorted(ids)) for name, ids in applied_snapshots(connection).items())
+    return hashlib.sha256(repr(applied).encode()).hexdigest()
 
 
 def _replace_latest(
@@ -254,9 +263,13 @@ def schema_statements() -> Iterator[str]:
     for view in views:
         yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
         yield from _comments("VIEW", view.qualified_name, view.description, view.columns)
+    yield from _macro_statements(file_id="")
+
+
+def _macro_statements(file_id: str) -> Iterator[str]:
     for macro in MACROS:
-        parameters = ", ".join(macro.parameters)
-        yield f'CREATE MACRO "{macro.name}"({parameters}) AS TABLE {macro.sql}'
+        parameters, sql = ", ".join(macro.parameters), macro.sql.replace(FILE_ID, file_id)
+        yield f'CREATE OR REPLACE MACRO "{macro.name}"({parameters}) AS TABLE {sql}'
         yield f'COMMENT ON MACRO TABLE "{macro.name}" IS {quoted(macro.description)}'
 
 

@@ -38,6 +38,10 @@ for name in sys.argv[2:]:
         [name],
     ).fetchall()
     found[name] = [rows, sorted(comments)]
+try:
+    connection.execute("FROM system_access('nothing') WHERE sudo").fetchall()
+except duckdb.Error as error:
+    found["error"] = str(error).split(". The nearest")[:1]
 print(json.dumps(found))
 """
 
@@ -68,7 +72,7 @@ def macro_calls(publisher: Publisher) -> list[str]:
 SELECT application_id AS application FROM application_users
 WHERE user_id = '{given["user"]}' LIMIT 1"""
     )[0]
-    quoted = {name: f"'{value}'" for name, value in given.items()}
+    quoted = {name: f"'{str(value).upper()}'" for name, value in given.items()}
     return [
         f"{macro.name}({', '.join(quoted[name] for name in macro.parameters)})" for macro in MACROS
     ]
@@ -95,3 +99,4 @@ def test_all_versions_read_an_updated_file(
     assert all(expected[name][0] for name in ("systems", "changes", "system_users", *calls))
     assert any(expected[f"findings.{finding.name}"][0] for finding in FINDINGS)
     assert len(expected["findings.summary"][0]) == len(FINDINGS)
+    assert "no device 'nothing' in the inventory" in str(expected["error"])
