@@ -15,8 +15,8 @@ from duckdb.func import FunctionNullHandling
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 
-# Times are ISO 8601. A clock's zero (the years 1, 1601, 1970 and 1980) or its last year (9999) means
-# "never", and nothing is older.
+# Times are ISO 8601. A clock's zero (in the years 1, 1601, 1970 and 1980) and its last year, 9999,
+# mean "never".
 # The pattern rejects words that DuckDB takes for a time, such as `infinity` and `today`.
 _MACROS = r"""
 CREATE MACRO text_of(value) AS nullif(value, '');
