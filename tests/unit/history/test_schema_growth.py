@@ -19,7 +19,14 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish import database
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.model import SEEN, Column, Table
-from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, SNAPSHOTS, SYSTEMS, TABLES
+from pipelines.schema.tables import (
+    CHANGES,
+    INVENTORY_TABLES,
+    SNAPSHOTS,
+    SYSTEM_IP_ADDRESSES,
+    SYSTEMS,
+    TABLES,
+)
 from tests.support import DATA
 from tests.support.publisher import Publisher, Rows
 
@@ -123,6 +130,8 @@ def test_file_format_is_readable_by_duckdb_1_2(publisher: Publisher) -> None:
 
 def test_new_snapshot_is_compared_with_first_version(publisher: Publisher) -> None:
     def rename(table: Table, rows: pa.Table) -> pa.Table:
+        if table is SYSTEM_IP_ADDRESSES:
+            return rows.slice(1)  # a temporary address, which `changes` leaves out
         if table is not SYSTEMS:
             return rows
         names = pa.array(["renamed", *rows["hostname"].to_pylist()[1:]])
