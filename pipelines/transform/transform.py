@@ -6,7 +6,7 @@ than systems. DuckDB joins in parallel, spills to disk, and has the types of the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
 import duckdb
 import pyarrow as pa
@@ -88,13 +88,14 @@ def parse_address(text: str | None) -> dict[str, str | int] | None:
     The scope is `private`, `public`, `cgnat` or `other`. None is returned for loopback, link-local,
     unspecified and multicast addresses, and for text that is not an address.
     """
+    text = text or ""
     try:
-        address = ip_address(text or "")
-    except ValueError:
+        address = IPv6Address(text) if ":" in text else IPv4Address(text)
+    except AddressValueError:
         return None
-    if address.is_loopback or address.is_link_local:
+    if address.is_loopback or address.is_link_local or "%" in text:
         return None
-    if address.is_unspecified or address.is_multicast or "%" in str(address):
+    if address.is_unspecified or address.is_multicast:
         return None
     if any(address in network for network in _PRIVATE):
         scope = "private"
