@@ -4,6 +4,7 @@ DuckDB allows no reader while a process writes. A rename blocks no reader, and a
 keeps the file that it opened.
 """
 
+import fcntl
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
+from pipelines.publish.reader import log_path
 from pipelines.schema.macros import FILE_ID, MACROS
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
@@ -188,7 +190,7 @@ def update_duckdb_file(store: SnapshotStore, path: Path, integration: str = EVER
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path. Its file then replaces `path`, and the fingerprint is written."""
     with replace_atomically(path) as tmp_path:
-        wal_path = _wal_path(tmp_path)
+        wal_path = log_path(tmp_path)
         for leftover in (tmp_path, wal_path):
             leftover.unlink(missing_ok=True)
         try:
@@ -196,14 +198,33 @@ def _replacing(path: Path) -> Iterator[Path]:
         finally:
             wal_path.unlink(missing_ok=True)
         fingerprint = compute_fingerprint(tmp_path, _build_inputs())
-        # Someone who wrote to the published file was killed: the log belongs to that file only.
-        _wal_path(path).unlink(missing_ok=True)
+        # Most programs open a file for writing unless told otherwise.
+        tmp_path.chmod(tmp_path.stat().st_mode & 0o444)
+        _keep_out_logs(path)
     fingerprint_path(path).write_text(fingerprint, encoding="utf-8")
 
 
-def _wal_path(path: Path) -> Path:
-    """Return the path of DuckDB's write-ahead log of the file."""
-    return path.with_name(f"{path.name}.wal")
+def _keep_out_logs(path: Path) -> None:
+    """Remove a log of changes to the file that is about to be replaced, and prevent another one.
+
+    A program that has the file open for writing, as its owner or as root can, would write its log
+    next to the new file, where every reader would replay it. It cannot create it through a link
+    into a folder that does not exist, and readers find no log there.
+    """
+    log = log_path(path)
+    log.unlink(missing_ok=True)
+    if path.exists() and _is_open_for_writing(path):
+        log.symlink_to(Path("no-log", log.name))
+
+
+def _is_open_for_writing(path: Path) -> bool:
+    """Return True if DuckDB in another process has locked the file in order to write to it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _build_inputs() -> list[str]:

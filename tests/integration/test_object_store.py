@@ -177,8 +177,14 @@ def test_fetched_file_is_private(
         os.umask(before)
     assert fetched.exit_code == 0, fetched.output
     assert s3.requests
-    assert Path(fetched.output.strip()).read_bytes() == b"names and addresses"
+    file = Path(fetched.output.strip())
+    assert file.read_bytes() == b"names and addresses"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o444
     assert stat.S_IMODE((installation.folder / "parent" / "reader").stat().st_mode) == 0o700
+    file.with_name("inventory.duckdb.wal").touch()
+    refused = elsewhere("fetch", machine="parent/reader")
+    assert refused.exit_code == 1
+    assert "inventory.duckdb.wal: another program wrote changes" in refused.output
 
 
 def test_sensor_skips_when_store_is_unreachable(
