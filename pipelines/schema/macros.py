@@ -78,7 +78,7 @@ _SYSTEM_PATH = _PATH | {
 }
 _APPLICATION_PATH = _PATH | {
     "application_id": "Application",
-    "application_name": "Display label of the application",
+    "application_name": "Display label, display name or name of the application",
     "state": _SYSTEM_PATH["state"],
 }
 
@@ -104,13 +104,14 @@ _USER_GROUP_IDS = """
 
 def _names(argument: _Argument) -> str:
     """Return a subquery with the key and all names of each row of an asset table."""
-    (key,) = argument.table.key
+    table = argument.table
+    (key,) = table.key
     # Several times as fast as `unnest` of a list.
     rows = (
         f"""
-    SELECT integration, {key} AS id, coalesce({", ".join(argument.names)}) AS label,
+    SELECT integration, {key} AS id, {table.display_name(table.name)} AS label,
         {name} AS name, {name in (key, *argument.first)} AS is_first
-    FROM main.{argument.table.name}"""
+    FROM main.{table.name}"""
         for name in (key, *argument.names)
     )
     return f"({' UNION ALL '.join(rows)})"
@@ -134,7 +135,7 @@ def _resolved(arguments: tuple[_Argument, ...]) -> str:
         list_sort(coalesce(
             list(DISTINCT n.id) FILTER (n.is_first), list(DISTINCT n.id) FILTER (NOT n.is_first)
         )) AS {name}_ids,
-        list_sort(list(DISTINCT concat(n.id, ' (' || n.label || ')'))) AS {name}_candidates
+        list_sort(list(DISTINCT concat(n.id, ' (' || nullif(n.label, n.id) || ')'))) AS {name}_candidates
     FROM {sql} r LEFT JOIN {_names(argument)} n ON lower(n.name) = lower(r.given_{name})
     GROUP BY ALL
 )"""
@@ -258,7 +259,8 @@ SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
 FROM (
     SELECT s.*, b.user_id, {_USER_GROUP_IDS}
     FROM (
-        SELECT r.*, a.integration, a.application_id, a.display_label AS application_name
+        SELECT r.*, a.integration, a.application_id,
+            {APPLICATIONS.display_name("a")} AS application_name
         FROM {_resolved(arguments)} r
         JOIN main.applications a
             ON a.integration = r.application_integration
