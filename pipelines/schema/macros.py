@@ -109,7 +109,7 @@ def _names(argument: _Argument) -> str:
     # Several times as fast as `unnest` of a list.
     rows = (
         f"""
-    SELECT integration, {key} AS id, {table.display_name(table.name)} AS label,
+    SELECT integration, {key} AS id, nullif({table.display_name(table.name)}, {key}) AS label,
         {name} AS name, {name in (key, *argument.first)} AS is_first
     FROM main.{table.name}"""
         for name in (key, *argument.names)
@@ -135,7 +135,7 @@ def _resolved(arguments: tuple[_Argument, ...]) -> str:
         list_sort(coalesce(
             list(DISTINCT n.id) FILTER (n.is_first), list(DISTINCT n.id) FILTER (NOT n.is_first)
         )) AS {name}_ids,
-        list_sort(list(DISTINCT concat(n.id, ' (' || nullif(n.label, n.id) || ')'))) AS {name}_candidates
+        list_sort(list(DISTINCT concat(n.id, ' (' || n.label || ')'))) AS {name}_candidates
     FROM {sql} r LEFT JOIN {_names(argument)} n ON lower(n.name) = lower(r.given_{name})
     GROUP BY ALL
 )"""
