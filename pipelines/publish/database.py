@@ -198,7 +198,7 @@ def _replacing(path: Path) -> Iterator[Path]:
         finally:
             wal_path.unlink(missing_ok=True)
         fingerprint = compute_fingerprint(tmp_path, _build_inputs())
-        # Most programs open a file for writing unless told otherwise.
+        # Most programs open a file for writing by default.
         tmp_path.chmod(tmp_path.stat().st_mode & 0o444)
         _keep_out_logs(path)
     fingerprint_path(path).write_text(fingerprint, encoding="utf-8")
