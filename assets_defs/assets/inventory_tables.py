@@ -8,8 +8,12 @@ import pyarrow as pa
 
 from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
 from assets_defs.assets.specs import contract_columns, table_spec
-from assets_defs.checks.integrity import check_specs, integrity_results, stops_publication
-from assets_defs.checks.removal_guard import RemovalGuard
+from assets_defs.checks import (
+    RemovalGuard,
+    check_specs,
+    integrity_results,
+    stops_publication,
+)
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.runs.step import RunLock, step
 from pipelines.extract.pull import remove_checkpoint

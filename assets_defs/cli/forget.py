@@ -9,7 +9,6 @@ from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.stale import require_no_remote_run
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
-from pipelines.extract.pull import checkpoint_folder
 from pipelines.publish.publisher import rebuild_file, remove_own_file
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
@@ -50,7 +49,7 @@ def _check(workspace: Workspace, name: str) -> None:
             f"integration {name!r} is in the settings ({source}), so it would be pulled again; "
             "remove it there first"
         )
-    checkpoints = [path.name for path in checkpoint_folder(workspace.root, "").glob("*")]
+    checkpoints = [path.name for path in workspace.checkpoint_folder().glob("*")]
     known = {*workspace.open_history().integrations(), *workspace.staging.files(), *checkpoints}
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
@@ -69,5 +68,5 @@ def _remove(workspace: Workspace, name: str) -> None:
     rebuild_file(workspace)
     for path in workspace.staging.files().get(name, []):
         path.unlink()
-    for folder in (checkpoint_folder(workspace.root, name), workspace.scratch(name)):
+    for folder in (workspace.checkpoint_folder(name), workspace.scratch(name)):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,7 @@
-"""The command `jumpcloud-inventory`: one file per command, imported when it is called."""
+"""The command `jumpcloud-inventory`: each of its commands is imported when it is called."""
 
+import io
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 
@@ -23,7 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
 }
-_MODULES = {"disable": "enable"}
+# A command is in the file of its name, except these.
+_MODULES = {"combine": "object_store", "disable": "enable", "fetch": "object_store"}
 
 
 class LazyGroup(click.Group):
@@ -48,5 +51,10 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup)
+@click.version_option(package_name="jumpcloud-inventory")
 def main() -> None:
     """Pull a complete, read-only inventory of JumpCloud organizations into one DuckDB file."""
+    # A terminal without UTF-8 shows other letters as escapes.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

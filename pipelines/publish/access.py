@@ -1,7 +1,6 @@
 """Find the published DuckDB file, or build one as of a snapshot."""
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from pipelines.errors import InventoryError
 from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
+from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,11 +66,11 @@ def inventory_file(
         return
     # These load pyarrow and pydantic, which the published file does not need.
     from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
-    from pipelines.publish.time_travel import build_past_file  # noqa: PLC0415
+    from pipelines.publish.database import build_past_file  # noqa: PLC0415
 
     snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
-    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
-        path = Path(folder, workspace.inventory_file().name)
+    with temporary_folder() as folder:
+        path = folder / workspace.inventory_file().name
         yield InventoryFile(path, build_past_file(workspace.open_history(), snapshot, path))
 
 

@@ -9,12 +9,14 @@ import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 
 import duckdb
 
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
+from pipelines.history.manifest import Manifest
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
@@ -184,6 +186,45 @@ def update_duckdb_file(store: SnapshotStore, path: Path, integration: str = EVER
         if not (_copy_if_unchanged(path, tmp_path) and _extend(tmp_path, store, snapshots)):
             tmp_path.unlink(missing_ok=True)
             _build(tmp_path, store, snapshots)
+
+
+def build_past_file(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
+    """Build the file as it was when a snapshot was published.
+
+    Other integrations appear as they were published at that time. If retention has removed the
+    tables of such a snapshot, the nearest in time that has its tables is used.
+
+    Args:
+        store: the store that holds the snapshots.
+        snapshot: a snapshot that has its tables.
+        path: the new file.
+
+    Returns:
+        The latest snapshot of each integration in the file.
+
+    Raises:
+        InventoryError: files of a snapshot are missing or damaged.
+    """
+    snapshots: dict[str, list[str]] = {}
+    latest = []
+    for name, group in groupby(store.manifests(), key=lambda manifest: manifest.integration.name):
+        own = list(group)
+        last = snapshot if name == snapshot.integration.name else _find_past_snapshot(snapshot, own)
+        if last:
+            snapshots[name] = [manifest.snapshot_id for manifest in own[: own.index(last) + 1]]
+            latest.append(last)
+    build_duckdb_file(store, path, snapshots)
+    return latest
+
+
+def _find_past_snapshot(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
+    """Return an integration's latest snapshot when another integration published its own."""
+    time = snapshot.pull.finished_at
+    published = [manifest for manifest in own if manifest.pull.finished_at <= time]
+    if not published or published[-1].has_tables:
+        return published[-1] if published else None
+    with_tables = [manifest for manifest in own if manifest.has_tables]
+    return min(with_tables, key=lambda manifest: abs(manifest.pull.finished_at - time))
 
 
 @contextmanager

@@ -80,6 +80,51 @@ def test_result_wider_than_terminal_has_one_line_per_column(
     assert len([line for line in many if line.startswith("─[")]) == 40
 
 
+@pytest.mark.usefixtures("published")
+def test_sql_chooses_the_format_by_the_name(ask: Callable[..., Result], tmp_path: Path) -> None:
+    for name, start in (
+        ("a.csv", "n"),
+        ("a.JSON", "["),
+        ("a.jsonl", '{"n":'),
+        ("a.parquet", "PAR1"),
+    ):
+        done = ask("sql", "SELECT 1 AS n", "--output", str(tmp_path / name))
+        assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+        assert (tmp_path / name).read_bytes().startswith(start.encode())
+    for options in (("a.txt",), ("a",), ("a.csv", "--format", "table")):
+        done = ask(
+            "sql", "SELECT 1 AS n", "--output", str(tmp_path / "new" / options[0]), *options[1:]
+        )
+        assert done.exit_code == 2
+        assert "the format is not known; add --format (csv, json, jsonl, parquet)" in done.stderr
+
+
+@pytest.mark.usefixtures("published")
+def test_sql_joins_a_file_of_the_user(ask: Callable[..., Result], tmp_path: Path) -> None:
+    people = tmp_path / "hr it's.csv"
+    people.write_text("employee,cost\n007,1\n64e1,2\n")
+    query = "SELECT employee, (SELECT count(*) FROM systems) AS n FROM HR ORDER BY cost"
+    done = ask("sql", query, "--with", f"hr={people}", "--format", "csv")
+    rows = [line.split(",") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ['"employee"', '"007"', '"64e1"']
+    assert [row[1] for row in rows] == ["n", str(SMALL.systems), str(SMALL.systems)]
+    (tmp_path / "other.csv").write_text("secret")
+    for given, message in (
+        (f"hr={tmp_path / 'none.csv'}", "cannot be read. Name a file that ends in .csv, .json"),
+        (f"systems={people}", "the inventory has a table systems"),
+        (f"={people}", "is not NAME=FILE"),
+        (f"h-r={people}", "is not NAME=FILE"),
+        ("hr=", "is not NAME=FILE"),
+    ):
+        done = ask("sql", "FROM hr", "--with", given)
+        assert done.exit_code in {1, 2}
+        assert message in done.stderr
+    twice = ask("sql", "FROM hr", "--with", f"hr={people}", "--with", f"HR={people}")
+    assert "given twice" in twice.stderr
+    other = ask("sql", f"FROM '{tmp_path / 'other.csv'}'", "--with", f"hr={people}")
+    assert "disabled by configuration" in other.stderr
+
+
 FORBIDDEN = {
     "DROP TABLE systems": "read-only mode",
     "INSERT INTO changes FROM changes": "read-only mode",

@@ -6,7 +6,7 @@ from typing import cast
 import dagster as dg
 import pytest
 
-from assets_defs.checks.findings import findings
+from assets_defs.checks import findings
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace

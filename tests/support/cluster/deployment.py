@@ -16,7 +16,7 @@ import duckdb
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.schedule import Schedule
 from pipelines.publish.publisher import combine
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.workspace import Workspace
@@ -54,7 +54,7 @@ class Deployment:
 
     def start_worker(self, name: str) -> None:
         """Start a worker with a saved rate, because finding the rate takes seconds."""
-        rates = SavedRates(self.cluster.home(name) / "rates.json")
+        rates = Workspace(self.cluster.home(name)).saved_rates
         rates.put(os.environ[KEY_VARIABLE], MAX_SAVED_RATE)
         self.cluster.start_worker(name)
 

@@ -1,4 +1,4 @@
-"""An incremental build gives the same file as a rebuild; modified files are rebuilt."""
+"""The DuckDB file: incremental builds, modified files, and the file as of a past snapshot."""
 
 import os
 import shutil
@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from subprocess import PIPE
@@ -19,14 +19,16 @@ import pytest
 from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
+from pipelines.history.diff import diff_snapshots
+from pipelines.history.manifest import Manifest
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish import database, fingerprint
-from pipelines.publish.database import build_duckdb_file
+from pipelines.publish.database import build_duckdb_file, build_past_file
 from pipelines.publish.reader import open_inventory
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
-from pipelines.simulator import Sizes, generate
-from tests.support.publisher import Publisher, Pulled, on_day, tables_in
+from pipelines.simulator import Organization, Sizes, generate
+from tests.support.publisher import Publisher, Pulled, Rows, on_day, tables_in
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 EDIT = "UPDATE systems SET hostname = 'edited'; DELETE FROM changes; DROP VIEW user_applications"
@@ -297,3 +299,81 @@ def test_pull_before_the_latest_snapshot_is_rejected(
     assert rows[0] == {"last_snapshot_id": latest}
     changed = office.publisher.rows("SELECT DISTINCT snapshot_id FROM changes")
     assert changed == [{"snapshot_id": latest}]
+
+
+@dataclass
+class Published:
+    """Two integrations published in turn, and the tables of the file after each publication."""
+
+    publisher: Publisher
+    manifests: list[Manifest] = field(default_factory=list)
+    states: list[dict[str, Rows]] = field(default_factory=list)
+
+    def remember(self, manifest: Manifest) -> None:
+        self.manifests.append(manifest)
+        self.states.append(state(self.publisher))
+
+    def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
+        publisher = Publisher(folder)
+        build_past_file(self.publisher.history, manifest, publisher.file)
+        return state(publisher)
+
+    def remove_tables(self, manifest: Manifest) -> None:
+        self.publisher.history.commit(manifest.without_tables())
+        self.publisher.history.remove_orphan_files(manifest.integration.name)
+
+
+def state(publisher: Publisher) -> dict[str, Rows]:
+    return {name: publisher.rows(f"FROM {name} ORDER BY ALL") for name in TABLES}
+
+
+@pytest.fixture
+def published(pull: Callable[..., Pulled], publisher: Publisher) -> Published:
+    """Publish `one` and `two`, then both again with another user, each a day later."""
+    published = Published(publisher)
+    organization: Organization = generate(sizes=SMALL)
+    day = 0
+    for _ in range(2):
+        pulled = pull(organization)
+        for name in ("one", "two"):
+            published.remember(publisher.publish(on_day(day, pulled), name))
+            day += 1
+        organization.add_user(username="new.person")
+    return published
+
+
+@pytest.fixture
+def manifests(pull: Callable[..., Pulled], publisher: Publisher) -> list[Manifest]:
+    """Publish `one` and `two` in turn, a day apart."""
+    pulled = pull(generate(sizes=SMALL))
+    names = enumerate(["one", "two"] * 2)
+    return [publisher.publish(on_day(number, pulled), name) for number, name in names]
+
+
+def test_file_at_a_snapshot_equals_the_file_then(published: Published, tmp_path: Path) -> None:
+    for number, (manifest, then) in enumerate(
+        zip(published.manifests, published.states, strict=True)
+    ):
+        assert published.past(manifest, tmp_path / str(number)) == then
+    assert published.states[3]["changes"]
+
+
+def test_nearest_snapshot_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
+    one, two, one_later, two_later = published.manifests
+    published.remove_tables(one)
+    latest = build_past_file(published.publisher.history, two, tmp_path / "file.duckdb")
+    assert [manifest.snapshot_id for manifest in latest] == [one_later.snapshot_id, two.snapshot_id]
+    # The metadata of all pulls is kept.
+    assert published.past(two_later, tmp_path) == published.states[3]
+
+
+def test_missing_file_of_a_snapshot_is_named(
+    manifests: list[Manifest], publisher: Publisher, tmp_path: Path
+) -> None:
+    part = publisher.history.part("users", "one", manifests[0].snapshot_id)
+    part.unlink()
+    with pytest.raises(InventoryError, match=f"{part}: missing or damaged.*try again"):
+        build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
+    with pytest.raises(InventoryError, match=f"cannot read snapshot .*{part}"):
+        diff_snapshots(publisher.history, manifests[0], manifests[2])
+    assert not list(tmp_path.iterdir())

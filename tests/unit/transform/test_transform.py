@@ -98,3 +98,18 @@ def test_time_of_a_zero_clock_means_never() -> None:
     assert {row["last_contact_at"] for row in rows} == {
         datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)
     }
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "10000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "294246-12-31T23:59:59Z",
+        "0044-03-15 (BC)",
+        "infinity",
+    ],
+)
+def test_time_outside_the_calendar_is_null(time: str) -> None:
+    (row,) = run_transform("systems", systems=[{"_id": "s1", "created": time}])
+    assert row["created_at"] is None

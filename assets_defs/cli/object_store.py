@@ -1,4 +1,4 @@
-"""The command `fetch`: download the published file from an object store."""
+"""The commands `fetch` and `combine`, for an inventory in an object store."""
 
 import click
 
@@ -16,11 +16,26 @@ def fetch(workspace: Workspace, name: str | None) -> None:
 
     Prints the path of the file. A file that is still current is not downloaded again.
     """
-    require_object_store(workspace)
+    _require_object_store(workspace)
     click.echo(fetch_file(workspace, name))
 
 
-def require_object_store(workspace: Workspace) -> None:
+@click.command()
+@pass_data_dir
+def combine(workspace: Workspace) -> None:
+    """Combine what each integration published to an object store into one file.
+
+    Schedules and `run` also do it.
+    """
+    # It loads pyarrow, which `fetch` does not need.
+    from pipelines.publish.publisher import combine as combine_files  # noqa: PLC0415
+
+    _require_object_store(workspace)
+    combine_files(workspace)
+    click.echo(workspace.uri(workspace.inventory_file()))
+
+
+def _require_object_store(workspace: Workspace) -> None:
     """Raise unless the inventory is in an object store.
 
     Raises:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.history.first_seen import ABSENT, add_first_last_seen, read_removed_assets
+from pipelines.history.commit import ABSENT_ASSETS, add_first_last_seen, read_removed_assets
 from pipelines.sql import in_memory
 from tests.support.manifests import BADGES, make_badges, publish_badges
 from tests.support.publisher import FIRST_DAY, Rows
@@ -17,9 +17,9 @@ SECOND_DAY, THIRD_DAY = (FIRST_DAY + timedelta(days=day) for day in (1, 2))
 
 def make_absent(*rows: tuple[str, str, datetime]) -> pa.Table:
     """Return absent assets: table, id and first-seen time."""
-    names = ABSENT.arrow_schema.names
+    names = ABSENT_ASSETS.arrow_schema.names
     values: Rows = [dict(zip(names, ("acme", *row), strict=True)) for row in rows]
-    return pa.Table.from_pylist(values, schema=ABSENT.arrow_schema)
+    return pa.Table.from_pylist(values, schema=ABSENT_ASSETS.arrow_schema)
 
 
 def add(rows: pa.Table, *earlier: pa.Table, absent: pa.Table) -> tuple[Rows, Rows]:
