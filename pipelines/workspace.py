@@ -1,11 +1,13 @@
 """Paths and settings of an inventory.
 
-All paths in a data directory come from `Workspace`:
+All paths in a data directory come from `Workspace`. The modules of `pipelines.history` name the
+files below `history/`.
 
     inventory.duckdb, report.html   published tables and their report
     history/                        snapshots of past pulls, and their manifests
     parquet/                        tables of the latest run, raw and joined; markers in whole/
     spool/<integration>/            finished lists of an interrupted pull
+    removals/                       mass removals that stopped a run, until a run publishes
     rates.json                      best request rate of each key
     organizations/<entry>.json      organizations found for `discover_organizations`
     dagster/                        Dagster's home: its settings, runs and schedules
@@ -42,6 +44,7 @@ from pipelines.storage.disk_errors import is_no_room
 # Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
 if TYPE_CHECKING:
     from pipelines.config.settings import Settings
+    from pipelines.history.removal_file import RemovalFile
     from pipelines.history.store import SnapshotStore
     from pipelines.ratelimit.saved_rates import SavedRates
     from pipelines.storage.object_store import ObjectStore
@@ -186,6 +189,18 @@ class Workspace:
         from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
         return ObjectSnapshotStore(copies or self.history_folder, self.objects)
+
+    def removal_file(self, integration: str) -> "RemovalFile":
+        """Return the file with the removals that stopped the last run of an integration."""
+        from pipelines.history.removal_file import (  # noqa: PLC0415 -- see the top
+            RemovalFile,
+            RemovalObject,
+        )
+
+        folder = self.root / "removals"
+        if self.url:
+            return RemovalObject(Path(folder.name), integration, self.objects)
+        return RemovalFile(folder, integration)
 
     @property
     def history_folder(self) -> Path:

@@ -96,6 +96,7 @@ def commit(
             )
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
+        workspace.removal_file(name).remove()
         for table in RUN_TABLES:
             parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)

@@ -101,7 +101,8 @@ def _stored(
             metadata["unknown_fields"] = unknown or "none"
             if unknown:
                 context.log.warning("%s: the API sends unknown fields: %s", name, unknown)
-            lost = ", ".join(f"{k} {n:,}" for k, n in result.lost_values.get(name, {}).items())
+            counts = result.lost_values.get(name, {})
+            lost = ", ".join(f"{field} {count:,}" for field, count in counts.items())
             metadata["lost_values"] = lost or "none"
             if lost:
                 context.log.warning(

@@ -37,6 +37,10 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
+        for one in statuses:
+            failed = one.last_run is not None and one.last_run.words
+            if failed and workspace.removal_file(one.name).read("accepted"):
+                click.echo(f"{one.name}: the removal is accepted; the next run publishes it")
     for line in _other_places(workspace):
         click.echo(line, err=True)
 

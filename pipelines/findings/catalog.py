@@ -45,17 +45,19 @@ REQUIRED_FIELDS = {
         "systemusers.passwordless_sudo",
         "applications.active",
     ),
+    "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
     "applications_without_users": ("applications.active",),
     "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
     "shared_private_addresses": ("systems.networkInterfaces",),
     "shared_public_addresses": ("systems.remoteIP",),
-    "stale_systems_with_access": ("systems.lastContact",),
+    "stale_systems_with_access": ("systems.active", "systems.created", "systems.lastContact"),
     "suspended_users_with_access": (
         "systemusers.state",
         "systemusers.suspended",
         "systemusers.account_locked",
     ),
     "systems_with_failing_policies": ("systems.policyStats",),
+    "systems_with_same_serial_number": ("systems.serialNumber",),
     "systems_without_users": ("systems.primarySystemUser",),
     "unencrypted_systems_of_privileged_users": (
         *_SUDO,
@@ -66,6 +68,7 @@ REQUIRED_FIELDS = {
     "users_without_mfa_with_sudo": (
         *_SUDO,
         "systemusers.mfa",
+        "systemusers.mfaEnrollment",
         "systemusers.totp_enabled",
         "systemusers.sudo",
     ),
@@ -179,21 +182,26 @@ class FindingCount:
     unanswerable: tuple[str, ...]
 
 
-def count_findings(connection: duckdb.DuckDBPyConnection) -> Iterator[FindingCount]:
+def count_findings(
+    connection: duckdb.DuckDBPyConnection, own: str | None = None
+) -> Iterator[FindingCount]:
     """Yield the count of each finding, including zero.
 
     Args:
         connection: a connection that uses the published file.
+        own: name of the only integration to count; None for all.
     """
     unanswerable = connection.sql(
         f"SELECT finding, integration FROM {QUESTIONS.qualified_name} "
-        "WHERE NOT answerable ORDER BY integration"
+        "WHERE NOT answerable AND integration = coalesce($own, integration) ORDER BY integration",
+        params={"own": own},
     ).fetchall()
     for finding in FINDINGS:
         rows = connection.sql(
             "SELECT integration, count(*), min(asset_name, $most) "
-            f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
-            params={"most": MAX_NAMES},
+            f"FROM {SCHEMA}.{finding.name} WHERE integration = coalesce($own, integration) "
+            "GROUP BY integration ORDER BY integration",
+            params={"most": MAX_NAMES, "own": own},
         ).fetchall()
         counts = {integration: count for integration, count, _ in rows}
         names = [f"{integration}/{name}" for integration, _, first in rows for name in first]

@@ -28,12 +28,30 @@ from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.responses import Json, map_error, parse_body, read_body
 from pipelines.jumpcloud.transport import (
     TIMEOUT_SECONDS,
-    ApiKeyAuth,
     Network,
     ReadOnlySession,
     read_only_session,
     token_session,
 )
+
+
+class ApiKeyAuth(AuthBase):
+    """Adds the header `x-api-key`. The key appears nowhere else.
+
+    With an explicit auth, requests does not look for a password in a .netrc file.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        request.headers["x-api-key"] = self._key
+        return request
+
+    def __repr__(self) -> str:
+        """Return a representation without the key."""
+        return "ApiKeyAuth(key hidden)"
 
 
 def open_session(integration: Integration, credentials: Credentials) -> ReadOnlySession:

@@ -31,7 +31,7 @@ def _flags(names: str) -> dict[str, pa.DataType]:
 
 
 # Texts that are times: a number in their place is of an unknown unit.
-TIMES = frozenset({"created", "lastContact"})
+TIMES = frozenset({"created", "lastContact", "mfa.exclusionUntil", "sso.idpCertExpirationAt"})
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(

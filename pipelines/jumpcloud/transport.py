@@ -28,25 +28,6 @@ class ReadOnlyError(InventoryError):
     """An attempt to send a request that is not a read of the configured host."""
 
 
-class ApiKeyAuth(AuthBase):
-    """Adds the header `x-api-key`. The key appears nowhere else.
-
-    With an explicit auth, requests does not look for a password in a .netrc file.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
-        request.headers["x-api-key"] = self._key
-        return request
-
-    def __repr__(self) -> str:
-        """Return a representation without the key."""
-        return "ApiKeyAuth(key hidden)"
-
-
 @dataclass(frozen=True)
 class Network:
     """Proxy and certificates of the connection to JumpCloud.

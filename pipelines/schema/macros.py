@@ -1,5 +1,6 @@
 """Table macros of the published file that explain access, with one row per path."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.schema.model import Macro, Table
@@ -175,10 +176,6 @@ def _macro(
 ) -> Macro:
     """Return a macro that answers the query, or raises an error for an argument.
 
-    A join that finds no row on one side does not read the other one, so the query itself cannot
-    raise the errors. A second query does, in every column: DuckDB would skip it for a condition of
-    the caller on a constant, or for two conditions that one value cannot meet.
-
     Args:
         name: Name of the macro.
         description: Meaning of a row.
@@ -186,20 +183,34 @@ def _macro(
         columns: Name and meaning of each column.
         sql: Query with these columns.
     """
-    problems = "".join(_problem(name, argument) for argument in arguments)
+    parameters = {
+        argument.name: f"{argument.accepted[0].upper()}{argument.accepted[1:]} of the "
+        f"{argument.noun}, in any letter case"
+        for argument in arguments
+    }
+    sql = f"{sql}UNION ALL{_raising_query(name, arguments, columns)}"
+    return Macro(name, description, parameters, columns, sql)
+
+
+def _raising_query(macro: str, arguments: tuple[_Argument, ...], columns: Iterable[str]) -> str:
+    """Return a query without rows that raises an error for a problem of the arguments.
+
+    A join that finds no row on one side does not read the other one, so the query of the paths
+    cannot raise the errors. This one does, in every column: DuckDB would skip it for a condition of
+    the caller on a constant, or for two conditions that one value cannot meet.
+    """
+    problems = "".join(_problem(macro, argument) for argument in arguments)
     nulls = " OR ".join(f"r.given_{argument.name} IS NULL" for argument in arguments)
     raising = ", ".join(
         f"(problem || '{column}')::{'BOOLEAN' if column in _FLAGS else 'TEXT'}"
         for column in columns
     )
-    sql = f"""
-{sql}
-UNION ALL
+    return f"""
 SELECT {raising}
 FROM (
     SELECT CASE
         WHEN h.homes IS DISTINCT FROM [current_database()] THEN error(concat(
-            '{name}: the macro of ', array_to_string(h.homes, ' and '),
+            '{macro}: the macro of ', array_to_string(h.homes, ' and '),
             ' would answer from the database in use, ', current_database(),
             '. USE the database of the macro, and attach no second copy of it'
         ))
@@ -207,17 +218,11 @@ FROM (
     END::TEXT AS problem
     FROM {_resolved(arguments)} r, (
         SELECT list(database_name ORDER BY database_name) AS homes FROM duckdb_functions()
-        WHERE function_name = '{name}' AND contains(macro_definition, '{FILE_ID}')
+        WHERE function_name = '{macro}' AND contains(macro_definition, '{FILE_ID}')
     ) h
 )
 WHERE problem IS NOT NULL
 """
-    parameters = {
-        argument.name: f"{argument.accepted[0].upper()}{argument.accepted[1:]} of the "
-        f"{argument.noun}, in any letter case"
-        for argument in arguments
-    }
-    return Macro(name, description, parameters, columns, sql)
 
 
 def _system_macro(name: str, description: str, *arguments: _Argument) -> Macro:

@@ -22,7 +22,8 @@ _MACROS = r"""
 CREATE MACRO text_of(value) AS nullif(value, '');
 CREATE MACRO time_of(value) AS CASE
     WHEN regexp_matches(value, '^\s*\d{4}-')
-        AND date_part('year', try_cast(value AS TIMESTAMPTZ)) BETWEEN 1981 AND 9998
+        AND try_cast(value AS TIMESTAMPTZ) >= TIMESTAMPTZ '1981-01-01 00:00:00+00'
+        AND try_cast(value AS TIMESTAMPTZ) < TIMESTAMPTZ '9999-01-01 00:00:00+00'
     THEN try_cast(value AS TIMESTAMPTZ)
 END;
 CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);

@@ -46,7 +46,7 @@ def test_demo_needs_no_key(demo: Demo) -> None:
         counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
     output = " ".join(demo.done.stderr.split())
     for finding, count in counts:
-        assert (f": {count} (findings.{finding})" in output) == bool(count), finding
+        assert (f": demo {count} (findings.{finding})" in output) == bool(count), finding
     assert not demo.installation.file.exists()
     # Its runs are not for the instance of others, and the folder above it is private too.
     assert not any((demo.installation.folder / "shared").iterdir())

@@ -16,7 +16,8 @@ from assets_defs.runs import stale
 from assets_defs.runs.ownership import GRAPH_JOB, OPS
 from assets_defs.runs.status import read_statuses
 from pipelines.workspace import Workspace
-from tests.support.webhook import served_webhook
+from tests.support.sensors import evaluate_sensor
+from tests.support.webhook import exported_webhook
 
 TAGS = {PARTITION_TAG: "acme"}
 THEIRS = dg.AssetKey("their_table")
@@ -143,21 +144,12 @@ def test_failure_of_others_posts_no_alert(
 
     definitions = build_definitions(workspace)
     sensor = definitions.get_repository_def().get_sensor_def("alert_on_failure")
-    cursor = None
-    with served_webhook("/hook") as webhook:
-        monkeypatch.setenv("TEST_WEBHOOK", webhook.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    cursor, skipped = None, ""
+    with exported_webhook("TEST_WEBHOOK", "/hook", monkeypatch) as webhook:
         for _ in range(2):  # the first evaluation ignores earlier failures
             nightly.execute_in_process(instance=instance, tags=TAGS, raise_on_error=False)
-            context = dg.build_sensor_context(
-                instance=instance,
-                cursor=cursor,
-                definitions=definitions,
-                resources={"workspace": workspace},
-            )
-            data = sensor.evaluate_tick(context)
-            cursor = data.cursor
-    assert data.skip_message == "the run is not one of the inventory"
+            skipped, cursor = evaluate_sensor(sensor, workspace, instance, cursor, definitions)
+    assert skipped == "the run is not one of the inventory"
     assert webhook.posts == []
 
 

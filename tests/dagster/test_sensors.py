@@ -24,7 +24,8 @@ from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.integration_status import status_errors, status_events
 from tests.support.publisher import Publisher, Pulled, on_day
-from tests.support.webhook import Webhook, served_webhook
+from tests.support.sensors import evaluate_sensor
+from tests.support.webhook import Webhook, exported_webhook
 
 SENSORS = {sensor.name: sensor for sensor in build_sensors(Workspace(Path("data")))}
 alert_on_late = SENSORS["alert_on_late"]
@@ -36,9 +37,7 @@ SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with served_webhook(PATH) as hook:
-        monkeypatch.setenv(VARIABLE, hook.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with exported_webhook(VARIABLE, PATH, monkeypatch) as hook:
         yield hook
 
 
@@ -52,24 +51,6 @@ def workspace(tmp_path: Path) -> Workspace:
         '[[integration]]\nname = "off"\nenabled = false\n'
     )
     return Workspace(tmp_path / "data", None, tmp_path / "integrations.toml", os.environ)
-
-
-def look(
-    sensor: dg.SensorDefinition,
-    workspace: Workspace,
-    instance: dg.DagsterInstance,
-    cursor: str | None,
-    definitions: dg.Definitions | None = None,
-) -> tuple[str, str | None]:
-    """Evaluate a sensor once; return its skip message and its cursor."""
-    context = dg.build_sensor_context(
-        instance=instance,
-        cursor=cursor,
-        definitions=definitions,
-        resources={"workspace": workspace},
-    )
-    data = sensor.evaluate_tick(context)
-    return data.skip_message or "", data.cursor
 
 
 def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
@@ -90,11 +71,11 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
         instance.add_dynamic_partitions(NAME, ["acme"])
         fail = partial(failed_run, defs, instance)
         fail()
-        _, cursor = look(sensor, workspace, instance, None, defs)
+        _, cursor = evaluate_sensor(sensor, workspace, instance, None, defs)
         assert webhook.posts == []  # failures before the first evaluation are ignored
 
         run_id = fail()
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message == SENT
         (post,) = webhook.posts
         assert (post["integration"], post["event"], post["run_id"]) == ("acme", "failed", run_id)
@@ -104,17 +85,17 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
         assert "NOT_SET_KEY is not set" in status_errors(instance)["acme"]
         assert status_errors(instance).keys() == {"acme", "other", "off"}
 
-        _, cursor = look(sensor, workspace, instance, cursor, defs)
+        _, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         reports = len(status_events(instance))
         fail(**{"dagster/will_retry": "true"})
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message == "the run is retried"
         assert len(webhook.posts) == 1
         assert len(status_events(instance)) == reports
 
         webhook.statuses = [404]
         fail()
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message.startswith("not sent")
         events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
     output = message + str(cursor) + "".join(events)
@@ -132,18 +113,18 @@ def test_late_integration_alerts_once(
     sensor = alert_on_late
     with dg.DagsterInstance.ephemeral() as instance:
         webhook.statuses = [404]
-        message, cursor = look(sensor, workspace, instance, None)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, None)
         assert message.startswith("acme: not sent")
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert message == f"acme: {SENT}"
         assert [post["integration"] for post in webhook.posts] == ["acme"] * 2
         assert "its last success was at 2024-01-31" in webhook.posts[1]["cause"]
         assert "jumpcloud-inventory status" in webhook.posts[1]["text"]
 
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
         publish_now(publisher, pulled, "acme")
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
 
@@ -184,9 +165,9 @@ def test_newly_enabled_integration_is_not_late(
                 each.late for each in read_statuses(instance, workspace, integrations, since)
             )
 
-        _, cursor = look(alert_on_late, workspace, instance, None)
+        _, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
-        message, cursor = look(alert_on_late, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
         assert not looks_late()
         assert webhook.posts == []
@@ -194,7 +175,7 @@ def test_newly_enabled_integration_is_not_late(
     # Without a record that it was disabled, it was due the whole time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
-        message, _ = look(alert_on_late, workspace, instance, None)
+        message, _ = evaluate_sensor(alert_on_late, workspace, instance, None)
         assert message == f"off: {SENT}"
 
 

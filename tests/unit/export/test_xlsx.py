@@ -48,6 +48,7 @@ def write_and_load(
         return openpyxl.load_workbook(path), left_out
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(TEXTS)
 def test_workbook_keeps_every_text(texts: list[str]) -> None:
@@ -60,6 +61,7 @@ def test_workbook_keeps_every_text(texts: list[str]) -> None:
     assert [unescape(str(cell.value or "")) for cell in cells] == texts
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_csv_cells_never_start_like_a_formula(texts: list[str]) -> None:
     with duckdb.connect() as connection, TemporaryDirectory() as folder:

@@ -4,9 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from pipelines.jumpcloud.auth import ApiKeyAuth
 from pipelines.jumpcloud.client import JumpCloudClient, Request
 from pipelines.jumpcloud.errors import AbortedError, TemporaryError
-from pipelines.jumpcloud.transport import ApiKeyAuth, Network, read_only_session
+from pipelines.jumpcloud.transport import Network, read_only_session
 from pipelines.ratelimit.limiter import get_rate_limiter
 from tests.support.raw_server import JSON, RawServer, raw_server
 

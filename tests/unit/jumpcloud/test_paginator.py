@@ -99,6 +99,7 @@ def test_half_a_page_of_holes_is_read_twice() -> None:
     assert (proof.rereads, proof.holes) == (1, 11)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(
     holes=st.sets(st.integers(0, 59)),

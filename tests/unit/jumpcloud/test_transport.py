@@ -14,10 +14,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from pipelines.config.credentials import ApiKey
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
-from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.auth import ApiKeyAuth, open_session
 from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.transport import (
-    ApiKeyAuth,
     Network,
     ReadOnlyError,
     read_only_session,

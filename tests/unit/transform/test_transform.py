@@ -107,6 +107,7 @@ def test_time_of_a_zero_clock_means_never() -> None:
         "9999-12-31T23:59:59-12:00",
         "294246-12-31T23:59:59Z",
         "0044-03-15 (BC)",
+        "2024-01-01 (BC)",
         "infinity",
     ],
 )
