@@ -187,7 +187,7 @@ class _SnapshotWriter:
         earlier = {
             manifest.snapshot_id: self.store.read(table, name, manifest.snapshot_id)
             for manifest in (self.last, base)
-            if manifest
+            if manifest and table.name in manifest.sha256
         }
         if table.is_asset:
             seen = (list(earlier.values()), self._last_absent, state.pull.started_at)
@@ -195,7 +195,7 @@ class _SnapshotWriter:
             state = TableState(state.pull, rows)
             self.absent.append(absent)
         self.write_part(table.name, state.rows)
-        if base is None or not state.pull.has_read(table):
+        if base is None or not (table.has_changes and state.pull.has_read(table)):
             return CHANGES.arrow_schema.empty_table()
         before = TableState(base.pull, earlier[base.snapshot_id])
         return compute_changes(table, before, state, self.snapshot_id, volatile, self.connection)

@@ -23,7 +23,7 @@ class SnapshotDiff:
         before: the earlier snapshot.
         after: the later snapshot.
         changes: rows as in table `changes`, in the order of the contract's tables.
-        labels: names of assets by table and id, for assets that have a name.
+        labels: display names of assets by table and id.
         not_compared: tables that one of the two pulls did not read.
     """
 
@@ -44,7 +44,7 @@ class SnapshotDiff:
         return dict(zip(columns, values, strict=True))
 
     def label(self, table: str, asset_id: str) -> str:
-        """Return the name of an asset, or its id if it has none."""
+        """Return the display name of an asset, or its id if the table has none."""
         return self.labels.get(table, {}).get(asset_id, asset_id)
 
     def asset_name(self, asset_type: str, asset_id: str) -> str:
@@ -119,7 +119,7 @@ def diff_snapshots(
     changes = [CHANGES.arrow_schema.empty_table()]
     not_compared = []
     with in_memory() as connection:
-        for table in INVENTORY_TABLES:
+        for table in (table for table in INVENTORY_TABLES if table.has_changes):
             old, new = (_read_state(store, table, manifest) for manifest in (before, after))
             if table.is_asset:
                 labels[table.name] = _labels(table, old.rows) | _labels(table, new.rows)
@@ -144,6 +144,6 @@ def _read_state(store: SnapshotStore, table: Table, manifest: Manifest) -> Table
 
 
 def _labels(table: Table, rows: pa.Table) -> dict[str, str]:
-    """Return the names of assets by id, for assets that have a name."""
-    ids, names = (rows[column].to_pylist() for column in (table.key[0], table.label))
-    return {str(asset_id): name for asset_id, name in zip(ids, names, strict=True) if name}
+    """Return the display names of assets by id."""
+    ids = map(str, rows[table.key[0]].to_pylist())
+    return dict(zip(ids, table.display_names(rows), strict=True))

@@ -88,10 +88,13 @@ def _replace_latest(
     replaced = outdated.keys() & current.keys()
     if replaced:
         _delete(connection, replaced)
-    for name, snapshot_id in outdated.items():
-        for table in (*INVENTORY_TABLES, COMPLETENESS):
-            _insert(connection, store, table, name, [snapshot_id])
     manifests = [store.manifest(name, snapshot_id) for name, snapshot_id in outdated.items()]
+    for manifest in manifests:
+        for table in (*INVENTORY_TABLES, COMPLETENESS):
+            # An earlier version may have written fewer tables.
+            if table.name in manifest.sha256:
+                snapshot = (manifest.integration.name, [manifest.snapshot_id])
+                _insert(connection, store, table, *snapshot)
     for table, rows in (
         (INTEGRATIONS, integrations_table(manifests)),
         (THRESHOLDS, thresholds_table(manifests)),

@@ -22,6 +22,7 @@ from pipelines.report.model import (
     Pull,
     Share,
 )
+from pipelines.schema.assets import has_mfa
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
@@ -102,7 +103,7 @@ GROUP BY ALL
 PROTECTIONS = {
     "Devices: disk encrypted": (SYSTEMS, "disk_encrypted"),
     "Devices: MFA allowed": (SYSTEMS, "mfa_enabled"),
-    "Users: MFA set up": (USERS, "mfa_configured"),
+    "Users: MFA set up": (USERS, f"({has_mfa('users')})"),
 }
 _COVERAGE = " UNION ALL ".join(
     f"""
@@ -256,9 +257,10 @@ GROUP BY ALL ORDER BY ALL
 
 def _named_sql(table: Table) -> str:
     (key,) = table.key
+    gone = table.display_name_in_json("c.value", "c.asset_id")
     return f"""
 SELECT c.integration, c.asset_type, c.change, c.asset_id,
-    display_name(coalesce(t.{table.label}, c.value ->> '{table.label}', c.asset_id)) AS name
+    display_name(coalesce({table.display_name("t")}, {gone})) AS name
 FROM changed c LEFT JOIN {table.name} t ON t.integration = c.integration AND t.{key} = c.asset_id
 WHERE c.asset_type = '{table.name}'
 """
