@@ -3,13 +3,13 @@
 import click
 
 from assets_defs.cli.fetch import require_object_store
-from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.options import pass_workspace
 from pipelines.publish.publisher import combine as combine_files
 from pipelines.workspace import Workspace
 
 
 @click.command()
-@pass_data_dir
+@pass_workspace
 def combine(workspace: Workspace) -> None:
     """Combine what each integration published to an object store into one file.
 

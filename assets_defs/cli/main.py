@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, str] = {
     "sql": "Answer an SQL QUERY about the published inventory; - reads it from standard input.",
     "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
+    "verify": "Verify the files of integrations: those NAMED, or all, with their whole history.",
 }
 _MODULES = {"disable": "enable"}
 

@@ -74,6 +74,7 @@ def commit_snapshot(
         rows={},
         sha256={},
         thresholds=thresholds,
+        previous_sha256=store.manifest_sha256(name, last.snapshot_id) if last else "",
     )
     return _write_snapshot(store, manifest, last, pulled, volatile_columns)
 

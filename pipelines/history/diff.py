@@ -120,7 +120,10 @@ def diff_snapshots(
     not_compared = []
     with in_memory() as connection:
         for table in INVENTORY_TABLES:
-            old, new = (_read_state(store, table, manifest) for manifest in (before, after))
+            old, new = (
+                TableState(one.pull, store.read(table, one.integration.name, one.snapshot_id))
+                for one in (before, after)
+            )
             if table.is_asset:
                 labels[table.name] = _labels(table, old.rows) | _labels(table, new.rows)
             if before.pull.has_read(table) and after.pull.has_read(table):
@@ -131,16 +134,6 @@ def diff_snapshots(
             else:
                 not_compared.append(table.name)
     return SnapshotDiff(before, after, pa.concat_tables(changes), labels, tuple(not_compared))
-
-
-def _read_state(store: SnapshotStore, table: Table, manifest: Manifest) -> TableState:
-    try:
-        rows = store.read(table, manifest.integration.name, manifest.snapshot_id)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InventoryError(
-            f"{store.root}: cannot read snapshot {manifest.snapshot_id}: {error}. Try again"
-        ) from None
-    return TableState(manifest.pull, rows)
 
 
 def _labels(table: Table, rows: pa.Table) -> dict[str, str]:

@@ -15,6 +15,7 @@ from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines.history.manifest import Manifest
+    from pipelines.history.store import SnapshotStore
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,23 @@ def list_manifests(workspace: Workspace, integration: str | None) -> list["Manif
         InventoryError: nothing has been published, or nothing of that integration.
     """
     history = workspace.open_history()
+    select_published(history, [integration] if integration else [])
+    return history.manifests(integration) if integration else history.manifests()
+
+
+def select_published(history: "SnapshotStore", names: Sequence[str]) -> list[str]:
+    """Return the named integrations, or without a name all that have snapshots.
+
+    Raises:
+        InventoryError: nothing has been published, or nothing of one of them.
+    """
     known = history.snapshots()
     if not known:
         raise InventoryError(f"{history.location}: no inventory has been published here yet")
-    if integration and integration not in known:
-        raise _unpublished(integration, known)
-    return history.manifests(integration) if integration else history.manifests()
+    for name in names:
+        if name not in known:
+            raise _unpublished(name, known)
+    return [*names] or sorted(known)
 
 
 @contextmanager

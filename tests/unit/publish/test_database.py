@@ -91,7 +91,7 @@ def test_applied_snapshots_are_not_read_again(office: Office) -> None:
     assert rows[-2] == {"integration": "acme", "snapshot_id": latest}
     counts = office.publisher.rows("SELECT count(DISTINCT snapshot_id) AS n FROM changes")
     assert counts == [{"n": 3}]
-    with pytest.raises(InventoryError, match="missing or damaged"):
+    with pytest.raises(InventoryError, match="damaged"):
         build_duckdb_file(history, office.publisher.home / "rebuilt.duckdb")
 
 
