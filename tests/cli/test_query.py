@@ -191,6 +191,10 @@ def test_sql_at_snapshot_reads_it_and_prints_its_id(
     then = ask("sql", count, "--format", "csv", "--at", published.snapshot_id)
     assert (now.stdout.split()[1], then.stdout.split()[1]) == ("13", "12")
     assert then.stderr == f"acme: {published.snapshot_id}\n"
+    for day, exit_code in ((f"{published.pull.started_at:%Y-%m-%d}", 0), ("2000-01-01", 1)):
+        done = ask("sql", count, "--format", "csv", "--at", day)
+        assert (done.exit_code, done.stdout) == (exit_code, "" if exit_code else then.stdout)
+    assert "acme: nothing was recorded then" in done.stderr
     unknown = ask("sql", count, "--at", "20240101T000000Z", "--integration", "acme")
     assert unknown.exit_code == 1
     assert f"the nearest: {published.snapshot_id}" in unknown.stderr
@@ -233,7 +237,14 @@ def test_diff_prints_each_format(
     assert json.loads(cells["new_value"])["username"] == name
     same = ask("diff", latest.snapshot_id, "--format", "json", "--integration", "acme")
     assert same.stdout == "[]\n"
+    assert f"acme: {latest.snapshot_id} -> {latest.snapshot_id}\n" in same.stderr
+    day = f"{published.pull.started_at:%Y-%m-%d}"
+    assert ask("diff", "--since", day).stdout == text
+    early = ask("diff", "--since", "2000-01-01")
+    assert early.exit_code == 1
+    assert "acme: nothing was recorded then; its first snapshot is" in early.stderr
     assert ask("diff", "a", "b", "c").exit_code == 2
+    assert ask("diff", "a", "--since", "7d").exit_code == 2
 
 
 def test_diff_names_tables_that_cannot_be_compared(

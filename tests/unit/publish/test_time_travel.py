@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from pipelines.errors import InventoryError
 from pipelines.history.diff import diff_snapshots
+from pipelines.history.lookup import select_past
 from pipelines.history.manifest import Manifest
 from pipelines.publish.time_travel import build_past_file
 from pipelines.schema.tables import TABLES
@@ -31,8 +33,12 @@ class Published:
 
     def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
         publisher = Publisher(folder)
-        build_past_file(self.publisher.history, manifest, publisher.file)
+        build_past_file(self.publisher.history, self.latest(manifest)[0], publisher.file)
         return state(publisher)
+
+    def latest(self, manifest: Manifest) -> tuple[list[Manifest], list[str]]:
+        manifests = self.publisher.history.manifests()
+        return select_past(manifests, manifest.snapshot_id, None, datetime.now(UTC))
 
     def remove_tables(self, manifest: Manifest) -> None:
         name = manifest.integration.name
@@ -75,11 +81,15 @@ def test_file_at_a_snapshot_equals_the_file_then(published: Published, tmp_path:
     assert published.states[3]["changes"]
 
 
-def test_nearest_snapshot_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
+def test_later_snapshot_never_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
     one, two, one_later, two_later = published.manifests
     published.remove_tables(one)
-    latest = build_past_file(published.publisher.history, two, tmp_path / "file.duckdb")
-    assert [manifest.snapshot_id for manifest in latest] == [one_later.snapshot_id, two.snapshot_id]
+    latest, (note,) = published.latest(two)
+    assert [manifest.snapshot_id for manifest in latest] == [two.snapshot_id]
+    assert note == (
+        f"one: the tables of {one.snapshot_id} were removed, because of keep_snapshots, and so "
+        f"were all before it; the first that has its tables: {one_later.snapshot_id}"
+    )
     # The metadata of all pulls is kept.
     assert published.past(two_later, tmp_path) == published.states[3]
 
@@ -90,7 +100,7 @@ def test_missing_file_of_a_snapshot_is_named(
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
     with pytest.raises(InventoryError, match=f"{part}: missing.*try again"):
-        build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
+        build_past_file(publisher.history, manifests[:1], tmp_path / "file.duckdb")
     with pytest.raises(InventoryError, match=f"{part}: missing"):
         diff_snapshots(publisher.history, manifests[0], manifests[2])
     assert not list(tmp_path.iterdir())
