@@ -67,6 +67,11 @@ def _remove(workspace: Workspace, name: str) -> None:
         remove_own_file(workspace, name)
         workspace.open_history().drop_integration(name)
     rebuild_file(workspace)
+    remove_staged(workspace, name)
+
+
+def remove_staged(workspace: Workspace, name: str) -> None:
+    """Remove the temporary files of an integration's runs."""
     for path in workspace.staging.files().get(name, []):
         path.unlink()
     for folder in (checkpoint_folder(workspace.root, name), workspace.scratch(name)):

@@ -17,6 +17,7 @@ from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.extract.discovery import resolved_settings
+from pipelines.publish.notes import describe_unconfigured
 from pipelines.workspace import Workspace
 
 WIDE = 240  # without a terminal, no line is wrapped
@@ -39,7 +40,7 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
-    for line in _other_places(workspace):
+    for line in (*_other_places(workspace), *describe_unconfigured(workspace)):
         click.echo(line, err=True)
 
 

@@ -26,6 +26,7 @@ from pipelines.history.store import (
     file_sha256,
     integration_names,
     order_of_time,
+    two_histories_error,
 )
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
@@ -187,6 +188,26 @@ class ObjectSnapshotStore(SnapshotStore):
         self._store.delete([key for key, _ in self._list_objects(integration)])
         self._indexes.pop(integration, None)
         super().drop_integration(integration)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the snapshots of an integration another name. After a crash, call it again.
+
+        Raises:
+            InventoryError: there are other snapshots of the new name.
+            ConflictError: another machine has published it in the meantime.
+        """
+        rows, present = self._index(old).rows, self._index(new).rows
+        if not rows.items() <= present.items():
+            if present:
+                raise two_histories_error(old, new, self.snapshot_ids(new)[0])
+            folder = f"/integration={old}/"
+            keys = [key for key, _ in self._list_objects(old) if key != _index_key(old)]
+            self.map(
+                lambda key: self._store.copy(key, key.replace(folder, f"/integration={new}/", 1)),
+                keys,
+            )
+            self._replace_index(new, rows)
+        self.drop_integration(old)
 
     def _remove_unused_copies(self, integration: str) -> None:
         """Remove old copies and temporary files of killed runs.

@@ -1,6 +1,8 @@
 """Store snapshots in a folder of immutable Parquet files, each committed by a manifest."""
 
 import hashlib
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,7 +15,13 @@ from pydantic import ValidationError
 from pipelines.errors import InventoryError
 from pipelines.history.manifest import Manifest
 from pipelines.schema.model import Table
-from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
+from pipelines.storage.atomic import (
+    flush,
+    flush_folders,
+    replace_durably,
+    write_parquet,
+    write_text,
+)
 
 EVERY = "*"
 _PREFIX = "integration="
@@ -216,6 +224,41 @@ class SnapshotStore:
         for folder in [*self.root.glob(f"*/{manifests.name}"), *dropped.parent.glob(dropped.name)]:
             shutil.rmtree(folder)
 
+    def rename(self, old: str, new: str) -> None:
+        """Give the snapshots of an integration another name. After a crash, call it again.
+
+        Files and manifests stay as they are: only the names of folders change.
+
+        Raises:
+            InventoryError: there are snapshots of both names.
+        """
+        manifests = self.root / "_manifests" / f"{_PREFIX}{old}"
+        # Without them, an earlier call was interrupted after the last rename.
+        if self.snapshot_ids(old):
+            if ids := self.snapshot_ids(new):
+                raise two_histories_error(old, new, ids[0])
+            for folder in self.root.glob(f"*/{_PREFIX}{new}"):
+                shutil.rmtree(folder)  # of an interrupted call, or of a run without a snapshot
+            copies: list[Path] = []
+            for folder in self.root.glob(f"*/{manifests.name}"):
+                if folder != manifests:
+                    target = folder.with_name(f"{_PREFIX}{new}")
+                    shutil.copytree(folder, target, copy_function=_link_or_copy)
+                    copies += target.rglob("*.parquet")
+            flush_folders(copies, self.root.parent)
+            # The commit: before it the history has the old name, and after it the new one.
+            replace_durably(manifests, manifests.with_name(f"{_PREFIX}{new}"))
+        self.drop_integration(old)
+
+    def former_names(self, integration: str) -> set[str]:
+        """Return the names under which the snapshots of an integration were written."""
+        names = set()
+        for snapshot_id in self.snapshot_ids(integration):
+            self.manifest(integration, snapshot_id)  # checks the file, and downloads it if needed
+            document = json.loads(self.manifest_path(integration, snapshot_id).read_bytes())
+            names.add(document["integration"]["name"])
+        return names
+
     def _list_files(self, integration: str) -> list[str]:
         """Return the paths of all files of an integration, relative to the history."""
         found = self.root.glob(f"*/{_PREFIX}{integration}/snapshot=*/*")
@@ -250,6 +293,23 @@ class SnapshotStore:
     def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the function's results for all items, in order."""
         return [function(item) for item in items]
+
+
+def two_histories_error(old: str, new: str, first_id: str) -> InventoryError:
+    """Return the error for two integrations with snapshots, which cannot become one."""
+    return InventoryError(
+        f"{old!r} cannot be renamed: {new!r} has snapshots of its own, the first {first_id}. To "
+        f"give those up, take {new!r} out of the settings, `jumpcloud-inventory forget {new}`, put "
+        "it back, and rename again"
+    )
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system has links
+        shutil.copyfile(source, target)
+        flush(Path(target))
 
 
 def order_of_time(snapshot_id: str) -> tuple[str, int]:

@@ -1,6 +1,9 @@
 """The command `rebuild`, which builds the file from the history."""
 
+import shutil
 from collections.abc import Callable
+
+import duckdb
 
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
@@ -14,9 +17,24 @@ def test_rebuilt_file_equals_published_one(
 ) -> None:
     organization = generate(sizes=SMALL)
     installation.set_integrations(acme=serve(organization))
-    for _ in range(2):
-        assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-        organization.add_user(username="new.person")
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    organization.add_user(username="new.person")
+    for folder in (installation.data / "history").glob("*/integration=acme"):
+        for name in ("gone", "twin"):
+            shutil.copytree(folder, folder.with_name(f"integration={name}"))
+    with (installation.folder / "integrations.toml").open("a") as settings:
+        settings.write('[[integration]]\nname = "twin"\nenabled = false\n')
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0
+    assert "gone: published, but no longer in the settings" in done.stderr
+    assert "warning: acme, twin pull the same organization" in done.stderr
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        switches = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
+        assert connection.sql(switches).fetchall() == [
+            ("acme", True, True),
+            ("gone", False, False),
+            ("twin", False, True),
+        ]
     published = tables_in(installation.file)
     assert published["changes"]
     report = installation.data / "report.html"

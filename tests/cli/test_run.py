@@ -12,6 +12,7 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.history.store import SnapshotStore
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
@@ -299,6 +300,13 @@ def test_unwritable_report_is_a_warning_and_file_is_published(
     key = dg.AssetCheckKey(dg.AssetKey(["inventory", "inventory_duckdb"]), "report_written")
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
+        committed = instance.get_latest_materialization_event(
+            dg.AssetKey(["inventory", "snapshots"])
+        )
+    assert committed
+    assert committed.asset_materialization
+    head = SnapshotStore(installation.data / "history").head("acme")
+    assert committed.asset_materialization.metadata["head_sha256"].value == head
     assert record.status.value == "FAILED"
     assert record.event
     evaluation = record.event.get_dagster_event().asset_check_evaluation_data

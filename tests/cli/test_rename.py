@@ -1,0 +1,53 @@
+"""An integration with a new name, or no longer in the settings, is named and not counted."""
+
+from collections.abc import Callable
+
+from click.testing import Result
+
+from pipelines.simulator import Sizes, generate
+from tests.support.publisher import Publisher, Pulled, on_day
+
+SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+SWITCHES = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
+COUNTED = "SELECT DISTINCT integration FROM findings.summary"
+
+
+def test_renamed_integration_keeps_its_history(
+    pull: Callable[..., Pulled], publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    for day in range(2):
+        publisher.publish(on_day(day, pulled), "before")
+    head, ids = publisher.history.head("before"), publisher.history.snapshot_ids("before")
+    report = publisher.home / "report.html"
+
+    assert ask("rebuild").exit_code == 0
+    assert publisher.rows(SWITCHES) == [
+        {"integration": "before", "enabled": False, "configured": False}
+    ]
+    assert publisher.rows(COUNTED) == []
+    assert "no longer in the settings: before." in report.read_text()
+    assert "`jumpcloud-inventory rename before NEW` keeps its history" in ask("status").stderr
+
+    assert "'kept' is in the settings" in ask("rename", "kept", "before").stderr
+    assert "'other' is not in the settings" in ask("rename", "before", "other").stderr
+    assert "no integration 'typo' was published" in ask("rename", "typo", "kept").stderr
+    for _ in range(2):  # also after a crash before its end
+        done = ask("rename", "before", "kept")
+        assert done.exit_code == 0, done.output
+        assert publisher.history.snapshots() == {"kept": ids}
+        assert publisher.rows(SWITCHES) == [
+            {"integration": "kept", "enabled": True, "configured": True}
+        ]
+    assert publisher.rows(COUNTED) == [{"integration": "kept"}]
+    assert publisher.rows("SELECT DISTINCT integration FROM snapshots") == [{"integration": "kept"}]
+    assert "no longer in the settings" not in report.read_text()
+    assert "no longer in the settings" not in ask("status").stderr
+    verified = ask("verify", "--head", head)
+    assert verified.exit_code == 0, verified.output
+    assert "which covers 2 snapshots" in verified.stdout
+
+    publisher.publish(on_day(2, pulled), "before")
+    refused = ask("rename", "before", "kept")
+    assert refused.exit_code == 1
+    assert "'kept' has snapshots of its own" in refused.stderr
