@@ -89,7 +89,7 @@ def check_integrations(
     try:
         for line in describe_shared_organizations(workspace, organizations):
             click.echo(line, err=True)
-    except InventoryError as error:  # a check needs no history
+    except InventoryError as error:  # a check needs no published file
         click.echo(f"not compared with what is published: {printable(str(error))}", err=True)
     return worst
 

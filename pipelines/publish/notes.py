@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from pipelines.extract.discovery import read_applied_settings, resolved_settings
+from pipelines.publish.reader import open_bounded
 from pipelines.workspace import Workspace
 
 
@@ -30,18 +31,15 @@ def describe_shared_organizations(
     Args:
         workspace: where the inventory is.
         found: id of the organization by integration, as just found; the others are as the
-            settings or the latest snapshot have them.
+            settings or the published file on this machine have them.
 
     Raises:
-        InventoryError: the settings or the history cannot be read.
+        InventoryError: the settings or the file cannot be read.
     """
-    integrations = resolved_settings(workspace).integration
-    latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
+    known = {**_published_organizations(workspace), **(found or {})}
     names: dict[str, list[str]] = {}
-    for one in integrations:
-        published = latest[one.name]
-        pulled = published.pull.organization_id if published else None
-        if organization := (found or {}).get(one.name) or one.org_id or pulled:
+    for one in resolved_settings(workspace).integration:
+        if organization := one.org_id or known.get(one.name):
             names.setdefault(organization, []).append(one.name)
     for organization, shared in names.items():
         if len(shared) > 1:
@@ -50,3 +48,13 @@ def describe_shared_organizations(
                 "counts over all integrations include it more than once. Keep one of them in the "
                 "settings"
             )
+
+
+def _published_organizations(workspace: Workspace) -> dict[str, str]:
+    """Return the id of the organization by integration; from the file, which is fast for many."""
+    path = workspace.inventory_file()
+    if not path.exists():
+        return {}
+    with open_bounded(path) as connection:
+        query = "SELECT integration, organization_id FROM integrations WHERE organization_id <> ''"
+        return dict(connection.execute(query).fetchall())

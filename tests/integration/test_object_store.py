@@ -69,6 +69,9 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert answer(elsewhere, added) == ["'users'"]
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
     assert_equals_rebuilt_file(installation)
+    verified = elsewhere("verify")
+    assert verified.exit_code == 0, verified.output
+    assert "acme: 2 snapshots" in verified.output
 
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()

@@ -108,7 +108,9 @@ def leftovers(home: Path, history: SnapshotStore) -> list[str]:
     for manifest in history.manifests():
         at = ("acme", manifest.snapshot_id)
         kept |= {history.part(table, *at) for table in manifest.sha256}
-        kept.add(history.root / "_manifests" / "integration=acme" / f"{at[1]}.json")
+        kept.add(history.manifest_path(*at))
+        if not manifest.has_tables:
+            kept.add(history.manifest_path(*at).with_suffix(".expired"))
     kept |= {parent for path in kept for parent in path.parents}
     kept |= {home / "spool", home / "scratch"}
     return sorted(str(path) for path in home.rglob("*") if path not in kept)
