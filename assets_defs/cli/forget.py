@@ -26,7 +26,7 @@ def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     history = workspace.open_history()
     if not yes:
         count = len(history.snapshot_ids(name))
-        _confirm(f"Remove {name!r} with {count} snapshots from {history.location}?")
+        confirm(f"Remove {name!r} with {count} snapshots from {history.location}?")
     with locked(workspace.run_lock(name), f"a run of integration {name!r}"):
         with open_instance(workspace) as instance:
             require_no_remote_run(instance, name)
@@ -34,7 +34,13 @@ def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     click.echo(f"{name}: removed; DuckDB file: {workspace.inventory_file()}")
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask before something is removed.
+
+    Raises:
+        InventoryError: nobody can answer.
+        click.Abort: the answer is no.
+    """
     try:
         confirmed = click.confirm(question)
     except click.Abort:

@@ -52,22 +52,26 @@ def verify(
         click.echo(line)
     if problems:
         raise InventoryError(
-            f"{history.location}: not as it was written: {problems:,} problems, listed above. "
-            "Restore what is damaged from a backup, then verify again"
+            f"{history.location}: not as it was written: {_count(problems, 'problem')}, listed "
+            "above. Restore what is damaged from a backup, then verify again"
         )
 
 
 def _describe(result: Verification) -> Iterator[str]:
     ids, name = result.snapshot_ids, result.integration
-    state = f"{len(result.problems):,} problems" if result.problems else "intact"
-    period = f"{len(ids):,} snapshots from {ids[0]} to {ids[-1]}"
-    yield f"{name}: {period}, {result.files:,} files: {state}"
+    state = _count(len(result.problems), "problem") if result.problems else "intact"
+    period = f"{_count(len(ids), 'snapshot')} from {ids[0]} to {ids[-1]}"
+    yield f"{name}: {period}, {_count(result.files, 'file')}: {state}"
     if result.unchained:
         yield (
             f"{name}: the chain of manifests begins at {ids[result.unchained]}; an earlier version "
-            f"wrote the {result.unchained:,} snapshots before it without one"
+            f"wrote {_count(result.unchained, 'snapshot')} before it without one"
         )
     yield f"{name}: head {result.head or 'unknown'}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _find(head: str, results: Sequence[Verification]) -> tuple[bool, str]:
@@ -77,7 +81,7 @@ def _find(head: str, results: Sequence[Verification]) -> tuple[bool, str]:
         if covered:
             return True, (
                 f"{head}: the head of {result.integration} at {covered[-1]}, which covers "
-                f"{len(covered):,} snapshots from {covered[0]}"
+                f"{_count(len(covered), 'snapshot')} from {covered[0]}"
             )
     names = ", ".join(result.integration for result in results)
     return False, (

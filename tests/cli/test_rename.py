@@ -47,7 +47,17 @@ def test_renamed_integration_keeps_its_history(
     assert verified.exit_code == 0, verified.output
     assert "which covers 2 snapshots" in verified.stdout
 
-    publisher.publish(on_day(2, pulled), "before")
-    refused = ask("rename", "before", "kept")
+    # It has published under the new name before anybody renamed its history.
+    later = publisher.publish(on_day(2, pulled), "earlier").snapshot_id
+    unanswered = ask("rename", "earlier", "kept")
+    assert unanswered.exit_code == 1
+    assert f"Remove the 2 snapshots that 'kept' has published since {ids[0]}?" in unanswered.stdout
+    assert "use --yes to skip the prompt" in unanswered.stderr
+    assert publisher.history.snapshots() == {"earlier": [later], "kept": ids}
+    assert ask("rename", "earlier", "kept", "--yes").exit_code == 0
+    assert publisher.history.snapshots() == {"kept": [later]}
+
+    publisher.publish(on_day(2, pulled), "earlier")
+    refused = ask("rename", "earlier", "kept", "--yes")
     assert refused.exit_code == 1
     assert "'kept' has snapshots of its own" in refused.stderr

@@ -25,7 +25,10 @@ def test_verify_reports_damage_and_heads(
     assert done.exit_code == 0, done.stdout
     assert f"kept: 2 snapshots from {first} to {last}" in done.stdout
     assert f"kept: head {head}" in done.stdout
-    assert f"{kept_elsewhere}: the head of kept at {first}, which covers 1 snapshots" in done.stdout
+    assert (
+        f"{kept_elsewhere}: the head of kept at {first}, which covers 1 snapshot from"
+        in done.stdout
+    )
     rows = publisher.rows("SELECT head_sha256 FROM integrations WHERE integration = 'kept'")
     assert rows == [{"head_sha256": head}]
     unknown = ask("verify", "other", "--head", head)

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from assets_defs.cli.main import main
 from assets_defs.sensors.alerts import alert_on_late
+from pipelines.config.applied import AppliedSettings
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
@@ -158,7 +159,8 @@ def assert_equals_rebuilt_file(installation: Installation) -> None:
     """Check that the fetched file equals one built from the whole history."""
     rebuilt = installation.folder / "rebuilt.duckdb"
     history = ObjectSnapshotStore(installation.folder / "rebuilding", ObjectStore(URL))
-    build_duckdb_file(history, rebuilt)
+    settings = AppliedSettings({"acme": True, "bolt": True})
+    build_duckdb_file(history, rebuilt, settings=settings)
     assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
 
 

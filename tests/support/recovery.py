@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipelines.config.applied import AppliedSettings
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support.killing import Children, Work
@@ -79,7 +80,7 @@ class Victim:
     def rebuilt(self) -> Contents:
         """Return the content of a file built from the history."""
         path = self.children.folder / "rebuilt.duckdb"
-        build_duckdb_file(self.history, path)
+        build_duckdb_file(self.history, path, settings=AppliedSettings({"acme": True}))
         return tables_in(path)
 
     def found(self) -> Contents | None:
