@@ -74,12 +74,20 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert verified.exit_code == 0, verified.output
     assert "acme: 2 snapshots" in verified.output
 
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()
+    (installation.folder / "apex.toml").write_text(text.replace('"acme"', '"apex"'))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "apex.toml"))
+    renamed = elsewhere("rename", "acme", "apex")
+    assert renamed.exit_code == 0, renamed.output
+    assert elsewhere("fetch", "apex").exit_code == 0
+    switches = "SELECT integration, configured FROM integrations ORDER BY integration"
+    assert answer(elsewhere, switches) == ["'apex',true", "'bolt',true"]
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
     forget_after_interruptions(s3, elsewhere)
     assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
-    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
+    keys = [key for key, _ in ObjectStore(URL).objects("")]
+    assert [key for key in keys if "acme" in key or "apex" in key] == []
 
 
 def assert_failed_runs_publish_nothing(
@@ -117,9 +125,9 @@ def forget_after_interruptions(s3: S3Server, elsewhere: Callable[..., Result]) -
     """Forget an integration after three attempts that the store interrupted."""
     for count in (1, 2, 3):
         refuse_writes_after(s3, count)
-        assert elsewhere("forget", "acme", "--yes").exit_code == 1
+        assert elsewhere("forget", "apex", "--yes").exit_code == 1
     s3.is_refused = lambda _: False
-    forgotten = elsewhere("forget", "acme", "--yes")
+    forgotten = elsewhere("forget", "apex", "--yes")
     assert forgotten.exit_code == 0, forgotten.output
 
 
