@@ -74,7 +74,6 @@ def commit_snapshot(
         rows={},
         sha256={},
         thresholds=thresholds,
-        previous_sha256=store.manifest_sha256(name, last.snapshot_id) if last else "",
     )
     return _write_snapshot(store, manifest, last, pulled, volatile_columns)
 
@@ -93,7 +92,8 @@ def _write_snapshot(
         )
         writer.write_all(pulled, volatile_columns)
     rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
-    manifest = manifest.model_copy(update={"rows": rows})
+    previous = store.head(manifest.integration.name)
+    manifest = manifest.model_copy(update={"rows": rows, "previous_sha256": previous})
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     store.commit(manifest)

@@ -98,10 +98,7 @@ def select_snapshots(
     by_id = [find_snapshot(manifests, text) for text in texts if parse_time(text, now) is None]
     names = list(dict.fromkeys(one.integration.name for one in by_id)) or [*groups]
     if len(by_id) > 1 and len(names) > 1:
-        raise InventoryError(
-            f"snapshot {by_id[0].snapshot_id} belongs to {names[0]} and {by_id[1].snapshot_id} to "
-            f"{names[1]}: only snapshots of one integration can be compared"
-        )
+        raise _mixed_error(*by_id)
     pairs, notes = [], []
     for own in (groups[name] for name in names):
         try:
@@ -110,11 +107,18 @@ def select_snapshots(
             notes.append(str(error))
             continue
         notes += [note for _, note in found if note]
-        (before, _), (after, _) = found[0], [*found, (own[-1], "")][1]
+        before, after, *_ = [*(manifest for manifest, _ in found), own[-1]]
         pairs.append((before, after))
     if not pairs:
         raise InventoryError("\n".join(notes))
     return pairs, notes
+
+
+def _mixed_error(one: Manifest, other: Manifest) -> InventoryError:
+    return InventoryError(
+        f"snapshot {one.snapshot_id} belongs to {one.integration.name} and {other.snapshot_id} to "
+        f"{other.integration.name}: only snapshots of one integration can be compared"
+    )
 
 
 def diff_snapshots(

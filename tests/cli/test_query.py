@@ -238,12 +238,19 @@ def test_diff_prints_each_format(
     same = ask("diff", latest.snapshot_id, "--format", "json", "--integration", "acme")
     assert same.stdout == "[]\n"
     assert f"acme: {latest.snapshot_id} -> {latest.snapshot_id}\n" in same.stderr
+    assert ask("diff", "a", "b", "c").exit_code == 2
+
+
+def test_diff_since_a_date_compares_its_last_snapshot(
+    published: Manifest, pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    later = publisher.publish(on_day(2, pulled))
     day = f"{published.pull.started_at:%Y-%m-%d}"
-    assert ask("diff", "--since", day).stdout == text
+    expected = f"acme: {published.snapshot_id} -> {later.snapshot_id}"
+    assert ask("diff", "--since", day).stdout.splitlines()[0] == expected
     early = ask("diff", "--since", "2000-01-01")
     assert early.exit_code == 1
     assert "acme: nothing was recorded then; its first snapshot is" in early.stderr
-    assert ask("diff", "a", "b", "c").exit_code == 2
     assert ask("diff", "a", "--since", "7d").exit_code == 2
 
 

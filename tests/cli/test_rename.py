@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
 
 from pipelines.simulator import Sizes, generate
@@ -12,12 +13,19 @@ SWITCHES = "SELECT integration, enabled, configured FROM integrations ORDER BY i
 COUNTED = "SELECT DISTINCT integration FROM findings.summary"
 
 
-def test_renamed_integration_keeps_its_history(
-    pull: Callable[..., Pulled], publisher: Publisher, ask: Callable[..., Result]
-) -> None:
+@pytest.fixture
+def pulled(pull: Callable[..., Pulled], publisher: Publisher) -> Pulled:
+    """Publish a pull twice, as `before`."""
     pulled = pull(generate(sizes=SMALL))
     for day in range(2):
         publisher.publish(on_day(day, pulled), "before")
+    return pulled
+
+
+@pytest.mark.usefixtures("pulled")
+def test_renamed_integration_keeps_its_history(
+    publisher: Publisher, ask: Callable[..., Result]
+) -> None:
     head, ids = publisher.history.head("before"), publisher.history.snapshot_ids("before")
     report = publisher.home / "report.html"
 
@@ -47,6 +55,12 @@ def test_renamed_integration_keeps_its_history(
     assert verified.exit_code == 0, verified.output
     assert "which covers 2 snapshots" in verified.stdout
 
+
+def test_rename_replaces_snapshots_of_new_name(
+    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    assert ask("rename", "before", "kept").exit_code == 0
+    ids = publisher.history.snapshot_ids("kept")
     # It has published under the new name before anybody renamed its history.
     later = publisher.publish(on_day(2, pulled), "earlier").snapshot_id
     unanswered = ask("rename", "earlier", "kept")

@@ -70,18 +70,11 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert answer(elsewhere, added) == ["'users'"]
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
     assert_equals_rebuilt_file(installation)
-    verified = elsewhere("verify")
-    assert verified.exit_code == 0, verified.output
-    assert "acme: 2 snapshots" in verified.output
 
     text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "apex.toml").write_text(text.replace('"acme"', '"apex"'))
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "apex.toml"))
-    renamed = elsewhere("rename", "acme", "apex")
-    assert renamed.exit_code == 0, renamed.output
-    assert elsewhere("fetch", "apex").exit_code == 0
-    switches = "SELECT integration, configured FROM integrations ORDER BY integration"
-    assert answer(elsewhere, switches) == ["'apex',true", "'bolt',true"]
+    assert_renamed(elsewhere)
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
     forget_after_interruptions(s3, elsewhere)
@@ -119,6 +112,18 @@ def assert_unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> N
             assert refused.exit_code == 1
             words = f"no integration {unknown!r} was published; there are: acme, bolt"
             assert words in refused.output
+
+
+def assert_renamed(elsewhere: Callable[..., Result]) -> None:
+    """Rename an integration, and check what is published and the history."""
+    renamed = elsewhere("rename", "acme", "apex")
+    assert renamed.exit_code == 0, renamed.output
+    assert elsewhere("fetch", "apex").exit_code == 0
+    switches = "SELECT integration, configured FROM integrations ORDER BY integration"
+    assert answer(elsewhere, switches) == ["'apex',true", "'bolt',true"]
+    verified = elsewhere("verify")
+    assert verified.exit_code == 0, verified.output
+    assert "apex: 2 snapshots" in verified.output
 
 
 def forget_after_interruptions(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
