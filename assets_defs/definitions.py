@@ -4,21 +4,17 @@ import os
 
 import dagster as dg
 
-from assets_defs.assets.combined_file import inventory_of_all
 from assets_defs.assets.integration_status import STATUS
 from assets_defs.assets.inventory_tables import tables
-from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.assets.publication import commit, inventory_duckdb, inventory_of_all
 from assets_defs.assets.raw_tables import pull
-from assets_defs.checks.findings import findings
+from assets_defs.checks import findings
 from assets_defs.console import TERMINAL, terminal_logger
 from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
 from assets_defs.schedules import build_schedules
-from assets_defs.sensors.alerts import alert_on_failure, alert_on_late
-from assets_defs.sensors.combine_trigger import combine_on_publication
-from assets_defs.sensors.partition_sync import sync_partitions
-from assets_defs.sensors.run_cleanup import purge_old_runs
+from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
@@ -38,13 +34,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         asset_checks=[findings],
         jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
         schedules=build_schedules(workspace.settings()),
-        sensors=[
-            sync_partitions,
-            alert_on_failure,
-            alert_on_late,
-            purge_old_runs,
-            *([combine_on_publication] if is_shared else []),
-        ],
+        sensors=build_sensors(workspace),
         resources=build_resources(workspace),
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

@@ -1,11 +1,12 @@
 """SQL literals, and DuckDB in memory with a bounded memory."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+
+from pipelines.temporary import temporary_folder
 
 # Beyond this, DuckDB spills: a pull of 100,000 systems must fit on a small, shared machine.
 MEMORY = "512MB"
@@ -58,8 +59,7 @@ def in_memory(
             connection.execute(f"ATTACH ':memory:' AS {name}; USE {name}")
             stack.callback(connection.execute, f"USE memory; DETACH {name}")
         else:
-            folder = tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-")
-            spill = stack.enter_context(folder)
+            spill = str(stack.enter_context(temporary_folder()))
             connection = stack.enter_context(
                 duckdb.connect(config={"temp_directory": spill, "memory_limit": MEMORY})
             )

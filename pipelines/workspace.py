@@ -1,4 +1,26 @@
-"""Paths and settings of an inventory."""
+"""Paths and settings of an inventory.
+
+All paths in a data directory come from `Workspace`. The modules of `pipelines.history` name the
+files below `history/`.
+
+    inventory.duckdb, report.html   published tables and their report
+    history/                        snapshots of past pulls, and their manifests
+    parquet/                        tables of the latest run, raw and joined; markers in whole/
+    spool/<integration>/            finished lists of an interrupted pull
+    removals/                       mass removals that stopped a run, until a run publishes
+    rates.json                      best request rate of each key
+    organizations/<entry>.json      organizations found for `discover_organizations`
+    dagster/                        Dagster's home: its settings, runs and schedules
+    locks/                          one lock for each run, publication and shared file
+    scratch/<integration>/          temporary files of a run
+    integrations/                   with an object store: copies of the files of one integration
+    demo/                           data directory of the command `demo`
+    integrations.toml               settings, if they are kept here, as those of the demo are
+    simulated_since.txt             in demo/: time of its first start
+
+A hidden file next to one of these is its fingerprint, its version in the object store, or a
+version that is not finished.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +31,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.config.environment import (
     CONFIG_VARIABLE,
+    DAGSTER_HOME_VARIABLE,
     HOME_VARIABLE,
     WORK_VARIABLE,
     data_directory,
@@ -21,9 +44,12 @@ from pipelines.storage.disk_errors import is_no_room
 # Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
 if TYPE_CHECKING:
     from pipelines.config.settings import Settings
+    from pipelines.history.removal_file import RemovalFile
     from pipelines.history.store import SnapshotStore
+    from pipelines.ratelimit.saved_rates import SavedRates
     from pipelines.storage.object_store import ObjectStore
 
+_IN_URLS = frozenset("%?")
 Stage = Literal["pull", "tables"]
 _DERIVED: Mapping[Stage, tuple[Stage, ...]] = {"pull": ("pull", "tables"), "tables": ("tables",)}
 
@@ -54,7 +80,7 @@ class Workspace:
         """Build a workspace from variables; the options take precedence.
 
         Raises:
-            SettingsError: the data directory is empty, or the address is not valid.
+            SettingsError: the data directory is empty or has a % or ?, or the address is not valid.
         """
         variables = dict(environment)
         if data_dir is not None:
@@ -64,6 +90,11 @@ class Workspace:
         if config is not None:
             variables[CONFIG_VARIABLE] = str(config.absolute())
         root, url = data_directory(variables), object_store_url(variables)
+        if not _IN_URLS.isdisjoint(str(root)):
+            raise SettingsError(
+                f"the data directory {root} cannot be used: Dagster's database takes % and ? in a "
+                "path for parts of an address. Name a directory without them"
+            )
         variables[HOME_VARIABLE] = url or str(root)
         named = variables.get(CONFIG_VARIABLE)
         return cls(root, url, Path(named) if named else None, variables)
@@ -87,15 +118,27 @@ class Workspace:
         """
         import tempfile  # noqa: PLC0415 -- not needed to read
 
+        self.make_root()
         with self.explained_writes():
-            # Only the owner may read names, e-mail addresses and sudo rights.
-            new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in new:
-                flush(folder.parent)
-            for folder in (self.root, self.root / "history", *folders):
+            for folder in (self.root, self.history_folder, *folders):
                 folder.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
+
+    def make_root(self) -> None:
+        """Create the data directory and its missing parents.
+
+        Only the owner may read names, e-mail addresses and sudo rights. A parent may become a data
+        directory too: that of the demo is in one.
+
+        Raises:
+            SettingsError: it cannot be written.
+            OSError: the disk is full.
+        """
+        with self.explained_writes():
+            for folder in reversed((self.root, *self.root.parents)):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                    flush(folder.parent)
 
     @contextmanager
     def explained_writes(self) -> Iterator[None]:
@@ -121,6 +164,7 @@ class Workspace:
 
         Raises:
             InventoryError: the package that reads object stores is not installed.
+            SettingsError: the working directory cannot be written.
         """
         try:
             from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
@@ -129,6 +173,7 @@ class Workspace:
                 f"{self.url}: object storage needs {error.name}: "
                 "pip install '.[cluster]' in the repository"
             ) from None
+        self.make_root()  # for copies of the objects
         return ObjectStore(str(self.url))
 
     def open_history(self, copies: Path | None = None) -> "SnapshotStore":
@@ -140,10 +185,27 @@ class Workspace:
         if self.url is None:
             from pipelines.history.store import SnapshotStore  # noqa: PLC0415 -- see the top
 
-            return SnapshotStore(self.root / "history")
+            return SnapshotStore(self.history_folder)
         from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
-        return ObjectSnapshotStore(copies or self.root / "history", self.objects)
+        return ObjectSnapshotStore(copies or self.history_folder, self.objects)
+
+    def removal_file(self, integration: str) -> "RemovalFile":
+        """Return the file with the removals that stopped the last run of an integration."""
+        from pipelines.history.removal_file import (  # noqa: PLC0415 -- see the top
+            RemovalFile,
+            RemovalObject,
+        )
+
+        folder = self.root / "removals"
+        if self.url:
+            return RemovalObject(Path(folder.name), integration, self.objects)
+        return RemovalFile(folder, integration)
+
+    @property
+    def history_folder(self) -> Path:
+        """Return the folder of the snapshots, or of their copies from an object store."""
+        return self.root / "history"
 
     @property
     def staging(self) -> "Staging":
@@ -155,22 +217,32 @@ class Workspace:
         """Return Dagster's folder for runs and schedules."""
         return self.root / "dagster"
 
+    @property
+    def dagster_settings(self) -> Path:
+        """Return Dagster's settings file, which the user may edit."""
+        return self.dagster_home / "dagster.yaml"
+
+    @property
+    def dagster_lock(self) -> Path:
+        """Return the lock to hold while Dagster's settings file is created."""
+        return self.root / "locks" / ".dagster"
+
     def inventory_file(self, integration: str | None = None) -> Path:
         """Return the DuckDB file of all integrations.
 
         Args:
             integration: in an object store, return the file of this integration instead.
         """
-        return self._published("inventory", "duckdb", integration)
+        return self._published(self.root / "inventory.duckdb", integration)
 
     def report_file(self, integration: str | None = None) -> Path:
         """Return the report of `inventory_file`."""
-        return self._published("report", "html", integration)
+        return self._published(self.root / "report.html", integration)
 
-    def _published(self, name: str, suffix: str, integration: str | None) -> Path:
+    def _published(self, path: Path, integration: str | None) -> Path:
         if integration and self.url:
-            return self.root / "integrations" / f"{integration}.{suffix}"
-        return self.root / f"{name}.{suffix}"
+            return self.root / "integrations" / f"{integration}{path.suffix}"
+        return path
 
     def location(self, path: Path) -> str:
         """Return the published place of a file, for people: its address or its path."""
@@ -192,6 +264,39 @@ class Workspace:
     def scratch(self, integration: str = "") -> Path:
         """Return the folder for temporary files of an integration's run, or of all runs."""
         return self.root / "scratch" / integration
+
+    def checkpoint_folder(self, integration: str = "") -> Path:
+        """Return the folder of the checkpoint of an integration's pull, or of all checkpoints."""
+        return self.root / "spool" / integration
+
+    @property
+    def saved_rates(self) -> "SavedRates":
+        """Return the request rates saved for the next run."""
+        from pipelines.ratelimit.saved_rates import SavedRates  # noqa: PLC0415 -- not needed to read
+
+        return SavedRates(self.root / "rates.json", self.root / "locks" / ".rates.json")
+
+    def organizations_file(self, entry: str) -> Path:
+        """Return the file with the organizations found last for an entry of the settings."""
+        return self.root / "organizations" / f"{entry}.json"
+
+    @property
+    def local_settings(self) -> Path:
+        """Return the settings file in the data directory; it is used only if it is named."""
+        return self.root / "integrations.toml"
+
+    def demo(self) -> "Workspace":
+        """Return the workspace of the command `demo`, in a data directory below this one."""
+        root = self.root / "demo"
+        settings = Workspace(root).local_settings
+        # Its runs are not for the Dagster instance of others.
+        environment = {**self.environment, DAGSTER_HOME_VARIABLE: ""}
+        return Workspace.from_environment(environment, str(root), settings)
+
+    @property
+    def demo_start_file(self) -> Path:
+        """Return the file with the time of the demo's first start."""
+        return self.root / "simulated_since.txt"
 
 
 class Staging:

@@ -14,10 +14,11 @@ from hypothesis import settings
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.pull import pull_organization, remove_checkpoint
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS
+from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE, SERVICE_ACCOUNT, Installation
 from tests.support.commands import Commands, user_environment
 from tests.support.publisher import Publisher, Pulled
@@ -119,7 +120,7 @@ def pull(
         acme = integration(server, **settings)
         # A saved rate, because finding the rate from four calls a second takes time.
         key = load_credentials(acme).identity
-        SavedRates(state / "rates.json").put(key, MAX_SAVED_RATE)
+        Workspace(state).saved_rates.put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
         remove_checkpoint(state, acme.name)
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}

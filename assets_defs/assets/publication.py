@@ -1,4 +1,4 @@
-"""The published history and DuckDB file, made from the tables of one pull."""
+"""The published history and DuckDB file of one pull, and the file over all integrations."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -8,8 +8,10 @@ import duckdb
 import pyarrow as pa
 
 from assets_defs.asset_keys import (
+    COMBINED,
     COMPLETENESS,
     INVENTORY_DUCKDB,
+    INVENTORY_OF_ALL,
     OWNERS,
     PULLS,
     raw_key,
@@ -19,7 +21,7 @@ from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import contract_columns, table_spec
 from assets_defs.partitions import INTEGRATIONS
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import RunLock, step
+from assets_defs.runs.step import RunLock, errors_as_failures, step
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
@@ -29,7 +31,7 @@ from pipelines.history.manifest import IntegrationFacts, PullFacts
 from pipelines.history.retention import expire_snapshots
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
-from pipelines.publish.publisher import refresh_file, refresh_report
+from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
@@ -94,14 +96,14 @@ def commit(
             )
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
+        workspace.removal_file(name).remove()
         for table in RUN_TABLES:
             parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)
         head = history.manifest_sha256(*snapshot)
         for table in (SNAPSHOTS, CHANGES):
-            part = history.part(table.name, *snapshot)
-            rows = history.read(table, *snapshot)
-            yield _committed(table, rows, workspace.uri(part), head_sha256=head)
+            uri = workspace.uri(history.part(table.name, *snapshot))
+            yield _committed(table, history.read(table, *snapshot), uri, head_sha256=head)
         manifests = history.manifest_path(*snapshot).parent
         yield _committed(
             INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
@@ -118,7 +120,8 @@ def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.Materi
 def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
     organizations = pulled[ORGANIZATIONS.name].to_pylist()
     own = (one for one in organizations if integration.org_id in {"", one["_id"]})
-    organization = next(own, {"_id": None, "displayName": None})
+    # Without that list, the records have shown that they are of `org_id`.
+    organization = next(own, {"_id": integration.org_id or None, "displayName": None})
     return PullFacts(
         **pulled[PULLS].to_pylist()[0],
         organization_id=organization["_id"],
@@ -192,4 +195,28 @@ def refresh_report_check(
         passed=not failure,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"failure": failure} if failure else {},
+    )
+
+
+@dg.asset(
+    key=INVENTORY_OF_ALL,
+    # No dependency: one would make a run of an integration wait for all other partitions.
+    description="The DuckDB file over all integrations, and its report",
+    group_name=COMBINED,
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+)
+def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+    """Combine what each integration published into one file."""
+    with errors_as_failures(workspace):
+        workspace.make_root()
+        combine(workspace)
+    path = workspace.inventory_file()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": workspace.uri(path),
+            "bytes": path.stat().st_size,
+            "report": workspace.uri(workspace.report_file()),
+        }
     )

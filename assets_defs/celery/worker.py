@@ -16,13 +16,8 @@ from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from assets_defs.celery.postgres import expect_restarts, keep_connected
 from assets_defs.cli.options import explained_errors
 from assets_defs.definitions import build_definitions
-from assets_defs.runs.instance import (
-    DAGSTER_HOME_VARIABLE,
-    DAGSTER_SETTINGS,
-    explained_instance_errors,
-    open_instance,
-    prepare_instance,
-)
+from assets_defs.runs.instance import explained_instance_errors, open_instance, prepare_instance
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
@@ -47,11 +42,11 @@ def _application(workspace: Workspace) -> Celery:
     folder = str(workspace.dagster_home)
     # `DagsterInstance.get()` reads it, here and in the processes of the runs.
     os.environ[DAGSTER_HOME_VARIABLE] = folder
-    with explained_instance_errors(workspace):
+    with explained_instance_errors(workspace.dagster_settings):
         launcher = InstanceRef.from_dir(folder).run_launcher
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
-            f"{folder}/{DAGSTER_SETTINGS} does not name {WatchingCeleryRunLauncher.__name__}: "
+            f"{workspace.dagster_settings} does not name {WatchingCeleryRunLauncher.__name__}: "
             "put the file there that docs/how-to/cluster.md describes"
         )
     # Otherwise it would fail each run that it takes, faster than other workers take them.
@@ -78,6 +73,7 @@ def _application(workspace: Workspace) -> Celery:
 
 
 with explained_errors(Path()):
-    _workspace = Workspace.from_environment(os.environ)
+    # A worker has a home of its own.
+    _workspace = Workspace.from_environment({**os.environ, DAGSTER_HOME_VARIABLE: ""})
 with explained_errors(_workspace.root):
     app = _application(_workspace)

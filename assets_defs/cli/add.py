@@ -14,7 +14,7 @@ from assets_defs.cli.options import choose_integrations, explained_errors
 from pipelines.config.credentials import load_credentials
 from pipelines.config.editor import append_integration
 from pipelines.config.environment import CONFIG_VARIABLE
-from pipelines.config.integration import Integration
+from pipelines.config.integration import Integration, find_name_problem
 from pipelines.config.settings import find_problem
 from pipelines.config.validation_errors import LOOKS_LIKE_A_KEY
 from pipelines.errors import SettingsError
@@ -22,7 +22,13 @@ from pipelines.workspace import Workspace
 
 DEFAULT_FILE = "integrations.toml"
 _FORM = ("name", "description", "type", "scope", "enabled", "region")
-_KEYS = ("api_key_env", "api_key_file", "client_id_env", "client_secret_env")
+_KEYS = (
+    "api_key_env",
+    "api_key_file",
+    "api_key_credential",
+    "client_id_env",
+    "client_secret_env",
+)
 _MORE = ("proxy", "ca_bundle", "org_id", "discover_organizations", "base_url")
 
 
@@ -71,6 +77,8 @@ class _PromptOption(click.Option):
 def _as_setting(_: click.Context, param: click.Parameter, value: str) -> str:
     """Return a valid value; refuse one that the settings would refuse, so that click asks again."""
     problem = find_problem(str(param.name), value)
+    if not problem and param.name == "name":
+        problem = find_name_problem(value)
     if problem:
         raise click.BadParameter(problem)
     return value
@@ -105,6 +113,7 @@ _prompt_option = partial(click.option, cls=_PromptOption)
     "--api-key-env", type=_variable, metavar="NAME", help="Environment variable with the API key"
 )
 @click.option("--api-key-file", type=text, help="Or a file with the API key")
+@click.option("--api-key-credential", type=text, help="Or a systemd credential with the API key")
 @click.option(
     "--client-id-env",
     type=_variable,

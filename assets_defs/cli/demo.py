@@ -14,7 +14,6 @@ from pipelines.storage.atomic import write_text
 from pipelines.workspace import Workspace
 
 NAME = "demo"
-SETTINGS = "integrations.toml"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
 
 _SETTINGS = """\
@@ -36,7 +35,7 @@ def demo(workspace: Workspace) -> None:
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
 
-    workspace = demo_workspace(workspace)
+    workspace = workspace.demo()
     prepare_instance(workspace)
     with simulated_organization(workspace) as key:
         # The pull reads keys from its own environment.
@@ -47,28 +46,21 @@ def demo(workspace: Workspace) -> None:
     print_examples(workspace.inventory_file())
 
 
-def demo_workspace(workspace: Workspace) -> Workspace:
-    """Return the demo's workspace, below the data directory."""
-    root = workspace.root / NAME
-    return Workspace.from_environment(workspace.environment, str(root), root / SETTINGS)
-
-
 @contextmanager
 def simulated_organization(workspace: Workspace) -> Iterator[str]:
     """Serve the organization on a free loopback port, and write its settings; yield its key."""
     # Loads a web server that no other command needs.
     from pipelines.simulator import Server, generate  # noqa: PLC0415
 
-    organization = generate(now=_first_start(workspace.root))
+    organization = generate(now=_first_start(workspace.demo_start_file))
     with Server(organization) as server:
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
-        write_text(text, workspace.root / SETTINGS)
+        write_text(text, workspace.local_settings)
         yield organization.api_key
 
 
-def _first_start(root: Path) -> datetime:
+def _first_start(path: Path) -> datetime:
     """Return the time of the demo's first start; its dates are relative to it, so they stay."""
-    path = root / "simulated_since.txt"
     if not path.exists():
         write_text(datetime.now(UTC).isoformat(), path)
     return datetime.fromisoformat(path.read_text())

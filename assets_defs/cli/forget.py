@@ -9,7 +9,6 @@ from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.stale import require_no_remote_run
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
-from pipelines.extract.pull import checkpoint_folder
 from pipelines.publish.publisher import rebuild_file, remove_own_file
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
@@ -56,7 +55,7 @@ def _check(workspace: Workspace, name: str) -> None:
             f"integration {name!r} is in the settings ({source}), so it would be pulled again; "
             "remove it there first"
         )
-    checkpoints = [path.name for path in checkpoint_folder(workspace.root, "").glob("*")]
+    checkpoints = [path.name for path in workspace.checkpoint_folder().glob("*")]
     known = {*workspace.open_history().integrations(), *workspace.staging.files(), *checkpoints}
     if name not in known:
         names = ", ".join(sorted(known)) or "none"
@@ -69,6 +68,7 @@ def _remove(workspace: Workspace, name: str) -> None:
     The rest comes last: after a crash the name is still known, so the command can be repeated.
     """
     with locked(workspace.publication_lock(name)):
+        workspace.removal_file(name).remove()
         # The history goes last: it makes the name known on machines that never ran it.
         remove_own_file(workspace, name)
         workspace.open_history().drop_integration(name)
@@ -80,5 +80,5 @@ def remove_staged(workspace: Workspace, name: str) -> None:
     """Remove the temporary files of an integration's runs."""
     for path in workspace.staging.files().get(name, []):
         path.unlink()
-    for folder in (checkpoint_folder(workspace.root, name), workspace.scratch(name)):
+    for folder in (workspace.checkpoint_folder(name), workspace.scratch(name)):
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,5 +1,7 @@
-"""The command `jumpcloud-inventory`: one file per command, imported when it is called."""
+"""The command `jumpcloud-inventory`: each of its commands is imported when it is called."""
 
+import io
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 
@@ -7,6 +9,7 @@ import click
 
 # The first sentence of each command's help, so that listing the commands imports none of them.
 COMMANDS: Mapping[str, str] = {
+    "accept": "Let the next run publish the mass removal that stopped the last run of NAME.",
     "add": "Add an integration to the settings file, and check its connection.",
     "check": "Check the connection of integrations: those NAMED, or all that are enabled.",
     "combine": "Combine what each integration published to an object store into one file.",
@@ -25,7 +28,8 @@ COMMANDS: Mapping[str, str] = {
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
     "verify": "Verify the files of integrations: those NAMED, or all, with their whole history.",
 }
-_MODULES = {"disable": "enable"}
+# A command is in the file of its name, except these.
+_MODULES = {"combine": "object_store", "disable": "enable", "fetch": "object_store"}
 
 
 class LazyGroup(click.Group):
@@ -50,5 +54,10 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup)
+@click.version_option(package_name="jumpcloud-inventory")
 def main() -> None:
     """Pull a complete, read-only inventory of JumpCloud organizations into one DuckDB file."""
+    # A terminal without UTF-8 shows other letters as escapes.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

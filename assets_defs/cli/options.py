@@ -62,6 +62,18 @@ def pass_workspace(command: Callable[..., None]) -> Callable[..., None]:
     return config_option(pass_data_dir(command))
 
 
+def print_shared_home(workspace: Workspace) -> None:
+    """Print Dagster's home if `DAGSTER_HOME` names another one than the data directory's own."""
+    from assets_defs.runs.instance import (  # noqa: PLC0415 -- see the top
+        exported_home,
+        is_own_home,
+    )
+
+    home = exported_home(workspace)
+    if home and not is_own_home(workspace):
+        click.echo(f"Dagster home: {home} (DAGSTER_HOME)", err=True)
+
+
 @contextmanager
 def explained_errors(
     root: Path, on_failure: Callable[[str], None] = lambda _: None
@@ -93,7 +105,7 @@ def choose_integrations(
     The name of a provider's entry selects all organizations of its key, which are looked up first.
 
     Raises:
-        SettingsError: no integration has that name, or none is enabled.
+        SettingsError: no integration has that name, its name is not suitable, or none is enabled.
     """
     from pipelines.extract.discovery import (  # noqa: PLC0415 -- see the top
         expand_integration,
@@ -118,4 +130,17 @@ def choose_integrations(
     chosen = chosen or [integration for integration in known.integration if integration.enabled]
     if not chosen:
         raise SettingsError("every integration is disabled; name the one to use")
+    _check_names(workspace, [integration.name for integration in chosen])
     return chosen
+
+
+def _check_names(workspace: Workspace, names: Sequence[str]) -> None:
+    from pipelines.config.integration import find_name_problem  # noqa: PLC0415 -- see the top
+
+    for name, problem in ((name, find_name_problem(name)) for name in names):
+        if not problem:
+            continue
+        message = f"integration {name!r}: the name is not suitable: {problem}"
+        if name not in workspace.open_history().snapshots():
+            raise SettingsError(f"{message}. Choose another one")
+        click.echo(f"{message}. It is kept, because it was published before", err=True)

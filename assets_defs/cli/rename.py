@@ -86,6 +86,8 @@ def _rename(workspace: Workspace, old: str, new: str, *, replaces: bool) -> None
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(locked(path))
+        for name in (old, new):
+            workspace.removal_file(name).remove()
         history = workspace.open_history()
         if replaces:
             history.drop_integration(new)

@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, suppress
@@ -16,7 +15,12 @@ from pathlib import Path
 import click
 
 from assets_defs.assets.integration_status import report_status
-from assets_defs.cli.options import choose_integrations, explained_errors, pass_workspace
+from assets_defs.cli.options import (
+    choose_integrations,
+    explained_errors,
+    pass_workspace,
+    print_shared_home,
+)
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.definitions import build_definitions
@@ -31,6 +35,7 @@ from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.publish.publisher import combine
 from pipelines.storage.disk_errors import explain_output
+from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
@@ -51,6 +56,7 @@ def run(
     try:
         with explained_errors(workspace.root, messages.append):
             prepare_instance(workspace)
+            print_shared_home(workspace)
             settings = workspace.settings()
             limit_concurrent_runs(workspace, settings.max_parallel_runs)
             chosen = choose_integrations(workspace, settings, names)
@@ -241,15 +247,16 @@ def _run_in_processes(
     # Dagster creates its databases now, not in several processes at the same time.
     with (
         open_instance(workspace),
-        tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder,
+        temporary_folder() as folder,
         ThreadPoolExecutor(limit) as pool,
     ):
 
         def run_child(name: str) -> tuple[str, int, list[str]]:
-            result_file = Path(folder, f"{name}.json")
-            command = [sys.executable, "-m", "assets_defs", "run", name, *options]
+            result_file = folder / f"{name}.json"
+            command = [sys.executable, "-m", "assets_defs", "run", *options]
             ended = subprocess.run(  # noqa: S603 -- fixed
-                [*command, "--result-file", str(result_file)],
+                # A name may begin with a hyphen.
+                [*command, "--result-file", str(result_file), "--", name],
                 env=workspace.environment,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -1,8 +1,9 @@
 """The command `sql`: query the published inventory."""
 
+import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -18,10 +19,23 @@ from pipelines.publish.reader import open_sandboxed
 from pipelines.workspace import Workspace
 
 TABLE = "table"
+FILE_FORMATS = ("csv", "json", "jsonl", "parquet")
 STANDARD_INPUT = "-"
 WIDTH = 120  # without a terminal
 MAX_TABLE_ROWS = 40
 HIDDEN_COLUMNS = "│ … │"  # DuckDB reports columns that it leaves out in its header only
+
+
+def _named_files(_: click.Context, __: click.Parameter, value: Sequence[str]) -> dict[str, Path]:
+    files = {}
+    for text in value:
+        name, equals, file = text.partition("=")
+        if not (equals and file and re.fullmatch(r"[A-Za-z_]\w*", name)):
+            raise click.BadParameter(f"{text!r} is not NAME=FILE, for example hr=hr.csv")
+        if name.lower() in files:
+            raise click.BadParameter(f"{name} is given twice; rename one")
+        files[name.lower()] = Path(file)
+    return files
 
 
 @click.command()
@@ -32,39 +46,63 @@ HIDDEN_COLUMNS = "│ … │"  # DuckDB reports columns that it leaves out in i
     help="Integration of the snapshot; in an object store, of the file",
 )
 @click.option(
-    "--format", "form", type=click.Choice([TABLE, "csv", "json", "parquet"]), default=TABLE
+    "--format",
+    "form",
+    type=click.Choice([TABLE, *FILE_FORMATS]),
+    help=f"Default: that of --output's name, or {TABLE}",
 )
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File to write; default: standard output, except for Parquet",
 )
+@click.option(
+    "--with",
+    "files",
+    multiple=True,
+    metavar="NAME=FILE",
+    callback=_named_files,
+    help="CSV, JSON or Parquet file to query as the table NAME",
+)
 @pass_data_dir
-def sql(
+def sql(  # noqa: PLR0913 -- one for each option
     workspace: Workspace,
     query: str,
     at: str | None,
     integration: str | None,
-    form: str,
+    *,
+    form: str | None,
     output: Path | None,
+    files: Mapping[str, Path],
 ) -> None:
     """Answer an SQL QUERY about the published inventory; - reads it from standard input.
 
-    It cannot change the inventory or access another file.
+    It cannot change the inventory or access another file. Columns of a CSV file are text.
     """
-    if form == "parquet" and output is None:
-        raise click.UsageError("--format parquet needs --output FILE")
+    form = _choose_format(form, output)
     if query == STANDARD_INPUT:
         query = sys.stdin.read()
     with (
         open_file(workspace, at, integration) as path,
         output_file_or_stdout(output) as file,
-        open_sandboxed(path, file) as connection,
+        open_sandboxed(path, file, files) as connection,
     ):
         relation = connection.sql(query)
         if relation is None:
             raise InventoryError("there is no query; give a SELECT")
         _write(connection, relation, form, file)
+
+
+def _choose_format(form: str | None, output: Path | None) -> str:
+    if output is None:
+        if form == "parquet":
+            raise click.UsageError("--format parquet needs --output FILE")
+        return form or TABLE
+    form = form or output.suffix.lower().removeprefix(".")
+    if form not in FILE_FORMATS:
+        choices = ", ".join(FILE_FORMATS)
+        raise click.UsageError(f"{output}: the format is not known; add --format ({choices})")
+    return form
 
 
 def _write(

@@ -9,12 +9,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.demo import NAME as DEMO_HOME
-from assets_defs.cli.demo import SETTINGS as DEMO_SETTINGS
-from assets_defs.cli.options import pass_workspace
+from assets_defs.cli.options import pass_workspace, print_shared_home
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
-from assets_defs.runs.instance import open_instance, prepare_instance
+from assets_defs.runs.instance import open_existing_instance
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.extract.discovery import resolved_settings
 from pipelines.publish.notes import describe_unconfigured
@@ -29,10 +27,10 @@ WIDE = 240  # without a terminal, no line is wrapped
 @pass_workspace
 def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     """Show integrations: those NAMED, or all; their runs, and what they published last."""
-    prepare_instance(workspace)
+    print_shared_home(workspace)
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
-    with open_instance(workspace) as instance:
+    with open_existing_instance(workspace) as instance:
         since = enabled_since(instance, settings.integration)
         statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:
@@ -40,6 +38,10 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
+        for one in statuses:
+            failed = one.last_run is not None and one.last_run.words
+            if failed and workspace.removal_file(one.name).read("accepted"):
+                click.echo(f"{one.name}: the removal is accepted; the next run publishes it")
     for line in (*_other_places(workspace), *describe_unconfigured(workspace)):
         click.echo(line, err=True)
 
@@ -75,10 +77,10 @@ def _other_places(workspace: Workspace) -> Iterator[str]:
     """Yield hints to the integrations of other settings files, if none was named."""
     if workspace.config is not None:
         return
-    for folder in (workspace.root, workspace.root / DEMO_HOME):
-        settings = folder / DEMO_SETTINGS
+    for other in (workspace, workspace.demo()):
+        settings = other.local_settings
         if settings.exists():
             yield (
                 "no settings file is named, so this is the integration of the environment; those "
-                f"of {settings}: status --data-dir {folder} --config {settings}"
+                f"of {settings}: status --data-dir {other.root} --config {settings}"
             )

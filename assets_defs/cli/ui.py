@@ -11,14 +11,10 @@ from contextlib import nullcontext, suppress
 import click
 
 from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
-from assets_defs.cli.demo import demo_workspace, simulated_organization
+from assets_defs.cli.demo import simulated_organization
 from assets_defs.cli.options import pass_workspace
-from assets_defs.runs.instance import (
-    DAGSTER_HOME_VARIABLE,
-    limit_concurrent_runs,
-    prepare_instance,
-)
-from pipelines.config.environment import KEY_VARIABLE
+from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE, KEY_VARIABLE
 from pipelines.errors import InventoryError
 from pipelines.workspace import Workspace
 
@@ -37,7 +33,7 @@ def ui(workspace: Workspace, port: int) -> None:
     """Open the Dagster UI, with the schedules running; without settings, on the demo."""
     is_demo = workspace.config is None and not os.environ.get(KEY_VARIABLE)
     if is_demo:
-        workspace = demo_workspace(workspace)
+        workspace = workspace.demo()
     prepare_instance(workspace)
     with simulated_organization(workspace) if is_demo else nullcontext() as key:
         limit_concurrent_runs(workspace, workspace.settings().max_parallel_runs)

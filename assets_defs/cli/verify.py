@@ -1,8 +1,6 @@
 """The command `verify`: check that the history and the published files are as they were written."""
 
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import click
 
@@ -11,6 +9,7 @@ from pipelines.errors import InventoryError, printable
 from pipelines.history.verification import Verification, verify_history
 from pipelines.publish.access import select_published
 from pipelines.publish.verification import verify_published_files
+from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 
@@ -35,8 +34,8 @@ def verify(
     if names and every:
         raise click.UsageError("--all takes no NAME")
     problems = 0
-    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as copies:
-        history = workspace.open_history(Path(copies))
+    with temporary_folder() as copies:
+        history = workspace.open_history(copies)
         chosen = select_published(history, names)
         results = [verify_history(history, name) for name in chosen]
     for result in results:

@@ -1,1 +1,1 @@
-"""Deprecated import paths of version 0.1."""
+"""Deprecated import path: use `assets_defs.celery`."""

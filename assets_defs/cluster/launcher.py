@@ -1,4 +1,4 @@
-"""Deprecated import path of version 0.1: use `assets_defs.celery.launcher`."""
+"""Deprecated import path: use `assets_defs.celery.launcher`."""
 
 import warnings
 

@@ -1,4 +1,4 @@
-"""Deprecated import path of version 0.1: use `assets_defs.celery.worker`."""
+"""Deprecated import path: use `assets_defs.celery.worker`."""
 
 import warnings
 

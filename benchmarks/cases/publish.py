@@ -20,8 +20,13 @@ import pyarrow.parquet as pq
 from benchmarks.runner import GIB, MIB, Goal, Report, Usage, run, times
 from benchmarks.tables import Counts, completeness, tables
 from pipelines.config.settings import VOLATILE_COLUMNS
-from pipelines.history.commit import PulledTables, commit_snapshot, snapshots_table
-from pipelines.history.first_seen import ABSENT, read_removed_assets
+from pipelines.history.commit import (
+    ABSENT_ASSETS,
+    PulledTables,
+    commit_snapshot,
+    read_removed_assets,
+    snapshots_table,
+)
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
@@ -118,7 +123,7 @@ def _publish(pulled: Path, history: SnapshotStore, number: int) -> Publication:
     manifest = _latest(history)
     parts = [
         history.part(table.name, "acme", manifest.snapshot_id)
-        for table in (*INVENTORY_TABLES, CHANGES, ABSENT, SNAPSHOTS)
+        for table in (*INVENTORY_TABLES, CHANGES, ABSENT_ASSETS, SNAPSHOTS)
     ]
     return Publication(
         number,
@@ -134,7 +139,7 @@ def _lengthen(history: SnapshotStore, until: int, proofs: pa.Table) -> None:
     """Lengthen the history with linked tables, and as many changes of other assets."""
     latest = _latest(history)
     changes = history.read(CHANGES, "acme", latest.snapshot_id)
-    absent = history.read(ABSENT, "acme", latest.snapshot_id).drop_columns("integration")
+    absent = history.read(ABSENT_ASSETS, "acme", latest.snapshot_id).drop_columns("integration")
     for number in range(len(history.snapshot_ids("acme")) + 1, until + 1):
         started_at = FIRST_PULL + EVERY * number
         manifest = latest.model_copy(
@@ -153,7 +158,7 @@ def _lengthen(history: SnapshotStore, until: int, proofs: pa.Table) -> None:
         part = history.part(CHANGES.name, "acme", manifest.snapshot_id)
         absent = pa.concat_tables([absent, read_removed_assets([part])])
         row = snapshots_table(manifest, proofs)
-        for name, rows in ((ABSENT.name, absent), (SNAPSHOTS.name, row)):
+        for name, rows in ((ABSENT_ASSETS.name, absent), (SNAPSHOTS.name, row)):
             sha256[name] = history.write(name, "acme", manifest.snapshot_id, rows)
         history.commit(manifest.model_copy(update={"sha256": manifest.sha256 | sha256}))
 

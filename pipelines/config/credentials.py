@@ -61,6 +61,8 @@ def load_credentials(
     try:
         if integration.api_key_file:
             return ApiKey(_read_file(Path(integration.api_key_file), environment))
+        if integration.api_key_credential:
+            return ApiKey(_read_credential(integration.api_key_credential, environment))
         if integration.client_id_env and integration.client_secret_env:
             return ServiceAccount(
                 _read_variable(integration.client_id_env, environment, "client id"),
@@ -80,6 +82,17 @@ def _read_variable(name: str, environment: Mapping[str, str], kind: str) -> str:
             f"the environment variable {name} is not set; put the JumpCloud {kind} there"
         )
     return _check_value(value, f"the environment variable {name}", kind)
+
+
+def _read_credential(name: str, environment: Mapping[str, str]) -> str:
+    folder = environment.get(CREDENTIALS_VARIABLE)
+    if not folder:
+        raise SettingsError(
+            f"api_key_credential {name}: {CREDENTIALS_VARIABLE} is not set, because systemd did "
+            f"not start this process. Start it with `systemd-run -p LoadCredential={name}:FILE` "
+            "(docs/how-to/deploy.md)"
+        )
+    return _read_file(Path(folder, name), environment)
 
 
 def _read_file(path: Path, environment: Mapping[str, str]) -> str:

@@ -1,5 +1,6 @@
 """Settings of one integration: its organization, credentials, scope and schedule."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -21,12 +22,34 @@ TOKEN_URLS = {
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
 NAME = r"^[a-z0-9_-]{1,64}$"
+# Texts in a path that polars, pandas, pyarrow, DuckDB, Spark or ClickHouse take for another type.
+_OTHER_TYPES = re.compile(
+    r"inf|infinity|nan|nat|null|none|true|false|epoch|now|today|"
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|"
+    r"oct(ober)?|nov(ember)?|dec(ember)?|"
+    r"mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?|"
+    r"[tm](?=\d)|\d|[-_])+"
+)
 MAX_PROVIDER_NAME = 39  # with a hyphen and the id of an organization, it has 64 letters
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
-DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
+DetailEndpoint = Literal[
+    "organizations", "systems", "systemusers", "applications", "applications_users"
+]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = get_args(AssociationTarget)
+
+
+def find_name_problem(name: str) -> str:
+    """Return why a new integration cannot have the name; empty if it can.
+
+    Names of earlier versions may break these rules. They stay usable.
+    """
+    if not name[0].isalpha():
+        return "a name begins with a letter"
+    if _OTHER_TYPES.fullmatch(name):
+        return "programs that read the history would take it for a number, a date or no value"
+    return ""
 
 
 def _check_absolute(path: str) -> str:
@@ -92,6 +115,8 @@ class Integration(BaseModel):
         api_key_env: name of the environment variable that holds the key, never the key itself;
             JUMPCLOUD_API_KEY if the settings have no key.
         api_key_file: file that holds the key; only its owner may read it.
+        api_key_credential: name of the systemd credential that holds the key, a file in
+            `$CREDENTIALS_DIRECTORY`.
         client_id_env: variable that holds the client id of a service account.
         client_secret_env: variable that holds its client secret.
         org_id: organization id of 24 hexadecimal digits, sent as `x-org-id` if the API takes it.
@@ -122,6 +147,7 @@ class Integration(BaseModel):
     ca_bundle: _AbsolutePath | None = None
     api_key_env: _KeyVariable | None = None
     api_key_file: _AbsolutePath | None = None
+    api_key_credential: Annotated[str, Field(pattern=r"^[\w.@-]+$")] | None = None
     client_id_env: _KeyVariable | None = None
     client_secret_env: _KeyVariable | None = None
     org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""
@@ -139,11 +165,16 @@ class Integration(BaseModel):
     def _check_credentials(self) -> "Integration":
         if (self.client_id_env is None) != (self.client_secret_env is None):
             raise ValueError("client_id_env and client_secret_env go together: give both")
-        ways = (self.api_key_env, self.api_key_file, self.client_id_env)
+        ways = (
+            self.api_key_env,
+            self.api_key_file,
+            self.api_key_credential,
+            self.client_id_env,
+        )
         if len(ways) - ways.count(None) > 1:
             raise ValueError(
-                "more than one key; give api_key_env, or api_key_file, or client_id_env with "
-                "client_secret_env"
+                "more than one key; give api_key_env, or api_key_file, or api_key_credential, or "
+                "client_id_env with client_secret_env"
             )
         return self
 

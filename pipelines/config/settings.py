@@ -1,7 +1,7 @@
 """Settings of the program, read from a TOML file or the environment."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
 from pipelines.config.integration import Integration, VariableName
+from pipelines.config.schedule import Schedule
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.config.validation_errors import describe_error
 from pipelines.errors import SettingsError
@@ -97,6 +98,14 @@ class Settings(BaseModel):
         raise SettingsError(f"no integration is named {name!r}; there are: {known}")
 
 
+_TABLES: Mapping[str, type[BaseModel]] = {
+    "integration": Integration,
+    "schedule": Schedule,
+    "keep_snapshots": KeepSnapshots,
+    "findings": Thresholds,
+}
+
+
 def load_settings(
     path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
 ) -> Settings:
@@ -172,6 +181,15 @@ def _validate(document: dict[str, object], source: str) -> Settings:
     except ValidationError as error:
         # Each wrong entry also makes the list too short, which adds nothing.
         details = [detail for detail in error.errors() if detail["type"] != "too_short"]
-        messages = [describe_error(detail, document) for detail in details or error.errors()]
+        messages = [
+            describe_error(detail, document, _known_names(detail["loc"]))
+            for detail in details or error.errors()
+        ]
         lines = [f"{source}: {message}" for message in messages]
         raise SettingsError("\n".join(lines)) from None
+
+
+def _known_names(place: tuple[int | str, ...]) -> Collection[str]:
+    """Return the names of all settings in the table of this one."""
+    tables = [part for part in place[:-1] if isinstance(part, str)]
+    return (_TABLES.get(tables[-1], Settings) if tables else Settings).model_fields

@@ -1,6 +1,8 @@
 """Explain errors of a settings file. A message names the place but never the value."""
 
 import re
+from collections.abc import Collection
+from difflib import get_close_matches
 
 from pydantic_core import ErrorDetails
 
@@ -8,18 +10,28 @@ from pydantic_core import ErrorDetails
 LOOKS_LIKE_A_KEY = re.compile(r"jca_\w{16,}|[0-9a-fA-F]{40}")
 
 _VARIABLE = "must be the name of an environment variable"
+_SECRETS = frozenset({"api_key", "client_id", "client_secret", "alert_webhook"})
 _FORMS = {
     "name": "must be 1 to 64 lower-case letters, digits, - or _",
     "api_key_env": _VARIABLE,
     "client_id_env": _VARIABLE,
     "client_secret_env": _VARIABLE,
     "alert_webhook_env": _VARIABLE,
+    "api_key_credential": "must be the name of a systemd credential, without a path",
     "org_id": "must be 24 hexadecimal digits, or empty",
 }
 
 
-def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
-    """Return a validation error as `integration 'acme', field 'region': cause`."""
+def describe_error(
+    detail: ErrorDetails, document: dict[str, object], known: Collection[str]
+) -> str:
+    """Return a validation error as `integration 'acme', field 'region': cause`.
+
+    Args:
+        detail: the error.
+        document: the settings that have it.
+        known: names of all settings where the error is, to suggest one.
+    """
     if detail["loc"] == ("integration",) and detail["type"] != "value_error":
         return "no [[integration]] found; write at least one, with two brackets"
     match detail["loc"]:
@@ -31,7 +43,7 @@ def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
         where += f", field {'.'.join(str(part) for part in field)!r}"
     match detail["type"]:
         case "extra_forbidden":
-            return f"{where}: is not a setting; remove it or fix its spelling"
+            return f"{where}: is not a setting; {_suggest(str(field[-1]), known)}"
         case "missing":
             return f"{where}: is missing"
         case "model_type" if len(field) == 1:
@@ -39,6 +51,14 @@ def describe_error(detail: ErrorDetails, document: dict[str, object]) -> str:
         case "string_pattern_mismatch":
             return f"{where}: {_FORMS[str(field[0])]}"
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+
+
+def _suggest(name: str, known: Collection[str]) -> str:
+    if name in _SECRETS:
+        return f"put the value in an environment variable, and its name in {name}_env"
+    # The name may be a key that was pasted in the wrong place, but what it resembles is not.
+    nearest = get_close_matches(name, known, n=1)
+    return f"did you mean {nearest[0]!r}?" if nearest else "remove it or fix its spelling"
 
 
 def _entry_name(document: dict[str, object], index: int) -> str:

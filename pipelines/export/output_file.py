@@ -5,10 +5,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pipelines.errors import InventoryError
 from pipelines.storage.atomic import replace_atomically
+from pipelines.temporary import temporary_folder
 
 
 @contextmanager
@@ -42,8 +42,8 @@ def output_file_or_stdout(path: Path | None) -> Iterator[Path]:
         with output_file(path) as tmp_path:
             yield tmp_path
         return
-    with TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
-        result = Path(folder) / "result"
+    with temporary_folder() as folder:
+        result = folder / "result"
         try:
             yield result
         except OSError as error:

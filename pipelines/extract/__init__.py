@@ -1,1 +1,1 @@
-"""Pull of an organization: which lists to read, each read to its end."""
+"""Pull of an organization: all lists in parallel, resumable, and checked."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipelines.extract.completeness import Completeness
+from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ListId
 
 # Older lists are read again, so that a resumed pull still shows the organization at one time.

@@ -6,7 +6,7 @@ directory, and refreshed by commands and schedules that may take the time.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError
-from pipelines.extract.paginator import OffsetPaginator
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS, ListId
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.paginator import OffsetPaginator
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.storage.atomic import write_text
@@ -132,16 +132,23 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
     entries = [entry for entry in entries if entry.discover_organizations]
     if not entries:
         return []
+    clients: list[JumpCloudClient] = []
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
-        failures = pool.map(lambda entry: _refresh(entry, state), entries)
-        return [failure for failure in failures if failure]
+        failures = pool.map(lambda entry: _refresh(entry, state, clients.append), entries)
+        try:
+            return [failure for failure in failures if failure]
+        finally:
+            for client in clients:  # still at work only after Ctrl-C
+                client.abort()
 
 
-def _refresh(entry: Integration, state: Path) -> str:
+def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient], None]) -> str:
     """Refresh the cache of one entry and return the message of a failure, or ''."""
-    path = _cache_path(entry, state)
+    workspace = Workspace(state)
+    path = workspace.organizations_file(entry.name)
     try:
-        write_text(json.dumps(_fetch_organizations(entry), indent=1), path)
+        workspace.make_root()
+        write_text(json.dumps(_fetch_organizations(entry, on_open), indent=1), path)
     except InventoryError as error:
         reason = str(error)
     except OSError as error:
@@ -151,7 +158,9 @@ def _refresh(entry: Integration, state: Path) -> str:
     return f"the organizations of integration {entry.name!r} could not be looked up: {reason}"
 
 
-def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
+def _fetch_organizations(
+    entry: Integration, on_open: Callable[[JumpCloudClient], None]
+) -> dict[str, str | None]:
     """Return id and name of each organization of the entry's key."""
     credentials = load_credentials(entry)
     limiter = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
@@ -159,6 +168,7 @@ def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
         client = JumpCloudClient(session, entry.url, limiter)
         # A schedule's tick must be short, and the cache serves after a failure.
         client.max_tries = 1
+        on_open(client)
         rows = read_organizations(client).to_pylist()
     found = {row["_id"]: row["displayName"] for row in rows}
     if not found:
@@ -176,7 +186,12 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
         ExtractError: the list could not be read to its end.
     """
     list_id = ListId(ORGANIZATIONS.name)
-    paginator = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
+    paginator = OffsetPaginator(
+        list_id,
+        PAGE_SIZE,
+        is_sorted=ORGANIZATIONS.sorted_by_key,
+        needs_total=ORGANIZATIONS.needs_total,
+    )
     offsets = paginator.start()
     while offsets:
         skip = offsets.pop()
@@ -186,14 +201,11 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
 
 
 def _read_cache(entry: Integration, state: Path) -> dict[str, str | None]:
+    path = Workspace(state).organizations_file(entry.name)
     try:
-        found = json.loads(_cache_path(entry, state).read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     if not isinstance(found, dict):
         return {}
     return {org_id: name for org_id, name in found.items() if _ORGANIZATION_ID.fullmatch(org_id)}
-
-
-def _cache_path(entry: Integration, state: Path) -> Path:
-    return state / "organizations" / f"{entry.name}.json"

@@ -1,6 +1,7 @@
 """Pull a whole organization: every list, proven complete."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,17 +14,18 @@ from pipelines.arrow import hide_pandas
 from pipelines.config.credentials import Credentials, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.completeness import completeness_table
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
-from pipelines.extract.organizations import check_organization
+from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
+from pipelines.jumpcloud.completeness import completeness_table
 from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
-from pipelines.ratelimit.saved_rates import SavedRates, key_fingerprint
+from pipelines.ratelimit.saved_rates import key_fingerprint
 from pipelines.ratelimit.stats import RateLimitStats
+from pipelines.workspace import Workspace
 
 # Threads next to those that wait for an answer: they wait for the rate limiter, or parse.
 PARSING_THREADS = 2
@@ -36,6 +38,7 @@ PULL_SCHEMA = pa.schema(
         "throttled": pa.int64(),
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
+        "lost_fields": pa.list_(pa.string()),
     }
 )
 
@@ -55,6 +58,9 @@ class Pull:
         throttle: statistics of the rate limiter.
         unknown_fields: names of unknown fields in the records, by endpoint; without those in lists
             that an interrupted attempt had finished.
+        lost_values: number of values of another type than known, by endpoint and field; they are
+            NULL.
+        unproven: message with the promise that the pull cannot keep, or "".
     """
 
     tables: dict[str, pa.Table]
@@ -66,6 +72,8 @@ class Pull:
     plan: Plan | None
     throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
+    lost_values: Mapping[str, Mapping[str, int]]
+    unproven: str
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -77,6 +85,13 @@ class Pull:
             "throttled": self.counts.throttled,
             "endpoints": [endpoint.name for endpoint in self.scope.endpoints],
             "association_targets": list(self.scope.targets),
+            "lost_fields": sorted(
+                {
+                    f"{endpoint}.{name.partition('.')[0]}"
+                    for endpoint, counts in self.lost_values.items()
+                    for name in counts
+                }
+            ),
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -93,18 +108,14 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
         include={"org_id", "association_targets", "details", "skip_endpoints"}
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
-    return Checkpoint(checkpoint_folder(state, integration.name), fingerprint)
-
-
-def checkpoint_folder(state: Path, integration: str) -> Path:
-    """Return the folder of an integration's checkpoint."""
-    return state / "spool" / integration
+    return Checkpoint(Workspace(state).checkpoint_folder(integration.name), fingerprint)
 
 
 def remove_checkpoint(state: Path, integration: str) -> None:
     """Remove an integration's checkpoint, so that its next pull reads every list again."""
-    if checkpoint_folder(state, integration).exists():
-        shutil.rmtree(checkpoint_folder(state, integration))
+    folder = Workspace(state).checkpoint_folder(integration)
+    if folder.exists():
+        shutil.rmtree(folder)
 
 
 def pull_organization(
@@ -130,11 +141,9 @@ def pull_organization(
         WrongOrganizationError: the key reads another organization than the settings name.
     """
     _check_discovered(integration)
-    hide_pandas()
-    # pyarrow's own memory pool takes 30 MiB more for 5,000 systems, and is no faster.
-    pa.set_memory_pool(pa.system_memory_pool())
+    _save_memory()
     key = (credentials := load_credentials(integration)).identity
-    rates = SavedRates(state / "rates.json")
+    rates = Workspace(state).saved_rates
     limiter = get_rate_limiter(key, rates.get(key), integration.max_requests_per_second)
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(
@@ -149,6 +158,13 @@ def pull_organization(
         result = _pull(client, integration, checkpoint, on_progress)
     rates.put(key, limiter.stats.good_rate)
     return result
+
+
+def _save_memory() -> None:
+    """Keep pyarrow from loading pandas, and from using a memory pool of its own."""
+    hide_pandas()
+    # pyarrow's own memory pool takes 30 MiB more for 5,000 systems, and is no faster.
+    pa.set_memory_pool(pa.system_memory_pool())
 
 
 def _check_discovered(integration: Integration) -> None:
@@ -173,7 +189,9 @@ def _pull(
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
         lists = fetcher.run()
         tables = {name: _make_table(endpoint, lists) for name, endpoint in ENDPOINTS.items()}
-        check_organization(integration, {read.name: tables[read.name] for read in scope.endpoints})
+        scope, refusal = fetcher.scope, fetcher.organizations_refusal
+        pulled = {read.name: tables[read.name] for read in scope.endpoints}
+        check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -193,7 +211,17 @@ def _pull(
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
+        lost_values=_sum_lost_values(lists),
+        unproven=refusal and explain_refusal(refusal, integration, pulled),
     )
+
+
+def _sum_lost_values(lists: Sequence[FinishedList]) -> dict[str, Counter[str]]:
+    sums: dict[str, Counter[str]] = {}
+    for proof in (finished.completeness for finished in lists):
+        if proof.lost_values:
+            sums.setdefault(proof.list_id.endpoint, Counter()).update(proof.lost_values)
+    return sums
 
 
 def select_endpoints(integration: Integration) -> list[Endpoint]:

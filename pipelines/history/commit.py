@@ -1,10 +1,15 @@
-"""Commit the tables of one pull as an immutable snapshot."""
+"""Commit the tables of one pull as an immutable snapshot.
+
+Each asset gets its first-seen and last-seen times. An asset that was absent keeps its first-seen
+time.
+"""
 
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -12,12 +17,42 @@ import pyarrow as pa
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
-from pipelines.history.first_seen import ABSENT, add_first_last_seen, read_removed_assets
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
-from pipelines.history.store import SnapshotStore
-from pipelines.schema.model import Table
-from pipelines.schema.tables import CHANGES, COMPLETENESS, INVENTORY_TABLES, SNAPSHOTS
-from pipelines.sql import in_memory
+from pipelines.history.store import SnapshotStore, order_of_time
+from pipelines.schema.model import Column, Table
+from pipelines.schema.tables import (
+    ASSET_TABLES,
+    CHANGES,
+    COMPLETENESS,
+    INTEGRATION,
+    INVENTORY_TABLES,
+    SNAPSHOTS,
+)
+from pipelines.sql import in_memory, parquet
+
+# Not part of the data contract: it keeps first-seen times through an absence of any length.
+ABSENT_ASSETS = Table(
+    "absent_assets",
+    "Assets that an earlier pull found and this one did not",
+    key=("asset_type", "asset_id"),
+    columns=(
+        INTEGRATION,
+        Column("asset_type", "TEXT", "Table that the asset belonged to"),
+        Column("asset_id", "TEXT", "Its key there"),
+        Column("first_seen_at", "TIMESTAMPTZ", "Start of the first pull that found it"),
+    ),
+)
+
+_PRESENT = """
+SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
+    $now::TIMESTAMPTZ AS last_seen_at
+FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
+ORDER BY {key}
+"""
+_ABSENT_NOW = """
+SELECT '{table}' AS asset_type, * FROM known
+WHERE asset_id NOT IN (SELECT {key} FROM rows) ORDER BY asset_id
+"""
 
 
 @dataclass(frozen=True)
@@ -113,8 +148,10 @@ def _late_start_error(
 
 def _unique_id(pull: PullFacts, reserved: Collection[str]) -> str:
     start = f"{pull.started_at:%Y%m%dT%H%M%SZ}"
-    candidates = [start, *(f"{start}-{number}" for number in range(2, len(reserved) + 3))]
-    return next(candidate for candidate in candidates if candidate not in reserved)
+    # Some programs read Z-2 at the end of a time as a time zone.
+    candidates = [start, *(f"{start}_{number}" for number in range(2, len(reserved) + 3))]
+    taken = set(map(order_of_time, reserved))
+    return next(candidate for candidate in candidates if order_of_time(candidate) not in taken)
 
 
 @dataclass
@@ -141,7 +178,7 @@ class _SnapshotWriter:
             for table in INVENTORY_TABLES
         ]
         self.write_part(CHANGES.name, pa.concat_tables(changes))
-        self.write_part(ABSENT.name, pa.concat_tables(self.absent))
+        self.write_part(ABSENT_ASSETS.name, pa.concat_tables(self.absent))
         self.write_part(COMPLETENESS.name, pulled.completeness)
 
     def _write(self, table: Table, state: TableState, volatile: Collection[str]) -> pa.Table:
@@ -172,12 +209,72 @@ class _SnapshotWriter:
     @cached_property
     def _last_absent(self) -> pa.Table:
         if self.last is None:
-            return ABSENT.arrow_schema.empty_table()
-        if ABSENT.name in self.last.sha256:
-            return self.store.read(ABSENT, self.integration, self.last.snapshot_id)
+            return ABSENT_ASSETS.arrow_schema.empty_table()
+        if ABSENT_ASSETS.name in self.last.sha256:
+            return self.store.read(ABSENT_ASSETS, self.integration, self.last.snapshot_id)
         # An earlier version, which had no such table, wrote the last snapshot.
         snapshot_ids = self.store.snapshot_ids(self.integration)
         return read_removed_assets(self.store.parts(CHANGES.name, self.integration, snapshot_ids))
+
+
+def add_first_last_seen(
+    table: Table,
+    rows: pa.Table,
+    earlier: Sequence[pa.Table],
+    absent: pa.Table,
+    now: datetime,
+    outer: duckdb.DuckDBPyConnection,
+) -> tuple[pa.Table, pa.Table]:
+    """Add `first_seen_at` and `last_seen_at` to the rows of an asset table.
+
+    Args:
+        table: the asset table.
+        rows: its rows, as the transform returned them.
+        earlier: its published rows in earlier snapshots; the earliest first-seen time counts.
+        absent: the absent assets of the last snapshot, as rows of `ABSENT_ASSETS`.
+        now: start of the pull that found the rows.
+        outer: a connection from `in_memory`, to share its memory.
+
+    Returns:
+        The rows to publish, and the assets that are absent now, as rows of `ABSENT_ASSETS` without
+        the integration.
+    """
+    known = [f"SELECT asset_id, first_seen_at FROM absent WHERE asset_type = '{table.name}'"]
+    with in_memory(outer) as connection:
+        connection.register("rows", rows)
+        connection.register("absent", absent)
+        for number, published in enumerate(earlier):
+            connection.register(f"earlier_{number}", published)
+            known.append(f"SELECT {table.key[0]}, first_seen_at FROM earlier_{number}")
+        connection.execute(
+            "CREATE VIEW known AS SELECT asset_id, min(first_seen_at) AS first_seen_at "
+            f"FROM ({' UNION ALL '.join(known)}) GROUP BY asset_id"
+        )
+        names = {"table": table.name, "key": table.key[0]}
+        now_text = {"now": now.isoformat()}
+        present: pa.Table = connection.sql(
+            _PRESENT.format(**names), params=now_text
+        ).to_arrow_table()
+        absent_now: pa.Table = connection.sql(_ABSENT_NOW.format(**names)).to_arrow_table()
+    return present.select(table.published_schema.names).cast(table.published_schema), absent_now
+
+
+def read_removed_assets(changes: Sequence[Path]) -> pa.Table:
+    """Read the assets that were ever removed from files of `changes`.
+
+    Returns:
+        Rows of `ABSENT_ASSETS`, without the integration.
+    """
+    types = ", ".join(f"'{table.name}'" for table in ASSET_TABLES)
+    query = f"""
+SELECT asset_type, asset_id, min(old_value::JSON ->> 'first_seen_at')::TIMESTAMPTZ AS first_seen_at
+FROM {parquet(changes)}
+WHERE change = 'removed' AND asset_type IN ({types})
+GROUP BY ALL
+"""
+    with in_memory() as connection:
+        rows: pa.Table = connection.sql(query).to_arrow_table()
+    return rows
 
 
 def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
@@ -191,7 +288,7 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     row = {
         "integration": manifest.integration.name,
         "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(_sums(completeness)),
+        "completeness": json.dumps(_sums(completeness, manifest.pull.lost_fields)),
         **manifest.model_dump(include={"snapshot_id", "run_id"}),
         **manifest.pull.model_dump(
             include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
@@ -200,11 +297,16 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
 
 
-def _sums(completeness: pa.Table) -> list[dict[str, object]]:
-    """Sum the numbers of all lists by endpoint and proof."""
+def _sums(completeness: pa.Table, lost_fields: Collection[str]) -> list[dict[str, object]]:
+    """Sum the numbers of all lists by endpoint and proof, and add the fields with lost values."""
     numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
     groups = completeness.group_by(["endpoint", "proof"]).aggregate(
         [([], "count_all"), *((name, "sum") for name in numbers)]
     )
     names = ["endpoint", "proof", "lists", *numbers]
-    return groups.sort_by("endpoint").rename_columns(names).to_pylist()
+    sums: list[dict[str, object]] = groups.sort_by("endpoint").rename_columns(names).to_pylist()
+    for one in sums:
+        lost = [name for name in lost_fields if name.partition(".")[0] == one["endpoint"]]
+        if lost:
+            one["lost_fields"] = sorted(lost)
+    return sums

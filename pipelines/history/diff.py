@@ -86,8 +86,7 @@ def select_snapshots(
         The pairs, and a note for each integration with another snapshot than expected, or none.
 
     Raises:
-        InventoryError: an id is unknown, nothing was recorded then, or the snapshots cannot be
-            compared.
+        InventoryError: an id is unknown, nothing was recorded then, or they cannot be compared.
     """
     groups = by_integration(manifests)
     if not texts:

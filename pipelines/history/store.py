@@ -314,7 +314,8 @@ def _link_or_copy(source: str, target: str) -> None:
 
 def order_of_time(snapshot_id: str) -> tuple[str, int]:
     """Return the sort key of a snapshot id: start of the pull, and the number behind it."""
-    start, _, number = snapshot_id.partition("-")
+    # Earlier versions wrote a hyphen.
+    start, _, number = snapshot_id.replace("-", "_").partition("_")
     return start, int(number or 1)
 
 

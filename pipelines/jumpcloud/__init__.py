@@ -1,1 +1,1 @@
-"""The JumpCloud API client: one request, one response. `extract/paginator.py` reads lists."""
+"""The JumpCloud API client: requests, responses, and the pages of a list."""

@@ -1,4 +1,4 @@
-"""Deprecated: import `open_inventory` from `pipelines`."""
+"""Deprecated import path: use `from pipelines import open_inventory`."""
 
 import warnings
 

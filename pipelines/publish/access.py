@@ -1,7 +1,6 @@
 """Find the published DuckDB file, or build one as of a snapshot."""
 
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import InventoryError
+from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
+from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,13 +81,13 @@ def inventory_file(
         return
     # These load pyarrow and pydantic, which the published file does not need.
     from pipelines.history.lookup import select_past  # noqa: PLC0415
-    from pipelines.publish.time_travel import build_past_file  # noqa: PLC0415
+    from pipelines.publish.database import build_past_file  # noqa: PLC0415
 
     history = workspace.open_history()
     select_published(history, [integration] if integration else [])
     latest, notes = select_past(history.manifests(), at, integration, datetime.now(UTC))
-    with tempfile.TemporaryDirectory(prefix="jumpcloud-inventory-") as folder:
-        path = Path(folder, workspace.inventory_file().name)
+    with temporary_folder() as folder:
+        path = folder / workspace.inventory_file().name
         build_past_file(history, latest, path)
         yield InventoryFile(path, latest, notes)
 
@@ -95,7 +96,8 @@ def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
     """Return the published file of an integration or of all, downloaded if necessary.
 
     Raises:
-        InventoryError: nothing has been published yet, or nothing of that integration.
+        InventoryError: nothing has been published yet, or nothing of that integration, or a program
+            tried to change the copy of the file.
     """
     path = workspace.inventory_file(integration)
     if workspace.url is None:
@@ -107,6 +109,7 @@ def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
     with locked(workspace.publication_lock(integration)):
         if not open_backend(workspace).fetch(path):
             raise nothing_published(workspace, integration)
+    refuse_log(path)
     return path
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipelines.history.store import file_sha256
 from pipelines.publish.fingerprint import fingerprint_path
+from pipelines.publish.reader import log_path
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
@@ -37,6 +38,8 @@ def _find_problem(workspace: Workspace, path: Path) -> str:
     """Return why a published file is not what was written last; empty if it is."""
     if workspace.url and not open_backend(workspace).fetch(path):
         return "missing"
+    if log_path(path).exists():
+        return "another program wrote changes to a log next to it"
     try:
         written = fingerprint_path(path).read_text(encoding="utf-8").partition(" ")[0]
         return "" if file_sha256(path) == written else "not what was published last"

@@ -3,20 +3,27 @@
 JumpCloud publishes no limit, so the rate is controlled as TCP controls congestion. Slow start: the
 rate doubles until the API, or the number of calls in flight, is the bottleneck. Multiplicative
 decrease (AIMD): a 429 halves it, and the calls accepted between two 429s measure the limit. Fast
-recovery: the rate returns to just below the limit. It stays there for a time that doubles with
-each 429, and then grows, first slowly and then steeply (compare CUBIC, RFC 9438). Where the latency
-doubles against its minimum, the rate falls before a 429.
+recovery: the rate returns to the limit. It stays there for a time that doubles with each 429, and
+then grows, first slowly and then steeply (compare CUBIC, RFC 9438). Where the latency doubles
+against its minimum, the rate falls before a 429.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from statistics import median
 
-LATENCY_CALLS = 32  # a median of 32 is stable within 30 % where single calls vary by 50 %
-FIRST_LATENCY_CALLS = 8  # few, so that our own load is not yet part of the minimum
-LATENCY_FACTOR = 2.0
-HELPED = 0.9  # a lower rate that leaves more than this share of the latency did not help
-LATENCY_DRIFT = 1.01  # of the minimum, each window: follows an API that becomes slower
+# Calls a second. The calls of the first second are sent at once, to get feedback sooner.
+START_RATE = 4.0
+MIN_RATE = 1.0  # a run of 429s must not stop the pull
+MAX_RATE = 1000.0
+FIRST_ROUND_TRIP = 1.0  # seconds, before the first response (RFC 6298). Also a short idle time
+
+CLEAN_CALLS = 2  # accepted calls that end a step of slow start, or fast recovery
+SAMPLE = 8  # calls of a running mean, which gives the newest a weight of 1/8 (RFC 6298)
+WINDOW = 32  # a median of 32 is stable within 30 % where single calls vary by 50 %
+MAX_DOUBLINGS = 5  # of the number of calls for which a rate is held
+SIMILAR = 1.15  # rates, or times, that differ by a smaller factor count as equal
+MIDWAY = 0.75  # of a rate that was refused, and its half accepted
 
 
 @dataclass
@@ -39,60 +46,21 @@ class Latencies:
         self.began_at = at
         self._window.clear()
 
-    def is_slow(self, latency: float) -> bool:
-        """Return True if the latency is at least twice the minimum."""
-        return latency >= LATENCY_FACTOR * (self._lowest_median or latency)
-
     def add(self, latency: float) -> bool | None:
         """Add a call. Return True if it completes a slow window, None if it completes none."""
         self._window.append(latency)
-        if len(self._window) < (LATENCY_CALLS if self._lowest_median else FIRST_LATENCY_CALLS):
+        if len(self._window) < (WINDOW if self._lowest_median else SAMPLE):
             return None
         latest = median(self._window)
         self.calls = len(self._window)
         self._window.clear()
-        if self._slowed_at_median and latest > HELPED * self._slowed_at_median:
-            self._lowest_median = latest  # our calls are not the cause
-        self._lowest_median = min(latest, LATENCY_DRIFT * (self._lowest_median or latest))
-        slow = self.is_slow(latest)
+        if self._slowed_at_median and SIMILAR * latest > self._slowed_at_median:
+            self._lowest_median = latest  # a lower rate did not help: our calls are not the cause
+        # The minimum rises slowly, to follow an API that becomes slower.
+        self._lowest_median = min(latest, (1 + 1 / WINDOW) * (self._lowest_median or latest))
+        slow = latest >= 2 * self._lowest_median
         self._slowed_at_median = latest if slow else None
         return slow
-
-
-START_RATE = 4.0
-MIN_RATE = 1.0  # a run of 429s must not stop the pull
-MAX_RATE = 1000.0  # calls a second
-
-# Accepted calls that end a step of slow start, or fast recovery.
-CLEAN_CALLS = 2
-# With no known limit, send the first calls in one burst to get feedback sooner.
-START_CALLS = 4
-PLATEAU = 0.995  # of the estimate, where recovery ends
-ROUND_TRIPS = 1.5  # a 429 this soon after a back-off is of a call that was sent before
-
-# The rate is held for a time that doubles with each back-off: 429s become rare, and an estimate
-# from few calls is soon corrected.
-HOLD_CALLS = 24
-HOLD_PAUSES = 2.0  # of the pause after a 429, which makes such 429s rarer
-HOLD_DOUBLINGS = 5
-HOLD_PER_ACCEPTED = 8  # an estimate from n calls is held for at most 8 n calls
-REGAIN_CALLS = 100  # then the rate grows to the refused rate in this many calls,
-GENTLE = 0.0005  # but at least by this share of the estimate with each call
-BEYOND = 1.1  # of the refused rate: above it, the limit must have changed,
-STEEP = 0.03  # so each call adds this share of the rate
-
-SIMILAR = 0.85  # calls sent at this share of the rate or more measure it
-MIN_MEASURED = 4
-BETWEEN = 0.75  # of a doubled rate: its half was accepted, the whole was not
-TRUST_IN_RECENT = 0.75  # after a pause, in which the API may or may not save up calls
-
-LATENCY_SLOWDOWN = 0.9
-
-IDLE_SECONDS = 1.0
-LATENCY_UNKNOWN = 1.0
-NEWEST = 1 / 8  # weight in a running mean, as in RFC 6298
-RECENT_SENT = 8
-RECENT_ANSWERS = 64
 
 
 @dataclass
@@ -125,7 +93,7 @@ class AdaptiveRate:
 
     def __post_init__(self) -> None:
         """Bound the number of calls, also when restored from JSON."""
-        self._sent_at = deque(self._sent_at, RECENT_SENT)
+        self._sent_at = deque(self._sent_at, SAMPLE)
 
     @property
     def best(self) -> float:
@@ -144,13 +112,13 @@ class AdaptiveRate:
     @property
     def interval(self) -> float:
         """Return the seconds between two calls."""
-        burst = self._calls < START_CALLS and self.estimate is None and self.max >= MAX_RATE
+        burst = self._calls < START_RATE and self.estimate is None and self.max >= MAX_RATE
         return 0.0 if burst else 1 / self.current
 
     def set_max(self, max_rate: float) -> None:
         """Replace the upper bound. An estimate above the old bound is used at once."""
         if max_rate > self.max and self.estimate is not None and self._recovered:
-            self.current = max(self.current, PLATEAU * self.estimate)
+            self.current = max(self.current, self.estimate)
         self.max = max_rate
         self._set(self.current)
 
@@ -158,11 +126,11 @@ class AdaptiveRate:
         """Record that a call goes out. `waited` is True where the rate delayed it."""
         if self._sent_at:
             idle = at - max(self._sent_at[-1], self._paused_until)
-            if idle > IDLE_SECONDS + 2 / self.current:
+            if idle > FIRST_ROUND_TRIP + 2 / self.current:
                 self._skip(at, idle)
         self._calls += 1
         self._sent_at.append(at)
-        self._waiting += (waited - self._waiting) * NEWEST
+        self._waiting += (waited - self._waiting) / SAMPLE
 
     def record_success(self, at: float, latency: float) -> None:
         """Record an accepted call.
@@ -172,14 +140,14 @@ class AdaptiveRate:
             latency: seconds until the response arrived.
         """
         before = self._latency or latency
-        self._latency = before + (latency - before) * NEWEST
+        self._latency = before + (latency - before) / SAMPLE
         if latency > at - self._epoch.began_at:
             return  # sent at an earlier rate
         self._epoch.accepted += 1
         self._epoch.responses.append((at, self.current))
         if not self._recovered:
             self._recover()
-        elif self._rate_limited and not self._latencies.is_slow(self._latency):
+        elif self._rate_limited:
             self._grow(at, latency)
         self._watch_latency(at, latency)
 
@@ -191,9 +159,9 @@ class AdaptiveRate:
             pause: seconds during which no call may be sent.
         """
         self._paused_until = max(self._paused_until, at + pause)
-        if self._refused and at < self._epoch.began_at + ROUND_TRIPS * self._round_trip:
-            return
-        if self.estimate is None and self._calls <= START_CALLS:
+        if self._refused and at < self._epoch.began_at + SIMILAR * self._round_trip:
+            return  # sent before the last back-off
+        if self.estimate is None and self._calls <= START_RATE:
             return  # refused as a burst, which does not depend on the rate
         estimate = self._measure(at)
         self.accepted_rate = min(self.accepted_rate, estimate)
@@ -208,7 +176,7 @@ class AdaptiveRate:
 
     @property
     def _round_trip(self) -> float:
-        return self._latency or LATENCY_UNKNOWN
+        return self._latency or FIRST_ROUND_TRIP
 
     @property
     def _rate_limited(self) -> bool:
@@ -227,7 +195,7 @@ class AdaptiveRate:
 
     def _measure(self, at: float) -> float:
         if self.estimate is None:
-            return BETWEEN * self._bound
+            return MIDWAY * self._bound
         epoch = self._epoch
         recent = min(self._bound, epoch.throughput(at, self.current, self._round_trip / 4))
         if epoch.grows:
@@ -235,21 +203,20 @@ class AdaptiveRate:
         # The token bucket of the API was empty when the epoch began, and is empty now.
         seconds = max(at - epoch.began_at - self._round_trip, self._round_trip / 4)
         overall = min(recent, (epoch.accepted + 0.5) / seconds)
-        trust = TRUST_IN_RECENT if epoch.paused else 0.0
+        # During a pause, the API may or may not save up calls.
+        trust = MIDWAY if epoch.paused else 0.0
         return trust * recent + (1 - trust) * overall
 
     def _back_off(
         self, at: float, rate: float, estimate: float, refused: float, pause: float
     ) -> None:
-        self._back_offs = 0 if self.estimate is None else min(self._back_offs + 1, HOLD_DOUBLINGS)
+        self._back_offs = 0 if self.estimate is None else min(self._back_offs + 1, MAX_DOUBLINGS)
         self._epoch = _Epoch(
             began_at=at,
             heard_at=at + pause + self._round_trip,
             paused=pause > 0,
-            hold_calls=min(
-                HOLD_CALLS * 2**self._back_offs, HOLD_PER_ACCEPTED * self._epoch.accepted
-            ),
-            hold_until=at + HOLD_PAUSES * pause * 2**self._back_offs,
+            # The second term corrects an estimate from few calls soon.
+            hold_calls=min(WINDOW * 2**self._back_offs, SAMPLE * self._epoch.accepted),
         )
         self.estimate, self._refused = estimate, refused
         self._recovered = False
@@ -258,9 +225,9 @@ class AdaptiveRate:
         self._set(min(rate, estimate))
 
     def _recover(self) -> None:
-        """Raise the rate to just below the estimate, once some calls were accepted."""
+        """Raise the rate to the estimate, once some calls were accepted."""
         if self.estimate is not None and self._epoch.accepted >= CLEAN_CALLS:
-            self._set(max(self.current, PLATEAU * self.estimate))
+            self._set(max(self.current, self.estimate))
             self._recovered = True
 
     def _grow(self, at: float, latency: float) -> None:
@@ -270,13 +237,13 @@ class AdaptiveRate:
             if self._clean_calls >= CLEAN_CALLS:
                 self._clean_calls, self._doubled_at = 0, at
                 self._set(2 * self.current)
-        elif epoch.accepted >= epoch.hold_calls and at >= epoch.hold_until:
+        elif epoch.accepted >= epoch.hold_calls:
             epoch.grow()
-            if self.current > BEYOND * self._refused:
-                self._set(self.current * (1 + STEEP))
+            above = SIMILAR * self._refused
+            if self.current > above:  # the limit must have changed
+                self._set(self.current * (1 + 1 / WINDOW))
             else:
-                regain = (self._refused - self.estimate) / REGAIN_CALLS
-                self._set(self.current + max(regain, GENTLE * self.estimate))
+                self._set(self.current + (above - self.estimate) / (4 * WINDOW))
 
     def _watch_latency(self, at: float, latency: float) -> None:
         slow = self._latencies.add(latency)
@@ -284,8 +251,8 @@ class AdaptiveRate:
             return
         rate = min(self.current, self._latencies.calls / (at - self._latencies.began_at))
         if slow:
-            too_high = max(LATENCY_FACTOR * rate, self.accepted_rate)
-            self._back_off(at, rate / 2, LATENCY_SLOWDOWN * rate, too_high, 0.0)
+            too_high = max(2 * rate, self.accepted_rate)
+            self._back_off(at, rate / 2, rate, too_high, 0.0)
         else:
             self.accepted_rate = max(self.accepted_rate, rate)
         self._latencies.began_at = at
@@ -303,7 +270,6 @@ class _Epoch:
         heard_at: time from which responses to its own calls arrive.
         paused: True if a pause was requested.
         hold_calls: number of accepted calls before the rate grows.
-        hold_until: time before which the rate does not grow.
         accepted: number of accepted calls.
         grows: True since the rate began to grow.
         responses: time of each accepted call, and the rate then; since the rate grows, if it does.
@@ -313,14 +279,13 @@ class _Epoch:
     heard_at: float
     paused: bool = False
     hold_calls: int = 0
-    hold_until: float = 0.0
     accepted: int = 0
     grows: bool = False
     responses: deque[tuple[float, float]] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         """Bound the number of responses, also when restored from JSON."""
-        self.responses = deque(self.responses, RECENT_ANSWERS)
+        self.responses = deque(self.responses, 2 * WINDOW)
 
     def grow(self) -> None:
         """Measure only the responses from here on."""
@@ -330,7 +295,7 @@ class _Epoch:
 
     def throughput(self, at: float, rate: float, min_seconds: float) -> float:
         """Return the accepted calls a second while about this rate was allowed."""
-        times = [time for time, allowed in self.responses if allowed >= SIMILAR * rate]
-        if len(times) >= MIN_MEASURED:
+        times = [time for time, allowed in self.responses if SIMILAR * allowed >= rate]
+        if times and times[-1] > times[0]:
             return (len(times) - 1) / (times[-1] - times[0])
         return (self.accepted + 0.5) / max(at - self.heard_at, min_seconds)

@@ -5,9 +5,10 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import Literal, NamedTuple, TypeVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 import redis
@@ -17,15 +18,123 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from pipelines.errors import InventoryError, SettingsError
-from pipelines.ratelimit.adaptive import START_RATE
-from pipelines.ratelimit.redis_schedule import RedisSchedule
+from pipelines.ratelimit.adaptive import MAX_RATE, START_RATE, AdaptiveRate
 from pipelines.ratelimit.stats import RateHistory, RateLimitStats
 
-# A wait is cut into naps, to check that the reservation still counts, and to report responses.
-NAP_SECONDS = 0.05
-# While Redis restarts, a call waits: six times, for half a minute in all.
-MAX_TRIES = 7
-_wait_before_retry = tenacity.wait_exponential(multiplier=0.5, max=16.0)
+# The maximum rate of a process expires, because a process may be killed. A running process renews
+# it with each call, and waits less than this for one.
+MAX_RATE_SECONDS = 300.0
+MAX_STEP_BACK = 1.0  # seconds that a clock may be set back
+MAX_AHEAD = 900.0  # seconds: the longest pause is 120, and hundreds of processes may wait in line
+REVOKE_FACTOR = 1.25  # a rate that changes by more revokes the reservations made at the old rate
+
+
+@dataclass
+class RedisSchedule:
+    """The rate of a key, and when its next call may be sent. All times are of one clock.
+
+    Attributes:
+        version: version of this format.
+        rate: calls a second, and what was learned about the limit.
+        at: time of the last change.
+        heard_at: time of the last response.
+        last: send time of the last reserved call.
+        reservations: future send times that calls wait for.
+        epoch: incremented when reservations are revoked. Those of earlier epochs are ignored.
+        paused_until: time before which no call is sent.
+        max_rates: for each process with a maximum: calls a second, and when it expires.
+    """
+
+    version: Literal[2]
+    rate: AdaptiveRate
+    at: float
+    heard_at: float = 0.0
+    last: float = 0.0
+    reservations: list[float] = field(default_factory=list)
+    epoch: int = 0
+    paused_until: float = 0.0
+    max_rates: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, at: float, start_rate: float) -> "RedisSchedule":
+        """Return the schedule before the first call."""
+        rate = AdaptiveRate(current=start_rate)
+        rate.begin(at)
+        return cls(2, rate, at)
+
+    def is_from_future(self, now: float) -> bool:
+        """Return True if the clock was set back, so that no call may wait for these times."""
+        times = (self.at - MAX_STEP_BACK, self.last - MAX_AHEAD, self.paused_until - MAX_AHEAD)
+        return max(times) > now
+
+    def advance(self, to: float) -> None:
+        """Advance to a time, never back, and count the calls that are due as sent."""
+        self.at = max(to, self.at)
+        while self.reservations and self.reservations[0] <= self.at:
+            self.rate.record_sent(self.reservations.pop(0), waited=True)
+
+    def set_max_rate(self, owner: str, max_rate: float | None) -> None:
+        """Renew the maximum of a process. The lowest one applies to all processes."""
+        self.max_rates = {name: item for name, item in self.max_rates.items() if item[1] > self.at}
+        if max_rate:
+            self.max_rates[owner] = (max_rate, self.at + MAX_RATE_SECONDS)
+        lowest = min((rate for rate, _ in self.max_rates.values()), default=MAX_RATE)
+        self.rate.set_max(lowest)
+
+    def reserve(self) -> float:
+        """Return the send time of the next call, and reserve it."""
+        self.last = max(self.at, self.last + self.rate.interval, self.paused_until)
+        if self.last > self.at:
+            self.reservations.append(self.last)
+        else:
+            self.rate.record_sent(self.at, waited=False)
+        return self.last
+
+    def record_success(self, at: float, latency: float) -> None:
+        """Record a call that was accepted at or just before this time, and its latency."""
+        before = self.rate.current
+        self.rate.record_success(self._heard(at), latency)
+        if not before / REVOKE_FACTOR <= self.rate.current <= before * REVOKE_FACTOR:
+            self._revoke()
+
+    def record_throttled(self, at: float, pause: float) -> None:
+        """Record a 429 that came at or just before this time, and the pause that it asks for."""
+        self._revoke()
+        self.paused_until = max(self.paused_until, at + pause)
+        self.rate.record_throttled(self._heard(at), pause)
+
+    def _heard(self, at: float) -> float:
+        # Processes report responses a moment late, so not quite in the order of time.
+        self.heard_at = max(at, self.heard_at + 1e-6)
+        return self.heard_at
+
+    def _revoke(self) -> None:
+        self.epoch += 1
+        self.reservations.clear()
+        self.last = min(self.last, self.at)
+
+
+# With the version of the record: processes of another version would reset each other's schedule.
+PREFIX = "jumpcloud-inventory:rate:2:"
+KEEP_SECONDS = 14 * 24 * 3600  # after the last call, for the next run
+TIMEOUT_SECONDS = 3.0
+DEFAULT_PORT = 6379
+OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}  # others could override the timeouts
+MAX_COLLISIONS = 1000  # a change collides once with each call of another process
+
+# Compare-and-set. If the stored value changed meanwhile, or no value was given, return the server's
+# time and the stored value. A value of another type counts as empty.
+_SCRIPT = """
+local stored = redis.pcall('GET', KEYS[1])
+if type(stored) ~= 'string' then stored = '' end
+if #ARGV > 0 and stored == ARGV[1] then
+    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
+    return false
+end
+local time = redis.call('TIME')
+return {string.format('%s.%06d', time[1], time[2]), stored}
+"""
+_SCHEDULE = TypeAdapter(RedisSchedule)
 
 _Result = TypeVar("_Result")
 
@@ -39,7 +148,7 @@ class UnreachableError(RateLimiterError):
 
 
 class RedisState:
-    """The schedule of one key, stored in Redis.
+    """The schedule of a key, stored in Redis.
 
     Args:
         address: URL of the Redis server, with its password if it has one.
@@ -88,9 +197,7 @@ class RedisState:
         """
         found = self._run()
         for _ in range(MAX_COLLISIONS):
-            if found is None:
-                break
-            now, stored = found
+            now, stored = found or (0.0, b"")
             changed = change(_parse_schedule(stored), now)
             found = self._run(stored, _SCHEDULE.dump_json(changed[0]), KEEP_SECONDS)
             if found is None:
@@ -104,10 +211,7 @@ class RedisState:
         except redis.RedisError as error:
             failure = self._map_error(error)
         else:
-            if found is None:
-                return None
-            seconds, microseconds, stored = found
-            return int(seconds) + int(microseconds) / 1e6, stored
+            return (float(found[0]), found[1]) if found else None
         # Raised outside of the handler, so that the context does not hold the library's error.
         raise failure
 
@@ -163,19 +267,18 @@ def _parse_schedule(stored: bytes) -> RedisSchedule | None:
         return None
 
 
-@dataclass(frozen=True)
-class _Reservation:
-    """The send time of a call.
+# A wait is cut into naps, to check that the reservation still counts, and to report responses.
+NAP_SECONDS = 0.05
+# While Redis restarts, a call waits: six times, for half a minute in all.
+MAX_TRIES = 7
 
-    Attributes:
-        due: send time, by this process's clock.
-        not_before: end of the pause. No change of the rate allows a call before it.
-        epoch: epoch of the reservation. It is revoked in a later one.
-    """
+
+class _Reservation(NamedTuple):
+    """The send time of a call, by this process's clock."""
 
     due: float
-    not_before: float
-    epoch: int
+    not_before: float  # the end of a pause: no change of the rate allows a call before it
+    epoch: int  # a later epoch revokes the reservation
 
 
 class RedisRateLimiter:
@@ -199,8 +302,7 @@ class RedisRateLimiter:
         self._rate = self._best_rate = start_rate or START_RATE
         self._history = RateHistory()
         self._throttled = 0
-        self._paused_until = 0.0
-        self._paused_seconds = 0.0
+        self._paused_until = self._paused_seconds = 0.0
 
     def set_max_rate(self, max_rate: float | None) -> None:
         """Lower the maximum rate in calls a second, for all processes of the key."""
@@ -219,7 +321,7 @@ class RedisRateLimiter:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(UnreachableError),
             stop=tenacity.stop_after_attempt(MAX_TRIES),
-            wait=_wait_before_retry,
+            wait=tenacity.wait_exponential(multiplier=0.5, max=16.0),
             sleep=sleep,
             reraise=True,
         )
@@ -242,10 +344,8 @@ class RedisRateLimiter:
         self._unreported.append((time.monotonic(), report))
         with self._lock:
             self._throttled += 1
-        try:
+        with suppress(RateLimiterError):  # reported with the next call, which raises the error
             self._change(lambda _: None)
-        except RateLimiterError:
-            return  # reported with the next call, which raises the error
 
     @property
     def stats(self) -> RateLimitStats:
@@ -263,16 +363,15 @@ class RedisRateLimiter:
     def _reserve(self) -> _Reservation:
         def reserve(schedule: RedisSchedule) -> _Reservation:
             offset = time.monotonic() - schedule.at
-            due = schedule.reserve() + offset
-            return _Reservation(due, schedule.paused_until + offset, schedule.epoch)
+            due = schedule.reserve()
+            return _Reservation(due + offset, schedule.paused_until + offset, schedule.epoch)
 
         return self._change(reserve)
 
     def _epoch(self) -> int | None:
         if self._unreported:
             return self._change(lambda schedule: schedule.epoch)
-        with self._lock:
-            schedule = self._state.read()
+        schedule = self._state.read()
         return schedule.epoch if schedule else None
 
     def _change(self, change: Callable[[RedisSchedule], _Result]) -> _Result:
@@ -292,37 +391,9 @@ class RedisRateLimiter:
             schedule, result = self._state.change(report)
             for _ in unreported:
                 self._unreported.popleft()
-            self._update_stats(schedule)
+            self._rate, self._best_rate = schedule.rate.current, schedule.rate.best
+            self._history.add(time.monotonic(), self._rate)
+            if schedule.paused_until > self._paused_until:
+                self._paused_seconds += schedule.paused_until - max(schedule.at, self._paused_until)
+                self._paused_until = schedule.paused_until
             return result
-
-    def _update_stats(self, schedule: RedisSchedule) -> None:
-        self._rate, self._best_rate = schedule.rate.current, schedule.rate.best
-        self._history.add(time.monotonic(), schedule.rate.current)
-        if schedule.paused_until > self._paused_until:
-            self._paused_seconds += schedule.paused_until - max(schedule.at, self._paused_until)
-            self._paused_until = schedule.paused_until
-
-
-# With the version of the record: processes of another version would reset each other's schedule.
-PREFIX = "jumpcloud-inventory:rate:2:"
-KEEP_SECONDS = 14 * 24 * 3600  # after the last call, for the next run
-TIMEOUT_SECONDS = 3.0
-DEFAULT_PORT = 6379
-# Other options could override the timeouts.
-OPTIONS = {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
-# A collision means that another process came first, which happens once for each of its calls.
-MAX_COLLISIONS = 1000
-
-# Compare-and-set. If the stored value changed meanwhile, or no value was given, return the server's
-# time and the stored value. A value of another type counts as empty.
-_SCRIPT = """
-local stored = redis.pcall('GET', KEYS[1])
-if type(stored) ~= 'string' then stored = '' end
-if #ARGV > 0 and stored == ARGV[1] then
-    redis.call('SET', KEYS[1], ARGV[2], 'EX', ARGV[3])
-    return false
-end
-local time = redis.call('TIME')
-return {time[1], time[2], stored}
-"""
-_SCHEDULE = TypeAdapter(RedisSchedule)

@@ -14,10 +14,15 @@ class SavedRates:
     """The best rate of each key, in a JSON file that names keys by their fingerprint.
 
     A missing or broken file counts as empty: the file only saves the slow start.
+
+    Args:
+        path: the file.
+        lock: lock file to hold while the file changes.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lock: Path) -> None:
         self._path = path
+        self._lock = lock
 
     def get(self, key: str) -> float | None:
         """Return the saved rate in calls a second, or None."""
@@ -27,7 +32,7 @@ class SavedRates:
     def put(self, key: str, rate: float) -> None:
         """Save the rate in calls a second."""
         # Locked, so that concurrent runs of other integrations keep each other's rates.
-        with locked(self._path.parent / "locks" / f".{self._path.name}"):
+        with locked(self._lock):
             rates = self._read() | {key_fingerprint(key): round(rate, 2)}
             tmp_path = self._path.with_name(f".{self._path.name}.new")
             tmp_path.write_text(json.dumps(rates, indent=1))

@@ -4,7 +4,6 @@ An id that is in the graph but in no list gets a row with `resolved` FALSE.
 """
 
 from pipelines.schema import tables as contract
-from pipelines.transform.distinct_counts import APPLICATION_WORDS, GROUPS, count_distinct
 from pipelines.transform.transform import Transform
 
 # Counts are NULL, not zero, if the users of applications were not pulled. If there is no
@@ -14,6 +13,103 @@ _APP_USERS_PULLED = """(
     OR EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'applications')
         AND NOT EXISTS (FROM jumpcloud.applications)
 )"""
+
+# The following common table expressions (CTEs) count the systems, users and applications that are
+# reached. There can be a thousand times more pairs of systems and users than members. So ids are
+# numbered, a set of numbers is stored as 64-bit words, and each distinct set of groups is counted
+# once. Systems and users are numbered by their first group, so that the members of a group share
+# words.
+
+# Reads system_group_members and system_group_users.
+# Defines memberships(sys, grp) and bindings(usr, grp), with ids as numbers.
+_GROUPS = """
+group_numbers AS MATERIALIZED (
+    SELECT group_id, row_number() OVER ()::INTEGER AS grp
+    FROM (SELECT group_id FROM system_group_members UNION SELECT group_id FROM system_group_users)
+),
+user_numbers AS MATERIALIZED (
+    SELECT user_id, row_number() OVER (ORDER BY min(grp), user_id)::INTEGER AS usr
+    FROM system_group_users JOIN group_numbers USING (group_id) GROUP BY user_id
+),
+system_numbers AS MATERIALIZED (
+    SELECT system_id, row_number() OVER (ORDER BY min(grp), system_id)::INTEGER AS sys
+    FROM system_group_members JOIN group_numbers USING (group_id) GROUP BY system_id
+),
+memberships AS MATERIALIZED (
+    SELECT sys, grp FROM system_group_members
+    JOIN group_numbers USING (group_id) JOIN system_numbers USING (system_id)
+),
+bindings AS MATERIALIZED (
+    SELECT usr, grp FROM system_group_users
+    JOIN group_numbers USING (group_id) JOIN user_numbers USING (user_id)
+)
+"""
+
+
+def _count_distinct(name: str, source: str, edges: str, target: str, other_edges: str) -> str:
+    """Return a CTE that counts the distinct targets that each source reaches through its groups.
+
+    Args:
+        name: name of the CTE; its columns are `source` and `count`.
+        source: column of `edges` with the number of the source.
+        edges: `memberships` or `bindings`.
+        target: column of `other_edges` with the number of the target.
+        other_edges: the other one of the two.
+    """
+    return f"""
+{name}_words AS MATERIALIZED (
+    SELECT grp, {target} // 64 AS word, bit_or(1::UBIGINT << ({target} % 64)) AS bits
+    FROM {other_edges} GROUP BY grp, word
+),
+{name}_sets AS MATERIALIZED (
+    SELECT {source}, list_sort(list(grp)) AS groups FROM {edges} GROUP BY {source}
+),
+{name}_numbers AS MATERIALIZED (
+    SELECT groups, row_number() OVER ()::INTEGER AS set
+    FROM (SELECT DISTINCT groups FROM {name}_sets)
+),
+{name}_merged AS (
+    SELECT set, word, bit_or(bits) AS bits
+    FROM (SELECT set, unnest(groups) AS grp FROM {name}_numbers) JOIN {name}_words USING (grp)
+    GROUP BY set, word
+),
+{name}_counts AS (
+    SELECT set, sum(bit_count(bits))::BIGINT AS count FROM {name}_merged GROUP BY set
+),
+{name} AS (
+    SELECT {source}, coalesce(count, 0) AS count
+    FROM {name}_sets JOIN {name}_numbers USING (groups) LEFT JOIN {name}_counts USING (set)
+)
+"""
+
+
+# Reads application_users and the CTEs of _GROUPS.
+# Defines application_numbers(application_id, word, bit), and system_words(sys, word, bits): a bit
+# is set if a user who reaches the system has the application.
+_APPLICATION_WORDS = """
+application_numbers AS MATERIALIZED (
+    SELECT application_id, number // 64 AS word, 1::UBIGINT << (number % 64) AS bit
+    FROM (
+        SELECT application_id, row_number() OVER () - 1 AS number
+        FROM (SELECT DISTINCT application_id FROM application_users)
+    )
+),
+user_words AS (
+    SELECT usr, word, bit_or(bit) AS bits
+    FROM application_users
+    JOIN user_numbers USING (user_id) JOIN application_numbers USING (application_id)
+    GROUP BY usr, word
+),
+group_words AS (
+    SELECT grp, word, bit_or(bits) AS bits FROM bindings JOIN user_words USING (usr)
+    GROUP BY grp, word
+),
+system_words AS MATERIALIZED (
+    SELECT sys, word, bit_or(bits) AS bits FROM memberships JOIN group_words USING (grp)
+    GROUP BY sys, word
+)
+"""
+
 
 SYSTEM_GROUPS = Transform(
     contract.SYSTEM_GROUPS,
@@ -53,9 +149,9 @@ WITH named_groups AS (
     FROM system_group_members JOIN system_groups USING (group_id)
     GROUP BY system_id
 ),
-{GROUPS},
-{count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
-{APPLICATION_WORDS},
+{_GROUPS},
+{_count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
+{_APPLICATION_WORDS},
 reached_applications AS (
     SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
 ),
@@ -109,8 +205,8 @@ WITH user_groups AS (
     SELECT user_id, as_set(list(group_id)) AS system_group_ids
     FROM system_group_users GROUP BY user_id
 ),
-{GROUPS},
-{count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
+{_GROUPS},
+{_count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
 counts AS (
     SELECT user_id, count AS system_count FROM user_numbers JOIN reached_systems USING (usr)
 ),
@@ -156,8 +252,8 @@ APPLICATIONS = Transform(
 WITH users AS (
     SELECT application_id, count(*) AS user_count FROM application_users GROUP BY application_id
 ),
-{GROUPS},
-{APPLICATION_WORDS},
+{_GROUPS},
+{_APPLICATION_WORDS},
 systems AS (
     SELECT application_id, count(*) AS system_count
     FROM application_numbers JOIN system_words USING (word)

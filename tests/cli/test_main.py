@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ def published(installation: Installation) -> Installation:
     organization = generate(1, TINY)
     with Server(organization) as server:
         installation.set_integrations(acme=server)
-        for name in ("first", "second"):
+        for name in ("first", "部長"):
             organization.add_user(username=name)
             done = installation.run("run", ACME_KEY=organization.api_key)
             assert done.returncode == 0, done.stderr
@@ -76,7 +77,12 @@ def test_commands_that_read_need_no_dagster(published: Installation) -> None:
         assert "'dagster'" not in loaded[arguments[0]]
     assert not [name for name in ("duckdb", "pyarrow", "pydantic") if name in loaded["--help"]]
     assert "pyarrow" not in loaded["sql"]
-    assert "second" in run_without_dagster(published, "diff").stdout
+    assert "部長" in run_without_dagster(published, "diff").stdout
+    published.environment["PYTHONIOENCODING"] = "latin-1"
+    assert "\\u90e8\\u9577" in run_without_dagster(published, "diff").stdout
+    refused = run_without_dagster(published, "fetch").stderr
+    assert "is in a directory of this machine already" in refused
+    assert "pyarrow" not in refused.splitlines()[-1]
 
 
 def test_a_command_that_runs_needs_dagster(published: Installation) -> None:
@@ -111,10 +117,26 @@ def test_help_lists_each_command_with_its_first_sentence() -> None:
         assert command.name == name
         assert str(command.help).partition("\n\n")[0] == summary
         assert any(line.split() == [name, *summary.split()] for line in listed.splitlines())
-    assert files >= COMMANDS.keys() - {"disable"}
+    assert files >= COMMANDS.keys() - {"combine", "disable", "fetch"}
 
 
 def test_an_unknown_command_is_refused() -> None:
     done = CliRunner().invoke(main, ["puppy"])
     assert done.exit_code == 2
     assert "No such command 'puppy'" in done.stderr
+
+
+def test_version_is_that_of_the_package() -> None:
+    done = CliRunner().invoke(main, ["--version"], prog_name="jumpcloud-inventory")
+    assert done.stdout == f"jumpcloud-inventory, version {version('jumpcloud-inventory')}\n"
+
+
+@pytest.mark.parametrize("character", ["%", "?"])
+def test_data_directory_that_dagster_cannot_use_is_refused(
+    character: str, installation: Installation
+) -> None:
+    folder = installation.folder / f"a{character}b"
+    done = installation.run("run", "--data-dir", str(folder), JUMPCLOUD_API_KEY="k")
+    assert done.returncode == 2
+    assert f"{folder} cannot be used: Dagster's database takes % and ?" in done.stderr
+    assert not folder.exists()

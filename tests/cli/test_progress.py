@@ -12,8 +12,9 @@ import pytest
 
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE
 
 # `jumpcloud-inventory run`, with a progress line for each list.
@@ -43,7 +44,7 @@ def environment(
     )
     data = fast_tmp_path / "data"
     key = load_credentials(integration(server)).identity
-    SavedRates(data / "rates.json").put(key, MAX_SAVED_RATE)
+    Workspace(data).saved_rates.put(key, MAX_SAVED_RATE)
     return {
         "PATH": os.environ["PATH"],
         "TERM": "xterm",

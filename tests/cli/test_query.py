@@ -18,7 +18,7 @@ from pipelines.publish.database import build_duckdb_file
 from pipelines.report.render import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.storage.atomic import write_parquet
+from pipelines.storage.atomic import write_parquet, write_text
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -78,6 +78,51 @@ def test_result_wider_than_terminal_has_one_line_per_column(
     many = ask("sql", "SELECT s.* FROM systems s, range(10)").stdout.splitlines()
     assert many[-1] == "The first 40 rows; --format csv or json has all."
     assert len([line for line in many if line.startswith("─[")]) == 40
+
+
+@pytest.mark.usefixtures("published")
+def test_sql_chooses_the_format_by_the_name(ask: Callable[..., Result], tmp_path: Path) -> None:
+    for name, start in (
+        ("a.csv", "n"),
+        ("a.JSON", "["),
+        ("a.jsonl", '{"n":'),
+        ("a.parquet", "PAR1"),
+    ):
+        done = ask("sql", "SELECT 1 AS n", "--output", str(tmp_path / name))
+        assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+        assert (tmp_path / name).read_bytes().startswith(start.encode())
+    for options in (("a.txt",), ("a",), ("a.csv", "--format", "table")):
+        done = ask(
+            "sql", "SELECT 1 AS n", "--output", str(tmp_path / "new" / options[0]), *options[1:]
+        )
+        assert done.exit_code == 2
+        assert "the format is not known; add --format (csv, json, jsonl, parquet)" in done.stderr
+
+
+@pytest.mark.usefixtures("published")
+def test_sql_joins_a_file_of_the_user(ask: Callable[..., Result], tmp_path: Path) -> None:
+    people = tmp_path / "hr it's.csv"
+    people.write_text("employee,cost\n007,1\n64e1,2\n")
+    query = "SELECT employee, (SELECT count(*) FROM systems) AS n FROM HR ORDER BY cost"
+    done = ask("sql", query, "--with", f"hr={people}", "--format", "csv")
+    rows = [line.split(",") for line in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == ['"employee"', '"007"', '"64e1"']
+    assert [row[1] for row in rows] == ["n", str(SMALL.systems), str(SMALL.systems)]
+    (tmp_path / "other.csv").write_text("secret")
+    for given, message in (
+        (f"hr={tmp_path / 'none.csv'}", "cannot be read. Name a file that ends in .csv, .json"),
+        (f"systems={people}", "the inventory has a table systems"),
+        (f"={people}", "is not NAME=FILE"),
+        (f"h-r={people}", "is not NAME=FILE"),
+        ("hr=", "is not NAME=FILE"),
+    ):
+        done = ask("sql", "FROM hr", "--with", given)
+        assert done.exit_code in {1, 2}
+        assert message in done.stderr
+    twice = ask("sql", "FROM hr", "--with", f"hr={people}", "--with", f"HR={people}")
+    assert "given twice" in twice.stderr
+    other = ask("sql", f"FROM '{tmp_path / 'other.csv'}'", "--with", f"hr={people}")
+    assert "disabled by configuration" in other.stderr
 
 
 FORBIDDEN = {
@@ -284,6 +329,7 @@ def test_forget_removes_integration_everywhere(
     for path in (staged / "gone.parquet", staged / ".gone.parquet.12", staged / "kept.parquet"):
         write_parquet(pulled.tables["systems"], path)
     (publisher.home / "spool" / "gone").mkdir(parents=True)
+    write_text("{}", publisher.home / "removals" / "gone.stopped.json")
 
     assert "integration 'kept' is in the settings" in ask("forget", "kept").stderr
     unknown = ask("forget", "acme")
@@ -328,40 +374,3 @@ def test_forgetting_last_integration_leaves_empty_tables(
     assert ask("forget", "gone", "--yes").exit_code == 0
     for table in TABLES:
         assert publisher.rows(f"FROM {table}") == []
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def corrupt_page(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(20) + content[24:])
-
-
-@pytest.mark.parametrize("spoil", [Path.unlink, truncate, corrupt_page])
-def test_damaged_history_file_is_named_with_remedy(
-    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result], spoil: Callable[[Path], None]
-) -> None:
-    first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))
-    publisher.publish(on_day(2, pulled), "gone")
-    part = publisher.history.part("snapshots", "kept", first.snapshot_id)
-    spoil(part)
-    manifest = publisher.history.manifest_path("kept", first.snapshot_id)
-    before = publisher.file.read_bytes()
-    at = ("--at", second.snapshot_id)
-    for command in (
-        ("rebuild",),
-        ("sql", *at, "FROM systems"),
-        ("export", *at, "--format", "csv"),
-        ("forget", "gone", "--yes"),
-    ):
-        done = ask(*command)
-        assert done.exit_code == 1
-        assert f"Error: {part}: " in done.stderr
-        assert f"give this snapshot up: remove {manifest}, and rebuild" in done.stderr
-        assert publisher.file.read_bytes() == before
-    manifest.unlink()
-    assert ask("rebuild").exit_code == 0
-    ids = publisher.rows("SELECT integration, snapshot_id FROM snapshots")
-    assert ids == [{"integration": "kept", "snapshot_id": second.snapshot_id}]

@@ -3,8 +3,10 @@
 import shutil
 from collections.abc import Callable
 
+import dagster as dg
 import duckdb
 
+from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.publisher import tables_in
@@ -28,6 +30,7 @@ def test_rebuilt_file_equals_published_one(
     assert done.returncode == 0
     assert "gone: published, but no longer in the settings" in done.stderr
     assert "warning: acme, twin pull the same organization" in done.stderr
+    assert_run_has_head(installation)
     with duckdb.connect(installation.file, read_only=True) as connection:
         switches = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
         assert connection.sql(switches).fetchall() == [
@@ -45,6 +48,16 @@ def test_rebuilt_file_equals_published_one(
     assert done.returncode == 0, done.stderr
     assert tables_in(installation.file) == published
     assert report.read_text() == shown
+
+
+def assert_run_has_head(installation: Installation) -> None:
+    """Check that the metadata of the last run has the head of the history."""
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", "snapshots"]))
+    assert event
+    assert event.asset_materialization
+    head = SnapshotStore(installation.data / "history").head("acme")
+    assert event.asset_materialization.metadata["head_sha256"].value == head
 
 
 def test_rebuild_without_snapshots_fails(installation: Installation) -> None:

@@ -6,6 +6,7 @@ import pytest
 from click.testing import Result
 
 from pipelines.simulator import Sizes, generate
+from pipelines.storage.atomic import write_text
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -40,6 +41,9 @@ def test_renamed_integration_keeps_its_history(
     assert "'kept' is in the settings" in ask("rename", "kept", "before").stderr
     assert "'other' is not in the settings" in ask("rename", "before", "other").stderr
     assert "no integration 'typo' was published" in ask("rename", "typo", "kept").stderr
+    removals = publisher.home / "removals"
+    for name in ("before", "kept"):
+        write_text("{}", removals / f"{name}.stopped.json")
     for _ in range(2):  # also after a crash before its end
         done = ask("rename", "before", "kept")
         assert done.exit_code == 0, done.output
@@ -47,6 +51,7 @@ def test_renamed_integration_keeps_its_history(
         assert publisher.rows(SWITCHES) == [
             {"integration": "kept", "enabled": True, "configured": True}
         ]
+    assert not list(removals.iterdir())
     assert publisher.rows(COUNTED) == [{"integration": "kept"}]
     assert publisher.rows("SELECT DISTINCT integration FROM snapshots") == [{"integration": "kept"}]
     assert "no longer in the settings" not in report.read_text()

@@ -5,6 +5,10 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 
+import dagster as dg
+
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.partitions import PARTITION_TAG
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 
@@ -55,6 +59,24 @@ def test_status_of_unknown_integration_lists_known_ones(
     assert "no integration is named 'better'; there are: good" in done.stderr
 
 
+def test_exported_home_is_used_and_named(installation: Installation) -> None:
+    home = installation.folder / "shared"
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        tags = {PARTITION_TAG: "jumpcloud"}
+        run = dg.DagsterRun(REFRESH_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+    own = installation.run("status", "--json")
+    assert json.loads(own.stdout)[0]["current_run"] is None
+    shared = installation.run("status", "--json", DAGSTER_HOME=str(home))
+    assert json.loads(shared.stdout)[0]["current_run"]["run_id"] == run.run_id
+    assert shared.stderr == f"Dagster home: {home} (DAGSTER_HOME)\n{own.stderr}"
+    wrong = installation.run("status", DAGSTER_HOME="shared")
+    assert wrong.returncode == 2
+    assert "DAGSTER_HOME=shared: not the absolute path of a directory" in wrong.stderr
+
+
 def test_status_without_settings_points_to_demo(installation: Installation) -> None:
     demo = installation.data / "demo"
     demo.mkdir(parents=True)
@@ -67,6 +89,17 @@ def test_status_without_settings_points_to_demo(installation: Installation) -> N
     shown = installation.run("status", "--json", *options)
     assert [one["name"] for one in json.loads(shown.stdout)] == ["demo"]
     assert shown.stderr == ""
+
+
+def test_reading_creates_no_data_directory(installation: Installation) -> None:
+    typo = installation.folder / "typo"
+    shown = installation.run("status", "--data-dir", str(typo))
+    assert shown.returncode == 0
+    assert "never" in shown.stdout
+    for command in (["sql", "SELECT 1"], ["diff"], ["export", "--format", "csv"], ["check"]):
+        done = installation.run(*command, "--data-dir", str(typo))
+        assert done.returncode in {1, 2}, command
+    assert not typo.exists()
 
 
 def test_narrow_terminal_shows_full_status(installation: Installation) -> None:

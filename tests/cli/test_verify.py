@@ -1,9 +1,12 @@
-"""The command `verify`: exit code 1 and a line for everything that is not as it was written."""
+"""Changed files of the history: `verify` lists them, and other commands name them and stop."""
 
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from click.testing import Result
 
+from pipelines.publish.reader import log_path
 from pipelines.simulator import Sizes, generate
 from tests.support.publisher import Publisher, Pulled, on_day
 
@@ -44,6 +47,49 @@ def test_verify_reports_damage_and_heads(
         assert f"other: {first}: {part}: damaged" in done.stdout
         assert f"{publisher.file}: not what was published last" in done.stdout
         assert "not as it was written: 2 problems, listed above" in done.stderr
+    log_path(publisher.file).touch()
+    assert f"{publisher.file}: another program wrote changes" in ask("verify").stdout
     assert "intact" in ask("verify", "kept").stdout
     assert ask("verify", "--all", "kept").exit_code == 2
     assert "no integration 'typo' was published" in ask("verify", "typo").stderr
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def corrupt_page(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes(20) + content[24:])
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, truncate, corrupt_page])
+def test_damaged_history_file_is_named_with_remedy(
+    pull: Callable[..., Pulled],
+    publisher: Publisher,
+    ask: Callable[..., Result],
+    spoil: Callable[[Path], None],
+) -> None:
+    pulled = pull(generate(sizes=SMALL))
+    first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))
+    publisher.publish(on_day(2, pulled), "gone")
+    part = publisher.history.part("snapshots", "kept", first.snapshot_id)
+    spoil(part)
+    manifest = publisher.history.manifest_path("kept", first.snapshot_id)
+    before = publisher.file.read_bytes()
+    at = ("--at", second.snapshot_id)
+    for command in (
+        ("rebuild",),
+        ("sql", *at, "FROM systems"),
+        ("export", *at, "--format", "csv"),
+        ("forget", "gone", "--yes"),
+    ):
+        done = ask(*command)
+        assert done.exit_code == 1
+        assert f"Error: {part}: " in done.stderr
+        assert f"give this snapshot up: remove {manifest}, and rebuild" in done.stderr
+        assert publisher.file.read_bytes() == before
+    manifest.unlink()
+    assert ask("rebuild").exit_code == 0
+    ids = publisher.rows("SELECT integration, snapshot_id FROM snapshots")
+    assert ids == [{"integration": "kept", "snapshot_id": second.snapshot_id}]

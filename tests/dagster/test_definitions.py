@@ -1,20 +1,20 @@
 """The definitions that Dagster loads: assets, a job, schedules and sensors."""
 
 import os
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import dagster as dg
 import pytest
 from dagster._core.definitions.schedule_definition import ScheduleExecutionData
 
+from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.definitions import build_definitions
-from assets_defs.partitions import PARTITION_TAG
+from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.sensors.partition_sync import sync_partitions
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
@@ -23,6 +23,7 @@ from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 from tests.support import ROOT
 
+STARTED = dg.DagsterRunStatus.STARTED
 SETTINGS = """
 [[integration]]
 name = "acme"
@@ -130,6 +131,7 @@ def test_tick_requests_due_runs_and_logs_skipped_ones(
         instance.add_run(
             dg.DagsterRun(
                 job_name="__ASSET_JOB",  # as started from the asset graph
+                asset_selection={INVENTORY_DUCKDB},
                 tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
@@ -155,12 +157,18 @@ def test_tick_ends_killed_run_and_requests_another(
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
+        theirs = dg.DagsterRun("nightly", tags={PARTITION_TAG: "acme"}, status=STARTED)
+        instance.add_run(theirs)
         with locked(workspace.run_lock("acme")):
             data = evaluated(definitions, tick, instance, workspace)
             assert "acme" not in {each.partition_key for each in data.run_requests or []}
         data = evaluated(definitions, tick, instance, workspace)
         assert "acme" in {each.partition_key for each in data.run_requests or []}
-        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+        assert [(each.job_name, each.status) for each in instance.get_runs()] == [
+            ("nightly", STARTED),
+            ("refresh_inventory", dg.DagsterRunStatus.FAILURE),
+        ]
+        assert instance.get_run_by_id(theirs.run_id) == theirs
 
 
 def test_interrupted_tick_requests_its_own_runs_again(
@@ -234,12 +242,13 @@ def test_tick_discovers_organizations_of_provider(
         )
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == {"msp"}  # fails, because the organizations are not known yet
+        assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
         server.behavior.faults = []
         found = {f"msp-{each.id}" for each in provider.organizations}
         assert partitions(12) == found
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == found
-        assert found | {"msp"} == set(instance.get_dynamic_partitions("integrations"))
+        assert found | {"msp"} == set(instance.get_dynamic_partitions(NAME))
 
 
 def evaluated(
@@ -256,25 +265,6 @@ def evaluated(
         resources={"workspace": workspace},
     )
     return schedule.evaluate_tick(context)
-
-
-def test_partitions_match_the_settings(definitions: dg.Definitions, workspace: Workspace) -> None:
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
-        context = dg.build_sensor_context(
-            instance=instance,
-            repository_def=definitions.get_repository_def(),
-            resources={"workspace": workspace},
-        )
-        result = cast("dg.SensorResult", sync_partitions(context))
-        requests = {
-            type(each).__name__: sorted(each.partition_keys)
-            for each in result.dynamic_partitions_requests or []
-        }
-    assert requests == {
-        "AddDynamicPartitionsRequest": ["acme-two", "acme_two", "keyless", "weekday"],
-        "DeleteDynamicPartitionsRequest": ["gone"],
-    }
 
 
 def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:

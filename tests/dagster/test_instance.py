@@ -1,6 +1,5 @@
 """The Dagster instance of a new data directory, as Dagster loads it."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +8,6 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
-from assets_defs.sensors.run_cleanup import purge_runs
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
@@ -70,22 +68,3 @@ def test_unreadable_file_is_named(dagster_yaml: Path, workspace: Workspace) -> N
     dagster_yaml.unlink()
     with pytest.raises(SettingsError, match=r"dagster\.yaml: cannot be changed"):
         limit_concurrent_runs(workspace, 5)
-
-
-def test_old_runs_are_removed_with_their_files(dagster_yaml: Path) -> None:
-    @dg.asset
-    def anything() -> None: ...
-
-    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
-        runs = [dg.materialize([anything], instance=instance).run_id for _ in range(2)]
-        waits = instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
-        now = datetime.now(UTC)
-        assert purge_runs(instance, now - timedelta(days=90)) == 0
-        assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
-
-        folder = dagster_yaml.parent / "history" / "runs"
-        assert {path.stem for path in folder.glob("*.db")} == {*runs, "index"}
-        assert purge_runs(instance, now + timedelta(minutes=1)) == 2
-        assert [run.run_id for run in instance.get_runs()] == [waits]
-        assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
-        assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records

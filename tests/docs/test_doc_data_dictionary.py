@@ -5,7 +5,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from pipelines.docgen.data_dictionary import data_dictionary_page
+from pipelines.docgen import data_dictionary_page
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support import ROOT

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Organization, Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 from tests.support.killing import Work, children
 from tests.support.publisher import Pulled
@@ -66,7 +67,7 @@ def installations(
             "JUMPCLOUD_INVENTORY_HOME": str(one.data),
         }
         # A saved rate, because finding the rate from four calls a second takes time.
-        SavedRates(one.data / "rates.json").put(organization.api_key, MAX_SAVED_RATE)
+        Workspace(one.data).saved_rates.put(organization.api_key, MAX_SAVED_RATE)
         made.append((organization, one))
     return made
 

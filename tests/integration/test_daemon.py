@@ -14,10 +14,13 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
+from assets_defs.partitions import NAME
+from assets_defs.runs.instance import prepare_instance
 from pipelines.config.schedule import Schedule
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from pipelines.storage.locks import is_held
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 from tests.support.missed_ticks import miss_ticks
 from tests.support.ui import PATIENCE_SECONDS, served_ui
@@ -114,7 +117,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
     ):
         installation.set_integrations(**dict.fromkeys(SOUND, server), **{WRONG: refusing})
         set_schedules(installation.folder / "integrations.toml", missed, *[other] * 3)
-        rates = SavedRates(installation.data / "rates.json")
+        rates = Workspace(installation.data).saved_rates
         for name in SOUND:
             rates.put(organizations[name].api_key, MAX_SAVED_RATE)
             installation.environment[f"{name.upper()}_KEY"] = organizations[name].api_key
@@ -124,7 +127,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
             "NO_PROXY": "127.0.0.1",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
-        assert installation.run("status").returncode == 0  # creates Dagster's home
+        prepare_instance(Workspace(installation.data))
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
             miss_ticks(instance, missed, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:
@@ -181,7 +184,7 @@ def test_missed_ticks_and_backfill_run_in_turn(
 def run_all(ui: Ui) -> None:
     """Start a backfill next to the missed tick. Both run `acme`, one after the other."""
     names = {*SOUND, WRONG}
-    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions("integrations")})
+    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions(NAME)})
     ui.backfill(*SOUND, WRONG)
     # The terminal posts its own failure, and the daemon's sensor ignores it.
     wait_until(lambda: has_evaluated(ui.instance, "alert_on_failure"))

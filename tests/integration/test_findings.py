@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from pipelines.config.thresholds import Thresholds
-from pipelines.docgen.findings import findings_page
+from pipelines.docgen import findings_page
 from pipelines.findings.catalog import FINDINGS
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.simulator.data.records import sudo
@@ -344,6 +344,22 @@ def test_findings_are_unknown_without_application_users(
         "access_gained",
         "unresolved_ids",
     }
+
+
+def test_findings_are_unknown_while_their_values_are_lost(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    system = organization.add_system(fde="on", lastContact=1_700_000_000)
+    for number in (1, 2):
+        publisher.publish(on_day(number, pull(organization)))
+    assert unknown_findings(publisher) == {
+        "unencrypted_systems_of_privileged_users",
+        "stale_systems_with_access",
+    }
+    organization.update(system, fde={"active": True}, lastContact=None)
+    publisher.publish(on_day(3, pull(organization)))
+    assert unknown_findings(publisher) == set()
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from pipelines.extract.paginator import IncompleteError
+from pipelines.jumpcloud.paginator import IncompleteError
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Organization, Sizes, generate

@@ -11,8 +11,9 @@ from playwright.sync_api import Page, expect
 from assets_defs.resources import PREVIEW_ROWS
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.browser import NEEDS_CHROMIUM, chromium
 from tests.support.cli import KEY_VARIABLE
 from tests.support.ui import PATIENCE_SECONDS, served_ui
@@ -38,7 +39,7 @@ def ui(
         )
     )
     key = load_credentials(integration(server)).identity
-    SavedRates(data / "rates.json").put(key, MAX_SAVED_RATE)
+    Workspace(data).saved_rates.put(key, MAX_SAVED_RATE)
     environment = {
         KEY_VARIABLE: os.environ[KEY_VARIABLE],
         "JUMPCLOUD_INVENTORY_CONFIG": str(settings),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 
-from pipelines.extract.completeness import COMPLETENESS_SCHEMA
+from pipelines.jumpcloud.completeness import COMPLETENESS_SCHEMA
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import TABLES
 from pipelines.transform import TRANSFORMS

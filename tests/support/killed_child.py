@@ -28,7 +28,6 @@ from assets_defs.cli.main import main
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import RunLock
 from pipelines.extract.checkpoint import Checkpoint
-from pipelines.extract.pull import checkpoint_folder
 from pipelines.workspace import Workspace
 from tests.support.killing import Work
 
@@ -126,7 +125,7 @@ def _read(stage: Path) -> dict[str, pa.Table]:
 def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """Store every table, commit the snapshot and build the file, as a run does after its pull."""
     workspace = Workspace.from_environment(os.environ)
-    Checkpoint(checkpoint_folder(workspace.root, "acme"), "").open()
+    Checkpoint(workspace.checkpoint_folder("acme"), "").open()
     store = ParquetStore(root=str(workspace.staging.root))
     workspace.staging.begin("pull", "acme")
     for name, table in tables.items():

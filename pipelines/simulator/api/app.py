@@ -1,13 +1,17 @@
 """The simulated API as an ASGI application: authentication, load and faults around the routes."""
 
 import asyncio
+import json
 import math
+import socket
+import struct
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
+from http.client import responses
 from typing import Final, Protocol
 from urllib.parse import parse_qsl
 
@@ -15,7 +19,6 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from pipelines.simulator.api import faults
 from pipelines.simulator.api.behavior import Behavior, Call, Fault, TokenBucket
 from pipelines.simulator.api.lists import BadRequestError
 from pipelines.simulator.api.pages import encode
@@ -27,6 +30,10 @@ from pipelines.simulator.data.records import OBJECT_ID
 
 KEY_HEADERS: Final = frozenset({"x-api-key", "authorization"})
 CALLS_PATH: Final = "/__simulator__/calls"
+HTML: Final = "text/html; charset=utf-8"
+BREAKING_FAULTS: Final = frozenset({"reset", "hang", "truncated"})
+DEEP_JSON_DEPTH: Final = 100_000
+REDIRECT_TARGET: Final = "https://elsewhere.example.net/api/systems"
 Peer = tuple[str, int]
 
 
@@ -119,7 +126,7 @@ class Application:
             request = Request(call.number, call.method, call.path, params, headers, body)
             fault = self.behavior.next_fault(call)
             answer = _answer(routes, request, fault)
-            if fault is not None and fault.kind in faults.BREAKING:
+            if fault is not None and fault.kind in BREAKING_FAULTS:
                 await self._break(fault, answer, scope, receive)
                 return
         call.status = answer.status
@@ -153,8 +160,8 @@ class Application:
         key, authorization = headers.get("x-api-key", ""), headers.get("authorization", "")
         if not key and not authorization:
             if call.path == "/login":
-                return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=faults.HTML)
-            return Answer(HTTPStatus.FOUND, b"", {"location": "/login"}, faults.HTML)
+                return Answer(HTTPStatus.OK, b"<!DOCTYPE html>", content_type=HTML)
+            return Answer(HTTPStatus.FOUND, b"", {"location": "/login"}, HTML)
         token_holder = None if key else self.tokens.holder(authorization)
         for holder, routes, bucket in self._holders:
             if holder is token_holder or holder.api_key == key:
@@ -172,7 +179,7 @@ class Application:
         value = {"seconds": str(wait), "date": date}.get(behavior.retry_after or "")
         headers = {"retry-after": value} if value else {}
         status = HTTPStatus.TOO_MANY_REQUESTS
-        return Answer(status, faults.error_page(status), headers, faults.HTML)
+        return Answer(status, _error_page(status), headers, HTML)
 
     async def _break(self, fault: Fault, answer: Answer, scope: Scope, receive: Receive) -> None:
         """Break the connection, and return when it is closed."""
@@ -185,9 +192,9 @@ class Application:
                 task.cancel()
             transport.abort()
         elif fault.kind == "truncated":
-            faults.cut_short(answer, transport)
+            _cut_short(answer, transport)
         else:
-            faults.reset(transport)
+            _reset(transport)
         await _wait_for_disconnect(receive)
 
 
@@ -204,7 +211,7 @@ def _routes(holder: Organization | Provider, behavior: Behavior) -> Answerer:
 
 
 def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:
-    broken = faults.broken_answer(fault) if fault is not None else None
+    broken = _broken_answer(fault) if fault is not None else None
     if broken is not None:
         return broken
     if _is_write(request.method, request.path):
@@ -214,7 +221,63 @@ def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:
     except BadRequestError as error:
         return refusal(HTTPStatus.BAD_REQUEST, str(error))
     repeats = fault is not None and fault.kind == "duplicate_rows"
-    return faults.repeat_first_row(answer) if repeats and answer.status == HTTPStatus.OK else answer
+    return _repeat_first_row(answer) if repeats and answer.status == HTTPStatus.OK else answer
+
+
+def _broken_answer(fault: Fault) -> Answer | None:
+    """Return the answer of a fault; None if it is derived from the correct answer."""
+    if fault.kind == "status":
+        return Answer(fault.status, _error_page(fault.status), fault.headers, HTML)
+    answers = {
+        "deep_json": Answer(HTTPStatus.OK, b"[" * DEEP_JSON_DEPTH + b"]" * DEEP_JSON_DEPTH),
+        "huge": Answer(HTTPStatus.OK, b"", stream=_huge_rows(fault.mebibytes)),
+        "html200": Answer(HTTPStatus.OK, b"<!DOCTYPE html><html>Log in</html>", content_type=HTML),
+        "bad_json": Answer(HTTPStatus.OK, b'[{"id": "64b0c0de'),
+        "forbidden": refusal(HTTPStatus.FORBIDDEN),
+        "not_found": refusal(HTTPStatus.NOT_FOUND),
+        "redirect": Answer(HTTPStatus.FOUND, b"", {"location": REDIRECT_TARGET}, HTML),
+    }
+    return answers.get(fault.kind)
+
+
+def _error_page(status: int) -> bytes:
+    """Return an HTML error as a proxy in front of the API sends it."""
+    title = f"{status} {responses.get(status, 'Error')}"
+    head = f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
+    return f"{head}<center><h1>{title}</h1></center>\r\n<hr><center>nginx</center>\r\n".encode()
+
+
+def _repeat_first_row(answer: Answer) -> Answer:
+    """Return the answer with its first row repeated at the end."""
+    body = json.loads(answer.body)
+    rows = body["results"] if isinstance(body, dict) else body
+    rows.extend(rows[:1])
+    return Answer(answer.status, json.dumps(body).encode(), answer.headers, answer.content_type)
+
+
+async def _huge_rows(mebibytes: int) -> AsyncIterator[bytes]:
+    """Yield a JSON array of this size in pieces."""
+    piece = b",".join([b'{"id":"%s"}' % (b"0" * 1013)] * 1024)
+    yield b"[" + piece
+    for _ in range(mebibytes - 1):
+        yield b"," + piece
+    yield b"]"
+
+
+def _cut_short(answer: Answer, transport: asyncio.Transport) -> None:
+    """Send the head and half of the body, then close the connection."""
+    head = f"HTTP/1.1 {answer.status} OK\r\ncontent-type: {answer.content_type}\r\n"
+    lines = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+    length = f"content-length: {len(answer.body)}\r\n\r\n"
+    transport.write((head + lines + length).encode() + answer.body[: len(answer.body) // 2])
+    transport.close()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """Abort the connection with a TCP reset."""
+    connection = transport.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 def _is_write(method: str, path: str) -> bool:

@@ -6,10 +6,9 @@ from datetime import UTC, datetime
 from typing import Final, Self
 
 from pipelines.simulator.data import names
-from pipelines.simulator.data.devices import Devices
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.people import People
 from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo
+from pipelines.simulator.data.users_and_systems import SystemGenerator, UserGenerator
 
 WELL_KNOWN: Final = 24
 TEAM_SIZE: Final = 40
@@ -62,8 +61,8 @@ class _Company:
         self._org = org
         self._rng = org.random
         self._sizes = sizes
-        self._people = People(org, now)
-        self._devices = Devices(org, now)
+        self._user_generator = UserGenerator(org, now)
+        self._system_generator = SystemGenerator(org, now)
 
     def build(self) -> None:
         self._add_users()
@@ -75,14 +74,14 @@ class _Company:
 
     def _add_users(self) -> None:
         for _ in range(self._sizes.users):
-            user = self._people.new()
+            user = self._user_generator.new()
             self._org.users[user["id"]] = user
 
     def _add_systems(self) -> None:
         owners = list(self._org.users.values())
         for number in range(self._sizes.systems):
             owned = owners and self._rng.chance(0.9)
-            system = self._devices.new(owners[number % len(owners)] if owned else None)
+            system = self._system_generator.new(owners[number % len(owners)] if owned else None)
             self._org.systems[system["id"]] = system
 
     def _add_user_groups(self) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import duckdb
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.schedule import Schedule
 from pipelines.publish.publisher import combine
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.simulator import Behavior, Organization, Provider, Server
 from pipelines.workspace import Workspace
@@ -54,7 +53,7 @@ class Deployment:
 
     def start_worker(self, name: str) -> None:
         """Start a worker with a saved rate, because finding the rate takes seconds."""
-        rates = SavedRates(self.cluster.home(name) / "rates.json")
+        rates = Workspace(self.cluster.home(name)).saved_rates
         rates.put(os.environ[KEY_VARIABLE], MAX_SAVED_RATE)
         self.cluster.start_worker(name)
 
@@ -63,10 +62,10 @@ class Deployment:
         chosen = dg.RunsFilter(statuses=list(statuses))
         return [run for run in self.instance.get_runs(chosen) if PARTITION_TAG in run.tags]
 
-    def snapshots(self) -> Counter[str]:
-        """Return the number of snapshots of each integration."""
-        history = Workspace.from_environment(os.environ).open_history()
-        return Counter({name: len(ids) for name, ids in history.snapshots().items()})
+    def publishing_runs(self) -> list[tuple[str, str]]:
+        """Return the id of the run and the integration of each snapshot."""
+        manifests = Workspace.from_environment(os.environ).open_history().manifests()
+        return [(manifest.run_id, manifest.integration.name) for manifest in manifests]
 
     def differing_integrations(self) -> list[str]:
         """Return the integrations with combined tables that differ from the expected ones."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from pipelines.config.credentials import ApiKey, ServiceAccount, load_credentials
 from pipelines.config.integration import Integration
@@ -53,6 +54,20 @@ def test_systemd_credential_may_have_mode_0440(key_file: Path) -> None:
     key_file.chmod(0o444)
     with pytest.raises(SettingsError, match="is open to others"):
         load_credentials(settings, service)
+
+
+def test_credential_is_a_file_that_systemd_gives(key_file: Path) -> None:
+    settings = acme(api_key_credential=key_file.name)
+    key_file.chmod(0o440)
+    service = {"CREDENTIALS_DIRECTORY": str(key_file.parent)}
+    assert load_credentials(settings, service) == ApiKey(KEY)
+    with pytest.raises(SettingsError, match="systemd did not start this process"):
+        load_credentials(settings, {})
+    with pytest.raises(SettingsError, match="none cannot be read"):
+        load_credentials(acme(api_key_credential="none"), service)
+    for path in ("../acme.key", "/etc/acme.key"):
+        with pytest.raises(ValidationError):
+            acme(api_key_credential=path)
 
 
 @pytest.mark.parametrize(

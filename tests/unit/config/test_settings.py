@@ -62,7 +62,18 @@ def test_environment_without_file_is_one_integration() -> None:
     [
         ('name = "Acme"', "integration 'Acme', field 'name'"),
         ('name = "acme"\nregion = "mars"', "integration 'acme', field 'region'"),
-        ('name = "acme"\napi_key = "jca_secret"', "field 'api_key': is not a setting"),
+        (
+            'name = "acme"\napi_key = "jca_secret"',
+            "put the value in an environment variable, and its name in api_key_env",
+        ),
+        (
+            'name = "acme"\nregoin = "eu"',
+            "field 'regoin': is not a setting; did you mean 'region'?",
+        ),
+        ('name = "acme"\nzzz = "eu"', "field 'zzz': is not a setting; remove it"),
+        ('name = "acme"\n[integration.schedule]\ntime_zone = "UTC"', "did you mean 'timezone'?"),
+        ('name = "acme"\n[keep_snapshots]\nall_for_day = 1', "did you mean 'all_for_days'?"),
+        ('name = "acme"\n[findings]\nstale_dayz = 1', "did you mean 'stale_days'?"),
         ('name = "acme"\nenabled = "yes"', "field 'enabled'"),
         ('name = "acme"\nassociation_targets = ["application"]', "field 'association_targets.0'"),
         ('name = "acme"\nbase_url = "http://example.com"', "field 'base_url': must be https"),
@@ -82,7 +93,7 @@ def test_environment_without_file_is_one_integration() -> None:
         ('name = "acme"\napi_key_env = "A"\napi_key_file = "/k"', "'acme': more than one key"),
         (
             'name = "acme"\napi_key_file = "/k"\nclient_id_env = "A"\nclient_secret_env = "B"',
-            "more than one key; give api_key_env, or api_key_file, or client_id_env with",
+            "more than one key; give api_key_env, or api_key_file, or api_key_credential, or",
         ),
         ('name = "acme"\nclient_id_env = "A"', "client_id_env and client_secret_env go together"),
         ('name = "acme"\nclient_secret_env = "A"', "go together: give both"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.config.settings import KeepSnapshots
-from pipelines.history.first_seen import ABSENT
+from pipelines.history.commit import ABSENT_ASSETS
 from pipelines.history.manifest import LASTING_TABLES, Manifest
 from pipelines.history.retention import expire_snapshots, snapshots_to_keep
 from pipelines.history.store import SnapshotStore
@@ -147,10 +147,10 @@ def test_first_seen_survives_a_history_without_absent_assets(
         publisher.publish(pull(organization))
     history = publisher.history
     for manifest in history.manifests("acme"):
-        digests = {name: sha for name, sha in manifest.sha256.items() if name != ABSENT.name}
+        digests = {name: sha for name, sha in manifest.sha256.items() if name != ABSENT_ASSETS.name}
         history.commit(manifest.model_copy(update={"sha256": digests}))
     history.remove_orphan_files("acme")
-    assert not list((history.root / ABSENT.name).rglob("*.parquet"))
+    assert not list((history.root / ABSENT_ASSETS.name).rglob("*.parquet"))
     for _ in range(2):
         publisher.publish(pull(organization))
     with organization.edit():
@@ -159,7 +159,7 @@ def test_first_seen_survives_a_history_without_absent_assets(
     publisher.publish(pull(organization))
     (row,) = publisher.rows(f"FROM systems WHERE system_id = '{system_id}'")
     assert row["first_seen_at"] == first
-    absent = history.read(ABSENT, "acme", history.snapshot_ids("acme")[-1])
+    absent = history.read(ABSENT_ASSETS, "acme", history.snapshot_ids("acme")[-1])
     assert system_id not in absent["asset_id"].to_pylist()
 
 

@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from pipelines.findings.catalog import FINDING_VIEWS
-from pipelines.history.store import SnapshotStore
+from pipelines.history.store import SnapshotStore, order_of_time
 from pipelines.publish.database import build_duckdb_file
 from pipelines.schema.macros import MACROS
 from pipelines.schema.tables import TABLES
@@ -177,8 +177,13 @@ def test_pulls_in_the_same_second_have_different_ids(
     again = publisher.publish(pulled)
     assert again == first
     later = pulled.pull.started_at + timedelta(microseconds=1)
-    assert publisher.publish(pulled.moved_to(later)).snapshot_id == f"{first.snapshot_id}-2"
+    assert publisher.publish(pulled.moved_to(later)).snapshot_id == f"{first.snapshot_id}_2"
     assert first.snapshot_id == f"{first.pull.started_at:%Y%m%dT%H%M%SZ}"
+
+
+def test_ids_of_earlier_versions_keep_their_order() -> None:
+    ids = ["20240130T080000Z", "20240130T080000Z-2", "20240130T080000Z_3", "20240130T080001Z"]
+    assert sorted({*ids}, key=order_of_time) == ids
 
 
 def test_integrations_are_kept_apart(pull: Callable[..., Pulled], publisher: Publisher) -> None:

@@ -1,13 +1,17 @@
-"""An incremental build gives the same file as a rebuild; modified files are rebuilt."""
+"""The DuckDB file: incremental builds, modified files, and the file as of a past snapshot."""
 
+import os
 import shutil
-import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 from types import ModuleType
 
 import duckdb
@@ -16,13 +20,17 @@ import pytest
 from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
+from pipelines.history.diff import diff_snapshots
+from pipelines.history.lookup import select_past
+from pipelines.history.manifest import Manifest
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish import database, fingerprint
-from pipelines.publish.database import build_duckdb_file
+from pipelines.publish.database import build_duckdb_file, build_past_file
+from pipelines.publish.reader import open_inventory
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
-from pipelines.simulator import Sizes, generate
-from tests.support.publisher import Publisher, Pulled, on_day, tables_in
+from pipelines.simulator import Organization, Sizes, generate
+from tests.support.publisher import Publisher, Pulled, Rows, on_day, tables_in
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 EDIT = "UPDATE systems SET hostname = 'edited'; DELETE FROM changes; DROP VIEW user_applications"
@@ -96,6 +104,7 @@ def test_applied_snapshots_are_not_read_again(office: Office) -> None:
 
 
 def edit(file: Path) -> None:
+    file.chmod(0o600)  # only root can write to it otherwise
     with duckdb.connect(file) as connection:
         connection.execute(EDIT)
 
@@ -103,6 +112,7 @@ def edit(file: Path) -> None:
 def damage(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
+    file.chmod(0o600)
     file.write_bytes(content)
 
 
@@ -118,6 +128,7 @@ def truncate_fingerprint(file: Path) -> None:
 
 
 def empty(file: Path) -> None:
+    file.chmod(0o600)
     file.write_bytes(b"")
 
 
@@ -131,17 +142,69 @@ def test_modified_file_is_rebuilt(office: Office, spoil: Callable[[Path], None])
     office.assert_equals_rebuild()
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o400), (0o027, 0o440), (0o022, 0o444)])
+def test_published_file_is_read_only(office: Office, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            office.publish()
+            assert stat.S_IMODE(office.file.stat().st_mode) == mode
+    finally:
+        os.umask(before)
+
+
+WRITER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+for line in sys.stdin:
+    try:
+        connection.execute(line)
+    except duckdb.Error as error:
+        print(error, flush=True)
+    else:
+        print("done", flush=True)
+"""
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[Callable[[str], str]]:
+    """Yield a function that executes SQL in another process, which is then killed."""
+    file.chmod(0o600)
+    command = [sys.executable, "-c", WRITER, str(file)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+
+        def execute(sql: str) -> str:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(f"{sql}\n")
+            process.stdin.flush()
+            return process.stdout.readline().strip()
+
+        yield execute
+        process.kill()
+
+
 def test_write_ahead_log_of_a_killed_writer_is_removed(office: Office) -> None:
     office.publish()
-    script = f"""
-import duckdb, os, signal
-connection = duckdb.connect({str(office.file)!r})
-connection.execute({EDIT!r})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    killed = subprocess.run([sys.executable, "-c", script], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    with writing(office.file) as execute:
+        assert execute(EDIT) == "done"
     assert office.file.with_name("inventory.duckdb.wal").exists()
+    message = "inventory.duckdb.wal: another program wrote changes .* remove this file"
+    with pytest.raises(InventoryError, match=message):
+        open_inventory(office.file)
+    office.publish()
+    office.assert_equals_rebuild()
+
+
+def test_writer_to_a_replaced_file_changes_nothing(office: Office) -> None:
+    office.publish()
+    with writing(office.file) as execute:
+        assert execute("SELECT 1") == "done"
+        office.publish()
+        published = tables_in(office.file)
+        assert "Cannot open file" in execute("DELETE FROM systems")
+        assert tables_in(office.file) == published
+        open_inventory(office.file).close()
     office.publish()
     office.assert_equals_rebuild()
 
@@ -238,3 +301,90 @@ def test_pull_before_the_latest_snapshot_is_rejected(
     assert rows[0] == {"last_snapshot_id": latest}
     changed = office.publisher.rows("SELECT DISTINCT snapshot_id FROM changes")
     assert changed == [{"snapshot_id": latest}]
+
+
+@dataclass
+class Published:
+    """Two integrations published in turn, and the tables of the file after each publication."""
+
+    publisher: Publisher
+    manifests: list[Manifest] = field(default_factory=list)
+    states: list[dict[str, Rows]] = field(default_factory=list)
+
+    def remember(self, manifest: Manifest) -> None:
+        self.manifests.append(manifest)
+        self.states.append(state(self.publisher))
+
+    def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
+        publisher = Publisher(folder)
+        build_past_file(self.publisher.history, self.latest(manifest)[0], publisher.file)
+        return state(publisher)
+
+    def latest(self, manifest: Manifest) -> tuple[list[Manifest], list[str]]:
+        manifests = self.publisher.history.manifests()
+        return select_past(manifests, manifest.snapshot_id, None, datetime.now(UTC))
+
+    def remove_tables(self, manifest: Manifest) -> None:
+        name = manifest.integration.name
+        self.publisher.history.expire(name, [manifest.snapshot_id])
+        self.publisher.history.remove_orphan_files(name)
+
+
+def state(publisher: Publisher) -> dict[str, Rows]:
+    return {name: publisher.rows(f"FROM {name} ORDER BY ALL") for name in TABLES}
+
+
+@pytest.fixture
+def published(pull: Callable[..., Pulled], publisher: Publisher) -> Published:
+    """Publish `one` and `two`, then both again with another user, each a day later."""
+    published = Published(publisher)
+    organization: Organization = generate(sizes=SMALL)
+    day = 0
+    for _ in range(2):
+        pulled = pull(organization)
+        for name in ("one", "two"):
+            published.remember(publisher.publish(on_day(day, pulled), name))
+            day += 1
+        organization.add_user(username="new.person")
+    return published
+
+
+@pytest.fixture
+def manifests(pull: Callable[..., Pulled], publisher: Publisher) -> list[Manifest]:
+    """Publish `one` and `two` in turn, a day apart."""
+    pulled = pull(generate(sizes=SMALL))
+    names = enumerate(["one", "two"] * 2)
+    return [publisher.publish(on_day(number, pulled), name) for number, name in names]
+
+
+def test_file_at_a_snapshot_equals_the_file_then(published: Published, tmp_path: Path) -> None:
+    for number, (manifest, then) in enumerate(
+        zip(published.manifests, published.states, strict=True)
+    ):
+        assert published.past(manifest, tmp_path / str(number)) == then
+    assert published.states[3]["changes"]
+
+
+def test_later_snapshot_never_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
+    one, two, one_later, two_later = published.manifests
+    published.remove_tables(one)
+    latest, (note,) = published.latest(two)
+    assert [manifest.snapshot_id for manifest in latest] == [two.snapshot_id]
+    assert note == (
+        f"one: the tables of {one.snapshot_id} were removed, because of keep_snapshots, and so "
+        f"were all before it; the first that has its tables: {one_later.snapshot_id}"
+    )
+    # The metadata of all pulls is kept.
+    assert published.past(two_later, tmp_path) == published.states[3]
+
+
+def test_missing_file_of_a_snapshot_is_named(
+    manifests: list[Manifest], publisher: Publisher, tmp_path: Path
+) -> None:
+    part = publisher.history.part("users", "one", manifests[0].snapshot_id)
+    part.unlink()
+    with pytest.raises(InventoryError, match=f"{part}: missing.*try again"):
+        build_past_file(publisher.history, manifests[:1], tmp_path / "file.duckdb")
+    with pytest.raises(InventoryError, match=f"{part}: missing"):
+        diff_snapshots(publisher.history, manifests[0], manifests[2])
+    assert not list(tmp_path.iterdir())

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.ratelimit.limiter import LocalRateLimiter, get_rate_limiter
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
+from pipelines.workspace import Workspace
 
 
 class Clock:
@@ -95,26 +96,27 @@ def test_clients_of_one_key_share_a_limiter() -> None:
 
 
 def test_rate_is_saved_without_the_key(tmp_path: Path) -> None:
-    path = tmp_path / "state" / "rates.json"
-    SavedRates(path).put("jca_secret", 25.0)
-    SavedRates(path).put("jca_other", 8.0)
-    assert SavedRates(path).get("jca_secret") == 25.0
-    assert SavedRates(path).get("jca_third") is None
-    assert "jca" not in path.read_text()
-    assert sorted(file.name for file in path.parent.iterdir()) == ["locks", "rates.json"]
+    home = tmp_path / "home"
+    Workspace(home).saved_rates.put("jca_secret", 25.0)
+    Workspace(home).saved_rates.put("jca_other", 8.0)
+    assert Workspace(home).saved_rates.get("jca_secret") == 25.0
+    assert Workspace(home).saved_rates.get("jca_third") is None
+    assert "jca" not in (home / "rates.json").read_text()
+    assert sorted(file.name for file in home.iterdir()) == ["locks", "rates.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"x": "fast"}', "\0"])
 def test_broken_file_counts_as_empty(tmp_path: Path, text: str) -> None:
     path = tmp_path / "rates.json"
     path.write_text(text)
-    assert SavedRates(path).get("key") is None
-    SavedRates(path).put("key", 12.5)
-    assert SavedRates(path).get("key") == 12.5
+    rates = Workspace(tmp_path).saved_rates
+    assert rates.get("key") is None
+    rates.put("key", 12.5)
+    assert rates.get("key") == 12.5
     assert json.loads(path.read_text())
 
 
 def test_absurd_saved_rate_is_bounded(tmp_path: Path) -> None:
-    rates = SavedRates(tmp_path / "rates.json")
+    rates = Workspace(tmp_path).saved_rates
     rates.put("key", 1e12)
     assert rates.get("key") == MAX_SAVED_RATE

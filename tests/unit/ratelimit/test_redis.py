@@ -22,10 +22,16 @@ from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.pull import pull_organization
 from pipelines.ratelimit.limiter import THROTTLE_VARIABLE, get_rate_limiter
-from pipelines.ratelimit.redis import PREFIX, RateLimiterError, RedisRateLimiter, RedisState
-from pipelines.ratelimit.redis_schedule import RedisSchedule
-from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, SavedRates, key_fingerprint
+from pipelines.ratelimit.redis import (
+    PREFIX,
+    RateLimiterError,
+    RedisRateLimiter,
+    RedisSchedule,
+    RedisState,
+)
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE, key_fingerprint
 from pipelines.simulator import Behavior, Provider, Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support import DATA, ROOT
 from tests.support.redis_server import RedisServer, needs_redis
 
@@ -109,7 +115,7 @@ def test_processes_with_one_key_share_the_allowed_rate(
     monkeypatch.setenv(THROTTLE_VARIABLE, shared_redis.address)
     processes = []
     for entry in entries:
-        SavedRates(tmp_path / entry.name / "rates.json").put(key, LIMIT)
+        Workspace(tmp_path / entry.name).saved_rates.put(key, LIMIT)
         arguments = [entry.model_dump_json(), str(tmp_path / entry.name)]
         command = [sys.executable, str(SUPPORT / "pulling.py"), *arguments]
         processes.append(subprocess.Popen(command, stdout=subprocess.PIPE))

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from pipelines.ratelimit.limiter import LocalRateLimiter
-from pipelines.ratelimit.redis import NAP_SECONDS
-from pipelines.ratelimit.redis_schedule import MAX_RATE_SECONDS, RedisSchedule
+from pipelines.ratelimit.redis import MAX_RATE_SECONDS, NAP_SECONDS, RedisSchedule
 from tests.support.limited_api import LATENCY, Api
 
 PLACES = 8  # calls in flight of each process, at most

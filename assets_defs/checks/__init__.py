@@ -1,1 +1,0 @@
-"""The asset checks: integrity, the removal guard and the findings."""

@@ -1,0 +1,193 @@
+"""The sensors: alerts, partitions of the settings, the combined file and retention of runs."""
+
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
+from pathlib import Path
+
+import dagster as dg
+
+from assets_defs.asset_keys import INVENTORY_DUCKDB
+from assets_defs.assets.integration_status import report_status
+from assets_defs.jobs import combine_integrations
+from assets_defs.partitions import INTEGRATIONS, NAME, PARTITION_TAG
+from assets_defs.runs.failures import failure_message
+from assets_defs.runs.freshness import enabled_since, is_late
+from assets_defs.runs.instance import is_own_home
+from assets_defs.runs.ownership import JOBS, OwnRuns
+from assets_defs.runs.stale import UNFINISHED_STATUSES
+from pipelines.errors import InventoryError, SettingsError
+from pipelines.extract.discovery import resolved_settings
+from pipelines.notifications import SENT, Alert, failure_alert, post
+from pipelines.workspace import Workspace
+
+WILL_RETRY_TAG = "dagster/will_retry"
+MAX_RUN_AGE = timedelta(days=90)
+# Dagster gives a tick 60 seconds.
+MAX_POSTING_SECONDS = 30.0
+MAX_RUNS_PER_TICK = 50
+
+
+def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
+    """Return the sensors. The names are those of version 0.1, under which Dagster has their state.
+
+    Those that delete or alert are switched on by default only in the data directory's own instance.
+    """
+    is_own = is_own_home(workspace)
+    status = dg.DefaultSensorStatus.RUNNING if is_own else dg.DefaultSensorStatus.STOPPED
+    sensors = [
+        dg.sensor(
+            name="integrations_of_settings",
+            minimum_interval_seconds=30,
+            default_status=status,
+            description="Keep one partition per integration of the settings file",
+        )(sync_partitions),
+        dg.run_failure_sensor(
+            name="alert_on_failure",
+            minimum_interval_seconds=10,  # each tick covers one run
+            default_status=status,
+            description="Post the cause of a failed run to the webhook of the settings, once each",
+        )(alert_on_failure),
+        dg.sensor(
+            name="alert_on_late",
+            minimum_interval_seconds=600,
+            default_status=status,
+            description="Post late integrations that are enabled to the webhook of the settings, "
+            "once each",
+        )(alert_on_late),
+        dg.sensor(
+            name="forget_old_runs",
+            minimum_interval_seconds=3600,
+            default_status=status,
+            description=f"Delete the records of runs older than {MAX_RUN_AGE.days} days; "
+            "their snapshots stay",
+        )(purge_old_runs),
+    ]
+    # Only an object store has a file for each integration, and one of all of them.
+    return [*sensors, combine_on_publication] if workspace.url else sensors
+
+
+# It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own. Dagster
+# does not pass it the runs of the command line, which sends its own alerts.
+def alert_on_failure(
+    context: dg.RunFailureSensorContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SkipReason:
+    """Report and post the cause of a failed run, unless Dagster retries it."""
+    run, instance = context.dagster_run, context.instance
+    if not OwnRuns(instance).includes(run):
+        return dg.SkipReason("the run is not one of the inventory")
+    if run.tags.get(WILL_RETRY_TAG) == "true":
+        return dg.SkipReason("the run is retried")
+    report_status(instance, workspace, instance.report_runless_asset_event)
+    cause = failure_message(instance, run, workspace.root)
+    alert = failure_alert(run.tags.get(PARTITION_TAG, ""), cause, run.run_id)
+    return dg.SkipReason(post(alert, workspace))
+
+
+def alert_on_late(
+    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SensorResult:
+    """Post each integration that became late since the last tick."""
+    notified: dict[str, str] = json.loads(context.cursor or "{}")
+    try:
+        late = _late_integrations(context.instance, workspace)
+    except InventoryError as error:
+        return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
+    notified = {name: since for name, since in notified.items() if late.get(name) == since}
+    outcomes = []
+    deadline = time.monotonic() + MAX_POSTING_SECONDS
+    for name, since in late.items():
+        if name in notified:
+            continue
+        outcome = post(_late_alert(name, since), workspace)
+        outcomes.append(f"{name}: {outcome}")
+        if outcome == SENT:
+            notified[name] = since
+        if outcome != SENT or time.monotonic() > deadline:
+            break  # the next tick continues
+    message = "; ".join(outcomes) or "no integration became late since the last alert"
+    return dg.SensorResult(skip_reason=message, cursor=json.dumps(notified))
+
+
+def _late_integrations(instance: dg.DagsterInstance, workspace: Workspace) -> dict[str, str]:
+    """Return the time of the last success of each late integration, by name."""
+    integrations = resolved_settings(workspace).integration
+    enabled, now = enabled_since(instance, integrations), datetime.now(UTC)
+    latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
+    successes = {name: last.pull.finished_at for name, last in latest.items() if last}
+    return {
+        one.name: successes[one.name].isoformat(timespec="seconds")
+        for one in integrations
+        if one.name in successes and is_late(one, successes[one.name], enabled.get(one.name), now)
+    }
+
+
+def _late_alert(name: str, since: str) -> Alert:
+    cause = f"its last success was at {since}"
+    remedy = "See `jumpcloud-inventory status`, and check that `jumpcloud-inventory ui` runs"
+    return Alert(name, "late", cause, remedy)
+
+
+def sync_partitions(
+    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SensorResult:
+    """Add the partitions of new integrations, and delete those of removed ones."""
+    try:
+        names = [integration.name for integration in resolved_settings(workspace).integration]
+    except SettingsError as error:
+        return dg.SensorResult(skip_reason=str(error))
+    present = context.instance.get_dynamic_partitions(NAME)
+    missing = [name for name in names if name not in present]
+    removed = [name for name in present if name not in names]
+    return dg.SensorResult(
+        dynamic_partitions_requests=[
+            *([INTEGRATIONS.build_add_request(missing)] if missing else []),
+            *([INTEGRATIONS.build_delete_request(removed)] if removed else []),
+        ],
+        skip_reason=None if missing or removed else "the partitions match the settings",
+    )
+
+
+@dg.asset_sensor(
+    name="combine_what_was_published",  # the name of version 0.1, under which Dagster has its state
+    asset_key=INVENTORY_DUCKDB,
+    job=combine_integrations,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Update the file over all integrations after one of them has published",
+)
+def combine_on_publication(_: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest:
+    """Request one run for everything published since the last one."""
+    return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")
+
+
+def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Delete Dagster's own records of the oldest runs, a few at each tick."""
+    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE)
+    return dg.SkipReason(f"{deleted} runs deleted")
+
+
+def purge_runs(instance: dg.DagsterInstance, before: datetime) -> int:
+    """Delete our ended runs that were created before a time, the oldest of a job first.
+
+    Returns:
+        Number of runs, at most `MAX_RUNS_PER_TICK`.
+    """
+    ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
+    own = OwnRuns(instance)
+    by_job = (
+        own.records(
+            dg.RunsFilter(job_name=job, statuses=ended, created_before=before), ascending=True
+        )
+        for job in JOBS
+    )
+    old = list(islice(chain.from_iterable(by_job), MAX_RUNS_PER_TICK))
+    folder = Path(instance.root_directory) / "history" / "runs"
+    for record in old:
+        run_id = record.dagster_run.run_id
+        instance.delete_run(run_id)
+        # Dagster empties the run's file, but does not shrink it.
+        for suffix in (".db", ".db-wal", ".db-shm"):
+            (folder / f"{run_id}{suffix}").unlink(missing_ok=True)
+    return len(old)

@@ -1,1 +1,0 @@
-"""The sensors: alerts, the combined file, partitions, retention of runs."""

@@ -1,1 +1,0 @@
-"""Generators of the documentation pages that are built from the code."""

@@ -1,0 +1,55 @@
+"""Proof, per list, that it was read to its end."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pyarrow as pa
+
+from pipelines.jumpcloud.endpoints import ListId
+
+Proof = Literal["total", "overlap", "empty page", "not found"]
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Proof that one list was read to its end.
+
+    Attributes:
+        list_id: the list.
+        proof: `total`: the pages cover every record of the announced total; `overlap`: pages in the
+            order of a unique key overlap from start to end; `empty page`: no total is announced,
+            and a page that begins with the last record brought no other; `not found`: the parent
+            was deleted after its own list was read.
+        expected: the total announced last; without a total, the rows received.
+        received: distinct rows.
+        holes: rows announced but not delivered, because the members were deleted.
+        duplicates: rows dropped because their key was repeated.
+        pages: pages read, including discarded ones.
+        rereads: readings discarded, or pages read again, because the list changed.
+        lost_values: number of values of another type than known, by field.
+    """
+
+    list_id: ListId
+    proof: Proof
+    expected: int
+    received: int
+    holes: int
+    duplicates: int
+    pages: int
+    rereads: int
+    lost_values: Mapping[str, int] = field(default_factory=dict, kw_only=True)
+
+
+_TEXTS = ("endpoint", "parent_id", "target", "proof")
+_NUMBERS = ("expected", "received", "holes", "duplicates", "pages", "rereads")
+COMPLETENESS_SCHEMA = pa.schema(
+    [pa.field(name, pa.string()) for name in _TEXTS]
+    + [pa.field(name, pa.int64()) for name in _NUMBERS]
+)
+
+
+def completeness_table(proofs: Iterable[Completeness]) -> pa.Table:
+    """Return a table of `COMPLETENESS_SCHEMA` with one row per list."""
+    rows = [vars(proof.list_id) | vars(proof) for proof in proofs]
+    return pa.Table.from_pylist(rows, schema=COMPLETENESS_SCHEMA)

@@ -1,0 +1,243 @@
+"""User and system records as `/api/systemusers` and `/api/systems` deliver them."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from pipelines.simulator.data.names import (
+    DEPARTMENTS,
+    FIRST_NAMES,
+    LAST_NAMES,
+    MACOS,
+    MOBILE,
+    OFFICES,
+    PLATFORM_WEIGHTS,
+    PLATFORMS,
+    UBUNTU,
+    WINDOWS,
+    Office,
+    Platform,
+)
+from pipelines.simulator.data.organization import Organization
+from pipelines.simulator.data.records import Record, secret, timestamp
+
+STATES: Final = ("ACTIVATED", "STAGED", "SUSPENDED")
+STATE_WEIGHTS: Final = (91, 4, 5)
+
+
+class UserGenerator:
+    """The generator of one organization's users. Managers are chosen from earlier users.
+
+    Args:
+        org: The organization, source of ids.
+        now: The current time of the records.
+    """
+
+    def __init__(self, org: Organization, now: datetime) -> None:
+        self._org = org
+        self._rng = org.random
+        self._now = now
+        self._taken: dict[str, int] = {}
+        self._managers: list[str] = []
+
+    def new(self) -> Record:
+        """Return the record of a new employee."""
+        user_id = self._org.ids.new()
+        record = {"_id": user_id, "id": user_id, "organization": self._org.id}
+        record |= self._person() | self._employment() | self._account()
+        if self._rng.chance(0.1):
+            self._managers.append(user_id)
+        return record
+
+    def _person(self) -> Record:
+        first, last = self._rng.choice(FIRST_NAMES), self._rng.choice(LAST_NAMES)
+        stem = f"{first}.{last}".lower()
+        number = self._taken[stem] = self._taken.get(stem, 0) + 1
+        username = stem if number == 1 else f"{stem}{number}"
+        return {
+            "username": username,
+            "email": f"{username}@example.com",
+            "firstname": first,
+            "middlename": "",
+            "lastname": last,
+            "displayname": f"{first} {last}",
+            "systemUsername": "",
+            "unix_uid": 5000 + len(self._org.users),
+            "unix_guid": 5000 + len(self._org.users),
+        }
+
+    def _employment(self) -> Record:
+        rng = self._rng
+        department = rng.choice(tuple(DEPARTMENTS))
+        record: Record = {
+            "department": department,
+            "jobTitle": rng.choice(DEPARTMENTS[department]),
+            "company": "Example GmbH",
+            "location": rng.choice(OFFICES).city,
+            "costCenter": "",
+            "description": "",
+            "employeeIdentifier": f"E{len(self._org.users) + 1:06}",
+            "employeeType": rng.choice(("Employee", "Employee", "Employee", "Contractor", "")),
+            "created": timestamp(self._now - timedelta(days=rng.uniform(1, 1500))),
+        }
+        if self._managers:
+            record["manager"] = rng.choice(self._managers)
+        return record
+
+    def _account(self) -> Record:
+        rng = self._rng
+        state = rng.choices(STATES, STATE_WEIGHTS)[0]
+        configured = rng.chance(0.8)
+        administrator = rng.chance(0.03)
+        record: Record = {
+            "state": state,
+            "activated": state != "STAGED",
+            "suspended": state == "SUSPENDED",
+            "account_locked": rng.chance(0.02),
+            "account_locked_date": None,
+            "mfa": {"configured": configured, "exclusion": False},
+            "totp_enabled": configured,
+            "totp_secret": secret(rng),
+            "password_hash": f"$2b$12${secret(rng)}",
+            "sudo": administrator,
+            "passwordless_sudo": administrator and rng.chance(0.3),
+            "password_expired": rng.chance(0.05),
+            "password_never_expires": rng.chance(0.1),
+            "addresses": [],
+            "phoneNumbers": [],
+            "attributes": [],
+            "ssh_keys": [],
+        }
+        if rng.chance(0.2):
+            key = f"ssh-ed25519 {secret(rng)}"
+            record["public_key"] = key
+            record["ssh_keys"] = [{"_id": self._org.ids.new(), "name": "laptop", "public_key": key}]
+        return record
+
+
+class SystemGenerator:
+    """The generator of one organization's systems: laptops, servers and phones.
+
+    Args:
+        org: The organization, source of ids.
+        now: The current time of the records.
+    """
+
+    def __init__(self, org: Organization, now: datetime) -> None:
+        self._org = org
+        self._rng = org.random
+        self._now = now
+        self._count = 0
+
+    def new(self, owner: Record | None) -> Record:
+        """Return the record of a new device, with or without an owner."""
+        self._count += 1
+        platform = self._rng.choices(PLATFORMS, PLATFORM_WEIGHTS)[0]
+        office = self._rng.choice(OFFICES)
+        record = self._identity(platform, office, owner)
+        if platform.os in MOBILE:
+            return record | {"mdm": {"vendor": "internal", "dep": False, "userApproved": True}}
+        record |= self._state(office)
+        record["networkInterfaces"] = self._interfaces(platform, office)
+        return record | self._security(platform) | self._people(owner)
+
+    def _identity(self, platform: Platform, office: Office, owner: Record | None) -> Record:
+        rng = self._rng
+        system_id = self._org.ids.new()
+        name = f"{office.code}-{platform.letter}-{self._count:05}"
+        created = self._now - timedelta(days=rng.uniform(20, 1200))
+        return {
+            "_id": system_id,
+            "id": system_id,
+            "organization": self._org.id,
+            "hostname": name,
+            "displayName": f"{owner['firstname']}'s {platform.os}" if owner else name,
+            "os": platform.os,
+            "osFamily": platform.family,
+            "version": rng.choice(platform.versions),
+            "serialNumber": f"{rng.getrandbits(40):010X}",
+            "created": timestamp(created),
+            "systemToken": secret(rng),
+        }
+
+    def _state(self, office: Office) -> Record:
+        rng = self._rng
+        stale = rng.chance(0.08)
+        age = rng.uniform(40, 400) if stale else rng.uniform(0, 0.4)
+        contact = timestamp(self._now - timedelta(days=age))
+        public_ip = office.public_ip or f"203.0.113.{rng.randint(160, 250)}"
+        return {
+            "active": not stale,
+            "lastContact": None if stale and rng.chance(0.25) else contact,
+            "agentVersion": rng.choice(("2.9.1", "2.8.4", "2.9.0")),
+            "remoteIP": public_ip,
+            "systemInsights": {"state": rng.choice(("enabled", "deferred"))},
+            "connectionHistory": [],
+            "systemTimezone": rng.choice((-420, 0, 60, 330)),
+            "fileSystem": None,
+        }
+
+    def _interfaces(self, platform: Platform, office: Office) -> list[Record]:
+        rng = self._rng
+        wireless, wired = platform.interfaces
+        address = f"{office.network}.{rng.randint(1, 250)}.{rng.randint(2, 254)}"
+        found = [
+            _interface(platform.loopback, "127.0.0.1", internal=True),
+            _interface(platform.loopback, "::1", internal=True),
+            _interface(wireless, f"fe80::{rng.getrandbits(16):x}:{rng.getrandbits(16):x}"),
+            _interface(wireless, address),
+        ]
+        if rng.chance(0.15):
+            wired_ip = f"{office.network}.{rng.randint(1, 250)}.{rng.randint(2, 254)}"
+            found.append(_interface(wired, wired_ip))
+        elif rng.chance(0.2):
+            found.append(_interface(wired, f"169.254.{rng.randint(1, 254)}.{rng.randint(1, 254)}"))
+        if rng.chance(0.3):
+            found.append(_interface("utun3", f"10.8.{rng.randint(0, 15)}.{rng.randint(2, 254)}"))
+        if rng.chance(0.08):
+            tail = f"{rng.randint(64, 127)}.{rng.randint(0, 255)}.{rng.randint(1, 254)}"
+            found.append(_interface("tailscale0", f"100.{tail}"))
+        if rng.chance(0.6 if platform is UBUNTU else 0.12):
+            found.append(_interface("docker0", "172.17.0.1"))
+        return found
+
+    def _security(self, platform: Platform) -> Record:
+        rng = self._rng
+        encrypted = rng.chance(0.9 if platform is MACOS else 0.7)
+        vendor = "internal" if platform is MACOS else "none"
+        return {
+            "arch": platform.arch,
+            "archFamily": platform.arch,
+            "hwVendor": platform.vendor,
+            "osVersionDetail": {"osName": platform.os, "major": "", "revision": ""},
+            "fde": {"active": encrypted, "keyPresent": encrypted},
+            "mdm": {"vendor": vendor},
+            "allowMultiFactorAuthentication": rng.chance(0.5),
+            "allowPublicKeyAuthentication": True,
+            "allowSshPasswordAuthentication": rng.chance(0.4),
+            "allowSshRootLogin": platform is UBUNTU and rng.chance(0.2),
+            "domainInfo": {"domainName": "", "partOfDomain": platform is WINDOWS},
+            "policyStats": self._policies(),
+            "sshdParams": [{"name": "PermitRootLogin", "value": "no"}],
+        }
+
+    def _policies(self) -> Record:
+        """Return the results of the policies; on one device in eleven some fail."""
+        failed = 1 + self._count % 2 if self._count % 11 == 0 else 0
+        return {"total": 3, "success": 3 - failed, "failed": failed, "pending": 0}
+
+    def _people(self, owner: Record | None) -> Record:
+        local = {"userName": "root", "admin": True, "managed": False, "suspended": False}
+        users = [local]
+        if owner:
+            name = owner["username"]
+            users.append({"userName": name, "admin": False, "managed": True, "suspended": False})
+        return {
+            "primarySystemUser": {"id": owner["id"] if owner else None},
+            "userMetrics": users,
+            "attributes": [],
+        }
+
+
+def _interface(name: str, address: str, *, internal: bool = False) -> Record:
+    family = "IPv6" if ":" in address else "IPv4"
+    return {"name": name, "family": family, "address": address, "internal": internal}
