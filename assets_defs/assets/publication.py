@@ -100,17 +100,18 @@ def commit(
         for table in RUN_TABLES:
             parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)
+        head = history.manifest_sha256(*snapshot)
         for table in (SNAPSHOTS, CHANGES):
-            part = history.part(table.name, *snapshot)
-            yield _committed(table, history.read(table, *snapshot), workspace.uri(part))
+            uri = workspace.uri(history.part(table.name, *snapshot))
+            yield _committed(table, history.read(table, *snapshot), uri, head_sha256=head)
         manifests = history.manifest_path(*snapshot).parent
         yield _committed(
-            INTEGRATIONS_TABLE, integrations_table([manifest]), workspace.uri(manifests)
+            INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
         )
 
 
-def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[None]:
-    metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri}
+def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.MaterializeResult[None]:
+    metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri, **more}
     return dg.MaterializeResult(
         asset_key=table_key(table.name), metadata={**metadata, "preview": preview(rows)}
     )
@@ -181,6 +182,7 @@ def refresh_report_check(
         # The UI plots the numbers over time.
         metadata = {
             "report": dg.MetadataValue.path(report),
+            "head_sha256": own.head_sha256,
             **{count.table: count.now for count in own.counts if count.now is not None},
             **{f"findings_{severity}": own.count(severity) for severity in SEVERITIES},
         }

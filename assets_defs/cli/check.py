@@ -19,7 +19,7 @@ from assets_defs.cli.options import (
 from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
-from pipelines.errors import SettingsError, printable
+from pipelines.errors import InventoryError, SettingsError, printable
 from pipelines.extract.connection_check import (
     ConnectionCheck,
     EndpointAccess,
@@ -29,6 +29,7 @@ from pipelines.extract.connection_check import (
 )
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, SYSTEMGROUPS_ASSOCIATIONS
+from pipelines.publish.notes import describe_shared_organizations
 from pipelines.workspace import Workspace
 
 # JumpCloud's specification has no GET that returns the role or the scopes of a key.
@@ -52,17 +53,25 @@ def check(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     settings = workspace.settings()
     sys.exit(
         check_integrations(
-            settings, choose_integrations(workspace, settings, names), as_json=as_json
+            workspace,
+            settings,
+            choose_integrations(workspace, settings, names),
+            as_json=as_json,
         )
     )
 
 
 def check_integrations(
-    settings: Settings, integrations: Sequence[Integration], *, as_json: bool = False
+    workspace: Workspace,
+    settings: Settings,
+    integrations: Sequence[Integration],
+    *,
+    as_json: bool = False,
 ) -> int:
     """Check integrations and print the results; return the highest exit code."""
     worst = 0
     documents: list[dict[str, object]] = []
+    organizations: dict[str, str] = {}
     for integration, result in _check_concurrently(settings, integrations):
         if isinstance(result, SettingsError):
             worst = EXIT_SETTINGS
@@ -70,12 +79,19 @@ def check_integrations(
             documents.append({"name": integration.name, "works": False, "problem": str(result)})
             continue
         worst = max(worst, 0 if result.works else EXIT_FAILURE)
+        if len(result.organizations) == 1 and not integration.org_id:
+            organizations[integration.name] = result.organizations[0][0]
         if as_json:
             documents.append({"name": integration.name, "works": result.works} | asdict(result))
         else:
             _print(integration, result)
     if as_json:
         click.echo(json.dumps(documents, indent=1))
+    try:
+        for line in describe_shared_organizations(workspace, organizations):
+            click.echo(line, err=True)
+    except InventoryError as error:  # a check needs no published file
+        click.echo(f"not compared with what is published: {printable(str(error))}", err=True)
     return worst
 
 

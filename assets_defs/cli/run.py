@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -31,6 +32,7 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, printable
 from pipelines.notifications import UNWANTED, failure_alert, post
+from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.publish.publisher import combine
 from pipelines.storage.disk_errors import explain_output
 from pipelines.temporary import temporary_folder
@@ -68,6 +70,9 @@ def run(
                 )
             if published and result_file is None:
                 combine(workspace)
+                notes = describe_unconfigured(workspace), describe_shared_organizations(workspace)
+                for note in chain(*notes):
+                    click.echo(note, err=True)
     finally:
         _write_messages(result_file, messages)
     if published < len(chosen):

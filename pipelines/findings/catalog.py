@@ -148,7 +148,7 @@ _COUNTS = "\n    UNION ALL\n    ".join(
 
 SUMMARY = View(
     "summary",
-    "Number of rows of each finding, including zero",
+    "Number of rows of each finding, including zero, for integrations of the settings",
     columns=_VIEW_COLUMNS
     | {"count": "Number of rows; NULL if there are none but the finding was not answerable"},
     sql=f"""
@@ -158,6 +158,7 @@ WITH counts AS (
 SELECT q.integration, q.finding, q.severity,
     coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count
 FROM {SCHEMA}.questions q LEFT JOIN counts n USING (integration, finding)
+WHERE q.integration NOT IN (SELECT integration FROM main.integrations WHERE NOT configured)
 """,
     schema=SCHEMA,
 )

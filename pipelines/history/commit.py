@@ -127,7 +127,8 @@ def _write_snapshot(
         )
         writer.write_all(pulled, volatile_columns)
     rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
-    manifest = manifest.model_copy(update={"rows": rows})
+    previous = store.head(manifest.integration.name)
+    manifest = manifest.model_copy(update={"rows": rows, "previous_sha256": previous})
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     store.commit(manifest)

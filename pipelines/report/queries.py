@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import duckdb
 
@@ -46,7 +46,8 @@ CREATE TEMP MACRO display_name(name) AS regexp_replace(
 
 _INTEGRATIONS = """
 SELECT integration, display_name(coalesce(description, '')) AS description,
-    display_name(coalesce(organization_name, organization_id, '')) AS organization
+    display_name(coalesce(organization_name, organization_id, '')) AS organization,
+    head_sha256, configured
 FROM integrations ORDER BY integration
 """
 
@@ -128,6 +129,15 @@ FROM completeness GROUP BY ALL ORDER BY ALL
 """
 
 
+class _Facts(TypedDict):
+    """The columns of `_INTEGRATIONS`."""
+
+    description: str
+    organization: str
+    head_sha256: str
+    configured: bool | None
+
+
 @dataclass(frozen=True)
 class _Snapshot:
     """A snapshot of the trend; `rows` and `before` are JSON, `total` counts all snapshots."""
@@ -159,8 +169,7 @@ def read_reports(connection: duckdb.DuckDBPyConnection) -> list[IntegrationRepor
     return [
         IntegrationReport(
             name=name,
-            description=texts["description"],
-            organization=texts["organization"],
+            **facts,
             pull=pulls[name][0],
             snapshots=trends[name][-1].total,
             counts=_counts(trends[name][-1], {proof.endpoint for proof in proofs.get(name, [])}),
@@ -172,7 +181,7 @@ def read_reports(connection: duckdb.DuckDBPyConnection) -> list[IntegrationRepor
             changes=sorted(changes.get(name, []), key=lambda change: tables.index(change.table)),
             proofs=proofs.get(name, []),
         )
-        for name, (texts,) in _by_integration(connection, _INTEGRATIONS, dict[str, str]).items()
+        for name, (facts,) in _by_integration(connection, _INTEGRATIONS, _Facts).items()
     ]
 
 

@@ -119,7 +119,7 @@ INTEGRATIONS = Table(
         Column("scope", "TEXT", "cloud, or on_premise if reached through a proxy"),
         Column("description", "TEXT", "Description from the settings"),
         Column("region", "TEXT", "us, eu or in"),
-        Column("enabled", "BOOLEAN", "TRUE if scheduled at the time of its latest published pull"),
+        Column("enabled", "BOOLEAN", "TRUE if the settings of the last publication schedule it"),
         Column(
             "organization_id", "TEXT", "JumpCloud's id of the organization", "organizations._id"
         ),
@@ -132,6 +132,8 @@ INTEGRATIONS = Table(
         Column("users", "BIGINT", "Number of users"),
         Column("applications", "BIGINT", "Number of applications"),
         Column("ipv4_addresses", "BIGINT", "Number of IPv4 addresses"),
+        Column("head_sha256", "TEXT", "SHA-256 of the latest manifest", is_added=True),
+        Column("configured", "BOOLEAN", "FALSE if taken out of the settings", is_added=True),
     ),
 )
 

@@ -175,10 +175,12 @@ def test_missing_key_does_not_stop_other_checks(
 ) -> None:
     server = serve(generate(sizes=SMALL))
     off = entry(server, "off", more="enabled = false")
-    done = check(entry(server, "one", key="NOT_SET_KEY"), entry(server, "two"), off)
+    same = entry(server, "same")
+    done = check(entry(server, "one", key="NOT_SET_KEY"), entry(server, "two"), same, off)
     assert done.exit_code == 2
     assert "environment variable NOT_SET_KEY is not set" in words(done)
     assert "two: a run would work" in words(done)
+    assert "warning: two, same pull the same organization" in words(done)
     assert "off:" not in words(done)
     done = check(off, names=("off",))
     assert done.exit_code == 0

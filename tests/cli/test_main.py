@@ -66,6 +66,7 @@ def test_commands_that_read_need_no_dagster(published: Installation) -> None:
         ("--help",),
         ("sql", "SELECT count(*) FROM users"),
         ("diff",),
+        ("verify",),
         ("export", "--format", "csv"),
         ("disable", "acme"),
         ("enable", "acme"),

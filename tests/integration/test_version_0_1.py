@@ -106,3 +106,7 @@ def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Serv
     status = kept.run("status")
     assert "success" in status.stdout
     assert kept.run("sql", "--format", "csv", "FROM integrations").returncode == 0
+    verified = kept.run("verify")
+    assert verified.returncode == 0, verified.stdout
+    last = max(str(row[1]) for row in before["snapshots"])
+    assert f"acme: the chain of manifests begins at {last}" in verified.stdout
