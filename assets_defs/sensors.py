@@ -60,7 +60,10 @@ def alert_on_late(
         late = _late_integrations(context.instance, workspace)
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    notified = {name: since for name, since in notified.items() if late.get(name) == since}
+    # In version 0.1, the cursor had the time alone.
+    notified = {
+        name: since for name, since in notified.items() if late.get(name, "").endswith(since)
+    }
     outcomes = []
     deadline = time.monotonic() + MAX_POSTING_SECONDS
     for name, since in late.items():
@@ -77,20 +80,25 @@ def alert_on_late(
 
 
 def _late_integrations(instance: dg.DagsterInstance, workspace: Workspace) -> dict[str, str]:
-    """Return the time of the last success of each late integration, by name."""
+    """Return since when each late integration had no success, by name."""
     integrations = resolved_settings(workspace).integration
-    enabled, now = enabled_since(instance, integrations), datetime.now(UTC)
+    enabled, now = enabled_since(instance, workspace, integrations), datetime.now(UTC)
     latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
     successes = {name: last.pull.finished_at for name, last in latest.items() if last}
-    return {
-        one.name: successes[one.name].isoformat(timespec="seconds")
+    late = [
+        one.name
         for one in integrations
-        if one.name in successes and is_late(one, successes[one.name], enabled.get(one.name), now)
+        if is_late(one, successes.get(one.name), enabled.get(one.name), now)
+    ]
+    return {
+        name: f"its last success was at {successes[name].isoformat(timespec='seconds')}"
+        if name in successes
+        else f"it had no success since {enabled[name].isoformat(timespec='seconds')}"
+        for name in late
     }
 
 
-def _late_alert(name: str, since: str) -> Alert:
-    cause = f"its last success was at {since}"
+def _late_alert(name: str, cause: str) -> Alert:
     remedy = "See `jumpcloud-inventory status`, and check that `jumpcloud-inventory ui` runs"
     return Alert(name, "late", cause, remedy)
 

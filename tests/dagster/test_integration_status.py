@@ -110,6 +110,7 @@ def status(name: str, error: str = "", *, late: bool = False) -> IntegrationStat
         assets={},
         changes=None,
         next_run_at=None,
+        not_scheduled="",
     )
 
 

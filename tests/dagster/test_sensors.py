@@ -14,7 +14,7 @@ import pytest
 from assets_defs.assets.raw_tables import pull as pull_assets
 from assets_defs.definitions import build_resources
 from assets_defs.jobs import refresh_inventory
-from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
+from assets_defs.runs.freshness import KEY, LONG_AGO, enabled_since, is_late
 from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.status import read_statuses
 from assets_defs.sensors import alert_on_failure, alert_on_late, purge_runs, sync_partitions
@@ -143,10 +143,27 @@ def test_late_integration_alerts_once(
 
         message, cursor = look(sensor, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
+        # Version 0.1 kept the time alone.
+        time = json.loads(cursor or "")["acme"].rpartition(" ")[2]
+        message, _ = look(sensor, workspace, instance, json.dumps({"acme": time}))
+        assert message == "no integration became late since the last alert"
         publish_now(publisher, pulled, "acme")
         message, cursor = look(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
+
+
+def test_integration_without_any_success_becomes_late(
+    webhook: Webhook, workspace: Workspace
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        message, cursor = look(alert_on_late, workspace, instance, None)
+        assert message == "no integration became late since the last alert"
+        seen = {"acme": "2026-01-01T00:00:00+00:00", "other": datetime.now(UTC).isoformat()}
+        instance.daemon_cursor_storage.set_cursor_values({KEY: json.dumps(seen)})
+        message, _ = look(alert_on_late, workspace, instance, cursor)
+        assert message == f"acme: {SENT}"
+    assert "it had no success since 2026-01-01T00:00:00+00:00" in webhook.posts[0]["cause"]
 
 
 @pytest.fixture
@@ -169,6 +186,8 @@ def test_integration_is_late_after_two_ticks_without_success() -> None:
     enabled = success + timedelta(days=7)
     assert not is_late(acme, success, enabled, late + timedelta(days=7))
     assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
+    assert not is_late(acme, None, success, late)
+    assert is_late(acme, None, success, late + moment)
 
 
 def test_newly_enabled_integration_is_not_late(
@@ -180,7 +199,7 @@ def test_newly_enabled_integration_is_not_late(
 
         def looks_late() -> bool:
             integrations = workspace.settings().integration
-            since = enabled_since(instance, integrations)
+            since = enabled_since(instance, workspace, integrations)
             return any(
                 each.late for each in read_statuses(instance, workspace, integrations, since)
             )

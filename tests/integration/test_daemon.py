@@ -14,6 +14,7 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
+from assets_defs.runs.ticks import next_tick
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
@@ -127,7 +128,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
         }
         assert installation.run("status").returncode == 0  # creates Dagster's home
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
-            miss_ticks(instance, missed, since=now - timedelta(days=3))
+            miss_ticks(instance, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:
                 try:
                     yield Ui(installation, instance, address, webhook, released, missed, now)
@@ -218,9 +219,9 @@ def assert_each_ran_in_turn(ui: Ui) -> None:
 
 def assert_one_of_the_missed_ticks_ran(ui: Ui) -> None:
     """Check that only the latest of the three missed ticks ran."""
-    (tick,) = [run for run in ui.runs() if "dagster/schedule_name" in run.tags]
+    (tick,) = [run for run in ui.runs() if "dagster/run_key" in run.tags]
     assert tick.tags["dagster/partition"] == "acme"
-    latest = ui.missed.next_after(ui.started_at - timedelta(days=1))
+    latest = next_tick(ui.missed, ui.started_at - timedelta(days=1))
     assert tick.tags["dagster/run_key"] == f"acme:{latest.isoformat()}"
 
 
