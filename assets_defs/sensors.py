@@ -12,6 +12,7 @@ from assets_defs.assets.integration_status import report_status
 from assets_defs.jobs import combine_integrations
 from assets_defs.partitions import INTEGRATIONS, NAME, PARTITION_TAG
 from assets_defs.runs.failures import failure_message
+from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
 from assets_defs.runs.stale import UNFINISHED_STATUSES
 from pipelines.errors import InventoryError, SettingsError
@@ -26,8 +27,7 @@ MAX_POSTING_SECONDS = 30.0
 MAX_RUNS_PER_TICK = 50
 
 
-# It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own. Dagster
-# does not pass it the runs of the command line, which sends its own alerts.
+# It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own.
 @dg.run_failure_sensor(
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=10,  # each tick covers one run
@@ -38,6 +38,8 @@ def alert_on_failure(
 ) -> dg.SkipReason:
     """Report and post the cause of a failed run, unless Dagster retries it."""
     run, instance = context.dagster_run, context.instance
+    if run.tags.get(TERMINAL_TAG) == run.run_id:
+        return dg.SkipReason("the terminal that started the run reports it")
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("the run is retried")
     report_status(instance, workspace, instance.report_runless_asset_event)

@@ -13,6 +13,7 @@ import click
 from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
 from assets_defs.cli.demo import simulated_organization
 from assets_defs.cli.options import pass_workspace
+from assets_defs.runs.foreground import DEFINITIONS
 from assets_defs.runs.instance import (
     DAGSTER_HOME_VARIABLE,
     limit_concurrent_runs,
@@ -53,7 +54,7 @@ def ui(workspace: Workspace, port: int) -> None:
 
 def _serve_ui(port: int, environment: Mapping[str, str]) -> int:
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-    command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-m", DEFINITIONS, "-h", "127.0.0.1", "-p", str(port)]
     command += ["--log-level", "warning"]
     # A shell lets a background job ignore Ctrl-C; Dagster would then ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -14,6 +14,8 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
+from assets_defs.runs.foreground import TERMINAL_TAG
+from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.ticks import next_tick
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
@@ -80,7 +82,7 @@ class Ui:
     def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
         """Return the runs that the daemon started, without those of the terminal."""
         found = self.instance.get_runs(dg.RunsFilter(statuses=list(statuses)))
-        return [run for run in found if run.remote_job_origin]
+        return [run for run in found if TERMINAL_TAG not in run.tags]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -126,7 +128,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
             "NO_PROXY": "127.0.0.1",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
-        assert installation.run("status").returncode == 0  # creates Dagster's home
+        prepare_instance(Workspace(installation.data))
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
             miss_ticks(instance, since=now - timedelta(days=3))
             with served_ui(installation.environment) as address:

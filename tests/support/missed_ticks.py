@@ -4,22 +4,16 @@ from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteInstigatorOrigin,
-    RemoteRepositoryOrigin,
-)
+from dagster._core.remote_origin import RemoteInstigatorOrigin
 from dagster._core.scheduler.instigation import (
     InstigatorState,
     InstigatorStatus,
     ScheduleInstigatorData,
     SensorInstigatorData,
 )
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
+from assets_defs.runs.foreground import repository_origin
 from assets_defs.runs.scheduling import REFRESH_SENSOR
-
-DEFINITIONS = "assets_defs.definitions"
 
 
 def miss_ticks(instance: dg.DagsterInstance, since: datetime) -> None:
@@ -55,7 +49,4 @@ def switch_former_schedule_off(instance: dg.DagsterInstance, name: str, cron: st
 
 
 def _origin(name: str) -> RemoteInstigatorOrigin:
-    location = ManagedGrpcPythonEnvCodeLocationOrigin(
-        LoadableTargetOrigin(module_name=DEFINITIONS), location_name=DEFINITIONS
-    )
-    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(location, "__repository__"), name)
+    return RemoteInstigatorOrigin(repository_origin(), name)
