@@ -40,6 +40,8 @@ def test_run_reports_all_integrations_and_their_errors(
         assert rows["bad"]["last run"] == "never"
         assert status_errors(instance) == {"good": "", "bad": ""}
         (run,) = instance.get_runs()
+        assert run.remote_job_origin
+        assert run.remote_job_origin.location_name == "assets_defs.definitions"
         assert [event.run_id for event in status_events(instance)] == [run.run_id]
 
     assert installation.run("run", "bad", **keys).returncode == 1

@@ -38,6 +38,13 @@ mutation ($params: LaunchBackfillParams!) {
     ... on PythonError { message }
   }
 }"""
+REEXECUTE = """
+mutation ($params: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $params) {
+    __typename
+    ... on PythonError { message }
+  }
+}"""
 NODES = "{ assetNodes { assetKey { path } isMaterializable } }"
 
 
@@ -107,10 +114,9 @@ def ui(installation: Installation) -> Iterator[Ui]:
         released.wait(PATIENCE_SECONDS)
 
     now = datetime.now(UTC)
-    missed, other = (
-        Schedule(cron=f"{at.minute} {at.hour} * * *")
-        for at in (now - timedelta(hours=hours) for hours in (1, 2))
-    )
+    hour_ago, soon = now - timedelta(hours=1), now + timedelta(days=10)
+    missed = Schedule(cron=f"{hour_ago.minute} {hour_ago.hour} * * *")
+    other = Schedule(cron=f"0 0 {soon.day} {soon.month} *")
     with (
         Server(*(organizations[name] for name in SOUND), behavior=Behavior(on_call=hold)) as server,
         Server(organizations[WRONG]) as refusing,
@@ -180,6 +186,7 @@ def test_missed_ticks_and_backfill_run_in_turn(
     assert_one_of_the_missed_ticks_ran(ui)
     assert_valid_integrations_are_published(ui)
     assert_each_failure_alerted_once(ui)
+    reexecute_run_of_terminal(ui)
 
 
 def run_all(ui: Ui) -> None:
@@ -246,3 +253,15 @@ def assert_each_failure_alerted_once(ui: Ui) -> None:
         assert (post["integration"], post["event"]) == (WRONG, "failed")
         assert "refused the API key (401)" in post["cause"]
         assert "jca_" not in str(post)
+
+
+def reexecute_run_of_terminal(ui: Ui) -> None:
+    """Repeat the run of the terminal, as "Re-execute all" does; its failure is the daemon's."""
+    (parent,) = [run for run in ui.instance.get_runs() if run.tags.get(TERMINAL_TAG) == run.run_id]
+    params = {"parentRunId": parent.run_id, "strategy": "ALL_STEPS"}
+    done = ui.ask(REEXECUTE, params=params)["launchRunReexecution"]
+    assert done == {"__typename": "LaunchRunSuccess"}
+    wait_until(lambda: len(ui.webhook.posts) > 2)
+    repeated = ui.instance.get_run_by_id(ui.webhook.posts[-1]["run_id"])
+    assert repeated
+    assert repeated.parent_run_id == parent.run_id
