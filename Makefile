@@ -2,10 +2,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
-# The oldest DuckDB that must open a published file; used by one test.
-OLD_DUCKDB := .venv-duckdb-1.2/.installed
+# The first and the last release of each DuckDB that must read a published file; for one test.
+DUCKDB_LOCKS := $(wildcard tests/data/duckdb/*.lock)
+DUCKDB_CLIENTS := $(DUCKDB_LOCKS:tests/data/duckdb/%.lock=.duckdb-clients/%/.installed)
 
-.PHONY: demo ui run check test coverage bench lint types docs lock clean
+.PHONY: demo ui run check test coverage bench lint types docs duckdb-clients lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory demo
@@ -21,11 +22,11 @@ check: lint types
 	$(BIN)/pytest -m "not slow" tests/unit
 
 # Everything, before a merge.
-test: lint types $(OLD_DUCKDB)
+test: lint types duckdb-clients
 	$(BIN)/pytest -n 3 --dist worksteal
 
 # The lines and branches that the tests run, child processes excluded. A report without a goal.
-coverage: $(INSTALLED) $(OLD_DUCKDB)
+coverage: $(INSTALLED) duckdb-clients
 	$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term --cov-report=html
 
 # Twenty minutes on two cores; each figure is a ratio taken in one run.
@@ -56,11 +57,14 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-$(OLD_DUCKDB): tests/data/duckdb-1.2.lock
-	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		--only-binary :all: -r $< && touch $@ \
-		|| echo 'DuckDB 1.2 has no wheel for this Python: the test that opens a file with it is skipped'
+duckdb-clients: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j 4 $(DUCKDB_CLIENTS)
+
+.duckdb-clients/%/.installed: tests/data/duckdb/%.lock
+	@rm -rf $(@D)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+		--no-compile --only-binary :all: --target $(@D) -r $< && touch $@ \
+		|| echo 'DuckDB $* has no wheel for this Python: a published file is not opened with it'
 
 # After a change of dependencies: resolve them again, for every supported Python, without addresses.
 lock: $(INSTALLED)
@@ -68,8 +72,10 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --no-strip-extras --all-extras \
 		--group dev pyproject.toml -o requirements.lock
-	echo 'duckdb==1.2.*' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-header --no-annotate - -o tests/data/duckdb-1.2.lock
+	for minor in 1.2 1.3 1.4 1.5 2.0; do for patch in 0 x; do \
+		echo "duckdb==$$minor.$$patch" | tr x '*' | $(BIN)/uv pip compile --quiet --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate - \
+		-o tests/data/duckdb/$$minor.$$patch.lock || exit; done; done
 
 clean:
-	rm -rf .venv .venv-duckdb-1.2 .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .duckdb-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

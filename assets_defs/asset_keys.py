@@ -2,6 +2,9 @@
 
 import dagster as dg
 
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
+
 JUMPCLOUD = "jumpcloud"
 INVENTORY = "inventory"
 COMPLETENESS = "completeness"
@@ -23,3 +26,11 @@ def table_key(name: str) -> dg.AssetKey:
 
 INVENTORY_DUCKDB = table_key("inventory_duckdb")
 INVENTORY_OF_ALL = table_key("inventory_of_all")
+# What a run of an integration materializes.
+REFRESHED = frozenset(
+    {
+        *map(raw_key, (*ENDPOINTS, COMPLETENESS, PULLS)),
+        *(table_key(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)),
+        INVENTORY_DUCKDB,
+    }
+)

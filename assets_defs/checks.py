@@ -4,6 +4,7 @@ They name assets by key, because the assets import them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 
 import dagster as dg
 import duckdb
@@ -15,8 +16,13 @@ from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS, FindingCount, count_findings
 from pipelines.findings.model import SCHEMA, Finding
-from pipelines.history.removal_guard import Removals, find_removals
-from pipelines.history.store import SnapshotStore
+from pipelines.history.removal_guard import (
+    Removals,
+    StoppedRemovals,
+    accept_hint,
+    find_removals,
+    readable,
+)
 from pipelines.publish.reader import open_bounded
 from pipelines.schema.model import Table
 from pipelines.transform.integrity import (
@@ -52,26 +58,30 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
 
 
 def integrity_results(
+    integration: str,
     table: Table,
     rows: pa.Table,
     frames: Mapping[str, pa.Table],
     outer: duckdb.DuckDBPyConnection,
 ) -> Iterator[dg.AssetCheckResult]:
     """Check that keys are unique and that references find their rows."""
-    key = table_key(table.name)
+    key, assets = table_key(table.name), readable(table.name)
     repeated = count_repeated_keys(table, rows, outer)
     yield dg.AssetCheckResult(
         check_name=UNIQUE_KEY,
         asset_key=key,
         passed=repeated == 0,
+        description=f"{integration}: {repeated:,} keys of {assets} occur more than once",
         metadata={"repeated_keys": repeated},
     )
     if table.is_asset:
         dangling = count_dangling_references(table, rows, frames)
+        found = [f"{count:,} rows of {column}" for column, count in dangling.items() if count]
         yield dg.AssetCheckResult(
             check_name=RELATIONS_RESOLVE,
             asset_key=key,
-            passed=not any(dangling.values()),
+            passed=not found,
+            description=f"{integration}: {_join(found) or '0 rows'} refer to missing {assets}",
             metadata=dangling,
         )
     if _has_resolved(table):
@@ -81,6 +91,8 @@ def integrity_results(
             asset_key=key,
             passed=unresolved == 0,
             severity=dg.AssetCheckSeverity.WARN,
+            description=f"{integration}: {unresolved:,} {assets} are known only by their id, "
+            "because no list contains them",
             metadata={"unresolved": unresolved},
         )
 
@@ -95,10 +107,10 @@ def _has_resolved(table: Table) -> bool:
 
 
 class RemovalGuard:
-    """Check that stops the publication when too many assets of a type vanished.
+    """Check that stops the publication when too many assets of a type vanished or lost their data.
 
     Args:
-        history: holds the last snapshot.
+        workspace: has the last snapshot, and what a person has accepted since a run was stopped.
         integration: has the limits.
         completeness: the lists of this pull; what was not pulled is not missing.
         accept_removals: True to publish anyway, after a person has checked the removals.
@@ -106,16 +118,19 @@ class RemovalGuard:
 
     def __init__(
         self,
-        history: SnapshotStore,
+        workspace: Workspace,
         integration: Integration,
         completeness: pa.Table,
         *,
         accept_removals: bool,
     ) -> None:
-        self._history = history
+        self._history = workspace.open_history()
+        self._file = workspace.removal_file(integration.name)
         self._integration = integration
         self._accept_removals = accept_removals
         self._pulled = set(completeness["endpoint"].to_pylist())
+        self._beyond_limit: dict[str, Removals] = {}
+        self._is_stopped = False
 
     def results(self, table: Table, rows: pa.Table) -> Iterator[dg.AssetCheckResult]:
         """Yield the check of an asset table, nothing for another table."""
@@ -123,24 +138,43 @@ class RemovalGuard:
             return
         gone = self._removals(table, rows)
         share, minimum = self._integration.removal_share, self._integration.removal_minimum
-        stopped = gone.exceed_limit(share, minimum) and not self._accept_removals
-        message = (
-            f"{gone.missing} of {gone.before} {table.name} vanished since the last snapshot "
-            f"({gone.after} now), among them: {', '.join(gone.names)}. If that is right, "
-            "publish with `jumpcloud-inventory run --accept-removals`"
-        )
+        stopped = False
+        if gone.exceed_limit(share, minimum) and not self._accept_removals:
+            self._beyond_limit[table.name] = gone
+            stopped = not (self._accepted and self._accepted.cover(table.name, gone))
+        self._is_stopped |= stopped
+        counts = {"before": gone.before, "after": gone.after}
+        losses = {"missing": gone.missing, "emptied": gone.emptied}
         yield dg.AssetCheckResult(
             check_name=REMOVALS_WITHIN_LIMIT,
             asset_key=table_key(table.name),
             passed=not stopped,
-            description=message if stopped else None,
-            metadata={"before": gone.before, "after": gone.after, "missing": gone.missing},
+            description=f"{self._integration.name}: {gone.describe(table.name)}",
+            metadata=counts | losses,
         )
+
+    def record_stop(self) -> str:
+        """Record the removals that stop this run. Return how to accept them; empty if none did."""
+        if not self._is_stopped:
+            return ""
+        self._file.stop(
+            StoppedRemovals(snapshot_id=self._last_snapshot_id, by_type=self._beyond_limit)
+        )
+        return accept_hint(self._integration.name)
+
+    @cached_property
+    def _accepted(self) -> StoppedRemovals | None:
+        accepted = self._file.read("accepted")
+        return accepted if accepted and accepted.snapshot_id == self._last_snapshot_id else None
+
+    @property
+    def _last_snapshot_id(self) -> str:
+        return self._history.snapshot_ids(self._integration.name)[-1]
 
     def _removals(self, table: Table, rows: pa.Table) -> Removals:
         last = self._history.latest_with_table(table, self._integration.name)
         if last is None or not self._pulled.issuperset(table.endpoints):
-            return Removals(before=0, after=rows.num_rows, missing=0, names=())
+            return Removals(before=0, after=rows.num_rows, missing=0, emptied=0, names=())
         before = self._history.read(table, last.integration.name, last.snapshot_id)
         return find_removals(table, before, rows)
 
@@ -156,7 +190,7 @@ _FINDING_SPECS = [
 ]
 
 
-# It counts all integrations, because the UI shows the latest result of a check, from any run.
+# A run counts its own integration only: its output may be in the ticket of one customer.
 @dg.multi_asset_check(name="findings", specs=_FINDING_SPECS)
 def findings(
     context: dg.AssetCheckExecutionContext, workspace: dg.ResourceParam[Workspace]
@@ -166,7 +200,7 @@ def findings(
     integration = context.op_execution_context.get_tag(PARTITION_TAG)
     try:
         with open_bounded(workspace.inventory_file(integration)) as connection:
-            for count in count_findings(connection):
+            for count in count_findings(connection, integration):
                 counted.add(count.finding.name)
                 yield _counted_result(count)
     except InventoryError as error:
@@ -182,7 +216,7 @@ def _counted_result(found: FindingCount) -> dg.AssetCheckResult:
     metadata: dict[str, str | int] = {"count": count}
     metadata |= {"by_integration": counts, "first": ", ".join(found.names)} if counts else {}
     metadata |= {"not_known_of": unknown} if unknown else {}
-    summary = f"{counts}, in all {count}" if len(found.counts) > 1 else f"{count}"
+    summary = f"{counts}, in all {count}" if len(found.counts) > 1 else counts or "none"
     return _finding_result(found.finding, summary, metadata, passed=count == 0)
 
 

@@ -95,7 +95,9 @@ def _line(event: DagsterEvent) -> str:
     if event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION:
         check = event.asset_check_evaluation_data
         if not check.passed and check.description:
-            return f"  {check.severity.value} {check.description}"
+            # A described error is the message of the failure, which is printed at the end.
+            is_warning = check.severity is dg.AssetCheckSeverity.WARN
+            return f"  {check.severity.value} {check.description}" if is_warning else ""
         if not check.passed:
             numbers = ", ".join(f"{key}={value.value}" for key, value in check.metadata.items())
             name = "/".join(check.asset_key.path)

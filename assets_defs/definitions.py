@@ -14,13 +14,7 @@ from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
 from assets_defs.schedules import refresh_due
-from assets_defs.sensors import (
-    alert_on_failure,
-    alert_on_late,
-    combine_on_publication,
-    purge_old_runs,
-    sync_partitions,
-)
+from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
@@ -35,14 +29,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         ],
         asset_checks=[findings],
         jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
-        sensors=[
-            refresh_due,
-            sync_partitions,
-            alert_on_failure,
-            alert_on_late,
-            purge_old_runs,
-            *([combine_on_publication] if is_shared else []),
-        ],
+        sensors=[refresh_due, *build_sensors(workspace)],
         resources=build_resources(workspace),
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

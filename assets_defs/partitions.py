@@ -2,7 +2,9 @@
 
 import dagster as dg
 
-NAME = "integrations"
+# In version 0.1 it was `integrations`. That set stays as it is, because others may use it too.
+# Dagster finds what was materialized by the key alone: a key that is added here has its history.
+NAME = "jumpcloud_inventory_integrations"
 INTEGRATIONS = dg.DynamicPartitionsDefinition(name=NAME)
 # Every run of an integration has this tag. A job name would miss runs from the asset graph, which
 # belong to a job of Dagster's own.

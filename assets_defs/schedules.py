@@ -11,6 +11,7 @@ import dagster as dg
 
 from assets_defs.jobs import refresh_inventory
 from assets_defs.partitions import PARTITION_TAG, add_partition
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.scheduling import REFRESH_SENSOR, find_switched_off
 from assets_defs.runs.stale import UNFINISHED_STATUSES, fail_runs_without_lock
 from assets_defs.runs.ticks import last_tick
@@ -96,5 +97,6 @@ def _skip_reason(
     fail_runs_without_lock(instance, workspace, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))
-    others = [run for run in instance.get_runs(chosen) if run.tags.get(RUN_KEY_TAG) != run_key]
+    runs = (record.dagster_run for record in OwnRuns(instance).records(chosen))
+    others = [run for run in runs if run.tags.get(RUN_KEY_TAG) != run_key]
     return "its last run is still in progress" if others else ""

@@ -3,6 +3,7 @@
 import json
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import chain, islice
 from pathlib import Path
 
 import dagster as dg
@@ -14,6 +15,8 @@ from assets_defs.partitions import INTEGRATIONS, NAME, PARTITION_TAG
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
+from assets_defs.runs.instance import is_own_home
+from assets_defs.runs.ownership import JOBS, OwnRuns
 from assets_defs.runs.stale import UNFINISHED_STATUSES
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
@@ -27,17 +30,53 @@ MAX_POSTING_SECONDS = 30.0
 MAX_RUNS_PER_TICK = 50
 
 
+def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
+    """Return the sensors. The names are those of version 0.1, under which Dagster has their state.
+
+    Those that delete or alert are switched on by default only in the data directory's own instance.
+    """
+    is_own = is_own_home(workspace)
+    status = dg.DefaultSensorStatus.RUNNING if is_own else dg.DefaultSensorStatus.STOPPED
+    sensors = [
+        dg.sensor(
+            name="integrations_of_settings",
+            minimum_interval_seconds=30,
+            default_status=status,
+            description="Keep one partition per integration of the settings file",
+        )(sync_partitions),
+        dg.run_failure_sensor(
+            name="alert_on_failure",
+            minimum_interval_seconds=10,  # each tick covers one run
+            default_status=status,
+            description="Post the cause of a failed run to the webhook of the settings, once each",
+        )(alert_on_failure),
+        dg.sensor(
+            name="alert_on_late",
+            minimum_interval_seconds=600,
+            default_status=status,
+            description="Post late integrations that are enabled to the webhook of the settings, "
+            "once each",
+        )(alert_on_late),
+        dg.sensor(
+            name="forget_old_runs",
+            minimum_interval_seconds=3600,
+            default_status=status,
+            description=f"Delete the records of runs older than {MAX_RUN_AGE.days} days; "
+            "their snapshots stay",
+        )(purge_old_runs),
+    ]
+    # Only an object store has a file for each integration, and one of all of them.
+    return [*sensors, combine_on_publication] if workspace.url else sensors
+
+
 # It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own.
-@dg.run_failure_sensor(
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=10,  # each tick covers one run
-    description="Post the cause of a failed run to the webhook of the settings, once per run",
-)
 def alert_on_failure(
     context: dg.RunFailureSensorContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SkipReason:
     """Report and post the cause of a failed run, unless Dagster retries it."""
     run, instance = context.dagster_run, context.instance
+    if not OwnRuns(instance).includes(run):
+        return dg.SkipReason("the run is not one of the inventory")
     if run.tags.get(TERMINAL_TAG) == run.run_id:
         return dg.SkipReason("the terminal that started the run reports it")
     if run.tags.get(WILL_RETRY_TAG) == "true":
@@ -48,11 +87,6 @@ def alert_on_failure(
     return dg.SkipReason(post(alert, workspace))
 
 
-@dg.sensor(
-    minimum_interval_seconds=600,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Post late integrations that are enabled to the webhook of the settings, once each",
-)
 def alert_on_late(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult:
@@ -105,12 +139,6 @@ def _late_alert(name: str, cause: str) -> Alert:
     return Alert(name, "late", cause, remedy)
 
 
-@dg.sensor(
-    name="integrations_of_settings",  # the name of version 0.1, under which Dagster has its state
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Keep one partition per integration of the settings file",
-)
 def sync_partitions(
     context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SensorResult:
@@ -144,13 +172,6 @@ def combine_on_publication(_: dg.SensorEvaluationContext, event: dg.EventLogEntr
     return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")
 
 
-@dg.sensor(
-    name="forget_old_runs",  # the name of version 0.1, under which Dagster has its state
-    minimum_interval_seconds=3600,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description=f"Delete the records of runs older than {MAX_RUN_AGE.days} days; "
-    "their snapshots stay",
-)
 def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Delete Dagster's own records of the oldest runs, a few at each tick."""
     deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE)
@@ -158,17 +179,20 @@ def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
 
 
 def purge_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete ended runs that were created before a time, the oldest first.
+    """Delete our ended runs that were created before a time, the oldest of a job first.
 
     Returns:
         Number of runs, at most `MAX_RUNS_PER_TICK`.
     """
     ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
-    old = instance.get_run_records(
-        dg.RunsFilter(statuses=ended, created_before=before),
-        limit=MAX_RUNS_PER_TICK,
-        ascending=True,
+    own = OwnRuns(instance)
+    by_job = (
+        own.records(
+            dg.RunsFilter(job_name=job, statuses=ended, created_before=before), ascending=True
+        )
+        for job in JOBS
     )
+    old = list(islice(chain.from_iterable(by_job), MAX_RUNS_PER_TICK))
     folder = Path(instance.root_directory) / "history" / "runs"
     for record in old:
         run_id = record.dagster_run.run_id

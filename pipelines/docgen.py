@@ -111,9 +111,11 @@ FROM access_paths('alice', 'db-2');
 FROM system_access('db-2') WHERE sudo OR global_admin;
 ```
 
-Names must match exactly and are searched in every integration; the column `integration` shows
-where a path was found. A path never crosses integrations. If the file is attached to another
-database, select it first (`USE inventory`). The columns are in the
+Names are compared in any letter case and searched in every integration; the column `integration`
+shows where a path was found. A path never crosses integrations. An unknown name is an error that
+lists the nearest ones; so is a name of several assets of one integration, which lists their ids.
+NULL has no paths. If the file is attached to another database, select it first (`USE inventory`):
+a macro of another file than the one in use is an error. The columns are in the
 [data dictionary](data-dictionary.md#macros).
 """
 

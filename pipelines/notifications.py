@@ -11,6 +11,7 @@ import tenacity
 
 from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
+from pipelines.history.removal_guard import accept_hint
 from pipelines.workspace import Workspace
 
 # To connect, and until the response begins: an alert must not delay what follows.
@@ -99,6 +100,9 @@ def _post(url: str, form: Mapping[str, str]) -> int:
 
 def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
     """Return the alert of a failed run."""
+    accept = accept_hint(integration)
+    if cause.endswith(accept):
+        return Alert(integration, "failed", cause.removesuffix(accept).rstrip(), accept, run_id)
     remedy = (
         f"When that is fixed, run `jumpcloud-inventory run {integration}` or wait for its schedule"
     )

@@ -1,11 +1,13 @@
 """Paths and settings of an inventory.
 
-All paths in a data directory come from `Workspace`:
+All paths in a data directory come from `Workspace`. The modules of `pipelines.history` name the
+files below `history/`.
 
     inventory.duckdb, report.html   published tables and their report
     history/                        snapshots of past pulls, and their manifests
     parquet/                        tables of the latest run, raw and joined; markers in whole/
     spool/<integration>/            finished lists of an interrupted pull
+    removals/                       mass removals that stopped a run, until a run publishes
     rates.json                      best request rate of each key
     organizations/<entry>.json      organizations found for `discover_organizations`
     dagster/                        Dagster's home: its settings, runs and schedules
@@ -29,6 +31,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipelines.config.environment import (
     CONFIG_VARIABLE,
+    DAGSTER_HOME_VARIABLE,
     HOME_VARIABLE,
     WORK_VARIABLE,
     data_directory,
@@ -41,6 +44,7 @@ from pipelines.storage.disk_errors import is_no_room
 # Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
 if TYPE_CHECKING:
     from pipelines.config.settings import Settings
+    from pipelines.history.removal_file import RemovalFile
     from pipelines.history.store import SnapshotStore
     from pipelines.ratelimit.saved_rates import SavedRates
     from pipelines.storage.object_store import ObjectStore
@@ -114,15 +118,27 @@ class Workspace:
         """
         import tempfile  # noqa: PLC0415 -- not needed to read
 
+        self.make_root()
         with self.explained_writes():
-            # Only the owner may read names, e-mail addresses and sudo rights.
-            new = [folder for folder in (self.root, *self.root.parents) if not folder.exists()]
-            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in new:
-                flush(folder.parent)
             for folder in (self.root, self.history_folder, *folders):
                 folder.mkdir(parents=True, exist_ok=True)
                 tempfile.TemporaryFile(dir=folder).close()
+
+    def make_root(self) -> None:
+        """Create the data directory and its missing parents.
+
+        Only the owner may read names, e-mail addresses and sudo rights. A parent may become a data
+        directory too: that of the demo is in one.
+
+        Raises:
+            SettingsError: it cannot be written.
+            OSError: the disk is full.
+        """
+        with self.explained_writes():
+            for folder in reversed((self.root, *self.root.parents)):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
+                    flush(folder.parent)
 
     @contextmanager
     def explained_writes(self) -> Iterator[None]:
@@ -148,6 +164,7 @@ class Workspace:
 
         Raises:
             InventoryError: the package that reads object stores is not installed.
+            SettingsError: the working directory cannot be written.
         """
         try:
             from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
@@ -156,6 +173,7 @@ class Workspace:
                 f"{self.url}: object storage needs {error.name}: "
                 "pip install '.[cluster]' in the repository"
             ) from None
+        self.make_root()  # for copies of the objects
         return ObjectStore(str(self.url))
 
     def open_history(self, copies: Path | None = None) -> "SnapshotStore":
@@ -171,6 +189,18 @@ class Workspace:
         from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
         return ObjectSnapshotStore(copies or self.history_folder, self.objects)
+
+    def removal_file(self, integration: str) -> "RemovalFile":
+        """Return the file with the removals that stopped the last run of an integration."""
+        from pipelines.history.removal_file import (  # noqa: PLC0415 -- see the top
+            RemovalFile,
+            RemovalObject,
+        )
+
+        folder = self.root / "removals"
+        if self.url:
+            return RemovalObject(Path(folder.name), integration, self.objects)
+        return RemovalFile(folder, integration)
 
     @property
     def history_folder(self) -> Path:
@@ -259,7 +289,9 @@ class Workspace:
         """Return the workspace of the command `demo`, in a data directory below this one."""
         root = self.root / "demo"
         settings = Workspace(root).local_settings
-        return Workspace.from_environment(self.environment, str(root), settings)
+        # Its runs are not for the Dagster instance of others.
+        environment = {**self.environment, DAGSTER_HOME_VARIABLE: ""}
+        return Workspace.from_environment(environment, str(root), settings)
 
     @property
     def demo_start_file(self) -> Path:

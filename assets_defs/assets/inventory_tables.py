@@ -16,6 +16,7 @@ from assets_defs.checks import (
 )
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.runs.step import RunLock, step
+from pipelines.errors import InventoryError
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
@@ -77,19 +78,19 @@ def tables(
     with step(context, workspace, run_lock) as integration, in_memory() as connection:
         workspace.staging.require("pull", integration.name)
         workspace.staging.begin("tables", integration.name)
-        stopped = False
+        failures: list[str] = []
         guard = RemovalGuard(
-            workspace.open_history(),
+            workspace,
             integration,
             parquet.read(raw_key(COMPLETENESS), integration.name),
             accept_removals=config.accept_removals,
         )
         for table, rows, frames in _transform(parquet, integration.name, connection):
             checks = [
-                *integrity_results(table, rows, frames, connection),
+                *integrity_results(integration.name, table, rows, frames, connection),
                 *guard.results(table, rows),
             ]
-            stopped = stopped or any(map(stops_publication, checks))
+            failures += [str(one.description) for one in checks if stops_publication(one)]
             yield dg.MaterializeResult(
                 asset_key=table_key(table.name),
                 metadata={
@@ -99,11 +100,13 @@ def tables(
                 },
                 check_results=checks,
             )
-        if stopped:
+        if failures:
             # The next run must read the API again, not continue from the lists that were stopped.
             remove_checkpoint(workspace.root, integration.name)
-        else:
-            workspace.staging.finish("tables", integration.name)
+            # The failure replaces Dagster's own, which has only the names of the checks.
+            own = [failure.removeprefix(f"{integration.name}: ") for failure in failures]
+            raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
+        workspace.staging.finish("tables", integration.name)
 
 
 def _transform(

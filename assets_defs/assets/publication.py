@@ -96,6 +96,7 @@ def commit(
             )
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
+        workspace.removal_file(name).remove()
         for table in RUN_TABLES:
             parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)
@@ -118,7 +119,8 @@ def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[N
 def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
     organizations = pulled[ORGANIZATIONS.name].to_pylist()
     own = (one for one in organizations if integration.org_id in {"", one["_id"]})
-    organization = next(own, {"_id": None, "displayName": None})
+    # Without that list, the records have shown that they are of `org_id`.
+    organization = next(own, {"_id": integration.org_id or None, "displayName": None})
     return PullFacts(
         **pulled[PULLS].to_pylist()[0],
         organization_id=organization["_id"],
@@ -206,6 +208,7 @@ def refresh_report_check(
 def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
     """Combine what each integration published into one file."""
     with errors_as_failures(workspace):
+        workspace.make_root()
         combine(workspace)
     path = workspace.inventory_file()
     return dg.MaterializeResult(

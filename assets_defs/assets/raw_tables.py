@@ -20,7 +20,7 @@ from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
 from pipelines.jumpcloud.completeness import COMPLETENESS_SCHEMA
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
 from pipelines.jumpcloud.paginator import IncompleteError
 from pipelines.workspace import Staging, Workspace
 
@@ -92,12 +92,22 @@ def _stored(
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
         metadata: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
+        if name == ORGANIZATIONS.name and result.unproven:
+            metadata["unproven"] = result.unproven
+            context.log.warning(result.unproven)
         if name in ENDPOINTS:
             checks.append(_check(name, proofs, table.num_rows))
             unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
             metadata["unknown_fields"] = unknown or "none"
             if unknown:
                 context.log.warning("%s: the API sends unknown fields: %s", name, unknown)
+            counts = result.lost_values.get(name, {})
+            lost = ", ".join(f"{field} {count:,}" for field, count in counts.items())
+            metadata["lost_values"] = lost or "none"
+            if lost:
+                context.log.warning(
+                    "%s: values of another type than known are lost: %s", name, lost
+                )
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
             metadata=parquet.write(raw_key(name), context.partition_key, table) | metadata,

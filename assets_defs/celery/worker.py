@@ -16,12 +16,8 @@ from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from assets_defs.celery.postgres import expect_restarts, keep_connected
 from assets_defs.cli.options import explained_errors
 from assets_defs.definitions import build_definitions
-from assets_defs.runs.instance import (
-    DAGSTER_HOME_VARIABLE,
-    explained_instance_errors,
-    open_instance,
-    prepare_instance,
-)
+from assets_defs.runs.instance import explained_instance_errors, open_instance, prepare_instance
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
@@ -46,7 +42,7 @@ def _application(workspace: Workspace) -> Celery:
     folder = str(workspace.dagster_home)
     # `DagsterInstance.get()` reads it, here and in the processes of the runs.
     os.environ[DAGSTER_HOME_VARIABLE] = folder
-    with explained_instance_errors(workspace):
+    with explained_instance_errors(workspace.dagster_settings):
         launcher = InstanceRef.from_dir(folder).run_launcher
     if not isinstance(launcher, WatchingCeleryRunLauncher):
         raise SettingsError(
@@ -77,6 +73,7 @@ def _application(workspace: Workspace) -> Celery:
 
 
 with explained_errors(Path()):
-    _workspace = Workspace.from_environment(os.environ)
+    # A worker has a home of its own.
+    _workspace = Workspace.from_environment({**os.environ, DAGSTER_HOME_VARIABLE: ""})
 with explained_errors(_workspace.root):
     app = _application(_workspace)

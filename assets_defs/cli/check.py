@@ -27,7 +27,8 @@ from pipelines.extract.connection_check import (
     check_connection,
     missing_without,
 )
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.client import JumpCloudClient
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, SYSTEMGROUPS_ASSOCIATIONS
 from pipelines.workspace import Workspace
 
 # JumpCloud's specification has no GET that returns the role or the scopes of a key.
@@ -82,7 +83,8 @@ def _check_concurrently(
     settings: Settings, integrations: Sequence[Integration]
 ) -> Iterator[tuple[Integration, ConnectionCheck | SettingsError]]:
     pool = ThreadPoolExecutor(settings.max_parallel_runs)
-    checks = [(one, pool.submit(check_connection, one)) for one in integrations]
+    clients: list[JumpCloudClient] = []
+    checks = [(one, pool.submit(check_connection, one, clients.append)) for one in integrations]
     try:
         for integration, check in checks:
             try:
@@ -90,7 +92,10 @@ def _check_concurrently(
             except SettingsError as error:
                 yield integration, error
     finally:
-        pool.shutdown(cancel_futures=True)  # Ctrl-C cancels those that still wait
+        # Ctrl-C ends those in progress, and cancels those that still wait.
+        for client in clients:
+            client.abort()
+        pool.shutdown(cancel_futures=True)
 
 
 def _print(integration: Integration, result: ConnectionCheck) -> None:
@@ -148,8 +153,15 @@ def _lines(result: ConnectionCheck) -> Iterator[str]:
 
 def _without(endpoint: str) -> str:
     missing = ", ".join(missing_without(endpoint))
+    if endpoint == ORGANIZATIONS.name:
+        return (
+            "a run works without it, and then only the records show which organization they are "
+            f"of; then missing: {missing}"
+        )
     if can_be_skipped(endpoint):
         return f"a run needs it, unless skip_endpoints names it; then missing: {missing}"
+    if endpoint == SYSTEMGROUPS_ASSOCIATIONS.name:
+        return f"a run needs it for each of association_targets; it has: {missing}"
     if ENDPOINTS[endpoint].is_detail:
         return f"a run needs it, unless details = false; then missing, among others: {missing}"
     return f"no run works without it; it has: {missing}"

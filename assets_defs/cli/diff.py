@@ -74,10 +74,10 @@ def diff(
 def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
     with output_file_or_stdout(None) as file, duckdb.connect() as connection:
         disable_async_writes(connection)
-        relation = connection.from_arrow(
-            pa.concat_tables([difference.to_table() for difference in differences])
-        )
-        relation = relation.project(
+        # By name: DuckDB before 2.0 cannot copy an unnamed Arrow table to a file.
+        tables = [difference.to_table() for difference in differences]
+        connection.register("differences", pa.concat_tables(tables))
+        relation = connection.table("differences").project(
             "* REPLACE (old_value::JSON AS old_value, new_value::JSON AS new_value)"
         )
         if form == CSV:

@@ -62,6 +62,7 @@ def _remove(workspace: Workspace, name: str) -> None:
     The rest comes last: after a crash the name is still known, so the command can be repeated.
     """
     with locked(workspace.publication_lock(name)):
+        workspace.removal_file(name).remove()
         # The history goes last: it makes the name known on machines that never ran it.
         remove_own_file(workspace, name)
         workspace.open_history().drop_integration(name)

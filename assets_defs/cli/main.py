@@ -9,6 +9,7 @@ import click
 
 # The first sentence of each command's help, so that listing the commands imports none of them.
 COMMANDS: Mapping[str, str] = {
+    "accept": "Let the next run publish the mass removal that stopped the last run of NAME.",
     "add": "Add an integration to the settings file, and check its connection.",
     "check": "Check the connection of integrations: those NAMED, or all that are enabled.",
     "combine": "Combine what each integration published to an object store into one file.",

@@ -62,6 +62,18 @@ def pass_workspace(command: Callable[..., None]) -> Callable[..., None]:
     return config_option(pass_data_dir(command))
 
 
+def print_shared_home(workspace: Workspace) -> None:
+    """Print Dagster's home if `DAGSTER_HOME` names another one than the data directory's own."""
+    from assets_defs.runs.instance import (  # noqa: PLC0415 -- see the top
+        exported_home,
+        is_own_home,
+    )
+
+    home = exported_home(workspace)
+    if home and not is_own_home(workspace):
+        click.echo(f"Dagster home: {home} (DAGSTER_HOME)", err=True)
+
+
 @contextmanager
 def explained_errors(
     root: Path, on_failure: Callable[[str], None] = lambda _: None

@@ -14,7 +14,12 @@ from pathlib import Path
 import click
 
 from assets_defs.assets.integration_status import report_status
-from assets_defs.cli.options import choose_integrations, explained_errors, pass_workspace
+from assets_defs.cli.options import (
+    choose_integrations,
+    explained_errors,
+    pass_workspace,
+    print_shared_home,
+)
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.definitions import build_definitions
@@ -48,6 +53,7 @@ def run(
     try:
         with explained_errors(workspace.root, messages.append):
             prepare_instance(workspace)
+            print_shared_home(workspace)
             settings = workspace.settings()
             limit_concurrent_runs(workspace, settings.max_parallel_runs)
             chosen = choose_integrations(workspace, settings, names)
@@ -275,7 +281,7 @@ def _alert(
 ) -> None:
     """Post a failure to the webhook of the settings, if there is one, and print the outcome.
 
-    Dagster's sensor does not get the runs of the command line.
+    Dagster's sensor skips the runs of the terminal.
     """
     outcome = post(failure_alert(name, cause, run_id), workspace)
     if outcome != UNWANTED:

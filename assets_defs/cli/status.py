@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from assets_defs.cli.options import pass_workspace
+from assets_defs.cli.options import pass_workspace, print_shared_home
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_existing_instance
@@ -26,6 +26,7 @@ WIDE = 240  # without a terminal, no line is wrapped
 @pass_workspace
 def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     """Show integrations: those NAMED, or all; their runs, and what they published last."""
+    print_shared_home(workspace)
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
     with open_existing_instance(workspace) as instance:
@@ -36,6 +37,10 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
+        for one in statuses:
+            failed = one.last_run is not None and one.last_run.words
+            if failed and workspace.removal_file(one.name).read("accepted"):
+                click.echo(f"{one.name}: the removal is accepted; the next run publishes it")
     for line in _other_places(workspace):
         click.echo(line, err=True)
 

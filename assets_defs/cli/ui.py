@@ -14,12 +14,8 @@ from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
 from assets_defs.cli.demo import simulated_organization
 from assets_defs.cli.options import pass_workspace
 from assets_defs.runs.foreground import DEFINITIONS
-from assets_defs.runs.instance import (
-    DAGSTER_HOME_VARIABLE,
-    limit_concurrent_runs,
-    prepare_instance,
-)
-from pipelines.config.environment import KEY_VARIABLE
+from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE, KEY_VARIABLE
 from pipelines.errors import InventoryError
 from pipelines.workspace import Workspace
 

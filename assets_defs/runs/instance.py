@@ -4,28 +4,50 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 
 import dagster as dg
 
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.storage.atomic import write_text
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 
-DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
 _MAX_RUNS = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
+def exported_home(workspace: Workspace) -> Path | None:
+    """Return Dagster's home that `DAGSTER_HOME` names; None without that variable."""
+    exported = workspace.environment.get(DAGSTER_HOME_VARIABLE)
+    return Path(exported).expanduser() if exported else None
+
+
+def is_own_home(workspace: Workspace) -> bool:
+    """Return True if `DAGSTER_HOME` names the home in the data directory.
+
+    The instance of any other home may be shared with code locations of others.
+    """
+    exported = exported_home(workspace)
+    return exported is not None and exported.resolve() == workspace.dagster_home.resolve()
+
+
 def open_instance(workspace: Workspace) -> dg.DagsterInstance:
-    """Open the instance of a workspace, a context manager.
+    """Open the instance of `DAGSTER_HOME`, or of the data directory; a context manager.
 
     Raises:
-        SettingsError: see `explained_instance_errors`.
+        SettingsError: `DAGSTER_HOME` is not a directory; see also `explained_instance_errors`.
         InventoryError: see `explained_instance_errors`.
     """
-    with explained_instance_errors(workspace):
-        return dg.DagsterInstance.from_config(str(workspace.dagster_home))
+    home = exported_home(workspace) or workspace.dagster_home
+    if not (home.is_absolute() and home.is_dir()):
+        raise SettingsError(
+            f"{DAGSTER_HOME_VARIABLE}={home}: not the absolute path of a directory. Correct it, or "
+            f"unset it to use {workspace.dagster_home}"
+        )
+    with explained_instance_errors(home / workspace.dagster_settings.name):
+        return dg.DagsterInstance.from_config(str(home))
 
 
 def open_existing_instance(workspace: Workspace) -> dg.DagsterInstance:
@@ -35,20 +57,22 @@ def open_existing_instance(workspace: Workspace) -> dg.DagsterInstance:
         SettingsError: see `explained_instance_errors`.
         InventoryError: see `explained_instance_errors`.
     """
-    if not workspace.dagster_home.exists():
+    if exported_home(workspace) is None and not workspace.dagster_home.exists():
         return dg.DagsterInstance.ephemeral()
     return open_instance(workspace)
 
 
 @contextmanager
-def explained_instance_errors(workspace: Workspace) -> Iterator[None]:
+def explained_instance_errors(settings: Path) -> Iterator[None]:
     """Explain errors that occur while an instance, or a part of it, is opened.
+
+    Args:
+        settings: its `dagster.yaml`.
 
     Raises:
         SettingsError: its `dagster.yaml` names a variable that is not set.
         InventoryError: its PostgreSQL cannot be reached.
     """
-    settings = workspace.dagster_settings
     try:
         yield
     except dg.DagsterInvalidConfigError as error:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.ownership import OwnRuns
 from pipelines.storage.locks import HeldByAnotherError, is_held
 from pipelines.workspace import Workspace
 
@@ -40,7 +41,7 @@ def require_no_remote_run(instance: dg.DagsterInstance, integration: str) -> Non
         HeldByAnotherError: another machine has one.
     """
     chosen = dg.RunsFilter(statuses=list(STARTED_STATUSES), tags={PARTITION_TAG: integration})
-    if _may_run_elsewhere(instance) and instance.get_runs_count(chosen):
+    if _may_run_elsewhere(instance) and any(OwnRuns(instance).records(chosen)):
         raise HeldByAnotherError(
             f"a run of integration {integration!r} is already in progress; "
             "try again when it has ended"
@@ -68,7 +69,8 @@ def _fail(
         tags={PARTITION_TAG: integration},
         updated_before=updated_before,
     )
-    for run in instance.get_runs(chosen):
+    for record in OwnRuns(instance).records(chosen):
+        run = record.dagster_run
         if run.run_id != except_run:
             # No retry: the caller is about to pull the integration again.
             instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})

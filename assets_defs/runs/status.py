@@ -11,6 +11,7 @@ from dagster import RunRecord, RunsFilter
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.freshness import is_late
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.scheduling import find_obstacles
 from assets_defs.runs.stale import UNFINISHED_STATUSES
 from assets_defs.runs.ticks import next_tick
@@ -108,6 +109,7 @@ def read_statuses(
         InventoryError: the history cannot be read.
     """
     latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
+    runs = OwnRuns(instance)
     record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
     ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
     obstacles = find_obstacles(instance, {one.schedule for one in integrations})
@@ -117,9 +119,7 @@ def read_statuses(
             latest[one.name],
             enabled_since.get(one.name),
             obstacles[one.schedule] if one.enabled else "",
-            _read_runs(
-                instance, one.name, workspace.root, record if one.name == ending_name else None
-            ),
+            _read_runs(runs, one.name, workspace.root, record if one.name == ending_name else None),
         )
         for one in integrations
     ]
@@ -154,27 +154,27 @@ def _status(
 
 
 def _read_runs(
-    instance: dg.DagsterInstance, integration: str, root: Path, ending: RunRecord | None
+    runs: OwnRuns, integration: str, root: Path, ending: RunRecord | None
 ) -> tuple[Run | None, Run | None]:
     """Return the run that waits or works now, and the newest run that has ended."""
-    unfinished = _newest(instance, integration, UNFINISHED_STATUSES)
+    unfinished = _newest(runs, integration, UNFINISHED_STATUSES)
     if ending and unfinished and unfinished.dagster_run.run_id == ending.dagster_run.run_id:
         unfinished = None
-    current = _run(unfinished, _progress(instance, unfinished)) if unfinished else None
+    current = _run(unfinished, _progress(runs.instance, unfinished)) if unfinished else None
     if ending:
         run = _run(ending, "")
         seconds = (datetime.now(UTC) - run.started_at).total_seconds()
         return current, replace(run, result="success", seconds=seconds)
-    ended = _newest(instance, integration, set(dg.DagsterRunStatus).difference(UNFINISHED_STATUSES))
-    message = failure_message(instance, ended.dagster_run, root) if ended else ""
+    ended = _newest(runs, integration, set(dg.DagsterRunStatus).difference(UNFINISHED_STATUSES))
+    message = failure_message(runs.instance, ended.dagster_run, root) if ended else ""
     return current, _run(ended, message) if ended else None
 
 
 def _newest(
-    instance: dg.DagsterInstance, integration: str, statuses: Iterable[dg.DagsterRunStatus]
+    runs: OwnRuns, integration: str, statuses: Iterable[dg.DagsterRunStatus]
 ) -> RunRecord | None:
     chosen = RunsFilter(tags={PARTITION_TAG: integration}, statuses=list(statuses))
-    return next(iter(instance.get_run_records(chosen, limit=1)), None)
+    return next(runs.records(chosen), None)
 
 
 def _run(record: RunRecord, message: str) -> Run:

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 
+from assets_defs.partitions import add_partition
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolve_integration
@@ -62,9 +63,12 @@ def step(
             writable, or there is another problem that a user can fix.
     """
     with errors_as_failures(workspace):
+        workspace.make_root()
         integration = resolve_integration(workspace, context.partition_key)
         lock.acquire(workspace, integration.name)
         _require_in_progress(context)
+        # Dagster refuses the results of a run that was started without it, or by version 0.1.
+        add_partition(context.instance, integration.name)
         with _spill_directory(workspace.scratch(integration.name)):
             yield integration
 

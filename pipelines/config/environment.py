@@ -10,6 +10,7 @@ CONFIG_VARIABLE = "JUMPCLOUD_INVENTORY_CONFIG"
 HOME_VARIABLE = "JUMPCLOUD_INVENTORY_HOME"
 WORK_VARIABLE = "JUMPCLOUD_INVENTORY_WORK"
 DEFAULT_HOME = "data"
+DAGSTER_HOME_VARIABLE = "DAGSTER_HOME"
 KEY_VARIABLE = "JUMPCLOUD_API_KEY"
 # No credentials, query or fragment: the address is shown in messages.
 _OBJECT_STORE = re.compile(r"(s3|gs|az)://([\w.-]+)((?:/[\w.=-]+)*)/?", re.ASCII)

@@ -33,7 +33,9 @@ _OTHER_TYPES = re.compile(
 MAX_PROVIDER_NAME = 39  # with a hyphen and the id of an organization, it has 64 letters
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
-DetailEndpoint = Literal["systems", "systemusers", "applications", "applications_users"]
+DetailEndpoint = Literal[
+    "organizations", "systems", "systemusers", "applications", "applications_users"
+]
 AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
 ALL_TARGETS: tuple[AssociationTarget, ...] = get_args(AssociationTarget)
 

@@ -1,5 +1,6 @@
 """Check a connection: read one record of each endpoint that a run would read."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,6 +11,7 @@ from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
+from pipelines.extract.fetcher import Refusal, explain_target
 from pipelines.extract.organizations import check_organization
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
@@ -17,6 +19,7 @@ from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudCli
 from pipelines.jumpcloud.endpoints import (
     ENDPOINTS,
     ORGANIZATIONS,
+    SYSTEMGROUPS,
     SYSTEMGROUPS_ASSOCIATIONS,
     Endpoint,
     ListId,
@@ -24,11 +27,12 @@ from pipelines.jumpcloud.endpoints import (
 from pipelines.jumpcloud.errors import (
     ForbiddenError,
     NotFoundError,
+    RefusedError,
     TokenError,
     UnauthorizedError,
     WrongOrganizationError,
 )
-from pipelines.jumpcloud.paginator import missing_total_error
+from pipelines.jumpcloud.paginator import check_total
 from pipelines.jumpcloud.parsing import parse_page
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES
@@ -58,6 +62,12 @@ class EndpointAccess:
     total: int | None = None
     why: str = ""
 
+    @property
+    def stops_run(self) -> bool:
+        """Return True if no run works because of it."""
+        is_refused = self.state == "refused" and self.endpoint != ORGANIZATIONS.name
+        return is_refused or self.state == "failed"
+
 
 @dataclass(frozen=True)
 class ConnectionCheck:
@@ -78,14 +88,19 @@ class ConnectionCheck:
     @property
     def works(self) -> bool:
         """Return True if a run would work."""
-        failures = {"refused", "failed"}
-        return not self.problem and not any(access.state in failures for access in self.reaches)
+        return not self.problem and not any(access.stops_run for access in self.reaches)
 
 
-def check_connection(integration: Integration) -> ConnectionCheck:
+def check_connection(
+    integration: Integration, on_open: Callable[[JumpCloudClient], None] = lambda _: None
+) -> ConnectionCheck:
     """Read one record of each endpoint that a run would read.
 
     Only GET requests are sent, and for a service account a POST to the token endpoint.
+
+    Args:
+        integration: settings of the integration.
+        on_open: called with the client before its first call, so that the caller can abort it.
 
     Raises:
         SettingsError: the credentials or the CA bundle are missing or unusable.
@@ -95,6 +110,7 @@ def check_connection(integration: Integration) -> ConnectionCheck:
     with open_session(integration, credentials) as session:
         client = JumpCloudClient(session, integration.url, limiter, org_id=integration.org_id)
         client.max_tries = MAX_TRIES
+        on_open(client)
         checker = _EndpointChecker(client, integration)
         results = tuple(map(checker.check, ENDPOINTS.values()))
     problem = ""
@@ -151,10 +167,10 @@ class _EndpointChecker:
         parent_id = self._ids(endpoint.parent)[0] if endpoint.parent else ""
         try:
             return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
-        except ForbiddenError as error:
-            self._refused = True
-            return EndpointAccess(endpoint.name, "refused", why=str(error))
         except InventoryError as error:
+            if isinstance(error, ForbiddenError) or self._is_refused_alone(endpoint, error):
+                self._refused = True
+                return EndpointAccess(endpoint.name, "refused", why=str(error))
             not_found = isinstance(error, NotFoundError)
             if not_found and parent_id and self._is_gone(endpoint.parent, parent_id):
                 return EndpointAccess(endpoint.name, "nothing to ask")
@@ -162,6 +178,16 @@ class _EndpointChecker:
             answered = self._refused or bool(self.tables)
             self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
+
+    def _is_refused_alone(self, endpoint: Endpoint, error: InventoryError) -> bool:
+        """Return True if the list of organizations is refused with 401, but not every list."""
+        if endpoint is not ORGANIZATIONS or not isinstance(error, UnauthorizedError):
+            return False
+        try:
+            self._client.send(page_request(SYSTEMGROUPS, ListId(SYSTEMGROUPS.name), 0, 1))
+        except InventoryError as other:
+            return not isinstance(other, UnauthorizedError)
+        return True
 
     def _skip_reason(self, endpoint: Endpoint) -> State | None:
         no_targets = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
@@ -185,10 +211,16 @@ class _EndpointChecker:
             return table.num_rows
         # The API may refuse one type of target and accept the others.
         targets = self._targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else ("",)
-        totals = [
-            self._read_list(endpoint, ListId(endpoint.name, parent_id, target))
-            for target in targets
-        ]
+        totals: list[int | None] = []
+        refused: dict[str, Refusal] = {}
+        for target in targets:
+            try:
+                totals.append(self._read_list(endpoint, ListId(endpoint.name, parent_id, target)))
+            except (ForbiddenError, NotFoundError, RefusedError) as error:
+                refused[target] = error
+        if refused:
+            first = next(iter(refused.values()))
+            raise explain_target(first, ListId(endpoint.name, parent_id, ",".join(refused)))
         known = [total for total in totals if total is not None]
         return sum(known) if len(known) == len(totals) else None
 
@@ -196,8 +228,7 @@ class _EndpointChecker:
         answer = self._client.send(page_request(endpoint, list_id, 0, 1))
         page = parse_page(endpoint, list_id.parent_id, answer, 0, 1)
         self.tables[endpoint.name] = pa.Table.from_batches([page.rows])
-        if page.total is None and endpoint.may_have_holes:
-            raise missing_total_error(list_id)
+        check_total(page, list_id, needs_total=endpoint.needs_total)
         return page.total
 
     def _is_gone(self, endpoint: str, record_id: str) -> bool:
@@ -210,6 +241,8 @@ class _EndpointChecker:
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
     selected = select_endpoints(integration)
     known = {access.endpoint: access.total for access in results}
+    if known[ORGANIZATIONS.name] is None and not results[0].stops_run:
+        known[ORGANIZATIONS.name] = 0
     roots = [endpoint for endpoint in selected if not endpoint.parent]
     totals = {root.name: total for root in roots if (total := known[root.name]) is not None}
     limits = {root.name: SEARCH_PAGE_SIZE if root.search_path else PAGE_SIZE for root in roots}

@@ -6,7 +6,7 @@ directory, and refreshed by commands and schedules that may take the time.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -111,16 +111,23 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
     entries = [entry for entry in entries if entry.discover_organizations]
     if not entries:
         return []
+    clients: list[JumpCloudClient] = []
     with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
-        failures = pool.map(lambda entry: _refresh(entry, state), entries)
-        return [failure for failure in failures if failure]
+        failures = pool.map(lambda entry: _refresh(entry, state, clients.append), entries)
+        try:
+            return [failure for failure in failures if failure]
+        finally:
+            for client in clients:  # still at work only after Ctrl-C
+                client.abort()
 
 
-def _refresh(entry: Integration, state: Path) -> str:
+def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient], None]) -> str:
     """Refresh the cache of one entry and return the message of a failure, or ''."""
-    path = Workspace(state).organizations_file(entry.name)
+    workspace = Workspace(state)
+    path = workspace.organizations_file(entry.name)
     try:
-        write_text(json.dumps(_fetch_organizations(entry), indent=1), path)
+        workspace.make_root()
+        write_text(json.dumps(_fetch_organizations(entry, on_open), indent=1), path)
     except InventoryError as error:
         reason = str(error)
     except OSError as error:
@@ -130,7 +137,9 @@ def _refresh(entry: Integration, state: Path) -> str:
     return f"the organizations of integration {entry.name!r} could not be looked up: {reason}"
 
 
-def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
+def _fetch_organizations(
+    entry: Integration, on_open: Callable[[JumpCloudClient], None]
+) -> dict[str, str | None]:
     """Return id and name of each organization of the entry's key."""
     credentials = load_credentials(entry)
     limiter = get_rate_limiter(credentials.identity, None, entry.max_requests_per_second)
@@ -138,6 +147,7 @@ def _fetch_organizations(entry: Integration) -> dict[str, str | None]:
         client = JumpCloudClient(session, entry.url, limiter)
         # A schedule's tick must be short, and the cache serves after a failure.
         client.max_tries = 1
+        on_open(client)
         rows = read_organizations(client).to_pylist()
     found = {row["_id"]: row["displayName"] for row in rows}
     if not found:
@@ -155,7 +165,12 @@ def read_organizations(client: JumpCloudClient) -> pa.Table:
         ExtractError: the list could not be read to its end.
     """
     list_id = ListId(ORGANIZATIONS.name)
-    paginator = OffsetPaginator(list_id, PAGE_SIZE, is_sorted=ORGANIZATIONS.sorted_by_key)
+    paginator = OffsetPaginator(
+        list_id,
+        PAGE_SIZE,
+        is_sorted=ORGANIZATIONS.sorted_by_key,
+        needs_total=ORGANIZATIONS.needs_total,
+    )
     offsets = paginator.start()
     while offsets:
         skip = offsets.pop()

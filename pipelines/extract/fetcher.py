@@ -1,10 +1,11 @@
 """Fetch all lists of an organization at the same time."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -21,17 +22,38 @@ from pipelines.jumpcloud.client import (
 )
 from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
+    APPLICATIONS_USERS,
     ENDPOINTS,
     ORGANIZATIONS,
     SYSTEMGROUPS_ASSOCIATIONS,
+    SYSTEMGROUPS_MEMBERS,
+    SYSTEMGROUPS_USERS,
+    SYSTEMS,
+    SYSTEMUSERS,
     Endpoint,
     ListId,
 )
-from pipelines.jumpcloud.errors import ForbiddenError, NotFoundError, ParentGoneError, RefusedError
-from pipelines.jumpcloud.paginator import OffsetPaginator
+from pipelines.jumpcloud.errors import (
+    ExtractError,
+    ForbiddenError,
+    NotFoundError,
+    ParentGoneError,
+    RefusedError,
+    UnauthorizedError,
+)
+from pipelines.jumpcloud.paginator import IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
+
+Refusal: TypeAlias = ForbiddenError | NotFoundError | RefusedError
+
+
+# Lists that name records of other lists by their ids.
+_NAMED_BY = {
+    SYSTEMS.name: {SYSTEMGROUPS_MEMBERS.name},
+    SYSTEMUSERS.name: {SYSTEMGROUPS_USERS.name, APPLICATIONS_USERS.name},
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,9 @@ class Fetcher:
     Attributes:
         plan: estimate of the whole pull; None until all its totals are known.
         unknown_fields: names of unknown fields in the records, by endpoint.
+        scope: endpoints and targets to read, without the list of organizations once it is refused.
+        organizations_refusal: message of the refusal of the list of organizations, or "". It is the
+            only list that a pull can do without.
     """
 
     def __init__(
@@ -79,11 +104,12 @@ class Fetcher:
     ) -> None:
         self.plan: Plan | None = None
         self.unknown_fields: dict[str, frozenset[str]] = {}
+        self.organizations_refusal = ""
         self._client = client
         self._pool = pool
         self._checkpoint = checkpoint
         self._saved = checkpoint.load()
-        self._scope = scope
+        self.scope = scope
         self._parent_endpoints = {endpoint.parent for endpoint in scope.endpoints} - {""}
         self._associations = AssociationLists(SYSTEMGROUPS_ASSOCIATIONS.name, scope.targets)
         self._on_progress = on_progress
@@ -109,7 +135,7 @@ class Fetcher:
             ExtractError: a list could not be read to its end.
         """
         self._start_lists(
-            [ListId(endpoint.name) for endpoint in self._scope.endpoints if not endpoint.parent]
+            [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
         )
         while self._pending or self._resumed:
             if self._resumed:
@@ -120,7 +146,38 @@ class Fetcher:
             if paginator:
                 self._handle_page(future, paginator)
         lists = self._checkpoint.load() | self._unsaved
+        self._check_empty_lists()
+        self._check_empty_records(lists)
         return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
+
+    def _check_empty_lists(self) -> None:
+        """Check that no list is empty without a total, where others of its endpoint have one."""
+        proofs = self._finished.values()
+        announced = {proof.list_id.endpoint for proof in proofs if proof.proof == "total"}
+        for proof in proofs:
+            is_empty = proof.proof == "empty page" and not proof.received
+            if is_empty and proof.list_id.endpoint in announced:
+                reason = "it is empty, and the API announces no total, but those of other lists"
+                raise IncompleteError(proof.list_id, reason)
+
+    def _check_empty_records(self, lists: Mapping[ListId, FinishedList]) -> None:
+        """Check that no list of records is empty while another list names one that exists."""
+        for name, sources in _NAMED_BY.items():
+            proof = self._finished.get(ListId(name))
+            if proof is None or proof.received:
+                continue
+            named = (
+                list_id
+                for list_id, other in self._finished.items()
+                if list_id.endpoint in sources and other.received
+            )
+            list_id = next(named, None)
+            if list_id is None:
+                continue
+            first = record_keys(ENDPOINTS[list_id.endpoint], lists[list_id].rows)[0][-1]
+            if not self._client.is_gone(ENDPOINTS[name], first):
+                reason = f"it is empty, but {first} exists, which {list_id} names"
+                raise IncompleteError(proof.list_id, reason)
 
     def _start_lists(self, lists: Sequence[ListId]) -> None:
         for list_id in lists:
@@ -138,6 +195,7 @@ class Fetcher:
             SEARCH_PAGE_SIZE if by_search else PAGE_SIZE,
             is_sorted=endpoint.sorted_by_key,
             may_have_holes=endpoint.may_have_holes,
+            needs_total=endpoint.needs_total,
             by_search=by_search,
         )
         self._submit(paginator, paginator.start())
@@ -170,7 +228,7 @@ class Fetcher:
         except ParentGoneError:
             self._cancel(paginator)
             paginator.finish_deleted()
-        except (ForbiddenError, NotFoundError, RefusedError) as error:
+        except (ForbiddenError, NotFoundError, RefusedError, UnauthorizedError) as error:
             self._cancel(paginator)
             self._handle_refusal(paginator, error)
         else:
@@ -196,23 +254,31 @@ class Fetcher:
             future.cancel()
 
     def _handle_refusal(
-        self, paginator: OffsetPaginator, error: ForbiddenError | NotFoundError | RefusedError
+        self, paginator: OffsetPaginator, error: Refusal | UnauthorizedError
     ) -> None:
         """Read a refused list in another way, or raise the error if there is none."""
         list_id = paginator.list_id
-        if paginator.by_search:
+        if list_id.endpoint == ORGANIZATIONS.name and is_permission(error):
+            self.organizations_refusal = str(error)
+            read = [one for one in self.scope.endpoints if one is not ORGANIZATIONS]
+            self.scope = Scope(read, self.scope.targets)
+            self._known.remove(list_id)
+            self._record_total(list_id, 0, paginator.limit)
+        elif isinstance(error, UnauthorizedError):
+            raise error
+        elif paginator.by_search:
             self._start_list(list_id, by_search=False)
         elif self._associations.is_probe(list_id):
             self._start_lists(self._associations.finish_list(list_id, None))
         else:
-            raise error
+            raise explain_target(error, list_id) from None
 
     def _start_child_lists(self, parent: str, parent_id: str) -> None:
         """Start the lists of a parent record, unless they were started before."""
         if (parent, parent_id) in self._parents:
             return
         self._parents.add((parent, parent_id))
-        for endpoint in self._scope.endpoints:
+        for endpoint in self.scope.endpoints:
             if endpoint.parent == parent and endpoint is not SYSTEMGROUPS_ASSOCIATIONS:
                 self._start_list(ListId(endpoint.name, parent_id))
         if parent == SYSTEMGROUPS_ASSOCIATIONS.parent:
@@ -224,7 +290,7 @@ class Fetcher:
             return
         self._totals[list_id.endpoint] = total
         self._limits[list_id.endpoint] = limit
-        endpoints, targets = self._scope.endpoints, len(self._scope.targets)
+        endpoints, targets = self.scope.endpoints, len(self.scope.targets)
         if all(endpoint.parent or endpoint.name in self._totals for endpoint in endpoints):
             self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
 
@@ -264,6 +330,19 @@ class Fetcher:
         """Check that the parent's list, as read last, still contains the parent."""
         parent = ENDPOINTS[list_id.endpoint].parent
         return not parent or list_id.parent_id in self._parent_ids[parent]
+
+
+def is_permission(error: ExtractError) -> bool:
+    """Return True if the key may not read an endpoint; a bad key is refused everywhere."""
+    return isinstance(error, ForbiddenError | UnauthorizedError)
+
+
+def explain_target(error: Refusal, list_id: ListId) -> Refusal:
+    """Return the refusal of a list, with the setting that leaves its association targets out."""
+    if not list_id.target:
+        return error
+    names = ", ".join(f'"{target}"' for target in list_id.target.split(","))
+    return type(error)(f"{error}; or leave the refused {names} out of association_targets")
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:

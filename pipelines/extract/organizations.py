@@ -32,11 +32,16 @@ def check_organization(integration: Integration, tables: Mapping[str, pa.Table])
     """
     if ORGANIZATIONS.name in tables:
         _check_visible(integration, tables[ORGANIZATIONS.name])
+    found = _find_organizations(tables)
+    named = sorted(frozenset[str]().union(*found.values()))
     if not integration.org_id:
+        if len(named) > 1:
+            raise WrongOrganizationError(
+                f"integration {integration.name!r}: the records are of {len(named)} organizations; "
+                f"set org_id to one of: {', '.join(named)}"
+            )
         return
-    for endpoint in ORGANIZATION_FIELDS.keys() & tables.keys():
-        values = pc.unique(tables[endpoint].column(ORGANIZATION_FIELDS[endpoint])).to_pylist()
-        ids = {str(value).lower() for value in values if _OBJECT_ID.fullmatch(str(value))}
+    for endpoint, ids in found.items():
         others = sorted(ids - {integration.org_id})
         if others:
             raise WrongOrganizationError(
@@ -44,6 +49,34 @@ def check_organization(integration: Integration, tables: Mapping[str, pa.Table])
                 f"{', '.join(others)} came instead of org_id {integration.org_id}. Check org_id "
                 "and the key"
             )
+
+
+def explain_refusal(refusal: str, integration: Integration, tables: Mapping[str, pa.Table]) -> str:
+    """Return a message with the promise that a pull cannot keep without the list of organizations.
+
+    Args:
+        refusal: message of the refusal.
+        integration: settings of the integration.
+        tables: raw tables of the endpoints that were read.
+    """
+    named = sorted(frozenset[str]().union(*_find_organizations(tables).values()))
+    if not named:
+        proof = "nothing shows that the records are of the right organization, for none names its"
+    elif integration.org_id:
+        proof = f"it is proven by the records alone that they are of {integration.org_id}"
+    else:
+        proof = f"the records name {named[0]}; set org_id to have that checked"
+    return f"{refusal}. The run goes on without the name of the organization: {proof}"
+
+
+def _find_organizations(tables: Mapping[str, pa.Table]) -> dict[str, frozenset[str]]:
+    """Return the ids of the organizations that the records of each endpoint name."""
+    found = {}
+    for endpoint in ORGANIZATION_FIELDS.keys() & tables.keys():
+        values = pc.unique(tables[endpoint].column(ORGANIZATION_FIELDS[endpoint])).to_pylist()
+        ids = (str(value).lower() for value in values if _OBJECT_ID.fullmatch(str(value)))
+        found[endpoint] = frozenset(ids)
+    return found
 
 
 def _check_visible(integration: Integration, organizations: pa.Table) -> None:

@@ -1,6 +1,7 @@
 """Pull a whole organization: every list, proven complete."""
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from pipelines.config.integration import Integration
 from pipelines.extract.checkpoint import Checkpoint, FinishedList
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
-from pipelines.extract.organizations import check_organization
+from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.completeness import completeness_table
@@ -37,6 +38,7 @@ PULL_SCHEMA = pa.schema(
         "throttled": pa.int64(),
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
+        "lost_fields": pa.list_(pa.string()),
     }
 )
 
@@ -56,6 +58,9 @@ class Pull:
         throttle: statistics of the rate limiter.
         unknown_fields: names of unknown fields in the records, by endpoint; without those in lists
             that an interrupted attempt had finished.
+        lost_values: number of values of another type than known, by endpoint and field; they are
+            NULL.
+        unproven: message with the promise that the pull cannot keep, or "".
     """
 
     tables: dict[str, pa.Table]
@@ -67,6 +72,8 @@ class Pull:
     plan: Plan | None
     throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
+    lost_values: Mapping[str, Mapping[str, int]]
+    unproven: str
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -78,6 +85,13 @@ class Pull:
             "throttled": self.counts.throttled,
             "endpoints": [endpoint.name for endpoint in self.scope.endpoints],
             "association_targets": list(self.scope.targets),
+            "lost_fields": sorted(
+                {
+                    f"{endpoint}.{name.partition('.')[0]}"
+                    for endpoint, counts in self.lost_values.items()
+                    for name in counts
+                }
+            ),
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -175,7 +189,9 @@ def _pull(
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
         lists = fetcher.run()
         tables = {name: _make_table(endpoint, lists) for name, endpoint in ENDPOINTS.items()}
-        check_organization(integration, {read.name: tables[read.name] for read in scope.endpoints})
+        scope, refusal = fetcher.scope, fetcher.organizations_refusal
+        pulled = {read.name: tables[read.name] for read in scope.endpoints}
+        check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -195,7 +211,17 @@ def _pull(
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
+        lost_values=_sum_lost_values(lists),
+        unproven=refusal and explain_refusal(refusal, integration, pulled),
     )
+
+
+def _sum_lost_values(lists: Sequence[FinishedList]) -> dict[str, Counter[str]]:
+    sums: dict[str, Counter[str]] = {}
+    for proof in (finished.completeness for finished in lists):
+        if proof.lost_values:
+            sums.setdefault(proof.list_id.endpoint, Counter()).update(proof.lost_values)
+    return sums
 
 
 def select_endpoints(integration: Integration) -> list[Endpoint]:

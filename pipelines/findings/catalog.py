@@ -35,6 +35,43 @@ THRESHOLDS = Table(
     schema=SCHEMA,
 )
 
+# Raw fields that decide which rows a finding has. Their values are lost if they have another type
+# than known.
+_SUDO = ("systemgroups_users.compiledAttributes", "systemgroups_users.paths")
+REQUIRED_FIELDS = {
+    "access_gained": (
+        *_SUDO,
+        "systemusers.sudo",
+        "systemusers.passwordless_sudo",
+        "applications.active",
+    ),
+    "applications_without_users": ("applications.active",),
+    "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
+    "shared_private_addresses": ("systems.networkInterfaces",),
+    "shared_public_addresses": ("systems.remoteIP",),
+    "stale_systems_with_access": ("systems.lastContact",),
+    "suspended_users_with_access": (
+        "systemusers.state",
+        "systemusers.suspended",
+        "systemusers.account_locked",
+    ),
+    "systems_with_failing_policies": ("systems.policyStats",),
+    "systems_without_users": ("systems.primarySystemUser",),
+    "unencrypted_systems_of_privileged_users": (
+        *_SUDO,
+        "systems.fde",
+        "systems.primarySystemUser",
+        "systemusers.sudo",
+    ),
+    "users_without_mfa_with_sudo": (
+        *_SUDO,
+        "systemusers.mfa",
+        "systemusers.totp_enabled",
+        "systemusers.sudo",
+    ),
+    "users_without_systems": ("systems.primarySystemUser",),
+}
+
 _VIEW_COLUMNS = {
     "integration": "Name of the integration",
     "finding": "Name of the finding and of its view",
@@ -43,7 +80,8 @@ _VIEW_COLUMNS = {
 
 _CATALOG_ROWS = ",\n    ".join(
     f"('{finding.name}', '{finding.severity}', {list(finding.required_endpoints)}::TEXT[], "
-    f"{list(finding.required_targets)}::TEXT[], {finding.compares_snapshots})"
+    f"{list(finding.required_targets)}::TEXT[], "
+    f"{list(REQUIRED_FIELDS.get(finding.name, ()))}::TEXT[], {finding.compares_snapshots})"
     for finding in FINDINGS
 )
 
@@ -53,10 +91,11 @@ QUESTIONS = View(
     columns=_VIEW_COLUMNS
     | {
         "answerable": "TRUE if the latest pull read the lists and associations that the finding "
-        "requires; for a comparison of two snapshots, the previous pull must have read them too"
+        "requires, and every value of its fields; for a comparison of two snapshots, the previous "
+        "pull must have read them too"
     },
     sql=f"""
-WITH catalog(finding, severity, endpoints, targets, compares_snapshots) AS (VALUES
+WITH catalog(finding, severity, endpoints, targets, fields, compares_snapshots) AS (VALUES
     {_CATALOG_ROWS}
 ),
 -- The latest two pulls. Without any application, there is no list of application users to read.
@@ -69,6 +108,8 @@ pulls AS (
             completeness ->> '$[*].endpoint',
             CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END
         ) AS endpoints,
+        -- Earlier versions did not record them.
+        coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,
         rows ->> '$.system_groups' = '0' AS has_no_groups
     FROM main.snapshots
     QUALIFY age <= 2
@@ -81,9 +122,11 @@ associations AS (
 SELECT i.integration, c.finding, c.severity,
     list_has_all(latest.endpoints, c.endpoints)
         AND (latest.has_no_groups OR list_has_all(coalesce(a.targets, []), c.targets))
+        AND NOT list_has_any(latest.lost_fields, c.fields)
         AND (
             NOT c.compares_snapshots
             OR coalesce(list_has_all(before.endpoints, c.endpoints), FALSE)
+                AND NOT list_has_any(before.lost_fields, c.fields)
         ) AS answerable
 FROM main.integrations i
 JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
@@ -136,21 +179,26 @@ class FindingCount:
     unanswerable: tuple[str, ...]
 
 
-def count_findings(connection: duckdb.DuckDBPyConnection) -> Iterator[FindingCount]:
+def count_findings(
+    connection: duckdb.DuckDBPyConnection, own: str | None = None
+) -> Iterator[FindingCount]:
     """Yield the count of each finding, including zero.
 
     Args:
         connection: a connection that uses the published file.
+        own: name of the only integration to count; None for all.
     """
     unanswerable = connection.sql(
         f"SELECT finding, integration FROM {QUESTIONS.qualified_name} "
-        "WHERE NOT answerable ORDER BY integration"
+        "WHERE NOT answerable AND integration = coalesce($own, integration) ORDER BY integration",
+        params={"own": own},
     ).fetchall()
     for finding in FINDINGS:
         rows = connection.sql(
             "SELECT integration, count(*), min(asset_name, $most) "
-            f"FROM {SCHEMA}.{finding.name} GROUP BY integration ORDER BY integration",
-            params={"most": MAX_NAMES},
+            f"FROM {SCHEMA}.{finding.name} WHERE integration = coalesce($own, integration) "
+            "GROUP BY integration ORDER BY integration",
+            params={"most": MAX_NAMES, "own": own},
         ).fetchall()
         counts = {integration: count for integration, count, _ in rows}
         names = [f"{integration}/{name}" for integration, _, first in rows for name in first]

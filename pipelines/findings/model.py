@@ -88,7 +88,8 @@ class Finding:
         remedy: Recommended action.
         evidence: Name and meaning of each key of the evidence.
         since: Meaning of the column `since`.
-        sql: Query over the published tables. It returns all `COLUMNS` except the severity.
+        sql: Query over the published tables. It returns all `COLUMNS` except the severity. Its
+            common table expressions are indented; the query that uses them is not.
         required_endpoints: Endpoints that a pull must read. Otherwise, an empty result means
             "unknown", not "none".
         required_targets: Target types for which a pull must read associations, likewise.
@@ -111,9 +112,14 @@ class Finding:
     @property
     def view(self) -> View:
         """Return the view of the published file."""
-        sql = f"""
+        # DuckDB 1.4.0 and 1.4.1 find a stored common table expression only at the top of a view.
+        steps, _, query = self.sql.partition("\nSELECT ")
+        sql = f"""{f"{steps}," if steps else "WITH"}
+finding AS (
+SELECT {query.strip()}
+)
 SELECT integration, '{self.severity}' AS severity, asset_type, asset_id, asset_name, evidence, since
-FROM ({self.sql})
+FROM finding
 """
         columns = COLUMNS | {"since": self.since}
         return View(self.name, self.title, columns, sql, schema=SCHEMA)

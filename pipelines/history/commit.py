@@ -287,7 +287,7 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     row = {
         "integration": manifest.integration.name,
         "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(_sums(completeness)),
+        "completeness": json.dumps(_sums(completeness, manifest.pull.lost_fields)),
         **manifest.model_dump(include={"snapshot_id", "run_id"}),
         **manifest.pull.model_dump(
             include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
@@ -296,11 +296,16 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
 
 
-def _sums(completeness: pa.Table) -> list[dict[str, object]]:
-    """Sum the numbers of all lists by endpoint and proof."""
+def _sums(completeness: pa.Table, lost_fields: Collection[str]) -> list[dict[str, object]]:
+    """Sum the numbers of all lists by endpoint and proof, and add the fields with lost values."""
     numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
     groups = completeness.group_by(["endpoint", "proof"]).aggregate(
         [([], "count_all"), *((name, "sum") for name in numbers)]
     )
     names = ["endpoint", "proof", "lists", *numbers]
-    return groups.sort_by("endpoint").rename_columns(names).to_pylist()
+    sums: list[dict[str, object]] = groups.sort_by("endpoint").rename_columns(names).to_pylist()
+    for one in sums:
+        lost = [name for name in lost_fields if name.partition(".")[0] == one["endpoint"]]
+        if lost:
+            one["lost_fields"] = sorted(lost)
+    return sums

@@ -25,6 +25,8 @@ class PullFacts(BaseModel):
         organization_name: name of the organization.
         endpoints: endpoints that were read.
         association_targets: target types that associations were read for.
+        lost_fields: fields, as `endpoint.field`, with values that were lost, because they had
+            another type than known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,12 +40,13 @@ class PullFacts(BaseModel):
     organization_name: str | None
     endpoints: frozenset[str]
     association_targets: frozenset[str]
+    lost_fields: frozenset[str] = frozenset()
 
     def has_read(self, table: Table) -> bool:
         """Return True if the pull read the records that are the table's rows."""
         return self.endpoints.issuperset(table.endpoints)
 
-    @field_serializer("endpoints", "association_targets")
+    @field_serializer("endpoints", "association_targets", "lost_fields")
     def _sort(self, names: Iterable[str]) -> list[str]:
         return sorted(names)
 

@@ -24,17 +24,37 @@ from pipelines.jumpcloud.errors import (
     TemporaryError,
     TokenError,
 )
+from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.responses import Json, map_error, parse_body, read_body
 from pipelines.jumpcloud.transport import (
     TIMEOUT_SECONDS,
-    ApiKeyAuth,
     Network,
+    ReadOnlySession,
     read_only_session,
     token_session,
 )
 
 
-def open_session(integration: Integration, credentials: Credentials) -> requests.Session:
+class ApiKeyAuth(AuthBase):
+    """Adds the header `x-api-key`. The key appears nowhere else.
+
+    With an explicit auth, requests does not look for a password in a .netrc file.
+    """
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the header."""
+        request.headers["x-api-key"] = self._key
+        return request
+
+    def __repr__(self) -> str:
+        """Return a representation without the key."""
+        return "ApiKeyAuth(key hidden)"
+
+
+def open_session(integration: Integration, credentials: Credentials) -> ReadOnlySession:
     """Return a session that can only read the integration's host.
 
     Raises:
@@ -46,12 +66,17 @@ def open_session(integration: Integration, credentials: Credentials) -> requests
     except SettingsError as error:
         raise SettingsError(f"integration {integration.name!r}: {error}") from None
     auth: AuthBase
+    exchanges = Exchanges()
     if isinstance(credentials, ServiceAccount):
-        auth = ServiceAccountAuth(credentials, integration.token_url, network)
+        auth = ServiceAccountAuth(credentials, integration.token_url, network, exchanges)
     else:
         auth = ApiKeyAuth(credentials.key)
     return read_only_session(
-        integration.url, auth, connections=integration.max_in_flight, network=network
+        integration.url,
+        auth,
+        connections=integration.max_in_flight,
+        network=network,
+        exchanges=exchanges,
     )
 
 
@@ -70,6 +95,7 @@ class ServiceAccountAuth(AuthBase):
         account: client id and secret.
         token_url: URL that exchanges them for a token.
         network: proxy and certificates.
+        exchanges: the exchanges of the session that it signs.
         clock: monotonic clock in seconds.
     """
 
@@ -78,11 +104,13 @@ class ServiceAccountAuth(AuthBase):
         account: ServiceAccount,
         token_url: str,
         network: Network,
+        exchanges: Exchanges,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._account = account
         self._url = token_url
         self._network = network
+        self._exchanges = exchanges
         self._clock = clock
         self._renewing = threading.Lock()
         self._token: str | None = None
@@ -138,25 +166,27 @@ class ServiceAccountAuth(AuthBase):
     def _exchange(self) -> Json:
         account = self._account
         auth = HTTPBasicAuth(account.client_id, account.client_secret)
-        try:
-            with (
-                token_session(self._url, auth, self._network) as session,
-                session.post(
-                    self._url,
-                    data=FORM,
-                    timeout=TIMEOUT_SECONDS,
-                    allow_redirects=False,
-                    stream=True,
-                ) as response,
-            ):
-                if response.status_code in _REFUSED_STATUSES:
-                    raise TokenError(self._refusal_message(response.status_code))
-                body = read_body(response, where=self._url, scope=FORM["scope"])
-            return parse_body(body, where=self._url).document
-        except requests.RequestException as error:
-            failure = map_error(error, where=self._url)
-        except (NotFoundError, RefusedError) as error:
-            failure = error
+        with self._exchanges.begin() as exchange:
+            try:
+                with (
+                    token_session(self._url, auth, self._network, self._exchanges) as session,
+                    session.post(
+                        self._url,
+                        data=FORM,
+                        timeout=TIMEOUT_SECONDS,
+                        allow_redirects=False,
+                        stream=True,
+                    ) as response,
+                ):
+                    if response.status_code in _REFUSED_STATUSES:
+                        raise TokenError(self._refusal_message(response.status_code))
+                    body = read_body(response, where=self._url, scope=FORM["scope"])
+                return parse_body(body, where=self._url).document
+            except requests.RequestException as error:
+                failure = map_error(error, where=self._url)
+            except (NotFoundError, RefusedError, TemporaryError) as error:
+                failure = error
+        failure = self._exchanges.explain(exchange, failure, self._url)
         # Raised outside of the handler, so that the context does not hold the library's error with
         # the secret. Raised as TokenError, so that no list is mistaken for refused or gone.
         raise failure if isinstance(failure, TemporaryError) else TokenError(str(failure))

@@ -8,10 +8,16 @@ import requests
 import tenacity
 
 from pipelines.jumpcloud.endpoints import Endpoint, ListId
-from pipelines.jumpcloud.errors import AbortedError, NotFoundError, TemporaryError, ThrottledError
+from pipelines.jumpcloud.errors import (
+    AbortedError,
+    ExtractError,
+    NotFoundError,
+    TemporaryError,
+    ThrottledError,
+)
 from pipelines.jumpcloud.responses import Body, Json, Response, map_error, parse_body, read_body
 from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, describe_next_try, wait_before_retry
-from pipelines.jumpcloud.transport import TIMEOUT_SECONDS
+from pipelines.jumpcloud.transport import TIMEOUT_SECONDS, ReadOnlySession
 from pipelines.ratelimit.limiter import RateLimiter
 
 PAGE_SIZE = 100  # the largest documented for lists; without `limit` the API sends 10
@@ -64,7 +70,7 @@ class JumpCloudClient:
 
     def __init__(
         self,
-        session: requests.Session,
+        session: ReadOnlySession,
         url: str,
         rate_limiter: RateLimiter,
         *,
@@ -92,8 +98,9 @@ class JumpCloudClient:
         return self._counts
 
     def abort(self) -> None:
-        """Send no further call. Waiting calls raise AbortedError."""
+        """Send no further call, and end those in progress. Waiting calls raise AbortedError."""
         self._aborted.set()
+        self._session.exchanges.abort()
 
     def send(self, request: Request) -> Response:
         """Send a request, retry temporary failures, and parse the response.
@@ -172,16 +179,22 @@ class JumpCloudClient:
     def _exchange(self, request: requests.PreparedRequest, scope: str) -> tuple[Body, float]:
         """Return the body, and the seconds until the header arrived: a long body is not load."""
         where = (request.url or "").partition("?")[0]
-        # Signed here, because a token may expire while the request waits for its slot.
-        request.prepare_auth(self._session.auth)
-        try:
-            with self._session.send(
-                request, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
-            ) as response:
-                body = read_body(response, where=where, scope=scope)
-                return body, response.elapsed.total_seconds()
-        except requests.RequestException as error:
-            failure = map_error(error, where=where)
+        failure: ExtractError = TemporaryError(f"{where}: the response was truncated")
+        with self._session.exchanges.begin() as exchange:
+            # Signed here, because a token may expire while the request waits for its slot.
+            request.prepare_auth(self._session.auth)
+            try:
+                with self._session.send(
+                    request, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
+                ) as response:
+                    body = read_body(response, where=where, scope=scope)
+                    # A header that was cut off looks like one without a body.
+                    if not exchange.has_ended:
+                        return body, response.elapsed.total_seconds()
+            except requests.RequestException as error:
+                failure = map_error(error, where=where)
+            except TemporaryError as error:
+                failure = error
         # Raised outside of the handler, so that the context does not hold the library's error,
         # which holds the request and its key.
-        raise failure
+        raise self._session.exchanges.explain(exchange, failure, where)

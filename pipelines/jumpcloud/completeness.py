@@ -1,7 +1,7 @@
 """Proof, per list, that it was read to its end."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
@@ -27,6 +27,7 @@ class Completeness:
         duplicates: rows dropped because their key was repeated.
         pages: pages read, including discarded ones.
         rereads: readings discarded, or pages read again, because the list changed.
+        lost_values: number of values of another type than known, by field.
     """
 
     list_id: ListId
@@ -37,6 +38,7 @@ class Completeness:
     duplicates: int
     pages: int
     rereads: int
+    lost_values: Mapping[str, int] = field(default_factory=dict, kw_only=True)
 
 
 _TEXTS = ("endpoint", "parent_id", "target", "proof")

@@ -30,6 +30,8 @@ def _flags(names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names.split(), FLAG)
 
 
+# Texts that are times: a number in their place is of an unknown unit.
+TIMES = frozenset({"created", "lastContact"})
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
@@ -83,6 +85,11 @@ class Endpoint:
     record_path: str = ""
     may_have_holes: bool = False
     search_path: str = ""
+
+    @property
+    def needs_total(self) -> bool:
+        """Return True if only an announced total shows that a list is complete."""
+        return self.may_have_holes or self.body == "results"
 
     @cached_property
     def table_schema(self) -> pa.Schema:

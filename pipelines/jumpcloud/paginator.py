@@ -48,6 +48,7 @@ class OffsetPaginator:
         limit: rows to request per page; reduced when the API is found to send fewer.
         is_sorted: True if pages come in the order of the unique key.
         may_have_holes: True if the API counts deleted records that it does not deliver.
+        needs_total: True if the API announces the total of such lists.
         by_search: True if the list is read through the endpoint's search.
         largest_page: rows of the largest page that the endpoint is known to have sent.
         result: proof of completeness; None until the list is finished.
@@ -57,6 +58,7 @@ class OffsetPaginator:
     limit: int
     is_sorted: bool = False
     may_have_holes: bool = False
+    needs_total: bool = False
     by_search: bool = False
     largest_page: int = 0
     result: Completeness | None = None
@@ -137,8 +139,7 @@ class OffsetPaginator:
         if page.total is not None:
             step = self.limit - 1
             return [] if page.total <= self.limit else list(range(step, page.total - 1, step))
-        if self.may_have_holes:
-            raise missing_total_error(self.list_id)
+        check_total(page, self.list_id, needs_total=self.needs_total)
         # Counted from the last row that came, since the API may send fewer rows than requested.
         known = _distinct_keys([other for other in self._pages if other is not page])
         last = max(1, len(page.distinct_keys) - 1)
@@ -257,14 +258,23 @@ class OffsetPaginator:
             duplicates=_count_duplicates(self._pages),
             pages=self._discarded_pages + len(self._pages),
             rereads=self._rereads,
+            lost_values=_count_lost(self._pages),
         )
         return []
 
 
-def missing_total_error(list_id: ListId) -> IncompleteError:
-    """Return the error for a list that may have holes and announces no total."""
-    reason = "the API announces no total, so a deleted record looks like the end of the list"
-    return IncompleteError(list_id, reason)
+def check_total(page: Page, list_id: ListId, *, needs_total: bool) -> None:
+    """Check that a page has a total, or can be a part of a proof without it.
+
+    A list that is not of a parent is never taken for empty without a total.
+
+    Raises:
+        IncompleteError: the total is missing.
+    """
+    is_empty = not page.keys and page.skip == 0 and not list_id.parent_id
+    if page.total is None and (needs_total or is_empty):
+        reason = "the API announces no total, so nothing shows that the list is complete"
+        raise IncompleteError(list_id, reason)
 
 
 def pages_overlap(pages: Sequence[Page], probe_pages: Mapping[int, Page]) -> bool:
@@ -329,6 +339,16 @@ def _distinct_keys(pages: Sequence[Page]) -> frozenset[Key]:
 def _count_duplicates(pages: Sequence[Page]) -> int:
     """Return the number of rows that repeat another row of the same page."""
     return sum(len(page.keys) - len(page.distinct_keys) for page in pages)
+
+
+def _count_lost(pages: Sequence[Page]) -> dict[str, int]:
+    """Return the number of rows that lost a value, by field."""
+    names = sorted({name for page in pages for name in page.lost})
+    nothing = frozenset[Key]()
+    return {
+        name: len(nothing.union(*(page.lost.get(name, nothing) for page in pages)))
+        for name in names
+    }
 
 
 def _repeats_across_pages(pages: Sequence[Page]) -> bool:

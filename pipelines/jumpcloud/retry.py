@@ -1,4 +1,7 @@
-"""Retry policy: the wait before each retry, and the failures that end the whole pull."""
+"""Retry policy: the wait before each retry, and the failures that end the whole pull.
+
+`JumpCloudClient.send` retries by it.
+"""
 
 import threading
 import time

@@ -4,13 +4,17 @@ import re
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 
 from pipelines.errors import InventoryError, SettingsError
+from pipelines.jumpcloud.exchanges import Exchanges, watched
 
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
 
@@ -22,25 +26,6 @@ USER_AGENT = "jumpcloud-inventory (read-only)"
 
 class ReadOnlyError(InventoryError):
     """An attempt to send a request that is not a read of the configured host."""
-
-
-class ApiKeyAuth(AuthBase):
-    """Adds the header `x-api-key`. The key appears nowhere else.
-
-    With an explicit auth, requests does not look for a password in a .netrc file.
-    """
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the header."""
-        request.headers["x-api-key"] = self._key
-        return request
-
-    def __repr__(self) -> str:
-        """Return a representation without the key."""
-        return "ApiKeyAuth(key hidden)"
 
 
 @dataclass(frozen=True)
@@ -76,11 +61,16 @@ class ReadOnlyAdapter(HTTPAdapter):
     """Sends only requests that `is_read` accepts by method and URL."""
 
     def __init__(
-        self, is_read: Callable[[str, str], bool], network: Network, connections: int
+        self,
+        is_read: Callable[[str, str], bool],
+        network: Network,
+        connections: int,
+        exchanges: Exchanges,
     ) -> None:
         super().__init__(pool_maxsize=connections, pool_block=True)
         self._is_read = is_read
         self._network = network
+        self._exchanges = exchanges
 
     def send(
         self, request: requests.PreparedRequest, *args: object, **kwargs: object
@@ -100,10 +90,46 @@ class ReadOnlyAdapter(HTTPAdapter):
             kwargs["verify"] = self._network.ca_bundle
         return super().send(request, *args, **kwargs)  # type: ignore[arg-type]  # forwarded unchanged
 
+    def get_connection_with_tls_context(
+        self, *args: object, **kwargs: object
+    ) -> HTTPConnectionPool:
+        """Return the pool of connections to a host, which exchanges can end."""
+        found = super().get_connection_with_tls_context(*args, **kwargs)  # type: ignore[arg-type]  # forwarded unchanged
+        pool = cast("HTTPConnectionPool", found)
+        if "ConnectionCls" not in vars(pool):
+            kind = cast("type[HTTPConnection]", pool.ConnectionCls)
+            pool.ConnectionCls = watched(kind, self._exchanges)
+        return pool
+
+
+class ReadOnlySession(requests.Session):
+    """A session with one adapter.
+
+    Attributes:
+        exchanges: the exchanges in progress.
+    """
+
+    def __init__(
+        self, url: str, auth: AuthBase, adapter: ReadOnlyAdapter, exchanges: Exchanges
+    ) -> None:
+        super().__init__()
+        self.exchanges = exchanges
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+        # A proxy from the environment must never see a key in plain text.
+        self.trust_env = url.startswith("https://")
+        self.auth = auth
+        self.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
+
 
 def read_only_session(
-    url: str, auth: AuthBase, *, connections: int, network: Network | None = None
-) -> requests.Session:
+    url: str,
+    auth: AuthBase,
+    *,
+    connections: int,
+    network: Network | None = None,
+    exchanges: Exchanges | None = None,
+) -> ReadOnlySession:
     """Return a session that can send only GET, and POST to `/api/search/`, to one origin.
 
     Args:
@@ -111,40 +137,36 @@ def read_only_session(
         auth: auth that adds the key or token.
         connections: size of the connection pool.
         network: proxy and certificates. None means a direct connection.
+        exchanges: the exchanges of other sessions of the same key, if any.
     """
+    exchanges = exchanges or Exchanges()
     origin = _origin(url)
 
     def is_read(method: str, url: str) -> bool:
         is_search = method == "POST" and _SEARCH_PATH.fullmatch(urlsplit(url).path)
         return _origin(url) == origin and (method == "GET" or bool(is_search))
 
-    return _session(url, auth, ReadOnlyAdapter(is_read, network or Network(), connections))
+    adapter = ReadOnlyAdapter(is_read, network or Network(), connections, exchanges)
+    return ReadOnlySession(url, auth, adapter, exchanges)
 
 
-def token_session(url: str, auth: AuthBase, network: Network) -> requests.Session:
+def token_session(
+    url: str, auth: AuthBase, network: Network, exchanges: Exchanges
+) -> ReadOnlySession:
     """Return a session that can send only POST to one URL.
 
     Args:
         url: URL of the token endpoint.
         auth: auth that adds the client id and secret.
         network: proxy and certificates.
+        exchanges: the exchanges of the session that needs the token.
     """
 
     def is_token_request(method: str, requested: str) -> bool:
         return method == "POST" and requested == url
 
-    return _session(url, auth, ReadOnlyAdapter(is_token_request, network, connections=1))
-
-
-def _session(url: str, auth: AuthBase, adapter: ReadOnlyAdapter) -> requests.Session:
-    session = requests.Session()
-    session.mount("https://", adapter)
-    session.mount("http://", adapter)
-    # A proxy from the environment must never see a key in plain text.
-    session.trust_env = url.startswith("https://")
-    session.auth = auth
-    session.headers.update({"Accept": "application/json", "User-Agent": USER_AGENT})
-    return session
+    adapter = ReadOnlyAdapter(is_token_request, network, 1, exchanges)
+    return ReadOnlySession(url, auth, adapter, exchanges)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.errors import InventoryError
+from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
 from pipelines.temporary import temporary_folder
@@ -77,7 +78,8 @@ def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
     """Return the published file of an integration or of all, downloaded if necessary.
 
     Raises:
-        InventoryError: nothing has been published yet, or nothing of that integration.
+        InventoryError: nothing has been published yet, or nothing of that integration, or a program
+            tried to change the copy of the file.
     """
     path = workspace.inventory_file(integration)
     if workspace.url is None:
@@ -89,6 +91,7 @@ def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
     with locked(workspace.publication_lock(integration)):
         if not open_backend(workspace).fetch(path):
             raise nothing_published(workspace, integration)
+    refuse_log(path)
     return path
 
 

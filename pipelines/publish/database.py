@@ -4,6 +4,8 @@ DuckDB allows no reader while a process writes. A rename blocks no reader, and a
 keeps the file that it opened.
 """
 
+import fcntl
+import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +20,8 @@ from pipelines.history.manifest import Manifest
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.metadata_tables import integrations_table, thresholds_table
-from pipelines.schema.macros import MACROS
+from pipelines.publish.reader import log_path
+from pipelines.schema.macros import FILE_ID, MACROS
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     CHANGES,
@@ -65,6 +68,14 @@ def apply_snapshots(
         for table in (CHANGES, SNAPSHOTS):
             _insert(connection, store, table, name, new)
     _replace_latest(connection, store, {name: ids[-1] for name, ids in snapshots.items()})
+    for statement in _macro_statements(_file_id(connection)):
+        connection.execute(statement)
+
+
+def _file_id(connection: duckdb.DuckDBPyConnection) -> str:
+    """Return an id of the snapshots in the file, by which its macros recognize the file."""
+    applied = sorted((name, sorted(ids)) for name, ids in applied_snapshots(connection).items())
+    return hashlib.sha256(repr(applied).encode()).hexdigest()
 
 
 def _replace_latest(
@@ -217,7 +228,7 @@ def _find_past_snapshot(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest
 def _replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path. Its file then replaces `path`, and the fingerprint is written."""
     with replace_atomically(path) as tmp_path:
-        wal_path = _wal_path(tmp_path)
+        wal_path = log_path(tmp_path)
         for leftover in (tmp_path, wal_path):
             leftover.unlink(missing_ok=True)
         try:
@@ -225,14 +236,33 @@ def _replacing(path: Path) -> Iterator[Path]:
         finally:
             wal_path.unlink(missing_ok=True)
         fingerprint = compute_fingerprint(tmp_path, _build_inputs())
-        # Someone who wrote to the published file was killed: the log belongs to that file only.
-        _wal_path(path).unlink(missing_ok=True)
+        # Most programs open a file for writing by default.
+        tmp_path.chmod(tmp_path.stat().st_mode & 0o444)
+        _keep_out_logs(path)
     fingerprint_path(path).write_text(fingerprint, encoding="utf-8")
 
 
-def _wal_path(path: Path) -> Path:
-    """Return the path of DuckDB's write-ahead log of the file."""
-    return path.with_name(f"{path.name}.wal")
+def _keep_out_logs(path: Path) -> None:
+    """Remove a log of changes to the file that is about to be replaced, and prevent another one.
+
+    A program that has the file open for writing, as its owner or as root can, would write its log
+    next to the new file, where every reader would replay it. It cannot create it through a link
+    into a folder that does not exist, and readers find no log there.
+    """
+    log = log_path(path)
+    log.unlink(missing_ok=True)
+    if path.exists() and _is_open_for_writing(path):
+        log.symlink_to(Path("no-log", log.name))
+
+
+def _is_open_for_writing(path: Path) -> bool:
+    """Return True if DuckDB in another process has locked the file in order to write to it."""
+    with path.open("rb") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def _build_inputs() -> list[str]:
@@ -292,9 +322,13 @@ def schema_statements() -> Iterator[str]:
     for view in views:
         yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
         yield from _comments("VIEW", view.qualified_name, view.description, view.columns)
+    yield from _macro_statements(file_id="")
+
+
+def _macro_statements(file_id: str) -> Iterator[str]:
     for macro in MACROS:
-        parameters = ", ".join(macro.parameters)
-        yield f'CREATE MACRO "{macro.name}"({parameters}) AS TABLE {macro.sql}'
+        parameters, sql = ", ".join(macro.parameters), macro.sql.replace(FILE_ID, file_id)
+        yield f'CREATE OR REPLACE MACRO "{macro.name}"({parameters}) AS TABLE {sql}'
         yield f'COMMENT ON MACRO TABLE "{macro.name}" IS {quoted(macro.description)}'
 
 

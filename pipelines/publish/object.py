@@ -39,6 +39,8 @@ class ObjectStoreBackend:
             current = self._download(path)
             if current is None:
                 return False
+            # A change would be lost with the next download.
+            path.chmod(path.stat().st_mode & 0o444)
             write_text(json.dumps(asdict(current)), version_file)
         return True
 

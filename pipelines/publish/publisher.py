@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.history.store import EVERY
 from pipelines.publish.access import nothing_published
 from pipelines.publish.database import build_duckdb_file, update_duckdb_file
+from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend, open_store
 from pipelines.report.model import IntegrationReport
 from pipelines.report.render import write_report
@@ -38,11 +39,13 @@ def refresh_report(
         integration: owner of the file, in an object store.
 
     Raises:
-        InventoryError: the report cannot be written; the last one stays.
+        InventoryError: the report cannot be written, or a program tried to change the file; the
+            last report stays.
         duckdb.Error: the file is missing or damaged, or there is no room for the queries.
     """
-    report = workspace.report_file(integration)
-    facts = write_report(workspace.inventory_file(integration), report)
+    file, report = workspace.inventory_file(integration), workspace.report_file(integration)
+    refuse_log(file)
+    facts = write_report(file, report)
     open_store(workspace).upload(report)
     return facts
 

@@ -28,18 +28,41 @@ def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
         path: the file, `inventory.duckdb` in the data directory.
 
     Raises:
-        InventoryError: the file does not exist or is damaged.
+        InventoryError: the file does not exist or is damaged, or a program tried to change it.
     """
     if not Path(path).exists():
         raise InventoryError(f"{path}: no inventory has been published here yet")
+    refuse_log(Path(path))
     try:
         connection = duckdb.connect(path, read_only=True)
     except duckdb.Error as error:
         raise InventoryError(
             f"{path}: cannot be opened: {error}. Run `jumpcloud-inventory rebuild`"
         ) from None
-    connection.execute("SET TimeZone = 'UTC'")
+    # Global: libraries such as pandas and polars query through a cursor of their own.
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     return connection
+
+
+def log_path(path: Path) -> Path:
+    """Return the path of DuckDB's write-ahead log of a file."""
+    return path.with_name(f"{path.name}.wal")
+
+
+def refuse_log(path: Path) -> None:
+    """Raise if a write-ahead log is next to the published file, which is never changed in place.
+
+    DuckDB would replay it, even if it was written for a file that a publication has replaced.
+
+    Raises:
+        InventoryError: there is a log.
+    """
+    log = log_path(path)
+    if log.exists():
+        raise InventoryError(
+            f"{log}: another program wrote changes that do not belong to the inventory. End that "
+            "program and remove this file; the next publication removes it too"
+        )
 
 
 def open_bounded(path: Path) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -16,11 +16,13 @@ from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 
 # JumpCloud's times are ISO 8601, and year 1 means "never" (docs/reference/jumpcloud-api.md,
-# section 12).
+# section 12). Python has no years beyond 9999.
 _MACROS = """
 CREATE MACRO text_of(value) AS nullif(value, '');
 CREATE MACRO time_of(value) AS CASE
-    WHEN date_part('year', try_cast(value AS TIMESTAMPTZ)) > 1 THEN try_cast(value AS TIMESTAMPTZ)
+    WHEN try_cast(value AS TIMESTAMPTZ) >= TIMESTAMPTZ '0002-01-01 00:00:00+00'
+        AND try_cast(value AS TIMESTAMPTZ) < TIMESTAMPTZ '10000-01-01 00:00:00+00'
+        THEN try_cast(value AS TIMESTAMPTZ)
 END;
 CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);
 """

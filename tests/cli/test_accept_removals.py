@@ -8,7 +8,7 @@ import duckdb
 
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
-from tests.support.publisher import published_content
+from tests.support.publisher import Publisher, Pulled, published_content
 
 PUBLISH_ALONE = """
 import sys
@@ -27,30 +27,62 @@ sys.exit(not done.success)
 
 
 def test_mass_removal_is_published_only_when_accepted(
-    installation: Installation, serve: Callable[..., Server]
+    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
 ) -> None:
     organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    Publisher(installation.data).publish(pull(organization), "globex")
     installation.set_integrations(acme=serve(organization))
-    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    warnings = [line for line in done.stderr.splitlines() if "findings." in line]
+    assert all(": acme " in line for line in warnings)
+    assert warnings
+    assert "globex" not in done.stderr
     before = published_content(installation.data)
     systems = organization.systems
     gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
-    names = [str(systems[each]["hostname"]) for each in gone[:30]]
+    names = [str(systems[each]["hostname"]) for each in gone[:5]]
     for system_id in gone[:30]:
         organization.remove_system(system_id)
+    early = installation.run("accept", "acme")
+    assert early.returncode == 1
+    assert early.stderr.startswith("Error: nothing to accept: ")
+    unknown = installation.run("accept", "../acme")
+    assert unknown.stderr == (
+        "Error: no integration '../acme' was published; there are: acme, globex\n"
+    )
 
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 1
-    assert "30 of 60 systems vanished since the last snapshot (30 now)" in done.stderr
-    assert ", ".join(names[:10]) in done.stderr.replace("\n", "")
-    assert names[10] not in done.stderr
+    loss = "30 of 60 systems vanished since the last snapshot (30 now): "
+    (line,) = (line for line in done.stderr.splitlines() if loss in line)
+    assert line.startswith(f"acme: {loss}{', '.join(names)} and 25 more")
+    assert line.endswith("`jumpcloud-inventory accept acme` lets the next run publish it")
+    shown = installation.run("status").stdout
+    assert line in shown
+    assert "removals_within_limit" not in done.stderr + shown
     assert published_content(installation.data) == before
 
+    accepted = installation.run("accept", "acme")
+    assert accepted.stdout.startswith("acme: accepted, the next run publishes it: ")
+    assert loss in accepted.stdout
+    assert "acme: the removal is accepted" in installation.run("status").stdout
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0, done.stderr
+    assert count_removed(installation) == 30
+
+    assert installation.run("accept", "acme").returncode == 1
+    for system_id in gone[30:]:
+        organization.remove_system(system_id)
     done = installation.run("run", "--accept-removals", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
+    assert count_removed(installation) == 60
+
+
+def count_removed(installation: Installation) -> int:
     with duckdb.connect(installation.file, read_only=True) as connection:
         removed = "SELECT count(*) FROM changes WHERE asset_type = 'systems' AND change = 'removed'"
-        assert connection.sql(removed).fetchall() == [(30,)]
+        return int(connection.sql(removed).fetchall()[0][0])
 
 
 def test_refused_tables_are_published_only_after_a_new_pull(

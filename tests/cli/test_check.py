@@ -1,6 +1,9 @@
 """The command `check`, which predicts the result of a run and sends only reads."""
 
+import signal
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 from tests.support.cli import KEY_VARIABLE
+from tests.support.raw_server import JSON, raw_server
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
@@ -78,7 +82,7 @@ def test_refused_endpoint_lists_unknown_columns(
     assert "left out by the settings, so missing: " in words(done)
 
 
-def test_refused_key_costs_one_call_and_is_never_shown(
+def test_refused_key_costs_two_calls_and_is_never_shown(
     serve: Callable[..., Server], check: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A key of another region is unknown to this server.
@@ -89,7 +93,7 @@ def test_refused_key_costs_one_call_and_is_never_shown(
     assert done.exit_code == 1
     assert "unknown, expired, or belongs to another region; check the key" in words(done)
     assert other.api_key not in done.output
-    assert len(server.calls) == 1
+    assert len(server.calls) == 2
 
 
 def test_refused_service_account_is_named_by_its_variables(
@@ -128,6 +132,25 @@ def test_refusing_proxy_is_named(
     )
     assert done.exit_code == 1
     assert "the proxy refuses or cannot be reached; check `proxy`" in words(done)
+
+
+def test_ctrl_c_ends_check_of_a_slow_server(
+    check: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "jca_key")
+    main_thread = threading.get_ident()
+    with raw_server(JSON, drip=b"x-filler: 1\r\n") as server, ThreadPoolExecutor(1) as pool:
+
+        def interrupt() -> None:
+            server.dripping.wait()
+            signal.pthread_kill(main_thread, signal.SIGINT)
+
+        pool.submit(interrupt)
+        url = f'name = "acme"\nbase_url = "{server.url}"\napi_key_env = "{KEY_VARIABLE}"'
+        done = check(url)
+        server.disconnected.wait()
+    assert done.exit_code == 1
+    assert "Aborted!" in done.output
 
 
 def test_key_of_several_organizations_needs_org_id(

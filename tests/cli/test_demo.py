@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,9 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Demo:
     """Run the demo once, for tests that do not change its data."""
     installation = Installation(tmp_path_factory.mktemp("demo"), user_environment(), commands)
-    return Demo(installation, installation.run("demo"))
+    (installation.folder / "shared").mkdir()
+    shared = str(installation.folder / "shared")
+    return Demo(installation, installation.run("demo", DAGSTER_HOME=shared))
 
 
 def inventory(installation: Installation) -> duckdb.DuckDBPyConnection:
@@ -43,8 +46,11 @@ def test_demo_needs_no_key(demo: Demo) -> None:
         counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()
     output = " ".join(demo.done.stderr.split())
     for finding, count in counts:
-        assert (f": {count} (findings.{finding})" in output) == bool(count), finding
+        assert (f": demo {count} (findings.{finding})" in output) == bool(count), finding
     assert not demo.installation.file.exists()
+    # Its runs are not for the instance of others, and the folder above it is private too.
+    assert not any((demo.installation.folder / "shared").iterdir())
+    assert stat.S_IMODE(demo.installation.data.stat().st_mode) == 0o700
 
 
 def test_readme_query_has_the_readme_answer(demo: Demo) -> None:

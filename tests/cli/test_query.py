@@ -18,7 +18,7 @@ from pipelines.publish.database import build_duckdb_file
 from pipelines.report.render import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
-from pipelines.storage.atomic import write_parquet
+from pipelines.storage.atomic import write_parquet, write_text
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
@@ -311,6 +311,7 @@ def test_forget_removes_integration_everywhere(
     for path in (staged / "gone.parquet", staged / ".gone.parquet.12", staged / "kept.parquet"):
         write_parquet(pulled.tables["systems"], path)
     (publisher.home / "spool" / "gone").mkdir(parents=True)
+    write_text("{}", publisher.home / "removals" / "gone.stopped.json")
 
     assert "integration 'kept' is in the settings" in ask("forget", "kept").stderr
     unknown = ask("forget", "acme")

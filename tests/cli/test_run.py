@@ -56,15 +56,20 @@ def test_run_publishes_expected_tables_and_no_secret(
     assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
 
 
-def test_new_api_field_is_named_and_not_kept(
+def test_run_reports_refused_list_new_field_and_lost_value(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     organization = generate(sizes=SMALL)
-    organization.update(next(iter(organization.systems)), riskScore="value-of-it")
-    installation.set_integrations(acme=serve(organization, Behavior(whole_records=True)))
+    organization.update(
+        next(iter(organization.systems)), riskScore="value-of-it", fde="value-of-it"
+    )
+    behavior = Behavior(whole_records=True, denied={"organizations"})
+    installation.set_integrations(acme=serve(organization, behavior))
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
+    assert "scope organizations.readonly. The run goes on without the name" in done.stderr
     assert "systems: the API sends unknown fields: riskScore" in done.stderr
+    assert "systems: values of another type than known are lost: fde 1" in done.stderr
     secrets = {*organization.secrets(), organization.api_key, "value-of-it"}
     assert_no_secret_below(installation.folder, secrets)
 
@@ -73,7 +78,8 @@ def test_service_account_and_key_file_leave_no_secret(
     installation: Installation, serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
-    servers = [serve(one, Behavior(tokens_end_at={25})), serve(two)]
+    behavior = Behavior(tokens_end_at={25}, denied_to_service_accounts={"organizations"})
+    servers = [serve(one, behavior), serve(two)]
     key_file = tmp_path / "two.key"
     key_file.touch(mode=0o600)
     key_file.write_text(f"{two.api_key}\n")
@@ -162,12 +168,15 @@ def test_incomplete_list_fails_its_check_and_is_named(
         organization.add_member(group, organization.add_system())
 
     installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
-    done = installation.run("run", ACME_KEY=organization.api_key)
+    home = installation.folder / "shared"
+    home.mkdir()
+    done = installation.run("run", ACME_KEY=organization.api_key, DAGSTER_HOME=str(home))
     assert done.returncode == 1
+    assert f"Dagster home: {home} (DAGSTER_HOME)" in done.stderr
     assert f"systemgroups_members/{group}: the announced total changes" in done.stderr
     assert not installation.file.exists()
     members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with dg.DagsterInstance.from_config(str(home)) as instance:
         (run,) = instance.get_runs()
         events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
     checks = [

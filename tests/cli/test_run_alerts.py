@@ -16,13 +16,13 @@ WRONG = "jca_not_the_key_of_anybody"
 # Kills the process of a run, as the kernel does when memory runs out.
 KILLS_ITSELF = """
 import os, signal, sys
-if sys.orig_argv[3:5] == ["run", "killed"]:
+if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 """
 # Raises an unexpected error in the process of a run.
 SURPRISES = """
 import sys
-if sys.orig_argv[3:5] == ["run", "odd"]:
+if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "odd":
     import assets_defs.cli.run
     def surprise(*given, **named):
         raise ZeroDivisionError("s3cr3t-of-a-surprise")
@@ -32,7 +32,7 @@ if sys.orig_argv[3:5] == ["run", "odd"]:
 # Ends it as Ctrl-C does.
 INTERRUPTS = """
 import sys
-if sys.orig_argv[3:5] == ["run", "stopped"]:
+if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "stopped":
     import assets_defs.cli.run
     result = assets_defs.cli.run.RunResult("id", "interrupted", True, False)
     assets_defs.cli.run._refresh = lambda *given, **named: result

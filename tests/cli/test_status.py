@@ -10,6 +10,8 @@ import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorStatus
 from dagster._daemon.types import DaemonHeartbeat
 
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.partitions import PARTITION_TAG
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.missed_ticks import switch_sensor
@@ -79,6 +81,24 @@ def test_status_of_unknown_integration_lists_known_ones(
     done = installation.run("status", "better")
     assert done.returncode == 2
     assert "no integration is named 'better'; there are: good" in done.stderr
+
+
+def test_exported_home_is_used_and_named(installation: Installation) -> None:
+    home = installation.folder / "shared"
+    home.mkdir()
+    (home / "dagster.yaml").touch()
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        tags = {PARTITION_TAG: "jumpcloud"}
+        run = dg.DagsterRun(REFRESH_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
+        instance.add_run(run)
+    own = installation.run("status", "--json")
+    assert json.loads(own.stdout)[0]["current_run"] is None
+    shared = installation.run("status", "--json", DAGSTER_HOME=str(home))
+    assert json.loads(shared.stdout)[0]["current_run"]["run_id"] == run.run_id
+    assert shared.stderr == f"Dagster home: {home} (DAGSTER_HOME)\n{own.stderr}"
+    wrong = installation.run("status", DAGSTER_HOME="shared")
+    assert wrong.returncode == 2
+    assert "DAGSTER_HOME=shared: not the absolute path of a directory" in wrong.stderr
 
 
 def test_status_without_settings_points_to_demo(installation: Installation) -> None:

@@ -6,43 +6,61 @@ from typing import cast
 import dagster as dg
 import pytest
 
-from assets_defs.checks import findings
+from assets_defs.checks import RemovalGuard, findings
+from assets_defs.partitions import PARTITION_TAG
+from pipelines.config.integration import Integration
 from pipelines.findings.catalog import FINDINGS
+from pipelines.history.removal_guard import accept_hint
+from pipelines.schema.tables import SYSTEMS
 from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.planted_findings import planted_findings
-from tests.support.publisher import FIRST_DAY, Publisher, Pulled
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day
 
 MOST = 10
-Check = Callable[[], dict[str, dg.AssetCheckResult]]
+Check = Callable[..., dict[str, dg.AssetCheckResult]]
 
 
 @pytest.fixture
 def check(publisher: Publisher) -> Check:
-    """Return a function that runs the checks on the published file."""
+    """Return a function that runs the checks on the published file, in a run of an integration."""
     resources = {"workspace": Workspace(publisher.home)}
 
-    def run() -> dict[str, dg.AssetCheckResult]:
-        context = dg.build_asset_check_context(resources=resources)
+    def run(integration: str = "") -> dict[str, dg.AssetCheckResult]:
+        tags = {PARTITION_TAG: integration} if integration else {}
+        context = type(dg.build_asset_check_context())(
+            dg.build_op_context(resources=resources, run_tags=tags)
+        )
         results = cast("Iterator[dg.AssetCheckResult]", findings(context))
         return {str(each.check_name): each for each in results}
 
     return run
 
 
-def test_check_counts_findings_by_integration(
+def test_run_counts_findings_of_its_own_integration(
+    check: Check, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    publisher.publish(pull(planted_findings(1, FIRST_DAY)), "acme")
+    publisher.publish(pull(generate(sizes=Sizes.empty())), "globex")
+    results = check("acme")
+    result = results["suspended_users_with_access"]
+    assert not result.passed
+    count = result.metadata["count"].value
+    assert f": acme {count} (findings." in str(result.description)
+    assert str(result.metadata["first"].value).startswith("acme/")
+    assert all("globex" not in f"{each.description} {each.metadata}" for each in results.values())
+    assert all(each.passed for each in check("globex").values())
+
+
+def test_check_without_integration_counts_each(
     check: Check, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(planted_findings(1, FIRST_DAY))
     publisher.publish(pulled, "acme")
-    alone = check()["suspended_users_with_access"]
-    publisher.publish(pulled, "globex")
-    publisher.publish(pull(generate(sizes=Sizes.empty())), "empty")
-    result = check()["suspended_users_with_access"]
-    assert not result.passed
-    count = alone.metadata["count"].value
+    count = check()["suspended_users_with_access"].metadata["count"].value
     assert isinstance(count, int)
-    assert f": {count} (findings." in str(alone.description)
+    publisher.publish(pulled, "globex")
+    result = check()["suspended_users_with_access"]
     assert f": acme {count}, globex {count}, in all {2 * count} (" in str(result.description)
     assert result.metadata["count"].value == 2 * count
     assert result.metadata["by_integration"].value == f"acme {count}, globex {count}"
@@ -84,3 +102,29 @@ def test_unreadable_findings_are_a_warning(check: Check, publisher: Publisher) -
         assert not result.passed
         assert result.severity == dg.AssetCheckSeverity.WARN
         assert "cannot be opened" in str(result.description)
+
+
+def test_accepted_removals_stop_again_when_worse(
+    integration: Callable[..., Integration], pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    pulled = pull(generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1)))
+    publisher.publish(on_day(0, pulled))
+    systems, workspace = pulled.tables["systems"], Workspace(publisher.home)
+    acme = integration(pulled.server)
+
+    def stop(left: int) -> str:
+        guard = RemovalGuard(workspace, acme, pulled.pull.completeness, accept_removals=False)
+        (result,) = guard.results(SYSTEMS, systems.slice(0, left))
+        assert str(result.description).startswith(f"acme: {60 - left} of 60 systems vanished")
+        hint = guard.record_stop()
+        assert result.passed is (hint == "")
+        return hint
+
+    assert stop(30) == accept_hint("acme")
+    workspace.removal_file("acme").accept()
+    assert stop(20)
+    assert stop(30)  # the acceptance has ended
+    workspace.removal_file("acme").accept()
+    assert not stop(30)
+    publisher.publish(on_day(1, pulled))  # the devices came back
+    assert stop(30)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import stat
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,8 +12,9 @@ import dagster as dg
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
+from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.definitions import build_definitions
-from assets_defs.partitions import PARTITION_TAG
+from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
 from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
@@ -25,6 +27,7 @@ from tests.support import ROOT
 from tests.support.missed_ticks import switch_former_schedule_off, switch_sensor
 
 LOG = logging.getLogger("ticks")
+STARTED = dg.DagsterRunStatus.STARTED
 SETTINGS = """
 [[integration]]
 name = "acme"
@@ -130,6 +133,7 @@ def test_tick_requests_due_runs_and_logs_skipped_ones(
         instance.add_run(
             dg.DagsterRun(
                 job_name="__ASSET_JOB",  # as started from the asset graph
+                asset_selection={INVENTORY_DUCKDB},
                 tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
@@ -154,12 +158,18 @@ def test_tick_ends_killed_run_and_requests_another(
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
+        theirs = dg.DagsterRun("nightly", tags={PARTITION_TAG: "acme"}, status=STARTED)
+        instance.add_run(theirs)
         with locked(workspace.run_lock("acme")):
             data = evaluated(tick, instance, workspace)
             assert "acme" not in {each.partition_key for each in data.run_requests or []}
         data = evaluated(tick, instance, workspace)
         assert "acme" in {each.partition_key for each in data.run_requests or []}
-        assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+        assert [(each.job_name, each.status) for each in instance.get_runs()] == [
+            ("nightly", STARTED),
+            ("refresh_inventory", dg.DagsterRunStatus.FAILURE),
+        ]
+        assert instance.get_run_by_id(theirs.run_id) == theirs
 
 
 def test_interrupted_tick_requests_its_own_runs_again(
@@ -277,12 +287,13 @@ def test_tick_discovers_organizations_of_provider(
         )
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == {"msp"}  # fails, because the organizations are not known yet
+        assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
         server.behavior.faults = []
         found = {f"msp-{each.id}" for each in provider.organizations}
         assert partitions(12) == found
         server.behavior.faults = [Fault("", "reset")]
         assert partitions(0) == found
-        assert found | {"msp"} == set(instance.get_dynamic_partitions("integrations"))
+        assert found | {"msp"} == set(instance.get_dynamic_partitions(NAME))
 
 
 def evaluated(

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_status, status_table
+from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.status import IntegrationStatus, Run
 from assets_defs.sensors import purge_runs
@@ -87,7 +88,7 @@ def test_ending_run_is_a_success_while_another_waits(workspace: Workspace) -> No
     with dg.DagsterInstance.ephemeral() as instance:
         tags = {PARTITION_TAG: "acme"}
         ending, _ = (
-            instance.add_run(dg.DagsterRun("job", tags=tags, status=status))
+            instance.add_run(dg.DagsterRun(REFRESH_JOB, tags=tags, status=status))
             for status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED)
         )
         report_status(instance, workspace, reported.append, ending.run_id)

@@ -6,26 +6,30 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import dagster as dg
 import pytest
 
-from assets_defs.assets.raw_tables import pull as pull_assets
-from assets_defs.definitions import build_resources
-from assets_defs.jobs import refresh_inventory
+from assets_defs.asset_keys import INVENTORY_DUCKDB
+from assets_defs.definitions import build_definitions
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.partitions import NAME
 from assets_defs.runs.freshness import KEY, LONG_AGO, enabled_since, is_late
 from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.status import read_statuses
-from assets_defs.sensors import alert_on_failure, alert_on_late, purge_runs, sync_partitions
+from assets_defs.sensors import build_sensors, purge_runs
 from pipelines.config.settings import Settings
 from pipelines.notifications import SENT
 from pipelines.simulator import Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.integration_status import status_errors, status_events
 from tests.support.publisher import Publisher, Pulled, on_day
-from tests.support.webhook import Webhook, served_webhook
+from tests.support.sensors import evaluate_sensor
+from tests.support.webhook import Webhook, exported_webhook
 
+SENSORS = {sensor.name: sensor for sensor in build_sensors(Workspace(Path("data")))}
+alert_on_late = SENSORS["alert_on_late"]
+sync_partitions = SENSORS["integrations_of_settings"]
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
@@ -33,9 +37,7 @@ SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with served_webhook(PATH) as hook:
-        monkeypatch.setenv(VARIABLE, hook.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with exported_webhook(VARIABLE, PATH, monkeypatch) as hook:
         yield hook
 
 
@@ -51,27 +53,9 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "data", None, tmp_path / "integrations.toml", os.environ)
 
 
-def look(
-    sensor: dg.SensorDefinition,
-    workspace: Workspace,
-    instance: dg.DagsterInstance,
-    cursor: str | None,
-    definitions: dg.Definitions | None = None,
-) -> tuple[str, str | None]:
-    """Evaluate a sensor once; return its skip message and its cursor."""
-    context = dg.build_sensor_context(
-        instance=instance,
-        cursor=cursor,
-        definitions=definitions,
-        resources={"workspace": workspace},
-    )
-    data = sensor.evaluate_tick(context)
-    return data.skip_message or "", data.cursor
-
-
 def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags: str) -> str:
     """Run `acme`, which fails because its key is not set; return the id of the run."""
-    run = definitions.resolve_job_def("refresh_inventory").execute_in_process(
+    run = definitions.resolve_job_def(REFRESH_JOB).execute_in_process(
         instance=instance, partition_key="acme", tags=tags, raise_on_error=False
     )
     assert not run.success
@@ -81,21 +65,17 @@ def failed_run(definitions: dg.Definitions, instance: dg.DagsterInstance, **tags
 def test_failed_run_alerts_once_and_retried_run_does_not(
     webhook: Webhook, fast_tmp_path: Path, workspace: Workspace
 ) -> None:
-    defs = dg.Definitions(
-        assets=[pull_assets],
-        jobs=[refresh_inventory],
-        resources=build_resources(workspace),
-    )
-    sensor = alert_on_failure
+    defs = build_definitions(workspace)
+    sensor = defs.get_repository_def().get_sensor_def("alert_on_failure")
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        instance.add_dynamic_partitions("integrations", ["acme"])
+        instance.add_dynamic_partitions(NAME, ["acme"])
         fail = partial(failed_run, defs, instance)
         fail()
-        _, cursor = look(sensor, workspace, instance, None, defs)
+        _, cursor = evaluate_sensor(sensor, workspace, instance, None, defs)
         assert webhook.posts == []  # failures before the first evaluation are ignored
 
         run_id = fail()
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message == SENT
         (post,) = webhook.posts
         assert (post["integration"], post["event"], post["run_id"]) == ("acme", "failed", run_id)
@@ -105,17 +85,17 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
         assert "NOT_SET_KEY is not set" in status_errors(instance)["acme"]
         assert status_errors(instance).keys() == {"acme", "other", "off"}
 
-        _, cursor = look(sensor, workspace, instance, cursor, defs)
+        _, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         reports = len(status_events(instance))
         fail(**{"dagster/will_retry": "true"})
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message == "the run is retried"
         assert len(webhook.posts) == 1
         assert len(status_events(instance)) == reports
 
         webhook.statuses = [404]
         fail()
-        message, cursor = look(sensor, workspace, instance, cursor, defs)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor, defs)
         assert message.startswith("not sent")
         events = [str(log) for run in instance.get_runs() for log in instance.all_logs(run.run_id)]
     output = message + str(cursor) + "".join(events)
@@ -133,22 +113,22 @@ def test_late_integration_alerts_once(
     sensor = alert_on_late
     with dg.DagsterInstance.ephemeral() as instance:
         webhook.statuses = [404]
-        message, cursor = look(sensor, workspace, instance, None)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, None)
         assert message.startswith("acme: not sent")
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert message == f"acme: {SENT}"
         assert [post["integration"] for post in webhook.posts] == ["acme"] * 2
         assert "its last success was at 2024-01-31" in webhook.posts[1]["cause"]
         assert "jumpcloud-inventory status" in webhook.posts[1]["text"]
 
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
         # Version 0.1 kept the time alone.
         time = json.loads(cursor or "")["acme"].rpartition(" ")[2]
-        message, _ = look(sensor, workspace, instance, json.dumps({"acme": time}))
+        message, _ = evaluate_sensor(sensor, workspace, instance, json.dumps({"acme": time}))
         assert message == "no integration became late since the last alert"
         publish_now(publisher, pulled, "acme")
-        message, cursor = look(sensor, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
 
@@ -157,11 +137,11 @@ def test_integration_without_any_success_becomes_late(
     webhook: Webhook, workspace: Workspace
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        message, cursor = look(alert_on_late, workspace, instance, None)
+        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
         assert message == "no integration became late since the last alert"
         seen = {"acme": "2026-01-01T00:00:00+00:00", "other": datetime.now(UTC).isoformat()}
         instance.daemon_cursor_storage.set_cursor_values({KEY: json.dumps(seen)})
-        message, _ = look(alert_on_late, workspace, instance, cursor)
+        message, _ = evaluate_sensor(alert_on_late, workspace, instance, cursor)
         assert message == f"acme: {SENT}"
     assert "it had no success since 2026-01-01T00:00:00+00:00" in webhook.posts[0]["cause"]
 
@@ -204,9 +184,9 @@ def test_newly_enabled_integration_is_not_late(
                 each.late for each in read_statuses(instance, workspace, integrations, since)
             )
 
-        _, cursor = look(alert_on_late, workspace, instance, None)
+        _, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
-        message, cursor = look(alert_on_late, workspace, instance, cursor)
+        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
         assert not looks_late()
         assert webhook.posts == []
@@ -214,33 +194,39 @@ def test_newly_enabled_integration_is_not_late(
     # Without a record that it was disabled, it was due the whole time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
-        message, _ = look(alert_on_late, workspace, instance, None)
+        message, _ = evaluate_sensor(alert_on_late, workspace, instance, None)
         assert message == f"off: {SENT}"
 
 
 def test_partitions_match_the_settings(workspace: Workspace) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("integrations", ["acme", "gone"])
+        instance.add_dynamic_partitions(NAME, ["acme", "gone"])
+        # The set of version 0.1, which may have keys of others.
+        instance.add_dynamic_partitions("integrations", ["acme", "other", "theirs"])
         context = dg.build_sensor_context(instance=instance, resources={"workspace": workspace})
-        result = cast("dg.SensorResult", sync_partitions(context))
-    requests = {
-        type(request).__name__: sorted(request.partition_keys)
-        for request in result.dynamic_partitions_requests or []
-    }
-    assert requests == {
-        "AddDynamicPartitionsRequest": ["off", "other"],
-        "DeleteDynamicPartitionsRequest": ["gone"],
-    }
+        requests = sync_partitions.evaluate_tick(context).dynamic_partitions_requests or []
+    assert [
+        (type(request), request.partitions_def_name, sorted(request.partition_keys))
+        for request in requests
+    ] == [
+        (dg.AddDynamicPartitionsRequest, NAME, ["off", "other"]),
+        (dg.DeleteDynamicPartitionsRequest, NAME, ["gone"]),
+    ]
 
 
 def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
-    @dg.asset
+    @dg.asset(key=INVENTORY_DUCKDB)
     def anything() -> None: ...
 
     prepare_instance(workspace)
+    job = dg.Definitions([anything]).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-        runs = [dg.materialize([anything], instance=instance).run_id for _ in range(2)]
-        waits = instance.add_run(dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTED)).run_id
+        runs = [
+            job.execute_in_process(instance=instance, asset_selection=[INVENTORY_DUCKDB]).run_id
+            for _ in range(2)
+        ]
+        started = dg.DagsterRun(REFRESH_JOB, status=dg.DagsterRunStatus.STARTED)
+        waits = instance.add_run(started).run_id
         now = datetime.now(UTC)
         assert purge_runs(instance, now - timedelta(days=90)) == 0
         assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
@@ -250,4 +236,4 @@ def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
         assert purge_runs(instance, now + timedelta(minutes=1)) == 2
         assert [run.run_id for run in instance.get_runs()] == [waits]
         assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
-        assert not instance.fetch_materializations(dg.AssetKey("anything"), limit=1).records
+        assert not instance.fetch_materializations(INVENTORY_DUCKDB, limit=1).records

@@ -1,13 +1,14 @@
 """A run holds its integration's lock from its first step to its end, and no longer."""
 
 import os
+import stat
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from assets_defs.definitions import build_resources
-from assets_defs.partitions import INTEGRATIONS
+from assets_defs.partitions import INTEGRATIONS, PARTITION_TAG
 from assets_defs.runs.step import RunLock, step
 from pipelines.storage.locks import HeldByAnotherError, is_held, locked
 from pipelines.workspace import Workspace
@@ -49,10 +50,9 @@ def run(
                 raise RuntimeError
 
     held: list[bool] = []
-    instance.add_dynamic_partitions("integrations", ["acme"])
     result = dg.materialize(
         [first, between, second],
-        partition_key="acme",
+        tags={PARTITION_TAG: "acme"},  # as `dagster job execute` starts a run, without a partition
         instance=instance,
         resources=build_resources(workspace),
         raise_on_error=False,
@@ -72,6 +72,7 @@ def test_run_holds_its_lock_between_steps_until_it_ends(
     with dg.DagsterInstance.ephemeral() as instance:
         assert run(workspace, instance, fails=fails) == (not fails, "", [True])
     assert not is_held(workspace.run_lock("acme"))
+    assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
 
 
 def test_second_run_of_an_integration_fails_at_once(workspace: Workspace) -> None:

@@ -10,8 +10,12 @@ from pathlib import Path
 import pytest
 from dagster_shared.yaml_utils import load_yaml_from_path
 
-from assets_defs.runs.instance import DAGSTER_HOME_VARIABLE
-from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, WORK_VARIABLE
+from pipelines.config.environment import (
+    CONFIG_VARIABLE,
+    DAGSTER_HOME_VARIABLE,
+    HOME_VARIABLE,
+    WORK_VARIABLE,
+)
 from tests.docs.test_doc_deploy import read_unit
 from tests.support import ROOT
 

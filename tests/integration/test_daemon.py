@@ -14,6 +14,7 @@ import requests
 import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
+from assets_defs.partitions import NAME
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.ticks import next_tick
@@ -192,7 +193,7 @@ def test_missed_ticks_and_backfill_run_in_turn(
 def run_all(ui: Ui) -> None:
     """Start a backfill next to the missed tick. Both run `acme`, one after the other."""
     names = {*SOUND, WRONG}
-    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions("integrations")})
+    wait_until(lambda: names <= {*ui.instance.get_dynamic_partitions(NAME)})
     ui.backfill(*SOUND, WRONG)
     # The terminal posts its own failure, and the daemon's sensor ignores it.
     wait_until(lambda: has_evaluated(ui.instance, "alert_on_failure"))

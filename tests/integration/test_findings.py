@@ -346,6 +346,22 @@ def test_findings_are_unknown_without_application_users(
     }
 
 
+def test_findings_are_unknown_while_their_values_are_lost(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=Sizes.empty())
+    system = organization.add_system(fde="on", lastContact=1_700_000_000)
+    for number in (1, 2):
+        publisher.publish(on_day(number, pull(organization)))
+    assert unknown_findings(publisher) == {
+        "unencrypted_systems_of_privileged_users",
+        "stale_systems_with_access",
+    }
+    organization.update(system, fde={"active": True}, lastContact=None)
+    publisher.publish(on_day(3, pull(organization)))
+    assert unknown_findings(publisher) == set()
+
+
 @pytest.mark.parametrize(
     ("targets", "unknown"),
     [

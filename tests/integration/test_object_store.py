@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from assets_defs.cli.main import main
-from assets_defs.sensors import alert_on_late
+from assets_defs.sensors import build_sensors
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
@@ -177,8 +177,14 @@ def test_fetched_file_is_private(
         os.umask(before)
     assert fetched.exit_code == 0, fetched.output
     assert s3.requests
-    assert Path(fetched.output.strip()).read_bytes() == b"names and addresses"
+    file = Path(fetched.output.strip())
+    assert file.read_bytes() == b"names and addresses"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o444
     assert stat.S_IMODE((installation.folder / "parent" / "reader").stat().st_mode) == 0o700
+    file.with_name("inventory.duckdb.wal").touch()
+    refused = elsewhere("fetch", machine="parent/reader")
+    assert refused.exit_code == 1
+    assert "inventory.duckdb.wal: another program wrote changes" in refused.output
 
 
 def test_sensor_skips_when_store_is_unreachable(
@@ -189,14 +195,16 @@ def test_sensor_skips_when_store_is_unreachable(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", URL)
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / "work"))
     s3.is_refused = lambda _: True
-    resources = {"workspace": Workspace.from_environment(os.environ)}
+    workspace = Workspace.from_environment(os.environ)
+    sensors = {sensor.name: sensor for sensor in build_sensors(workspace)}
     with dg.DagsterInstance.ephemeral() as instance:
-        result = alert_on_late(
-            dg.build_sensor_context(instance=instance, cursor="{}", resources=resources)
+        result = sensors["alert_on_late"].evaluate_tick(
+            dg.build_sensor_context(
+                instance=instance, cursor="{}", resources={"workspace": workspace}
+            )
         )
-    assert isinstance(result, dg.SensorResult)
     assert result.cursor == "{}"
-    assert f"{URL}: cannot be read (the credentials" in str(result.skip_reason)
+    assert f"{URL}: cannot be read (the credentials" in str(result.skip_message)
 
 
 @pytest.mark.parametrize(

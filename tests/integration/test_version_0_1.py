@@ -10,9 +10,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
+from assets_defs.partitions import NAME
+from assets_defs.runs.ownership import OwnRuns
 from pipelines.simulator import Organization, Server, Sizes, generate
 from tests.support import DATA
 from tests.support.cli import Installation
@@ -85,6 +88,11 @@ def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Serv
     assert after["changes"] == before["changes"]
     # Nobody writes these copies any more, so they would be outdated.
     assert not any(copy.exists() for copy in copies)
+    with dg.DagsterInstance.from_config(str(kept.data / "dagster")) as instance:
+        assert instance.get_dynamic_partitions(NAME) == ["acme"]
+        assert instance.get_dynamic_partitions("integrations") == ["acme"]
+        # The runs of version 0.1 are known as ours.
+        assert len([*OwnRuns(instance).records(dg.RunsFilter())]) == 3
     status = kept.run("status")
     assert "success" in status.stdout
     assert kept.run("sql", "--format", "csv", "FROM integrations").returncode == 0

@@ -1,7 +1,8 @@
 """An inventory in memory, built from partial rows of the published tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import duckdb
@@ -21,8 +22,9 @@ def day(number: int) -> datetime:
     return FIRST_DAY + timedelta(days=number - 1)
 
 
-def query_inventory(sql: str, **tables: Rows) -> Rows:
-    """Return the rows of a query over an inventory with these tables.
+@contextmanager
+def inventory(**tables: Rows) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an inventory with these tables.
 
     Columns that a row omits are empty lists or NULL, except `integration` ("acme") and
     `first_seen_at` (day 1).
@@ -35,6 +37,12 @@ def query_inventory(sql: str, **tables: Rows) -> Rows:
         for name, rows in tables.items():
             for row in rows:
                 insert(connection, name, row)
+        yield connection
+
+
+def query_inventory(sql: str, **tables: Rows) -> Rows:
+    """Return the rows of a query over an inventory with these tables."""
+    with inventory(**tables) as connection:
         result: Rows = connection.sql(sql).to_arrow_table().to_pylist()
         return result
 

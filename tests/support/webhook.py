@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
+
 
 @dataclass
 class Webhook:
@@ -43,3 +45,14 @@ def served_webhook(path: str) -> Iterator[Webhook]:
         yield hook
         server.shutdown()
         thread.join()
+
+
+@contextmanager
+def exported_webhook(
+    variable: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Webhook]:
+    """Serve a webhook until the context ends, with its address in an environment variable."""
+    with served_webhook(path) as hook:
+        monkeypatch.setenv(variable, hook.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield hook

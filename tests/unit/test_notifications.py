@@ -10,8 +10,9 @@ import pytest
 import tenacity
 
 from pipelines.config.settings import Settings
-from pipelines.notifications import SENT, Alert, send_alert
-from tests.support.webhook import Webhook, served_webhook
+from pipelines.history.removal_guard import accept_hint
+from pipelines.notifications import SENT, Alert, failure_alert, send_alert
+from tests.support.webhook import Webhook, exported_webhook
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
@@ -20,9 +21,7 @@ ALERT = Alert("acme", "failed", "the key was refused (401).", "Renew it", "run-7
 
 @pytest.fixture
 def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
-    with served_webhook(PATH) as hook:
-        monkeypatch.setenv(VARIABLE, hook.url)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with exported_webhook(VARIABLE, PATH, monkeypatch) as hook:
         yield hook
 
 
@@ -54,6 +53,14 @@ def test_json_alert_has_all_fields(webhook: Webhook) -> None:
         }
     ]
     assert webhook.paths == [PATH]
+
+
+def test_alert_of_a_stopped_removal_has_the_command_once() -> None:
+    cause = "40 of 60 systems vanished since the last snapshot (20 now): a"
+    alert = failure_alert("acme", f"{cause}. {accept_hint('acme')}")
+    assert (alert.cause, alert.remedy) == (f"{cause}.", accept_hint("acme"))
+    assert alert.text.count("jumpcloud-inventory accept acme") == 1
+    assert "jumpcloud-inventory run" not in alert.text
 
 
 def test_slack_alert_escapes_markup(webhook: Webhook) -> None:

@@ -107,6 +107,9 @@ class Behavior:
         seed: Seed of the faults' rates.
         denied: Collections that answer 403: the path's first part after `/api`, `/api/v2` or
             `/api/search` (`systems`), or its first and last part (`systemgroups/users`).
+        denied_to_service_accounts: Collections that answer 403 to a bearer token, likewise.
+        emptied: Lists that are empty although their records exist: `systems`, `users`.
+        single_organization: Answer `/api/organizations` with one record instead of a list.
         search: Serve `POST /api/search/...`; otherwise it answers 404.
         comma_targets: Answer to `targets=a,b`.
         on_call: Hook, called with the call's number before each answer is computed, on the
@@ -114,6 +117,7 @@ class Behavior:
         page_cap: Largest page of a GET list; larger limits are reduced to it.
         search_cap: Largest page of a search.
         totals: Send `x-total-count` with v2 lists.
+        v1_totals: Send `totalCount` with v1 lists.
         link_header: Send `Link` to the next page with group lists.
         unstable_ties: Swap records that sort equal between requests.
         whole_records: Send every field with lists, and ignore `fields`.
@@ -132,12 +136,16 @@ class Behavior:
     faults: list[Fault] = field(default_factory=list)
     seed: int = 1
     denied: set[str] = field(default_factory=set)
+    denied_to_service_accounts: set[str] = field(default_factory=set)
+    emptied: set[str] = field(default_factory=set)
+    single_organization: bool = False
     search: bool = True
     comma_targets: Literal["refused", "accepted", "first_only"] = "refused"
     on_call: Callable[[int, Call], None] | None = None
     page_cap: int = 100
     search_cap: int = 1000
     totals: bool = True
+    v1_totals: bool = True
     link_header: bool = True
     unstable_ties: bool = False
     whole_records: bool = False

@@ -49,7 +49,7 @@ class ProviderRoutes:
     def answer(self, request: Request) -> Answer:
         """Return the answer or refusal."""
         if request.path == ORGANIZATIONS_PATH:
-            if request.headers.get("x-org-id") or is_denied(request.path, self._behavior):
+            if request.headers.get("x-org-id") or is_denied(request, self._behavior):
                 return refusal(HTTPStatus.FORBIDDEN)
             organizations = tuple(self._provider.organizations)
             return list_organizations(organizations, request, self._behavior.page_cap)

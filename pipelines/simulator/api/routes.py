@@ -75,10 +75,13 @@ def invalid_id(text: str) -> Answer:
     return refusal(HTTPStatus.BAD_REQUEST, f'Bad Request: invalid object id "{text}"')
 
 
-def is_denied(path: str, behavior: Behavior) -> bool:
-    """Return whether the key's role must not read a path."""
-    parts = [part for part in path.split("/") if part not in ("", "api", "v2", "search")]
-    return not behavior.denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
+def is_denied(request: Request, behavior: Behavior) -> bool:
+    """Return whether the role of the key or service account must not read a path."""
+    denied = behavior.denied
+    if "authorization" in request.headers:
+        denied = denied | behavior.denied_to_service_accounts
+    parts = [part for part in request.path.split("/") if part not in ("", "api", "v2", "search")]
+    return not denied.isdisjoint({*parts[:1], "/".join(parts[:1] + parts[-1:])})
 
 
 def list_organizations(orgs: Sequence[Organization], request: Request, cap: int) -> Answer:
@@ -115,6 +118,8 @@ class Routes:
             return self._refuse(request) or self._route(request)
 
     def _list(self, collection: str, query: Query, request: Request) -> Page:
+        if collection in self._behavior.emptied:
+            return Page([], 0)
         ties = self._behavior.unstable_ties
         if self._behavior.whole_records:
             query = replace(query, fields=())
@@ -128,7 +133,7 @@ class Routes:
             return invalid_id(org_id)
         if org_id and org_id != self._org.id:
             return refusal(HTTPStatus.NOT_FOUND)
-        denied = is_denied(request.path, self._behavior)
+        denied = is_denied(request, self._behavior)
         return refusal(HTTPStatus.FORBIDDEN) if denied else None
 
     def _route(self, request: Request) -> Answer:
@@ -139,10 +144,12 @@ class Routes:
             return self._v2_list(name, request) if name in V2_LISTS else self._graph(request)
         name = request.path.removeprefix("/api/")
         if request.path == ORGANIZATIONS_PATH:
+            if self._behavior.single_organization:
+                return Answer(HTTPStatus.OK, encode(self._org.record()))
             return list_organizations([self._org], request, self._behavior.page_cap)
         if name in V1_LISTS:
             query = Query.v1(request.params, self._behavior.page_cap)
-            return _v1(self._list(V1_LISTS[name], query, request))
+            return self._v1(self._list(V1_LISTS[name], query, request))
         collection, _, record_id = name.partition("/")
         return self._record(collection, record_id)
 
@@ -159,7 +166,7 @@ class Routes:
         if name not in SEARCHES:
             return refusal(HTTPStatus.NOT_FOUND)
         query = Query.search(request.params, _json_body(request), self._behavior.search_cap)
-        return _v1(self._list(SEARCHES[name], query, request))
+        return self._v1(self._list(SEARCHES[name], query, request))
 
     def _v2_list(self, name: str, request: Request) -> Answer:
         query = Query.v2(request.params, self._behavior.page_cap)
@@ -206,6 +213,11 @@ class Routes:
         if refused or not TARGETS.issuperset(targets):
             raise BadRequestError(f'Bad Request: invalid targets "{text}"')
         return targets[:1] if self._behavior.comma_targets == "first_only" else targets
+
+    def _v1(self, page: Page) -> Answer:
+        if self._behavior.v1_totals:
+            return _v1(page)
+        return Answer(HTTPStatus.OK, b'{"results":[%s]}' % b",".join(page.rows))
 
     def _v2(self, page: Page, headers: Mapping[str, str] | None = None) -> Answer:
         total = {"x-total-count": str(page.total)} if self._behavior.totals else {}

@@ -1,4 +1,4 @@
-"""A cluster with failures: each organization is published exactly once."""
+"""A cluster with failures: each run publishes its organization at most once."""
 
 import threading
 from collections import Counter
@@ -44,7 +44,7 @@ def wait_for(number: int, status: dg.DagsterRunStatus, deployed: Deployment, wha
 
 
 @NEEDS_SERVICES
-def test_each_organization_is_published_once_despite_failures(
+def test_each_organization_is_published_despite_failures(
     fast_tmp_path: Path,
 ) -> None:
     gate = Gate()
@@ -67,11 +67,17 @@ def test_each_organization_is_published_once_despite_failures(
         done = deployed.runs(dg.DagsterRunStatus.SUCCESS)
         assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
         failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
-        causes = [failure_message(deployed.instance, run, Path()) for run in failed]
-        assert sum(LOST in cause for cause in causes) == 1
+        causes = {run.run_id: failure_message(deployed.instance, run, Path()) for run in failed}
+        (lost,) = (run_id for run_id, cause in causes.items() if LOST in cause)
         # Each failed run was retried.
         assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {
             run.run_id for run in (*done, *failed)
         }
-        assert deployed.snapshots() == dict.fromkeys(NAMES, 1)
+        published = deployed.publishing_runs()
+        assert len(published) == len(dict(published))
+        # A run that PostgreSQL interrupts after its publication fails too, and is tried again.
+        may_publish = {run.run_id: run.tags[PARTITION_TAG] for run in (*done, *failed)}
+        del may_publish[lost]
+        must_publish = {run.run_id: run.tags[PARTITION_TAG] for run in done}
+        assert must_publish.items() <= set(published) <= may_publish.items()
         assert deployed.differing_integrations() == []

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -62,10 +61,10 @@ class Deployment:
         chosen = dg.RunsFilter(statuses=list(statuses))
         return [run for run in self.instance.get_runs(chosen) if PARTITION_TAG in run.tags]
 
-    def snapshots(self) -> Counter[str]:
-        """Return the number of snapshots of each integration."""
-        history = Workspace.from_environment(os.environ).open_history()
-        return Counter({name: len(ids) for name, ids in history.snapshots().items()})
+    def publishing_runs(self) -> list[tuple[str, str]]:
+        """Return the id of the run and the integration of each snapshot."""
+        manifests = Workspace.from_environment(os.environ).open_history().manifests()
+        return [(manifest.run_id, manifest.integration.name) for manifest in manifests]
 
     def differing_integrations(self) -> list[str]:
         """Return the integrations with combined tables that differ from the expected ones."""

@@ -133,7 +133,7 @@ def test_texts_and_numbers_survive_every_format(connection: duckdb.DuckDBPyConne
     table = pa.Table.from_pylist(rows)
     found = {}
     for form in ("json", "jsonl", "csv", "parquet"):
-        found[form] = write(connection, connection.from_arrow(table), form)
+        found[form] = write(connection, connection.register("given", table).table("given"), form)
     assert json.loads(found["json"]) == rows
     assert [json.loads(line) for line in found["jsonl"].splitlines()] == rows
     assert pq.read_table(pa.BufferReader(found["parquet"])).to_pylist() == rows

@@ -48,11 +48,12 @@ def write_and_load(
         return openpyxl.load_workbook(path), left_out
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(TEXTS)
 def test_workbook_keeps_every_text(texts: list[str]) -> None:
     with duckdb.connect() as connection:
-        rows = connection.from_arrow(pa.table({"text": texts}))
+        rows = connection.register("given", pa.table({"text": texts})).table("given")
         book, left_out = write_and_load({"texts": rows})
     assert not left_out
     cells = [book["texts"].cell(number, 1) for number in range(2, len(texts) + 2)]
@@ -60,11 +61,12 @@ def test_workbook_keeps_every_text(texts: list[str]) -> None:
     assert [unescape(str(cell.value or "")) for cell in cells] == texts
 
 
+@pytest.mark.slow
 @given(TEXTS)
 def test_csv_cells_never_start_like_a_formula(texts: list[str]) -> None:
     with duckdb.connect() as connection, TemporaryDirectory() as folder:
         path = Path(folder) / "result"
-        rows = connection.from_arrow(pa.table({"text": texts}))
+        rows = connection.register("given", pa.table({"text": texts})).table("given")
         rows = rows.project(f"{without_formula('text')} AS text")
         write_result(connection, rows, "csv", path)
         content = path.read_bytes().decode()

@@ -20,7 +20,9 @@ SMALL = Sizes(systems=250, users=20, system_groups=8, user_groups=3, application
 
 @pytest.fixture
 def organization() -> Organization:
-    return generate(sizes=SMALL)
+    organization = generate(sizes=SMALL)
+    organization.update(next(iter(organization.systems)), fde="on")
+    return organization
 
 
 @pytest.fixture
@@ -84,6 +86,7 @@ def test_resumed_pull_without_missing_lists_sends_nothing(
     requested = {call.path.rsplit("/")[-1] for call in server.calls}
     assert requested <= {"associations", "organizations"}
     assert rows(second) == rows(first)
+    assert second.lost_values == first.lost_values == {"systems": {"fde": 1}}
     assert second.started_at == first.started_at
 
 

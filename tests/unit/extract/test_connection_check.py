@@ -7,7 +7,7 @@ import pytest
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import ALL_TARGETS, AssociationTarget, Integration
 from pipelines.extract.connection_check import check_connection, missing_without
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
 from pipelines.jumpcloud.errors import ExtractError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
@@ -58,7 +58,9 @@ def test_check_works_if_a_run_works(
         result = check_connection(quick(organization, denied, **settings)[1])
         states = {access.endpoint: access.state for access in result.reaches}
         if result.works:
-            assert states[endpoint] == "left out"
+            assert states[endpoint] in {"left out", "refused"}
+            assert states[endpoint] == "left out" or endpoint == ORGANIZATIONS.name
+            assert result.plan
             pull(organization, denied, **settings)
         else:
             assert states[endpoint] == "refused"
@@ -66,20 +68,28 @@ def test_check_works_if_a_run_works(
                 pull(organization, denied, **settings)
 
 
+@pytest.mark.parametrize(
+    ("silent", "failing"),
+    [
+        (Behavior(totals=False), {"systemgroups_members"}),
+        (Behavior(v1_totals=False), {"systems", "systemusers", "applications"}),
+    ],
+    ids=["v2", "v1"],
+)
 def test_list_without_total_fails_like_a_run(
-    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
+    silent: Behavior,
+    failing: set[str],
+    quick: Callable[..., tuple[Server, Integration]],
+    pull: Callable[..., Pulled],
 ) -> None:
-    organization, silent = generate(sizes=SMALL), Behavior(totals=False)
+    organization = generate(sizes=SMALL)
     result = check_connection(quick(organization, silent)[1])
-    states = {access.endpoint: access.state for access in result.reaches}
-    assert [name for name, state in states.items() if state != "readable"] == [
-        "systemgroups_members"
-    ]
+    assert {access.endpoint for access in result.reaches if access.state == "failed"} == failing
     assert not result.works
     with pytest.raises(ExtractError) as refused:
         pull(organization, silent)
-    (message,) = (access.why for access in result.reaches if access.why)
-    assert "announces no total" in message
+    messages = [access.why for access in result.reaches if access.why]
+    assert all("announces no total" in message for message in messages)
     assert "announces no total" in str(refused.value)
 
 
@@ -95,8 +105,12 @@ def test_refused_target_is_detected(
     assert not result.works
     (refused,) = (access for access in result.reaches if access.state != "readable")
     assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
-    with pytest.raises(ExtractError):
+    remedy = f'leave the refused "{target}" out of association_targets'
+    assert remedy in refused.why
+    with pytest.raises(ExtractError, match=remedy):
         pull(organization, denied)
+    others = [other for other in ALL_TARGETS if other != target]
+    pull(organization, denied, association_targets=others)
 
 
 def test_tables_and_columns_of_an_endpoint_are_missing() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pipelines.jumpcloud.paginator import IncompleteError
-from pipelines.simulator import Behavior, Organization, Sizes, generate
+from pipelines.simulator import Behavior, Call, Organization, Sizes, generate
 from tests.support.publisher import Pulled
 
 SIZES = Sizes(systems=350, users=230, system_groups=3, user_groups=2, applications=2)
@@ -66,3 +66,32 @@ def test_member_list_that_always_changes_fails_with_its_name(
 
     with pytest.raises(IncompleteError, match=f"systemgroups_members/{group}"):
         pull(organization, Behavior(on_call=grow))
+
+
+def test_empty_list_without_the_total_of_others_fails(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SIZES)
+    empty = organization.add_group("Empty")
+    behavior = Behavior()
+
+    def hide_total(_: int, call: Call) -> None:
+        behavior.totals = not call.path.endswith(f"{empty}/users")
+
+    behavior.on_call = hide_total
+    with pytest.raises(IncompleteError, match=f"systemgroups_users/{empty}: it is empty"):
+        pull(organization, behavior, max_in_flight=1)
+
+
+@pytest.mark.parametrize(
+    ("emptied", "list_name"), [("systems", "systems"), ("users", "systemusers")]
+)
+def test_empty_list_of_records_that_exist_fails(
+    emptied: str, list_name: str, pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=Sizes(systems=9, users=9, system_groups=2, applications=1))
+    with pytest.raises(IncompleteError, match=f"{list_name}: it is empty, but .* exists"):
+        pull(organization, Behavior(emptied={emptied}))
+    # Ids that only a group knows are no contradiction.
+    for record_id in list(getattr(organization, emptied)):
+        organization.vanished.add(record_id)
+    pulled = pull(organization, Behavior(emptied={emptied}))
+    assert pulled.pull.tables[list_name].num_rows == 0

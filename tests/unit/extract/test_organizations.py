@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.config.integration import Integration
+from pipelines.extract.connection_check import check_connection
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.jumpcloud.errors import NotFoundError, UnauthorizedError, WrongOrganizationError
-from pipelines.simulator import Behavior, Provider, Sizes, generate
+from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
 from tests.oracle import expected_tables
 from tests.support.cli import SERVICE_ACCOUNT
 from tests.support.publisher import Pulled
@@ -84,3 +87,62 @@ def test_default_organization_of_a_key_is_not_pulled(
         WrongOrganizationError, match=f"cannot see the organization of .* {unknown}"
     ):
         pull(provider, behavior, org_id=unknown)
+
+
+REFUSALS = {
+    "403": Behavior(denied_to_service_accounts={"organizations"}),
+    "401": Behavior(faults=[Fault("/api/organizations", "status", status=401)]),
+}
+
+
+@pytest.mark.parametrize(
+    ("refusal", "key"), [("403", SERVICE_ACCOUNT), ("401", SERVICE_ACCOUNT), ("401", {})]
+)
+def test_service_account_needs_no_list_of_organizations(
+    refusal: str,
+    key: dict[str, str],
+    pull: Callable[..., Pulled],
+    serve: Callable[..., Server],
+    integration: Callable[..., Integration],
+) -> None:
+    organization = generate(sizes=SIZES)
+    expected = expected_tables(organization)
+    settings = {"org_id": organization.id, **key}
+    pulled = pull(organization, REFUSALS[refusal], **settings)
+    for name in pulled.tables:
+        assert pulled.rows(name) == expected[name]
+    assert ORGANIZATIONS not in pulled.pull.scope.endpoints
+    assert (
+        f"/api/organizations: {'Jump' if refusal == '401' else 'the key'}" in pulled.pull.unproven
+    )
+    assert f"by the records alone that they are of {organization.id}" in pulled.pull.unproven
+    result = check_connection(integration(serve(organization, REFUSALS[refusal]), **settings))
+    assert result.works
+    assert result.reaches[0].state == "refused"
+
+
+def test_unproven_organization_is_reported(pull: Callable[..., Pulled]) -> None:
+    organization, refused = generate(sizes=SIZES), Behavior(denied={"organizations"})
+    pulled = pull(organization, refused)
+    assert f"the records name {organization.id}; set org_id" in pulled.pull.unproven
+    for record_id in (*organization.system_groups, *organization.systems):
+        organization.update(record_id, organization=None, organizationObjectId=None)
+    pulled = pull(organization, refused)
+    assert "nothing shows that the records are of the right organization" in pulled.pull.unproven
+    pulled = pull(organization, skip_endpoints=["organizations"])
+    assert pulled.pull.unproven == ""
+
+
+def test_records_of_several_organizations_require_org_id(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SIZES)
+    other = "64b0c0de00000000000000ff"
+    organization.update(next(iter(organization.systems)), organization=other)
+    with pytest.raises(WrongOrganizationError, match="records are of 2 organizations; set org_id"):
+        pull(organization, skip_endpoints=["organizations"])
+
+
+def test_single_organization_is_a_list_of_one(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SIZES)
+    pulled = pull(organization, Behavior(single_organization=True), org_id=organization.id)
+    (row,) = pulled.pull.tables["organizations"].to_pylist()
+    assert row == {"_id": organization.id, "displayName": organization.name}

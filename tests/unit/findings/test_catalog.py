@@ -1,6 +1,7 @@
 """The views that count the findings, on a few rows."""
 
-from pipelines.findings.catalog import FINDINGS
+from pipelines.findings.catalog import FINDINGS, REQUIRED_FIELDS
+from pipelines.jumpcloud.endpoints import ENDPOINTS
 from tests.support.publisher import Rows
 from tests.support.tables import Row, day, latest, pull, query_inventory
 
@@ -49,6 +50,23 @@ def test_finding_is_unanswerable_without_its_association_targets() -> None:
     assert unanswerable(*pulls, targets="policy") == WITH_TARGETS
     without_groups = [pull(n, *ALL_ENDPOINTS, system_groups=0) for n in (2, 3)]
     assert unanswerable(*without_groups, targets="policy") == set()
+
+
+def test_finding_is_unanswerable_if_its_values_are_lost() -> None:
+    whole, lossy = ([pull(n, *ALL_ENDPOINTS) for n in (2, 3)] for _ in range(2))
+    for row in lossy:
+        lost: Rows = [{"endpoint": "systemusers", "lost_fields": ["systemusers.sudo"]}]
+        row["completeness"] = [{"endpoint": name} for name in ALL_ENDPOINTS] + lost
+    expected = {name for name, fields in REQUIRED_FIELDS.items() if "systemusers.sudo" in fields}
+    assert unanswerable(whole[0], lossy[1]) == expected
+    assert unanswerable(lossy[0], whole[1]) == expected & COMPARISONS != set()
+
+
+def test_required_fields_are_read() -> None:
+    assert REQUIRED_FIELDS.keys() <= {finding.name for finding in FINDINGS}
+    for field in {field for fields in REQUIRED_FIELDS.values() for field in fields}:
+        endpoint, _, name = field.partition(".")
+        assert name in ENDPOINTS[endpoint].schema.names
 
 
 def test_summary_counts_each_finding_or_is_null() -> None:

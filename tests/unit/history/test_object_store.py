@@ -87,7 +87,7 @@ def test_id_of_an_unfinished_snapshot_is_not_reused(
     with pytest.raises(ObjectStoreError):
         lost.publish(pulled)
     s3.is_refused = lambda _: False
-    assert next_one.publish(pulled).snapshot_id.endswith("-2")
+    assert next_one.publish(pulled).snapshot_id.endswith("_2")
 
 
 def test_files_of_a_lost_conflict_are_not_used_as_copies(

@@ -19,6 +19,7 @@ from pipelines.jumpcloud.errors import (
     TokenError,
     UnauthorizedError,
 )
+from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.retry import MAX_TRIES
 from pipelines.jumpcloud.transport import Network, read_only_session
 from pipelines.ratelimit.limiter import get_rate_limiter
@@ -104,7 +105,9 @@ def auth_for(
     server: Server, organization: Organization, **options: Callable[[], float]
 ) -> ServiceAccountAuth:
     account = ServiceAccount(organization.client_id, organization.client_secret, source="A and B")
-    return ServiceAccountAuth(account, f"{server.base_url}{TOKEN}", Network(), **options)
+    return ServiceAccountAuth(
+        account, f"{server.base_url}{TOKEN}", Network(), Exchanges(), **options
+    )
 
 
 def test_secret_and_token_are_hidden(organization: Organization) -> None:

@@ -7,8 +7,10 @@ from pipelines.jumpcloud.endpoints import ListId
 def test_table_has_the_parts_of_the_list_id_first() -> None:
     numbers = {"expected": 5, "received": 3, "holes": 1, "duplicates": 1, "pages": 4, "rereads": 2}
     proofs = [
-        Completeness(ListId("systems"), "overlap", **numbers),
-        Completeness(ListId("systemgroups_associations", "g1", "user"), "not found", **numbers),
+        Completeness(ListId("systems"), "overlap", *numbers.values()),
+        Completeness(
+            ListId("systemgroups_associations", "g1", "user"), "not found", *numbers.values()
+        ),
     ]
     table = completeness_table(proofs)
     names = ["endpoint", "parent_id", "target", "proof", *numbers]

@@ -99,6 +99,7 @@ def test_half_a_page_of_holes_is_read_twice() -> None:
     assert (proof.rereads, proof.holes) == (1, 11)
 
 
+@pytest.mark.slow
 @settings(max_examples=1000)
 @given(
     holes=st.sets(st.integers(0, 59)),
@@ -278,7 +279,7 @@ def test_server_that_ignores_the_offset_fails(total: int | None) -> None:
             waiting += paginator.accept(replace(answer, skip=waiting.pop(0)))
 
 
-@given(st.integers(0, 60), st.integers(3, 20), st.integers(2, 20), st.booleans())
+@given(st.integers(1, 60), st.integers(3, 20), st.integers(2, 20), st.booleans())
 def test_list_without_total_is_read_at_any_page_size(
     count: int,
     limit: int,
@@ -293,6 +294,17 @@ def test_list_without_total_is_read_at_any_page_size(
     assert received(paginator) == numbered(count)
     assert paginator.result
     assert paginator.result.rereads == 0
+
+
+@pytest.mark.parametrize(("rows", "needs_total"), [(0, False), (2, True)])
+def test_list_that_nothing_proves_fails(rows: int, needs_total: bool) -> None:  # noqa: FBT001
+    paginator = OffsetPaginator(ListId("list"), 3, needs_total=needs_total)
+    paginator.start()
+    with pytest.raises(IncompleteError, match="list: the API announces no total"):
+        paginator.accept(page(numbered(rows), 0, 3, None))
+    child = OffsetPaginator(ListId("list", "64b0"), 3)
+    child.start()
+    assert child.accept(page([], 0, 3, None)) == []
 
 
 def test_shrinking_list_without_total_is_read_again() -> None:

@@ -11,6 +11,7 @@ from urllib3 import HTTPResponse
 from pipelines.jumpcloud.errors import MalformedError, RefusedError, TemporaryError
 from pipelines.jumpcloud.responses import (
     MAX_PAUSE_SECONDS,
+    MAX_VALUES,
     Body,
     map_error,
     parse_body,
@@ -36,7 +37,13 @@ def test_body_is_parsed_with_its_total() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "error"), [(b"{", TemporaryError), (b"[" * 100_000, MalformedError)]
+    ("content", "error"),
+    [
+        (b"{", TemporaryError),
+        (b"[" * 100_000, MalformedError),
+        (b"[" + b"{}," * (MAX_VALUES // 2) + b"{}]", MalformedError),
+    ],
+    ids=["cut short", "nested", "flood"],
 )
 def test_unusable_body_raises(content: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
@@ -75,6 +82,11 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
         ("7", 7.0),
         (" 1.5 ", 1.5),
         ("86400", MAX_PAUSE_SECONDS),
+        ("9" * 400, MAX_PAUSE_SECONDS),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", MAX_PAUSE_SECONDS),
+        ("Sat, 01 Jan 10000 00:00:00 GMT", MAX_PAUSE_SECONDS),
+        ("Sat, 01 Jan " + "9" * 20 + " 00:00:00 GMT", MAX_PAUSE_SECONDS),
+        ("Sat, 31 Feb 2026 00:00:00 GMT", None),
         (format_datetime(NOW + timedelta(seconds=20), usegmt=True), 20.0),
         (format_datetime(NOW - timedelta(seconds=20), usegmt=True), 0.0),
         (format_datetime(NOW + timedelta(days=1), usegmt=True), 120.0),

@@ -14,9 +14,9 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from pipelines.config.credentials import ApiKey
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
-from pipelines.jumpcloud.auth import open_session
+from pipelines.jumpcloud.auth import ApiKeyAuth, open_session
+from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.transport import (
-    ApiKeyAuth,
     Network,
     ReadOnlyError,
     read_only_session,
@@ -28,6 +28,7 @@ from tests.support import DATA
 # Key and certificate of 127.0.0.1, for nothing but these tests; it ends in the year 9999.
 CERTIFICATE = DATA / "loopback_tls.pem"
 NOBODY = "http://127.0.0.1:9"
+TOKEN_URL = "https://id.example/oauth2/token"
 
 
 def key_session(url: str, key: str) -> requests.Session:
@@ -88,7 +89,7 @@ def test_other_origin_is_refused(url: str) -> None:
 )
 def test_token_session_reaches_only_the_token_url(method: str, url: str) -> None:
     with (
-        token_session("https://id.example/oauth2/token", ApiKeyAuth("s"), Network()) as session,
+        token_session(TOKEN_URL, ApiKeyAuth("s"), Network(), Exchanges()) as session,
         pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
     ):
         session.request(method, url, timeout=1)

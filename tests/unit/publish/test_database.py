@@ -1,13 +1,16 @@
 """The DuckDB file: incremental builds, modified files, and the file as of a past snapshot."""
 
+import os
 import shutil
-import signal
+import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 from types import ModuleType
 
 import duckdb
@@ -21,6 +24,7 @@ from pipelines.history.manifest import Manifest
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish import database, fingerprint
 from pipelines.publish.database import build_duckdb_file, build_past_file
+from pipelines.publish.reader import open_inventory
 from pipelines.schema.model import Column
 from pipelines.schema.tables import INVENTORY_TABLES, SYSTEMS, TABLES
 from pipelines.simulator import Organization, Sizes, generate
@@ -98,6 +102,7 @@ def test_applied_snapshots_are_not_read_again(office: Office) -> None:
 
 
 def edit(file: Path) -> None:
+    file.chmod(0o600)  # only root can write to it otherwise
     with duckdb.connect(file) as connection:
         connection.execute(EDIT)
 
@@ -105,6 +110,7 @@ def edit(file: Path) -> None:
 def damage(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
+    file.chmod(0o600)
     file.write_bytes(content)
 
 
@@ -120,6 +126,7 @@ def truncate_fingerprint(file: Path) -> None:
 
 
 def empty(file: Path) -> None:
+    file.chmod(0o600)
     file.write_bytes(b"")
 
 
@@ -133,17 +140,69 @@ def test_modified_file_is_rebuilt(office: Office, spoil: Callable[[Path], None])
     office.assert_equals_rebuild()
 
 
+@pytest.mark.parametrize(("umask", "mode"), [(0o077, 0o400), (0o027, 0o440), (0o022, 0o444)])
+def test_published_file_is_read_only(office: Office, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        for _ in range(2):
+            office.publish()
+            assert stat.S_IMODE(office.file.stat().st_mode) == mode
+    finally:
+        os.umask(before)
+
+
+WRITER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+for line in sys.stdin:
+    try:
+        connection.execute(line)
+    except duckdb.Error as error:
+        print(error, flush=True)
+    else:
+        print("done", flush=True)
+"""
+
+
+@contextmanager
+def writing(file: Path) -> Iterator[Callable[[str], str]]:
+    """Yield a function that executes SQL in another process, which is then killed."""
+    file.chmod(0o600)
+    command = [sys.executable, "-c", WRITER, str(file)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+
+        def execute(sql: str) -> str:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(f"{sql}\n")
+            process.stdin.flush()
+            return process.stdout.readline().strip()
+
+        yield execute
+        process.kill()
+
+
 def test_write_ahead_log_of_a_killed_writer_is_removed(office: Office) -> None:
     office.publish()
-    script = f"""
-import duckdb, os, signal
-connection = duckdb.connect({str(office.file)!r})
-connection.execute({EDIT!r})
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-    killed = subprocess.run([sys.executable, "-c", script], check=False)
-    assert killed.returncode == -signal.SIGKILL
+    with writing(office.file) as execute:
+        assert execute(EDIT) == "done"
     assert office.file.with_name("inventory.duckdb.wal").exists()
+    message = "inventory.duckdb.wal: another program wrote changes .* remove this file"
+    with pytest.raises(InventoryError, match=message):
+        open_inventory(office.file)
+    office.publish()
+    office.assert_equals_rebuild()
+
+
+def test_writer_to_a_replaced_file_changes_nothing(office: Office) -> None:
+    office.publish()
+    with writing(office.file) as execute:
+        assert execute("SELECT 1") == "done"
+        office.publish()
+        published = tables_in(office.file)
+        assert "Cannot open file" in execute("DELETE FROM systems")
+        assert tables_in(office.file) == published
+        open_inventory(office.file).close()
     office.publish()
     office.assert_equals_rebuild()
 

@@ -1,6 +1,8 @@
 """Readers see only complete snapshots, and do not block a publication."""
 
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,8 +13,18 @@ from typing import Any
 
 from pipelines.simulator import Sizes, generate
 from tests.support import ROOT
-from tests.support.publisher import Publisher, Pulled
+from tests.support.publisher import Publisher, Pulled, on_day
 
+# As pandas and polars do, one of them reads through a cursor.
+READ_TIMES = """
+import sys
+from pipelines import open_inventory
+
+with open_inventory(sys.argv[1]) as inventory:
+    for connection in (inventory, inventory.cursor()):
+        query = "SELECT DISTINCT started_at::TEXT FROM snapshots"
+        print(connection.execute(query).fetchall()[0][0])
+"""
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 PUBLICATIONS = 20
 
@@ -81,3 +93,18 @@ def test_reader_sees_only_complete_snapshots(
     assert new["openings"] == new["answers"] > PUBLICATIONS
     assert old["answers"] > PUBLICATIONS
     assert new["manifests"] == len(published)
+
+
+def test_times_are_in_utc_wherever_the_reader_is(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    publisher.publish(on_day(0, pull(generate(sizes=SMALL))))
+    read = subprocess.run(
+        [sys.executable, "-c", READ_TIMES, publisher.file],
+        env=os.environ | {"TZ": "America/New_York"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert read.stdout.splitlines() == ["2024-01-30 08:00:00+00"] * 2

@@ -31,6 +31,7 @@ def file(fast_tmp_path: Path) -> Path:
     """A published file of two snapshots; the second added every system."""
     path = fast_tmp_path / "inventory.duckdb"
     build_duckdb_file(SnapshotStore(STORED), path)
+    path.chmod(0o600)  # the tests change it
     with duckdb.connect(path) as connection:
         connection.execute(
             """

@@ -243,6 +243,7 @@ def test_compiled_attributes_override_sudo() -> None:
         assert (anna["sudo"], anna["sudo_without_password"]) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("org", [generate(), edge_cases()], ids=["company", "edge cases"])
 def test_expected_tables_match_the_api(org: Organization) -> None:
     """Compare with a simple reader that applies the rule for compiled attributes."""

@@ -34,6 +34,7 @@ def test_dates_lie_before_now() -> None:
     assert None in contacts
 
 
+@pytest.mark.slow
 def test_generated_company_is_plausible() -> None:
     org = generate()
     assert {record["os"] for record in org.systems.values()} == {

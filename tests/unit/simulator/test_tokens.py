@@ -173,3 +173,11 @@ def test_denied_role_cannot_list_organizations() -> None:
     _, served = provided(behavior=Behavior(denied={"organizations"}))
     with served as api:
         assert api.get("/api/organizations").status_code == 403
+
+
+def test_service_account_may_be_denied_what_a_key_reads(organization: Organization) -> None:
+    behavior = Behavior(denied_to_service_accounts={"systems"}, single_organization=True)
+    with serving(organization, behavior) as api:
+        assert read(api.server, token(api.server, organization)) == 403
+        assert api.get("/api/systems").status_code == 200
+        assert api.get("/api/organizations").json()["_id"] == organization.id

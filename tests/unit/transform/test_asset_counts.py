@@ -56,6 +56,7 @@ def expected(prefix: str, present: Iterable[int], pairs: Edges) -> dict[object, 
 MANY = {(group, number) for group in range(3) for number in range(group, 200, group + 1)}
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(edges(4, 12), edges(4, 12), edges(5, 12))
 @example(MANY, MANY, {(number, number % 7) for number in range(150)})

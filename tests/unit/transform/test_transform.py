@@ -3,6 +3,7 @@
 import pytest
 
 from pipelines.transform.transform import ipv4_scope
+from tests.support.arrow import run_transform
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,18 @@ def test_ipv4_scope(address: str, scope: str) -> None:
 )
 def test_unusable_address_has_no_scope(text: str | None) -> None:
     assert ipv4_scope(text) is None
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "10000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "294246-12-31T23:59:59Z",
+        "0044-03-15 (BC)",
+        "infinity",
+    ],
+)
+def test_time_outside_the_calendar_is_null(time: str) -> None:
+    (row,) = run_transform("systems", systems=[{"_id": "s1", "created": time}])
+    assert row["created_at"] is None

@@ -1,0 +1,23 @@
+"""Evaluate a sensor as the daemon does."""
+
+import dagster as dg
+
+from pipelines.workspace import Workspace
+
+
+def evaluate_sensor(
+    sensor: dg.SensorDefinition,
+    workspace: Workspace,
+    instance: dg.DagsterInstance,
+    cursor: str | None,
+    definitions: dg.Definitions | None = None,
+) -> tuple[str, str | None]:
+    """Evaluate a sensor once; return its skip message and its cursor."""
+    context = dg.build_sensor_context(
+        instance=instance,
+        cursor=cursor,
+        definitions=definitions,
+        resources={"workspace": workspace},
+    )
+    data = sensor.evaluate_tick(context)
+    return data.skip_message or "", data.cursor
