@@ -2,9 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
-from pathlib import Path
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -16,15 +14,14 @@ from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
 from assets_defs.runs.instance import is_own_home
-from assets_defs.runs.ownership import JOBS, OwnRuns
-from assets_defs.runs.stale import UNFINISHED_STATUSES
+from assets_defs.runs.ownership import OwnRuns
+from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
 from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.workspace import Workspace
 
 WILL_RETRY_TAG = "dagster/will_retry"
-MAX_RUN_AGE = timedelta(days=90)
 # Dagster gives a tick 60 seconds.
 MAX_POSTING_SECONDS = 30.0
 MAX_RUNS_PER_TICK = 50
@@ -174,30 +171,5 @@ def combine_on_publication(_: dg.SensorEvaluationContext, event: dg.EventLogEntr
 
 def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Delete Dagster's own records of the oldest runs, a few at each tick."""
-    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE)
+    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_RUNS_PER_TICK)
     return dg.SkipReason(f"{deleted} runs deleted")
-
-
-def purge_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete our ended runs that were created before a time, the oldest of a job first.
-
-    Returns:
-        Number of runs, at most `MAX_RUNS_PER_TICK`.
-    """
-    ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
-    own = OwnRuns(instance)
-    by_job = (
-        own.records(
-            dg.RunsFilter(job_name=job, statuses=ended, created_before=before), ascending=True
-        )
-        for job in JOBS
-    )
-    old = list(islice(chain.from_iterable(by_job), MAX_RUNS_PER_TICK))
-    folder = Path(instance.root_directory) / "history" / "runs"
-    for record in old:
-        run_id = record.dagster_run.run_id
-        instance.delete_run(run_id)
-        # Dagster empties the run's file, but does not shrink it.
-        for suffix in (".db", ".db-wal", ".db-shm"):
-            (folder / f"{run_id}{suffix}").unlink(missing_ok=True)
-    return len(old)

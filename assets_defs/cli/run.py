@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -25,7 +26,13 @@ from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.definitions import build_definitions
 from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.foreground import run_in_process
-from assets_defs.runs.instance import limit_concurrent_runs, open_instance, prepare_instance
+from assets_defs.runs.instance import (
+    is_shared_home,
+    limit_concurrent_runs,
+    open_instance,
+    prepare_instance,
+)
+from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, printable
@@ -35,6 +42,7 @@ from pipelines.storage.disk_errors import explain_output
 from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
+MAX_PURGED_RUNS = 10
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
 UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` shows the cause"
@@ -147,6 +155,9 @@ def run_one(
 def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -> RunResult:
     """Materialize every asset of an integration in a Dagster run in this process."""
     with _captured_stderr() as output, open_instance(workspace) as instance:
+        if not is_shared_home(workspace):
+            # Where no daemon runs, nothing else deletes them.
+            purge_runs(instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_PURGED_RUNS)
         run_id, events = run_in_process(
             build_definitions(workspace),
             instance,

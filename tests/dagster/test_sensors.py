@@ -1,4 +1,4 @@
-"""The sensors: alerts, partitions and the retention of runs."""
+"""The sensors: alerts and partitions."""
 
 import json
 import os
@@ -10,14 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.definitions import build_definitions
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import NAME
 from assets_defs.runs.freshness import KEY, LONG_AGO, enabled_since, is_late
-from assets_defs.runs.instance import prepare_instance
 from assets_defs.runs.status import read_statuses
-from assets_defs.sensors import build_sensors, purge_runs
+from assets_defs.sensors import build_sensors
 from pipelines.config.settings import Settings
 from pipelines.notifications import SENT
 from pipelines.simulator import Sizes, generate
@@ -212,28 +210,3 @@ def test_partitions_match_the_settings(workspace: Workspace) -> None:
         (dg.AddDynamicPartitionsRequest, NAME, ["off", "other"]),
         (dg.DeleteDynamicPartitionsRequest, NAME, ["gone"]),
     ]
-
-
-def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
-    @dg.asset(key=INVENTORY_DUCKDB)
-    def anything() -> None: ...
-
-    prepare_instance(workspace)
-    job = dg.Definitions([anything]).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-        runs = [
-            job.execute_in_process(instance=instance, asset_selection=[INVENTORY_DUCKDB]).run_id
-            for _ in range(2)
-        ]
-        started = dg.DagsterRun(REFRESH_JOB, status=dg.DagsterRunStatus.STARTED)
-        waits = instance.add_run(started).run_id
-        now = datetime.now(UTC)
-        assert purge_runs(instance, now - timedelta(days=90)) == 0
-        assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
-
-        folder = workspace.dagster_home / "history" / "runs"
-        assert {path.stem for path in folder.glob("*.db")} == {*runs, "index"}
-        assert purge_runs(instance, now + timedelta(minutes=1)) == 2
-        assert [run.run_id for run in instance.get_runs()] == [waits]
-        assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
-        assert not instance.fetch_materializations(INVENTORY_DUCKDB, limit=1).records
