@@ -9,8 +9,8 @@ import pytest
 from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_status, status_table
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.retention import purge_runs
 from assets_defs.runs.status import IntegrationStatus, Run
-from assets_defs.sensors import purge_runs
 from pipelines.simulator import Server, Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.cli import Installation
