@@ -56,7 +56,7 @@ def test_run_reports_all_integrations_and_their_errors(
 
         # Only the event of the run is deleted with the run.
         assert len(status_events(instance)) == 2
-        assert purge_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+        assert purge_runs(instance, datetime.now(UTC) + timedelta(minutes=1), limit=50) == 2
         (event,) = status_events(instance)
         assert event.run_id != run.run_id
 
