@@ -31,7 +31,7 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
     with open_existing_instance(workspace) as instance:
-        since = enabled_since(instance, settings.integration)
+        since = enabled_since(instance, workspace, settings.integration)
         statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:
         documents = [asdict(one) for one in statuses]

@@ -14,6 +14,7 @@ import click
 from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
 from assets_defs.cli.demo import simulated_organization
 from assets_defs.cli.options import pass_workspace
+from assets_defs.runs.foreground import DEFINITIONS
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
 from pipelines.config.environment import DAGSTER_HOME_VARIABLE, KEY_VARIABLE
 from pipelines.errors import InventoryError
@@ -65,7 +66,7 @@ def ui(workspace: Workspace, host: IPv4Address, port: int) -> None:
 
 def _serve_ui(host: IPv4Address, port: int, environment: Mapping[str, str]) -> int:
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-    command += ["-m", "assets_defs.definitions", "-h", str(host), "-p", str(port)]
+    command += ["-m", DEFINITIONS, "-h", str(host), "-p", str(port)]
     command += ["--log-level", "warning"]
     # A shell lets a background job ignore Ctrl-C; Dagster would then ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
