@@ -52,6 +52,7 @@ SCOPES: Final[Mapping[str, str]] = {
         "associations.groups associations.groups.readonly associations associations.readonly"
     ),
     "GET /api/v2/usergroups/{id}/members": "users users.readonly",
+    "GET /api/v2/usergroups/{id}/membership": "users users.readonly",
     "GET /api/v2/users/{id}/associations": (
         "associations.users associations.users.readonly associations associations.readonly"
     ),
