@@ -56,7 +56,7 @@ class Endpoint:
             with the header `x-total-count` (v2).
         schema: fields read from a record, in JumpCloud's spelling.
         key: path of the field, or fields, that make a record unique within its list.
-        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2023.
+        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2026-08-21.
         parameters: query parameters, in addition to `limit` and `skip`.
         parent: endpoint with one such list for each of its records, or empty.
         parent_column: raw column of the parent's id.
@@ -186,7 +186,7 @@ SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
     "systemgroups",
     "associations",
     "Direct binding of a system group to a target",
-    "groups.readonly",
+    "associations.groups.readonly",
     {"attributes": ATTRIBUTES, "to": GRAPH_OBJECT},
 )
 
