@@ -1,6 +1,6 @@
 """One asset per table of the data contract that is made from a pull."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 import duckdb
@@ -86,7 +86,11 @@ def tables(
             parquet.read(raw_key(COMPLETENESS), integration.name),
             accept_removals=config.accept_removals and context.run.parent_run_id is None,
         )
-        for table, rows, frames in _transform(parquet, integration.name, connection):
+        for table, rows, frames in transform_tables(
+            integration.name,
+            lambda source: parquet.read(_input_key(source), integration.name),
+            connection,
+        ):
             checks = [
                 *integrity_results(integration.name, table, rows, frames, connection),
                 *guard.results(table, rows),
@@ -110,17 +114,23 @@ def tables(
         workspace.staging.finish("tables", integration.name)
 
 
-def _transform(
-    parquet: ParquetStore, integration: str, connection: duckdb.DuckDBPyConnection
+def transform_tables(
+    integration: str, read: Callable[[str], pa.Table], connection: duckdb.DuckDBPyConnection
 ) -> Iterator[tuple[Table, pa.Table, Mapping[str, pa.Table]]]:
-    """Yield each table of the contract with its rows, and the tables in memory by name."""
+    """Yield each table of the contract with its rows, and the tables in memory by name.
+
+    Args:
+        integration: name of the integration.
+        read: returns a raw table by its name, such as `jumpcloud.systems`.
+        connection: a connection from `in_memory`.
+    """
     frames: dict[str, pa.Table] = {}
     remaining = list(TRANSFORMS.values())
     for name, transform in TRANSFORMS.items():
         remaining.remove(transform)
         for source in transform.inputs:
             if source not in frames:
-                frames[source] = parquet.read(_input_key(source), integration)
+                frames[source] = read(source)
         rows = frames[name] = transform.run(integration, frames, connection)
         # A raw table is large, and no check needs it.
         needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))

@@ -1,6 +1,6 @@
 """The published history and DuckDB file of one pull, and the file over all integrations."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 
 import dagster as dg
@@ -27,8 +27,9 @@ from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.history.commit import PulledTables, commit_snapshot
-from pipelines.history.manifest import IntegrationFacts, PullFacts
+from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.retention import expire_snapshots
+from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
@@ -78,22 +79,15 @@ def commit(
     with step(context, workspace, run_lock) as integration:
         name = integration.name
         workspace.staging.require("tables", name)
-        pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
-        settings = resolved_settings(workspace)
         history = workspace.open_history()
-        with locked(workspace.publication_lock(name)):
-            manifest = commit_snapshot(
-                history,
-                IntegrationFacts.model_validate(integration, from_attributes=True),
-                PulledTables(
-                    _pull_facts(integration, pulled),
-                    pulled[COMPLETENESS],
-                    lambda table: parquet.read(table_key(table), name),
-                ),
-                context.op_execution_context.run_id,
-                settings.volatile_columns,
-                settings.findings,
-            )
+        manifest = commit_pull(
+            workspace,
+            history,
+            integration,
+            {table: parquet.read(raw_key(table), name) for table in PULL_TABLES},
+            lambda table: parquet.read(table_key(table), name),
+            context.op_execution_context.run_id,
+        )
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
         workspace.removal_file(name).remove()
@@ -107,6 +101,36 @@ def commit(
         manifests = history.manifest_path(*snapshot).parent
         yield _committed(
             INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
+        )
+
+
+def commit_pull(
+    workspace: Workspace,
+    history: SnapshotStore,
+    integration: Integration,
+    pulled: Mapping[str, pa.Table],
+    table: Callable[[str], pa.Table],
+    run_id: str,
+) -> Manifest:
+    """Add a pull to the history under the publication lock, with the settings of the workspace.
+
+    Args:
+        workspace: where the inventory is.
+        history: its history.
+        integration: the integration that was pulled.
+        pulled: the tables of `PULL_TABLES`.
+        table: returns a table of the inventory by its name.
+        run_id: id of the run.
+    """
+    settings = resolved_settings(workspace)
+    with locked(workspace.publication_lock(integration.name)):
+        return commit_snapshot(
+            history,
+            IntegrationFacts.model_validate(integration, from_attributes=True),
+            PulledTables(_pull_facts(integration, pulled), pulled[COMPLETENESS], table),
+            run_id,
+            settings.volatile_columns,
+            settings.findings,
         )
 
 

@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -15,6 +15,7 @@ from pipelines.workspace import Workspace
 
 NAME = "demo"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
+PAST_WEEKS = 11
 
 _SETTINGS = """\
 # The simulated organization of `jumpcloud-inventory demo`; each start overwrites this file.
@@ -31,15 +32,14 @@ api_key_env = "{variable}"
 def demo(workspace: Workspace) -> None:
     """Pull a simulated organization; needs no key."""
     # These load Dagster, which the other functions of this module do not need.
+    from assets_defs.cli.past_snapshots import commit_past  # noqa: PLC0415
     from assets_defs.cli.run import run_one  # noqa: PLC0415
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
 
     workspace = workspace.demo()
     prepare_instance(workspace)
-    with simulated_organization(workspace) as key:
-        # The pull reads keys from its own environment.
-        os.environ[KEY_VARIABLE] = key
+    with simulated_organization(workspace, lambda at: commit_past(workspace, NAME, at)):
         succeeded = run_one(workspace, NAME, [])
     if not succeeded:
         sys.exit(1)
@@ -47,20 +47,38 @@ def demo(workspace: Workspace) -> None:
 
 
 @contextmanager
-def simulated_organization(workspace: Workspace) -> Iterator[str]:
-    """Serve the organization on a free loopback port, and write its settings; yield its key."""
-    # Loads a web server that no other command needs.
-    from pipelines.simulator import Server, generate  # noqa: PLC0415
+def simulated_organization(
+    workspace: Workspace, on_past_state: Callable[[datetime], None] = lambda _: None
+) -> Iterator[str]:
+    """Serve the organization on a free loopback port, and write its settings; yield its key.
 
-    organization = generate(now=_first_start(workspace.demo_start_file))
-    with Server(organization) as server:
+    Args:
+        workspace: the demo's workspace.
+        on_past_state: called while the organization is as it was at a past time, with this time.
+    """
+    # Loads a web server that no other command needs.
+    from pipelines.simulator import WEEK, Behavior, Company, Server, Sizes  # noqa: PLC0415
+
+    founded = _founding_time(workspace.demo_start_file, PAST_WEEKS * WEEK)
+    company = Company(founded, Sizes())
+    # A latency well above the noise of a busy machine; otherwise the rate limiter sees congestion.
+    behavior = Behavior(comma_targets="accepted", latency_seconds=0.02)
+    with Server(company.organization, behavior=behavior) as server:
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
         write_text(text, workspace.local_settings)
-        yield organization.api_key
+        # Pulls read keys from their own environment.
+        os.environ[KEY_VARIABLE] = company.organization.api_key
+        for _ in range(min(PAST_WEEKS, (datetime.now(UTC) - founded) // WEEK)):
+            on_past_state(company.now)
+            company.advance()
+        yield company.organization.api_key
 
 
-def _first_start(path: Path) -> datetime:
-    """Return the time of the demo's first start; its dates are relative to it, so they stay."""
+def _founding_time(path: Path, age: timedelta) -> datetime:
+    """Return the time of the first state, this long before the demo's first start.
+
+    It is kept, so that every start serves the same organization.
+    """
     if not path.exists():
-        write_text(datetime.now(UTC).isoformat(), path)
+        write_text((datetime.now(UTC) - age).isoformat(), path)
     return datetime.fromisoformat(path.read_text())

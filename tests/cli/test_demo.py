@@ -5,14 +5,22 @@ import shutil
 import stat
 import subprocess
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from assets_defs.cli.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organization
+from assets_defs.cli.past_snapshots import commit_past
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES
+from pipelines.simulator import Company, Sizes
+from pipelines.workspace import Workspace
+from tests.oracle import expected_tables
 from tests.support import ROOT
 from tests.support.cli import Installation
 from tests.support.commands import Commands, user_environment
+from tests.support.publisher import as_truth, tables_in
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Demo:
     return Demo(installation, installation.run("demo", DAGSTER_HOME=shared))
 
 
+def workspace_of_demo(installation: Installation) -> Workspace:
+    return Workspace(installation.data).demo()
+
+
 def inventory(installation: Installation) -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(installation.data / "demo" / "inventory.duckdb", read_only=True)
+    return duckdb.connect(workspace_of_demo(installation).inventory_file(), read_only=True)
 
 
 def test_demo_needs_no_key(demo: Demo) -> None:
@@ -60,10 +72,75 @@ def test_readme_query_has_the_readme_answer(demo: Demo) -> None:
     assert done.stdout.strip() == answer, done.stderr
 
 
+def test_each_past_week_matches_the_oracle(demo: Demo) -> None:
+    workspace = workspace_of_demo(demo.installation)
+    history = workspace.open_history()
+    founded = datetime.fromisoformat(workspace.demo_start_file.read_text())
+    company = Company(founded, Sizes())
+    manifests = history.manifests(NAME)
+    assert len(manifests) == PAST_WEEKS + 1
+    for manifest in manifests:
+        assert 0 <= (manifest.pull.started_at - company.now).total_seconds() < 600
+        assert (manifest.pull.started_at == company.now) == (manifest is not manifests[-1])
+        expected = expected_tables(company.organization, views=False)
+        for table in INVENTORY_TABLES:
+            rows = history.read(table, NAME, manifest.snapshot_id).to_pylist()
+            assert as_truth(rows) == expected[table.name], (manifest.snapshot_id, table.name)
+        company.advance()
+
+
+def test_past_snapshot_equals_the_one_of_a_run(
+    demo: Demo, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "")
+    own, workspace = workspace_of_demo(demo.installation), Workspace(fast_tmp_path).demo()
+    shutil.copytree(own.history_folder, workspace.history_folder)
+    shutil.copy(own.demo_start_file, workspace.demo_start_file)
+    history, repeated = own.open_history(), workspace.open_history()
+    last = history.latest(NAME)
+    assert last
+    repeated.manifest_path(NAME, last.snapshot_id).unlink()
+    with simulated_organization(workspace):
+        commit_past(workspace, NAME, last.pull.started_at)
+    assert repeated.manifest(NAME, last.snapshot_id).rows == last.rows
+    for table in (*INVENTORY_TABLES, CHANGES):
+        rows, rows_of_past = (
+            store.read(table, NAME, last.snapshot_id).to_pylist() for store in (history, repeated)
+        )
+        assert rows == rows_of_past, table.name
+
+
+def test_demo_has_changes_and_times_to_show(demo: Demo) -> None:
+    with inventory(demo.installation) as file:
+        counts = dict(file.sql("SELECT finding, count FROM findings.summary").fetchall())
+        view = "findings.suspended_users_with_access"
+        (starts,) = file.sql(f"SELECT count(DISTINCT since) FROM {view}").fetchall()
+    assert None not in counts.values()
+    for finding in ("systems_appeared", "systems_vanished", "access_gained"):
+        assert counts[finding], finding
+    assert starts >= (5,)
+    workspace = workspace_of_demo(demo.installation)
+    options = ("--data-dir", str(workspace.root), "--config", str(workspace.local_settings))
+    difference = demo.installation.run("diff", *options)
+    for change in ("    + ", "    - ", "disk_encrypted: true -> false", '-> "SUSPENDED"'):
+        assert change in difference.stdout, difference.stdout
+
+
+def test_rebuild_of_demo_changes_nothing(demo: Demo, fast_tmp_path: Path) -> None:
+    shutil.copytree(demo.installation.data, fast_tmp_path / "data")
+    copy = replace(demo.installation, folder=fast_tmp_path)
+    workspace = workspace_of_demo(copy)
+    assert copy.run("rebuild", "--data-dir", str(workspace.root)).returncode == 0
+    published = workspace_of_demo(demo.installation).inventory_file()
+    assert tables_in(workspace.inventory_file()) == tables_in(published)
+
+
 def test_second_demo_has_no_changes(demo: Demo, fast_tmp_path: Path) -> None:
     shutil.copytree(demo.installation.data, fast_tmp_path / "data")
     second = replace(demo.installation, folder=fast_tmp_path)
     assert second.run("demo").returncode == 0
-    with inventory(second) as file:
-        assert file.sql("SELECT count(*) FROM snapshots").fetchall() == [(2,)]
-        assert file.sql("FROM changes").fetchall() == []
+    history = workspace_of_demo(second).open_history()
+    assert len(history.manifests(NAME)) == PAST_WEEKS + 2
+    last = history.latest(NAME)
+    assert last
+    assert last.rows["changes"] == 0

@@ -50,22 +50,27 @@ def generate(seed: int = 1, sizes: Sizes = Sizes(), now: datetime | None = None)
         now: Time before which all dates lie; None for the current time.
     """
     org = Organization(f"Example Company {seed}", Rng(seed))
-    _Company(org, sizes, now or datetime.now(UTC)).build()
+    OrganizationGenerator(org, sizes, now or datetime.now(UTC)).build()
     return org
 
 
-class _Company:
-    """The generator of an organization, from users to the edges of the graph."""
+class OrganizationGenerator:
+    """The generator of an organization, from users to the edges of the graph.
+
+    Attributes:
+        users, systems: The generators of its users and systems.
+    """
 
     def __init__(self, org: Organization, sizes: Sizes, now: datetime) -> None:
         self._org = org
         self._rng = org.random
         self._sizes = sizes
-        self._user_generator = UserGenerator(org, now)
-        self._system_generator = SystemGenerator(org, now)
+        self.users = UserGenerator(org, now)
+        self.systems = SystemGenerator(org, now)
         self._now = now
 
     def build(self) -> None:
+        """Add all records and edges to the organization."""
         self._add_users()
         self._add_systems()
         self._add_user_groups()
@@ -75,14 +80,14 @@ class _Company:
 
     def _add_users(self) -> None:
         for _ in range(self._sizes.users):
-            user = self._user_generator.new()
+            user = self.users.new()
             self._org.users[user["id"]] = user
 
     def _add_systems(self) -> None:
         owners = list(self._org.users.values())
         for number in range(self._sizes.systems):
             owned = owners and self._rng.chance(0.9)
-            system = self._system_generator.new(owners[number % len(owners)] if owned else None)
+            system = self.systems.new(owners[number % len(owners)] if owned else None)
             self._org.systems[system["id"]] = system
 
     def _add_user_groups(self) -> None:
@@ -124,7 +129,7 @@ class _Company:
 
     def _add_system_groups(self) -> None:
         target = self._sizes.memberships
-        by_criterion = self._criteria() if target is None else {}
+        by_criterion = self.criteria() if target is None else {}
         systems = list(self._org.systems)
         for number in range(self._sizes.system_groups):
             criterion = list(by_criterion)[number] if number < len(by_criterion) else None
@@ -141,7 +146,8 @@ class _Company:
             self._org.members[group_id] = dict.fromkeys(members)
             self._bind_group(group_id, number)
 
-    def _criteria(self) -> dict[str, list[str]]:
+    def criteria(self) -> dict[str, list[str]]:
+        """Return the systems that meet the criterion of each dynamic group, by its name."""
         systems = self._org.systems.values()
         found = {"All Devices": [s["id"] for s in systems]}
         for platform in names.PLATFORMS:

@@ -33,13 +33,13 @@ class UserGenerator:
 
     Args:
         org: The organization, source of ids.
-        now: The current time of the records.
+        now: The current time of the records, which may be moved on.
     """
 
     def __init__(self, org: Organization, now: datetime) -> None:
         self._org = org
         self._rng = org.random
-        self._now = now
+        self.now = now
         self._taken: dict[str, int] = {}
         self._managers: list[str] = []
 
@@ -85,7 +85,7 @@ class UserGenerator:
             "description": "",
             "employeeIdentifier": f"E{len(self._org.users) + 1:06}",
             "employeeType": rng.choice(("Employee", "Employee", "Employee", "Contractor", "")),
-            "created": timestamp(self._now - timedelta(days=rng.uniform(1, 1500))),
+            "created": timestamp(self.now - timedelta(days=rng.uniform(1, 1500))),
         }
         if self._managers:
             record["manager"] = rng.choice(self._managers)
@@ -125,7 +125,7 @@ class UserGenerator:
     def _mfa(self, *, configured: bool) -> Record:
         if len(self._org.users) % EXEMPTIONS != EXEMPTIONS - 1:
             return {"configured": configured, "exclusion": False}
-        end = timestamp(self._now + timedelta(days=30))
+        end = timestamp(self.now + timedelta(days=30))
         return {"configured": configured, "exclusion": True, "exclusionUntil": end}
 
     def _enrollment(self, *, totp: bool) -> Record:
@@ -147,13 +147,13 @@ class SystemGenerator:
 
     Args:
         org: The organization, source of ids.
-        now: The current time of the records.
+        now: The current time of the records, which may be moved on.
     """
 
     def __init__(self, org: Organization, now: datetime) -> None:
         self._org = org
         self._rng = org.random
-        self._now = now
+        self.now = now
         self._count = 0
 
     def new(self, owner: Record | None) -> Record:
@@ -172,7 +172,7 @@ class SystemGenerator:
         rng = self._rng
         system_id = self._org.ids.new()
         name = f"{office.code}-{platform.letter}-{self._count:05}"
-        created = self._now - timedelta(days=rng.uniform(20, 1200))
+        created = self.now - timedelta(days=rng.uniform(20, 1200))
         return {
             "_id": system_id,
             "id": system_id,
@@ -191,7 +191,7 @@ class SystemGenerator:
         rng = self._rng
         stale = rng.chance(0.08)
         age = rng.uniform(40, 400) if stale else rng.uniform(0, 0.4)
-        contact = timestamp(self._now - timedelta(days=age))
+        contact = timestamp(self.now - timedelta(days=age))
         public_ip = office.public_ip or f"203.0.113.{rng.randint(160, 250)}"
         return {
             "active": not stale,
