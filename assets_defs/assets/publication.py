@@ -1,6 +1,6 @@
 """The published history and DuckDB file of one pull, and the file over all integrations."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 import dagster as dg
@@ -80,12 +80,16 @@ def commit(
         name = integration.name
         workspace.staging.require("tables", name)
         history = workspace.open_history()
+        pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
         manifest = commit_pull(
             workspace,
             history,
             integration,
-            {table: parquet.read(raw_key(table), name) for table in PULL_TABLES},
-            lambda table: parquet.read(table_key(table), name),
+            PulledTables(
+                pull_facts(integration, pulled),
+                pulled[COMPLETENESS],
+                lambda table: parquet.read(table_key(table), name),
+            ),
             context.op_execution_context.run_id,
         )
         # The history has everything now: the next run is a new pull, even if this one fails.
@@ -108,8 +112,7 @@ def commit_pull(
     workspace: Workspace,
     history: SnapshotStore,
     integration: Integration,
-    pulled: Mapping[str, pa.Table],
-    table: Callable[[str], pa.Table],
+    pulled: PulledTables,
     run_id: str,
 ) -> Manifest:
     """Add a pull to the history under the publication lock, with the settings of the workspace.
@@ -118,8 +121,7 @@ def commit_pull(
         workspace: where the inventory is.
         history: its history.
         integration: the integration that was pulled.
-        pulled: the tables of `PULL_TABLES`.
-        table: returns a table of the inventory by its name.
+        pulled: the tables of the pull.
         run_id: id of the run.
     """
     settings = resolved_settings(workspace)
@@ -127,7 +129,7 @@ def commit_pull(
         return commit_snapshot(
             history,
             IntegrationFacts.model_validate(integration, from_attributes=True),
-            PulledTables(_pull_facts(integration, pulled), pulled[COMPLETENESS], table),
+            pulled,
             run_id,
             settings.volatile_columns,
             settings.findings,
@@ -141,7 +143,8 @@ def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.Materi
     )
 
 
-def _pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
+def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
+    """Return the facts of a pull from its tables of `PULL_TABLES`."""
     organizations = pulled[ORGANIZATIONS.name].to_pylist()
     own = (one for one in organizations if integration.org_id in {"", one["_id"]})
     # Without that list, the records have shown that they are of `org_id`.

@@ -15,7 +15,7 @@ from pipelines.workspace import Workspace
 
 NAME = "demo"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
-PAST_WEEKS = 11
+PAST_WEEKS = 9
 
 _SETTINGS = """\
 # The simulated organization of `jumpcloud-inventory demo`; each start overwrites this file.
@@ -36,10 +36,14 @@ def demo(workspace: Workspace) -> None:
     from assets_defs.cli.run import run_one  # noqa: PLC0415
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
+    from pipelines.sql import in_memory  # noqa: PLC0415
 
     workspace = workspace.demo()
     prepare_instance(workspace)
-    with simulated_organization(workspace, lambda at: commit_past(workspace, NAME, at)):
+    with (
+        in_memory() as connection,
+        simulated_organization(workspace, lambda at: commit_past(workspace, NAME, at, connection)),
+    ):
         succeeded = run_one(workspace, NAME, [])
     if not succeeded:
         sys.exit(1)
@@ -62,7 +66,7 @@ def simulated_organization(
     founded = _founding_time(workspace.demo_start_file, PAST_WEEKS * WEEK)
     company = Company(founded, Sizes())
     # A latency well above the noise of a busy machine; otherwise the rate limiter sees congestion.
-    behavior = Behavior(comma_targets="accepted", latency_seconds=0.02)
+    behavior = Behavior(comma_targets="accepted", latency_seconds=0.01)
     with Server(company.organization, behavior=behavior) as server:
         text = _SETTINGS.format(name=NAME, url=server.base_url, variable=KEY_VARIABLE)
         write_text(text, workspace.local_settings)

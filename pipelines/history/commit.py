@@ -64,11 +64,13 @@ class PulledTables:
         completeness: the proof of completeness of each list, one row per list.
         table: returns a table of the inventory by name, as the transform made it. It is called
             once per table, so that only one table is in memory.
+        connection: a connection from `in_memory`, to share its memory.
     """
 
     pull: PullFacts
     completeness: pa.Table
     table: Callable[[str], pa.Table]
+    connection: duckdb.DuckDBPyConnection | None = None
 
 
 def commit_snapshot(
@@ -121,7 +123,7 @@ def _write_snapshot(
     volatile_columns: Collection[str],
 ) -> Manifest:
     """Write the files of a snapshot, then its manifest with their rows and digests."""
-    with in_memory() as connection:
+    with in_memory(pulled.connection) as connection:
         writer = _SnapshotWriter(
             store, manifest.integration.name, manifest.snapshot_id, last, connection
         )
