@@ -80,18 +80,9 @@ def commit(
         name = integration.name
         workspace.staging.require("tables", name)
         history = workspace.open_history()
-        pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
-        manifest = commit_pull(
-            workspace,
-            history,
-            integration,
-            PulledTables(
-                pull_facts(integration, pulled),
-                pulled[COMPLETENESS],
-                lambda table: parquet.read(table_key(table), name),
-            ),
-            context.op_execution_context.run_id,
-        )
+        pulled = _pulled_tables(parquet, integration)
+        run_id = context.op_execution_context.run_id
+        manifest = commit_pull(workspace, history, integration, pulled, run_id)
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
         workspace.removal_file(name).remove()
@@ -106,6 +97,16 @@ def commit(
         yield _committed(
             INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
         )
+
+
+def _pulled_tables(parquet: ParquetStore, integration: Integration) -> PulledTables:
+    name = integration.name
+    pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
+    return PulledTables(
+        pull_facts(integration, pulled),
+        pulled[COMPLETENESS],
+        lambda table: parquet.read(table_key(table), name),
+    )
 
 
 def commit_pull(
