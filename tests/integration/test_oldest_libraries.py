@@ -11,6 +11,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from pipelines.simulator import Sizes
 from tests.support import ROOT
 
 OLDEST = ROOT / ".oldest-libraries"
@@ -51,4 +52,5 @@ def test_demo_runs_with_the_oldest_libraries(tmp_path: Path) -> None:
     run(tmp_path, "-c", program, "demo")
     query = "SELECT count(*) AS number FROM users"
     arguments = ("-c", program, "sql", "--format", "json", "--data-dir", "demo", query)
-    assert json.loads(run(tmp_path, *arguments)) == [{"number": 400}]
+    (row,) = json.loads(run(tmp_path, *arguments))
+    assert row["number"] >= Sizes().users
