@@ -5,8 +5,12 @@ INSTALLED := .venv/.installed
 # The first and the last release of each DuckDB that must read a published file; for one test.
 DUCKDB_LOCKS := $(wildcard tests/data/duckdb/*.lock)
 DUCKDB_CLIENTS := $(DUCKDB_LOCKS:tests/data/duckdb/%.lock=.duckdb-clients/%/.installed)
+# The oldest release of each library that pyproject.toml allows; for one test.
+OLDEST := .oldest-libraries/.installed
+FETCH := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	--no-compile --only-binary :all:
 
-.PHONY: demo ui run check test coverage bench lint types docs duckdb-clients lock clean
+.PHONY: demo ui run check test coverage bench lint types docs test-libraries lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory demo
@@ -22,11 +26,11 @@ check: lint types
 	$(BIN)/pytest -m "not slow" tests/unit
 
 # Everything, before a merge.
-test: lint types duckdb-clients
+test: lint types test-libraries
 	$(BIN)/pytest -n 3 --dist worksteal
 
 # The lines and branches that the tests run, child processes excluded. A report without a goal.
-coverage: $(INSTALLED) duckdb-clients
+coverage: $(INSTALLED) test-libraries
 	$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term --cov-report=html
 
 # Twenty minutes on two cores; each figure is a ratio taken in one run.
@@ -57,14 +61,18 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-duckdb-clients: $(INSTALLED)
-	@$(MAKE) --no-print-directory -j 4 $(DUCKDB_CLIENTS)
+test-libraries: $(INSTALLED)
+	@$(MAKE) --no-print-directory -j 4 $(DUCKDB_CLIENTS) $(OLDEST)
 
 .duckdb-clients/%/.installed: tests/data/duckdb/%.lock
 	@rm -rf $(@D)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-		--no-compile --only-binary :all: --target $(@D) -r $< && touch $@ \
+	@$(FETCH) --target $(@D) -r $< && touch $@ \
 		|| echo 'DuckDB $* has no wheel for this Python: a published file is not opened with it'
+
+$(OLDEST): tests/data/oldest.lock
+	@rm -rf $(@D)
+	@$(FETCH) --target $(@D) -r $< && touch $@ \
+		|| echo 'The oldest libraries have no wheel for this Python: the program is not run with them'
 
 # After a change of dependencies: resolve them again, for every supported Python, without addresses.
 lock: $(INSTALLED)
@@ -72,6 +80,9 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --no-strip-extras --all-extras \
 		--group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --resolution lowest-direct pyproject.toml \
+		-o tests/data/oldest.lock
 	for minor in 1.2 1.3 1.4 1.5 2.0; do for patch in 0 x; do \
 		echo "duckdb==$$minor.$$patch" | tr x '*' | $(BIN)/uv pip compile --quiet --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate - \

@@ -13,17 +13,13 @@ from assets_defs.console import TERMINAL, terminal_logger
 from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
-from assets_defs.schedules import build_schedules
+from assets_defs.schedules import refresh_due
 from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
 def build_definitions(workspace: Workspace) -> dg.Definitions:
-    """Return the definitions for a workspace.
-
-    Raises:
-        SettingsError: the settings are wrong.
-    """
+    """Return the definitions for a workspace."""
     # Only an object store has a file for each integration, and one of all of them.
     is_shared = workspace.url is not None
     return dg.Definitions(
@@ -33,8 +29,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         ],
         asset_checks=[findings],
         jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
-        schedules=build_schedules(workspace.settings()),
-        sensors=build_sensors(workspace),
+        sensors=[refresh_due, *build_sensors(workspace)],
         resources=build_resources(workspace),
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

@@ -1,16 +1,21 @@
-"""The schedules that refresh the integrations."""
+"""The sensor that refreshes the integrations at the times of the settings.
 
-from collections.abc import Iterator
+Dagster loads the times of its own schedules once. This sensor reads them from the settings, so that
+a new one needs no reload.
+"""
+
+import logging
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from assets_defs.jobs import refresh_inventory
 from assets_defs.partitions import PARTITION_TAG, add_partition
 from assets_defs.runs.ownership import OwnRuns
+from assets_defs.runs.scheduling import REFRESH_SENSOR, find_switched_off
 from assets_defs.runs.stale import UNFINISHED_STATUSES, fail_runs_without_lock
+from assets_defs.runs.ticks import last_tick
 from pipelines.config.integration import Integration
-from pipelines.config.schedule import Schedule
-from pipelines.config.settings import Settings
 from pipelines.errors import SettingsError
 from pipelines.extract.discovery import expand_settings, refresh_organizations
 from pipelines.workspace import Workspace
@@ -18,59 +23,61 @@ from pipelines.workspace import Workspace
 RUN_KEY_TAG = "dagster/run_key"
 
 
-def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Return one schedule for each cron expression and time zone of the settings."""
-    times = dict.fromkeys([Schedule(), *(one.schedule for one in settings.integration)])
-    return [_schedule(time) for time in times]
+@dg.sensor(
+    name=REFRESH_SENSOR,
+    job=refresh_inventory,
+    minimum_interval_seconds=30,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Refresh each enabled integration at the times of its schedule in the settings",
+)
+def refresh_due(
+    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.SensorResult:
+    """Request the runs that are due since the last evaluation; its time is the cursor."""
+    now = datetime.now(UTC)
+    since = datetime.fromisoformat(context.cursor) if context.cursor else now
+    return request_runs(context.instance, workspace, since, now, context.log)
 
 
-def schedule_name(time: Schedule) -> str:
-    """Return the name of the schedule for a time."""
-    if time == Schedule():
-        return "refresh_every_12_hours"
-    name = f"refresh {time.cron} {time.timezone}".replace("*", "x")
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
+def request_runs(
+    instance: dg.DagsterInstance,
+    workspace: Workspace,
+    since: datetime,
+    now: datetime,
+    log: logging.Logger,
+) -> dg.SensorResult:
+    """Request a run of each integration with a tick after one time and until another.
 
-
-def _schedule(time: Schedule) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=schedule_name(time),
-        job=refresh_inventory,
-        cron_schedule=time.cron,
-        execution_timezone=time.timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description=f"Refresh the enabled integrations with the schedule {time}",
+    Of several ticks, only the last one runs.
+    """
+    try:
+        settings = workspace.settings()
+    except SettingsError as error:
+        return dg.SensorResult(skip_reason=str(error), cursor=since.isoformat())
+    schedules = {one.schedule for one in settings.integration}
+    ticks = {time: tick for time in schedules if (tick := last_tick(time, now)) > since}
+    due = [one for one in settings.integration if one.schedule in ticks]
+    for failure in refresh_organizations([one for one in due if one.enabled], workspace.root):
+        log.warning("%s", failure)
+    known = expand_settings(settings, workspace.root).integration if due else []
+    requests, skipped = [], []
+    for one in known:
+        if one.schedule not in ticks:
+            continue
+        key = f"{one.name}:{ticks[one.schedule].isoformat()}"
+        reason = _skip_reason(instance, workspace, one, key)
+        if reason:
+            skipped.append(f"{one.name}: {reason}")
+            log.info(skipped[-1])
+        else:
+            # The integration may be newer than the last tick of the partition sensor.
+            add_partition(instance, one.name)
+            requests.append(dg.RunRequest(run_key=key, partition_key=one.name))
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else "; ".join(skipped) or "no integration is due",
+        cursor=now.isoformat(),
     )
-    def refresh(
-        context: dg.ScheduleEvaluationContext, workspace: dg.ResourceParam[Workspace]
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        # Read at each tick, so that a change of the file has effect without a restart.
-        try:
-            settings = workspace.settings()
-        except SettingsError as error:
-            yield dg.SkipReason(str(error))
-            return
-        due = [one for one in settings.integration if one.schedule == time and one.enabled]
-        for failure in refresh_organizations(due, workspace.root):
-            context.log.warning("%s", failure)
-        tick = context.scheduled_execution_time.isoformat()
-        skipped = []
-        known = expand_settings(settings, workspace.root).integration
-        integrations = [one for one in known if one.schedule == time]
-        for integration in integrations:
-            name, key = integration.name, f"{integration.name}:{tick}"
-            reason = _skip_reason(context.instance, workspace, integration, key)
-            if reason:
-                skipped.append(f"{name}: {reason}")
-                context.log.info(skipped[-1])
-            else:
-                # The integration may be newer than the last tick of the partition sensor.
-                add_partition(context.instance, name)
-                yield dg.RunRequest(run_key=key, partition_key=name)
-        if len(skipped) == len(integrations):
-            yield dg.SkipReason("; ".join(skipped) or "no integration has this schedule")
-
-    return refresh
 
 
 def _skip_reason(
@@ -83,6 +90,10 @@ def _skip_reason(
     """
     if not integration.enabled:
         return "disabled in the settings"
+    if find_switched_off(instance, {integration.schedule}):
+        return (
+            f"its former schedule was switched off; switch {REFRESH_SENSOR} off and on to start it"
+        )
     fail_runs_without_lock(instance, workspace, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))

@@ -2,9 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
-from pathlib import Path
+from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -13,17 +11,17 @@ from assets_defs.assets.integration_status import report_status
 from assets_defs.jobs import combine_integrations
 from assets_defs.partitions import INTEGRATIONS, NAME, PARTITION_TAG
 from assets_defs.runs.failures import failure_message
+from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
 from assets_defs.runs.instance import is_own_home
-from assets_defs.runs.ownership import JOBS, OwnRuns
-from assets_defs.runs.stale import UNFINISHED_STATUSES
+from assets_defs.runs.ownership import OwnRuns
+from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
 from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.workspace import Workspace
 
 WILL_RETRY_TAG = "dagster/will_retry"
-MAX_RUN_AGE = timedelta(days=90)
 # Dagster gives a tick 60 seconds.
 MAX_POSTING_SECONDS = 30.0
 MAX_RUNS_PER_TICK = 50
@@ -68,8 +66,7 @@ def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
     return [*sensors, combine_on_publication] if workspace.url else sensors
 
 
-# It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own. Dagster
-# does not pass it the runs of the command line, which sends its own alerts.
+# It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own.
 def alert_on_failure(
     context: dg.RunFailureSensorContext, workspace: dg.ResourceParam[Workspace]
 ) -> dg.SkipReason:
@@ -77,6 +74,8 @@ def alert_on_failure(
     run, instance = context.dagster_run, context.instance
     if not OwnRuns(instance).includes(run):
         return dg.SkipReason("the run is not one of the inventory")
+    if run.tags.get(TERMINAL_TAG) == run.run_id:
+        return dg.SkipReason("the terminal that started the run reports it")
     if run.tags.get(WILL_RETRY_TAG) == "true":
         return dg.SkipReason("the run is retried")
     report_status(instance, workspace, instance.report_runless_asset_event)
@@ -94,7 +93,10 @@ def alert_on_late(
         late = _late_integrations(context.instance, workspace)
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
-    notified = {name: since for name, since in notified.items() if late.get(name) == since}
+    # In version 0.1, the cursor had the time alone.
+    notified = {
+        name: since for name, since in notified.items() if late.get(name, "").endswith(since)
+    }
     outcomes = []
     deadline = time.monotonic() + MAX_POSTING_SECONDS
     for name, since in late.items():
@@ -111,20 +113,25 @@ def alert_on_late(
 
 
 def _late_integrations(instance: dg.DagsterInstance, workspace: Workspace) -> dict[str, str]:
-    """Return the time of the last success of each late integration, by name."""
+    """Return since when each late integration had no success, by name."""
     integrations = resolved_settings(workspace).integration
-    enabled, now = enabled_since(instance, integrations), datetime.now(UTC)
+    enabled, now = enabled_since(instance, workspace, integrations), datetime.now(UTC)
     latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
     successes = {name: last.pull.finished_at for name, last in latest.items() if last}
-    return {
-        one.name: successes[one.name].isoformat(timespec="seconds")
+    late = [
+        one.name
         for one in integrations
-        if one.name in successes and is_late(one, successes[one.name], enabled.get(one.name), now)
+        if is_late(one, successes.get(one.name), enabled.get(one.name), now)
+    ]
+    return {
+        name: f"its last success was at {successes[name].isoformat(timespec='seconds')}"
+        if name in successes
+        else f"it had no success since {enabled[name].isoformat(timespec='seconds')}"
+        for name in late
     }
 
 
-def _late_alert(name: str, since: str) -> Alert:
-    cause = f"its last success was at {since}"
+def _late_alert(name: str, cause: str) -> Alert:
     remedy = "See `jumpcloud-inventory status`, and check that `jumpcloud-inventory ui` runs"
     return Alert(name, "late", cause, remedy)
 
@@ -164,30 +171,5 @@ def combine_on_publication(_: dg.SensorEvaluationContext, event: dg.EventLogEntr
 
 def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Delete Dagster's own records of the oldest runs, a few at each tick."""
-    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE)
+    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_RUNS_PER_TICK)
     return dg.SkipReason(f"{deleted} runs deleted")
-
-
-def purge_runs(instance: dg.DagsterInstance, before: datetime) -> int:
-    """Delete our ended runs that were created before a time, the oldest of a job first.
-
-    Returns:
-        Number of runs, at most `MAX_RUNS_PER_TICK`.
-    """
-    ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
-    own = OwnRuns(instance)
-    by_job = (
-        own.records(
-            dg.RunsFilter(job_name=job, statuses=ended, created_before=before), ascending=True
-        )
-        for job in JOBS
-    )
-    old = list(islice(chain.from_iterable(by_job), MAX_RUNS_PER_TICK))
-    folder = Path(instance.root_directory) / "history" / "runs"
-    for record in old:
-        run_id = record.dagster_run.run_id
-        instance.delete_run(run_id)
-        # Dagster empties the run's file, but does not shrink it.
-        for suffix in (".db", ".db-wal", ".db-shm"):
-            (folder / f"{run_id}{suffix}").unlink(missing_ok=True)
-    return len(old)

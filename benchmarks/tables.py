@@ -75,6 +75,12 @@ SELECT system_id, 'en' || slot.range AS interface,
         AS address
 FROM all_systems, range(2) AS slot
 """,
+    "system_ip_addresses": """
+SELECT system_id, interface, address, 4::INTEGER AS family, 'private' AS scope
+FROM system_ipv4_addresses
+UNION ALL
+SELECT system_id, 'en0', format('fd00::{:x}', number), 6, 'private' FROM all_systems
+""",
     "system_groups": """
 SELECT id_of('group', range) AS group_id, 'Group ' || range AS name, 'STATIC' AS membership_method,
     members.system_count, 250 AS user_count

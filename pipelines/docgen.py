@@ -44,7 +44,8 @@ Names and types never change. New columns may be added after the last one
 - `integration` is the first column and part of every key, which keeps organizations apart. Include
   it in every join.
 - Ids are JumpCloud's: 24 hexadecimal digits, stored as text.
-- Times are in UTC. Invalid times and JumpCloud's "never" (`0001-01-01...`) are NULL.
+- Times are in UTC. Invalid times are NULL, and so are those before 1981 or of the year 9999:
+  a clock's zero or last year means "never".
 - Empty strings from the API are NULL. A boolean that the API does not send is NULL, never FALSE.
 - Lists are sorted and have no duplicates. An empty list is empty, not NULL.
 - *Source* is the API list and field that the value comes from. Without a source, the value is

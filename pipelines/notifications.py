@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from html import escape
 from typing import Literal
 
@@ -10,7 +11,7 @@ import requests
 import tenacity
 
 from pipelines.config.settings import Settings
-from pipelines.errors import SettingsError
+from pipelines.errors import InventoryError, SettingsError
 from pipelines.history.removal_guard import accept_hint
 from pipelines.workspace import Workspace
 
@@ -33,6 +34,8 @@ class Alert:
         cause: reason.
         remedy: how to fix it.
         run_id: Dagster's id of the failed run; empty for a late one.
+        head_sha256: digest of its latest manifest, so that it is kept elsewhere; empty if nothing
+            was published.
     """
 
     integration: str
@@ -40,14 +43,16 @@ class Alert:
     cause: str
     remedy: str
     run_id: str = ""
+    head_sha256: str = ""
 
     @property
     def text(self) -> str:
         """Return the alert as one paragraph."""
         title = "the last run failed" if self.event == "failed" else "the inventory is late"
+        head = f". Head of its history: {self.head_sha256}" if self.head_sha256 else ""
         return (
             f"jumpcloud-inventory: integration {self.integration!r}: {title}: "
-            f"{self.cause.rstrip('.')}. {self.remedy}"
+            f"{self.cause.rstrip('.')}. {self.remedy}{head}"
         )
 
 
@@ -112,6 +117,12 @@ def failure_alert(integration: str, cause: str, run_id: str = "") -> Alert:
 def post(alert: Alert, workspace: Workspace) -> str:
     """Send an alert with the current settings. Return the same values as `send_alert`."""
     try:
-        return send_alert(alert, workspace.settings(), workspace.environment)
+        settings = workspace.settings()
     except SettingsError as error:
         return f"not sent: {error}"
+    if settings.alert_webhook_env:
+        # The alert may be about the history itself.
+        with suppress(InventoryError, OSError):
+            head = workspace.open_history().head(alert.integration)
+            alert = replace(alert, head_sha256=head)
+    return send_alert(alert, settings, workspace.environment)

@@ -42,7 +42,7 @@ def report_status(
     """
     try:
         integrations = resolved_settings(workspace).integration
-        since = enabled_since(instance, integrations)
+        since = enabled_since(instance, workspace, integrations)
         statuses = read_statuses(instance, workspace, integrations, since, ending_run_id)
         table = status_table(statuses)
         report(dg.AssetMaterialization(STATUS.key, metadata={"integrations": table}))

@@ -56,7 +56,8 @@ class TablesConfig(dg.Config):
     """Configuration of the tables in one run.
 
     Attributes:
-        accept_removals: True to publish although many assets vanished.
+        accept_removals: True to publish although many assets vanished; without effect in a run
+            that repeats another one, which has its configuration but other removals.
     """
 
     accept_removals: bool = False
@@ -83,7 +84,7 @@ def tables(
             workspace,
             integration,
             parquet.read(raw_key(COMPLETENESS), integration.name),
-            accept_removals=config.accept_removals,
+            accept_removals=config.accept_removals and context.run.parent_run_id is None,
         )
         for table, rows, frames in transform_tables(
             integration.name,

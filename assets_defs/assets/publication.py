@@ -80,31 +80,33 @@ def commit(
         name = integration.name
         workspace.staging.require("tables", name)
         history = workspace.open_history()
-        pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
-        manifest = commit_pull(
-            workspace,
-            history,
-            integration,
-            PulledTables(
-                pull_facts(integration, pulled),
-                pulled[COMPLETENESS],
-                lambda table: parquet.read(table_key(table), name),
-            ),
-            context.op_execution_context.run_id,
-        )
+        pulled = _pulled_tables(parquet, integration)
+        run_id = context.op_execution_context.run_id
+        manifest = commit_pull(workspace, history, integration, pulled, run_id)
         # The history has everything now: the next run is a new pull, even if this one fails.
         remove_checkpoint(workspace.root, name)
         workspace.removal_file(name).remove()
         for table in RUN_TABLES:
             parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
         snapshot = (name, manifest.snapshot_id)
+        head = history.manifest_sha256(*snapshot)
         for table in (SNAPSHOTS, CHANGES):
-            part = history.part(table.name, *snapshot)
-            yield _committed(table, history.read(table, *snapshot), workspace.uri(part))
+            uri = workspace.uri(history.part(table.name, *snapshot))
+            yield _committed(table, history.read(table, *snapshot), uri, head_sha256=head)
         manifests = history.manifest_path(*snapshot).parent
         yield _committed(
-            INTEGRATIONS_TABLE, integrations_table([manifest]), workspace.uri(manifests)
+            INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
         )
+
+
+def _pulled_tables(parquet: ParquetStore, integration: Integration) -> PulledTables:
+    name = integration.name
+    pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
+    return PulledTables(
+        pull_facts(integration, pulled),
+        pulled[COMPLETENESS],
+        lambda table: parquet.read(table_key(table), name),
+    )
 
 
 def commit_pull(
@@ -135,8 +137,8 @@ def commit_pull(
         )
 
 
-def _committed(table: Table, rows: pa.Table, uri: str) -> dg.MaterializeResult[None]:
-    metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri}
+def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.MaterializeResult[None]:
+    metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri, **more}
     return dg.MaterializeResult(
         asset_key=table_key(table.name), metadata={**metadata, "preview": preview(rows)}
     )
@@ -208,6 +210,7 @@ def refresh_report_check(
         # The UI plots the numbers over time.
         metadata = {
             "report": dg.MetadataValue.path(report),
+            "head_sha256": own.head_sha256,
             **{count.table: count.now for count in own.counts if count.now is not None},
             **{f"findings_{severity}": own.count(severity) for severity in SEVERITIES},
         }

@@ -49,9 +49,11 @@ def _application(workspace: Workspace) -> Celery:
             f"{workspace.dagster_settings} does not name {WatchingCeleryRunLauncher.__name__}: "
             "put the file there that docs/how-to/cluster.md describes"
         )
-    # Otherwise it would fail each run that it takes, faster than other workers take them.
+    # With a wrong address or wrong settings it would fail each run that it takes, faster than other
+    # workers take them.
     open_instance(workspace).dispose()
-    # Reads the settings and imports the assets before the processes of the runs are forked.
+    workspace.settings()
+    # Imports the assets before the processes of the runs are forked.
     build_definitions(workspace)
     application = launcher.celery
     application.conf.update(

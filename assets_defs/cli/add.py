@@ -164,4 +164,4 @@ def add(config: Path, cron: str | None, timezone: str | None, **given: str | boo
             return
         workspace = Workspace.from_environment(os.environ, None, config)
         chosen = choose_integrations(workspace, settings, [integration.name])
-        sys.exit(check_integrations(settings, chosen))
+        sys.exit(check_integrations(workspace, settings, chosen))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 
 import click
 from rich.console import Console
@@ -19,7 +20,7 @@ from assets_defs.cli.options import (
 from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
-from pipelines.errors import SettingsError, printable
+from pipelines.errors import InventoryError, SettingsError, printable
 from pipelines.extract.connection_check import (
     ConnectionCheck,
     EndpointAccess,
@@ -27,16 +28,21 @@ from pipelines.extract.connection_check import (
     check_connection,
     missing_without,
 )
+from pipelines.extract.permissions import Permissions
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS, SYSTEMGROUPS_ASSOCIATIONS
+from pipelines.publish.notes import describe_shared_organizations
 from pipelines.workspace import Workspace
 
-# JumpCloud's specification has no GET that returns the role or the scopes of a key.
+# JumpCloud's specification has no GET that returns the role of an administrator's key.
 ADVICE = (
     "no read can show that the key cannot write: make sure that its administrator has the role "
     '"Read Only", or its service account only scopes that end in .readonly'
 )
 
+# A new secret takes an administrator.
+EXPIRES_SOON = timedelta(days=30)
+MAX_SHOWN_SCOPES = 10
 _SINGULAR = {"systemgroups": "group", "applications": "application"}
 
 
@@ -52,17 +58,25 @@ def check(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None:
     settings = workspace.settings()
     sys.exit(
         check_integrations(
-            settings, choose_integrations(workspace, settings, names), as_json=as_json
+            workspace,
+            settings,
+            choose_integrations(workspace, settings, names),
+            as_json=as_json,
         )
     )
 
 
 def check_integrations(
-    settings: Settings, integrations: Sequence[Integration], *, as_json: bool = False
+    workspace: Workspace,
+    settings: Settings,
+    integrations: Sequence[Integration],
+    *,
+    as_json: bool = False,
 ) -> int:
     """Check integrations and print the results; return the highest exit code."""
     worst = 0
     documents: list[dict[str, object]] = []
+    organizations: dict[str, str] = {}
     for integration, result in _check_concurrently(settings, integrations):
         if isinstance(result, SettingsError):
             worst = EXIT_SETTINGS
@@ -70,12 +84,19 @@ def check_integrations(
             documents.append({"name": integration.name, "works": False, "problem": str(result)})
             continue
         worst = max(worst, 0 if result.works else EXIT_FAILURE)
+        if len(result.organizations) == 1 and not integration.org_id:
+            organizations[integration.name] = result.organizations[0][0]
         if as_json:
             documents.append({"name": integration.name, "works": result.works} | asdict(result))
         else:
             _print(integration, result)
     if as_json:
-        click.echo(json.dumps(documents, indent=1))
+        click.echo(json.dumps(documents, indent=1, default=datetime.isoformat))
+    try:
+        for line in describe_shared_organizations(workspace, organizations):
+            click.echo(line, err=True)
+    except InventoryError as error:  # a check needs no published file
+        click.echo(f"not compared with what is published: {printable(str(error))}", err=True)
     return worst
 
 
@@ -147,8 +168,37 @@ def _lines(result: ConnectionCheck) -> Iterator[str]:
         yield result.problem
     elif len(result.organizations) > 1:
         yield f"warning: the key reads {len(result.organizations)} organizations, not only this one"
-    if any(reach.state == "readable" for reach in result.reaches):
+    if result.permissions:
+        yield from _permission_lines(result.permissions, datetime.now(UTC))
+
+
+def _permission_lines(known: Permissions, now: datetime) -> Iterator[str]:
+    if known.account:
+        assumed = ", the only one, which does not show its credentials" if known.is_assumed else ""
+        role = f", role {known.role}" if known.role else ""
+        yield f"service account: {known.account}{assumed}{role}"
+    if known.secret_expires_at:
+        yield _expiry_line(known.secret_expires_at, now)
+    for scope, endpoints in known.missing_scopes.items():
+        yield f"warning: the role does not have the scope {scope}, for {', '.join(endpoints)}"
+    if known.unknown:
+        yield f"note: the scopes of the key are not known: {known.unknown}"
         yield f"note: {ADVICE}"
+    elif known.write_scopes:
+        shown = ", ".join(known.write_scopes[:MAX_SHOWN_SCOPES])
+        more = len(known.write_scopes) - MAX_SHOWN_SCOPES
+        rest = f" and {more} more" if more > 0 else ""
+        yield f"warning: the role may write: {shown}{rest}; use scopes that end in .readonly"
+    else:
+        yield "the scopes of the role can only read"
+
+
+def _expiry_line(end: datetime, now: datetime) -> str:
+    date = end.date()
+    if end <= now:
+        return f"warning: the secret ended on {date}; create a new one"
+    line = f"the secret ends on {date}, in {(end - now).days} days"
+    return f"warning: {line}; create a new one" if end - now < EXPIRES_SOON else line
 
 
 def _without(endpoint: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
 import click
 import duckdb
@@ -42,22 +43,35 @@ Row = Mapping[str, str | None]
 
 
 @click.command()
-@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT [SNAPSHOT]]")
+@click.argument("snapshots", nargs=-1, metavar="[SNAPSHOT|TIME [SNAPSHOT|TIME]]")
+@click.option("--since", metavar="TIME", help="From this time to the latest, as with one TIME")
 @click.option("--integration", help="Only this integration")
 @click.option("--format", "form", type=click.Choice([TEXT, CSV, "json"]), default=TEXT)
 @pass_workspace
 def diff(
-    workspace: Workspace, snapshots: Sequence[str], integration: str | None, form: str
+    workspace: Workspace,
+    snapshots: Sequence[str],
+    since: str | None,
+    integration: str | None,
+    form: str,
 ) -> None:
     """Print what changed: from a snapshot to the latest, or to another SNAPSHOT.
 
-    Without a SNAPSHOT, compares the last two of each integration.
+    Without a SNAPSHOT, compares the last two of each integration. A TIME means the last snapshot
+    of each at or before it: a date (its end, UTC), 2026-10-01T08:00, or an age such as 7d.
     """
     if len(snapshots) > 2:  # noqa: PLR2004 -- before and after
         raise click.UsageError("give two snapshots at most")
+    if since is not None:
+        if snapshots:
+            raise click.UsageError("--since takes no SNAPSHOT")
+        snapshots = [since]
     hide_pandas()
     ignored = workspace.settings().volatile_columns
-    pairs = select_snapshots(list_manifests(workspace, integration), snapshots)
+    manifests = list_manifests(workspace, integration)
+    pairs, notes = select_snapshots(manifests, snapshots, datetime.now(UTC))
+    for note in notes:
+        click.echo(note, err=True)
     history = workspace.open_history()
     differences = [diff_snapshots(history, before, after, ignored) for before, after in pairs]
     for difference in differences:
@@ -65,6 +79,8 @@ def diff(
             name, tables = difference.after.integration.name, ", ".join(difference.not_compared)
             click.echo(f"{name}: not compared, because not pulled both times: {tables}", err=True)
     if form != TEXT:
+        for difference in differences:
+            click.echo(_title(difference), err=True)
         _print_rows(differences, form)
         return
     for line in (line for difference in differences for line in describe(difference)):
@@ -89,8 +105,7 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
 
 def describe(difference: SnapshotDiff) -> Iterator[str]:
     """Yield the difference as lines: for each table the number of changes, then each change."""
-    before, after = difference.before, difference.after
-    yield f"{after.integration.name}: {before.snapshot_id} -> {after.snapshot_id}"
+    yield _title(difference)
     rows: Sequence[Row] = difference.changes.to_pylist()
     if not rows:
         yield "  no changes"
@@ -102,6 +117,11 @@ def describe(difference: SnapshotDiff) -> Iterator[str]:
                 (_line(difference, table, row) for row in own),
                 key=lambda line: (list(_SIGNS.values()).index(line.strip()[0]), line.lower()),
             )
+
+
+def _title(difference: SnapshotDiff) -> str:
+    before, after = difference.before, difference.after
+    return f"{after.integration.name}: {before.snapshot_id} -> {after.snapshot_id}"
 
 
 def _counts(rows: Sequence[Row]) -> str:

@@ -36,7 +36,7 @@ EVENTS = Path("inventory.ocsf.jsonl")
     help=f"csv, jsonl, parquet: a directory, or the file of a single TABLE (default: {DIRECTORY}); "
     f"xlsx, ocsf: a file (default: {WORKBOOK}, {EVENTS})",
 )
-@click.option("--at", metavar="SNAPSHOT", help="The inventory as of this snapshot")
+@click.option("--at", metavar="SNAPSHOT|TIME", help="The inventory as of a snapshot or a time")
 @click.option("--integration", help="Only its rows")
 @pass_data_dir
 def export(

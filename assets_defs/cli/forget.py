@@ -25,7 +25,7 @@ def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     history = workspace.open_history()
     if not yes:
         count = len(history.snapshot_ids(name))
-        _confirm(f"Remove {name!r} with {count} snapshots from {history.location}?")
+        confirm(f"Remove {name!r} with {count} snapshots from {history.location}?")
     with locked(workspace.run_lock(name), f"a run of integration {name!r}"):
         with open_instance(workspace) as instance:
             require_no_remote_run(instance, name)
@@ -33,7 +33,13 @@ def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     click.echo(f"{name}: removed; DuckDB file: {workspace.inventory_file()}")
 
 
-def _confirm(question: str) -> None:
+def confirm(question: str) -> None:
+    """Ask before something is removed.
+
+    Raises:
+        InventoryError: nobody can answer.
+        click.Abort: the answer is no.
+    """
     try:
         confirmed = click.confirm(question)
     except click.Abort:
@@ -67,6 +73,11 @@ def _remove(workspace: Workspace, name: str) -> None:
         remove_own_file(workspace, name)
         workspace.open_history().drop_integration(name)
     rebuild_file(workspace)
+    remove_staged(workspace, name)
+
+
+def remove_staged(workspace: Workspace, name: str) -> None:
+    """Remove the temporary files of an integration's runs."""
     for path in workspace.staging.files().get(name, []):
         path.unlink()
     for folder in (workspace.checkpoint_folder(name), workspace.scratch(name)):

@@ -21,10 +21,12 @@ COMMANDS: Mapping[str, str] = {
     "fetch": "Download the DuckDB file of integration NAME, or of all, from an object store.",
     "forget": "Remove integration NAME, which is no longer in the settings, with all its history.",
     "rebuild": "Build the DuckDB file and its report again from the history.",
+    "rename": "Give the history of integration OLD to NEW, its name in the settings now.",
     "run": "Pull and publish integrations: those NAMED, or all that are enabled.",
     "sql": "Answer an SQL QUERY about the published inventory; - reads it from standard input.",
     "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
+    "verify": "Verify the files of integrations: those NAMED, or all, with their whole history.",
 }
 # A command is in the file of its name, except these.
 _MODULES = {"combine": "object_store", "disable": "enable", "fetch": "object_store"}

@@ -2,7 +2,7 @@
 
 import click
 
-from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.options import pass_data_dir, pass_workspace
 from pipelines.errors import SettingsError
 from pipelines.publish.access import fetch_file
 from pipelines.workspace import Workspace
@@ -21,7 +21,7 @@ def fetch(workspace: Workspace, name: str | None) -> None:
 
 
 @click.command()
-@pass_data_dir
+@pass_workspace
 def combine(workspace: Workspace) -> None:
     """Combine what each integration published to an object store into one file.
 

@@ -66,12 +66,11 @@ def print_shared_home(workspace: Workspace) -> None:
     """Print Dagster's home if `DAGSTER_HOME` names another one than the data directory's own."""
     from assets_defs.runs.instance import (  # noqa: PLC0415 -- see the top
         exported_home,
-        is_own_home,
+        is_shared_home,
     )
 
-    home = exported_home(workspace)
-    if home and not is_own_home(workspace):
-        click.echo(f"Dagster home: {home} (DAGSTER_HOME)", err=True)
+    if is_shared_home(workspace):
+        click.echo(f"Dagster home: {exported_home(workspace)} (DAGSTER_HOME)", err=True)
 
 
 @contextmanager

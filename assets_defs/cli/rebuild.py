@@ -2,14 +2,14 @@
 
 import click
 
-from assets_defs.cli.options import pass_data_dir
+from assets_defs.cli.options import pass_workspace
 from pipelines.errors import InventoryError
 from pipelines.publish.publisher import rebuild_file
 from pipelines.workspace import Workspace
 
 
 @click.command()
-@pass_data_dir
+@pass_workspace
 def rebuild(workspace: Workspace) -> None:
     """Build the DuckDB file and its report again from the history."""
     workspace.prepare()

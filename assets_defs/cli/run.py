@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -23,19 +25,26 @@ from assets_defs.cli.options import (
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.definitions import build_definitions
-from assets_defs.jobs import REFRESH_JOB
-from assets_defs.partitions import add_partition
 from assets_defs.runs.failures import is_interrupt, step_failure_message
-from assets_defs.runs.instance import limit_concurrent_runs, open_instance, prepare_instance
+from assets_defs.runs.foreground import run_in_process
+from assets_defs.runs.instance import (
+    is_shared_home,
+    limit_concurrent_runs,
+    open_instance,
+    prepare_instance,
+)
+from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError, printable
 from pipelines.notifications import UNWANTED, failure_alert, post
+from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.publish.publisher import combine
 from pipelines.storage.disk_errors import explain_output
 from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
+MAX_PURGED_RUNS = 10
 INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
 UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` shows the cause"
@@ -68,6 +77,9 @@ def run(
                 )
             if published and result_file is None:
                 combine(workspace)
+                notes = describe_unconfigured(workspace), describe_shared_organizations(workspace)
+                for note in chain(*notes):
+                    click.echo(note, err=True)
     finally:
         _write_messages(result_file, messages)
     if published < len(chosen):
@@ -148,31 +160,29 @@ def run_one(
 def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -> RunResult:
     """Materialize every asset of an integration in a Dagster run in this process."""
     with _captured_stderr() as output, open_instance(workspace) as instance:
-        add_partition(instance, integration)
-        result = (
-            build_definitions(workspace)
-            .resolve_job_def(REFRESH_JOB)
-            .execute_in_process(
-                partition_key=integration,
-                instance=instance,
-                run_config={
-                    "loggers": {TERMINAL: {}},
-                    "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
-                },
-                raise_on_error=False,
-            )
+        if not is_shared_home(workspace):
+            # Where no daemon runs, nothing else deletes them.
+            purge_runs(instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_PURGED_RUNS)
+        run_id, events = run_in_process(
+            build_definitions(workspace),
+            instance,
+            integration,
+            {
+                "loggers": {TERMINAL: {}},
+                "ops": {"tables": {"config": {"accept_removals": accept_removals}}},
+            },
         )
-        failures = [event for event in result.all_events if event.is_step_failure]
+        failures = [event for event in events if event.is_step_failure]
         interrupted = any(map(is_interrupt, failures))
         if failures and not interrupted:
             report_status(instance, workspace, instance.report_runless_asset_event)
         if failures and explain_output(output.getvalue(), workspace.root):
             output.truncate(0)  # the message of the failure explains it
     return RunResult(
-        result.run_id,
+        run_id,
         failure="\n".join(step_failure_message(event, workspace.root) for event in failures),
         interrupted=interrupted,
-        committed=_is_committed(workspace, integration, result.run_id),
+        committed=_is_committed(workspace, integration, run_id),
     )
 
 
@@ -287,7 +297,7 @@ def _alert(
 ) -> None:
     """Post a failure to the webhook of the settings, if there is one, and print the outcome.
 
-    Dagster's sensor does not get the runs of the command line.
+    Dagster's sensor skips the runs of the terminal.
     """
     outcome = post(failure_alert(name, cause, run_id), workspace)
     if outcome != UNWANTED:

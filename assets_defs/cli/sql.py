@@ -40,7 +40,7 @@ def _named_files(_: click.Context, __: click.Parameter, value: Sequence[str]) ->
 
 @click.command()
 @click.argument("query")
-@click.option("--at", metavar="SNAPSHOT", help="The inventory as of this snapshot")
+@click.option("--at", metavar="SNAPSHOT|TIME", help="The inventory as of a snapshot or a time")
 @click.option(
     "--integration",
     help="Integration of the snapshot; in an object store, of the file",
@@ -142,13 +142,13 @@ def _expand(relation: duckdb.DuckDBPyRelation, width: int) -> Iterator[str]:
 
 
 @contextmanager
-def open_file(
-    workspace: Workspace, snapshot_id: str | None, integration: str | None
-) -> Iterator[Path]:
+def open_file(workspace: Workspace, at: str | None, integration: str | None) -> Iterator[Path]:
     """Yield the DuckDB file of `inventory_file`, and print the snapshots in it."""
-    with inventory_file(workspace, snapshot_id, integration) as file:
+    with inventory_file(workspace, at, integration) as file:
         for manifest in file.snapshots:
             click.echo(f"{manifest.integration.name}: {manifest.snapshot_id}", err=True)
+        for note in file.notes:
+            click.echo(note, err=True)
         yield file.path
 
 

@@ -15,6 +15,7 @@ from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_existing_instance
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.extract.discovery import resolved_settings
+from pipelines.publish.notes import describe_unconfigured
 from pipelines.workspace import Workspace
 
 WIDE = 240  # without a terminal, no line is wrapped
@@ -30,7 +31,7 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
     settings = resolved_settings(workspace)
     chosen = [settings.named(name) for name in names] or settings.integration
     with open_existing_instance(workspace) as instance:
-        since = enabled_since(instance, settings.integration)
+        since = enabled_since(instance, workspace, settings.integration)
         statuses = read_statuses(instance, workspace, chosen, since)
     if as_json:
         documents = [asdict(one) for one in statuses]
@@ -41,7 +42,7 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
             failed = one.last_run is not None and one.last_run.words
             if failed and workspace.removal_file(one.name).read("accepted"):
                 click.echo(f"{one.name}: the removal is accepted; the next run publishes it")
-    for line in _other_places(workspace):
+    for line in (*_other_places(workspace), *describe_unconfigured(workspace)):
         click.echo(line, err=True)
 
 

@@ -7,21 +7,32 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
+from ipaddress import IPv4Address
 
 import click
 
 from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
 from assets_defs.cli.demo import simulated_organization
 from assets_defs.cli.options import pass_workspace
+from assets_defs.runs.foreground import DEFINITIONS
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
 from pipelines.config.environment import DAGSTER_HOME_VARIABLE, KEY_VARIABLE
 from pipelines.errors import InventoryError
 from pipelines.workspace import Workspace
 
+LOOPBACK = IPv4Address("127.0.0.1")
 DEFAULT_PORT = 3000
 
 
 @click.command()
+@click.option(
+    "--host",
+    type=IPv4Address,
+    metavar="ADDRESS",
+    default=str(LOOPBACK),
+    show_default=True,
+    help="IPv4 address to listen on; the UI has no login: use 0.0.0.0 inside a container only",
+)
 @click.option(
     "--port",
     default=DEFAULT_PORT,
@@ -29,7 +40,7 @@ DEFAULT_PORT = 3000
     help="Another free port is taken if it is in use",
 )
 @pass_workspace
-def ui(workspace: Workspace, port: int) -> None:
+def ui(workspace: Workspace, host: IPv4Address, port: int) -> None:
     """Open the Dagster UI, with the schedules running; without settings, on the demo."""
     is_demo = workspace.config is None and not os.environ.get(KEY_VARIABLE)
     if is_demo:
@@ -42,14 +53,20 @@ def ui(workspace: Workspace, port: int) -> None:
             DAGSTER_HOME_VARIABLE: str(workspace.dagster_home),
             **({DEMO_KEY_VARIABLE: key} if key else {}),
         }
-        port = _free_port(port)
-        click.echo(f"Dagster UI: http://127.0.0.1:{port}  (data: {workspace.root}; Ctrl-C ends it)")
-        sys.exit(_serve_ui(port, environment))
+        port = _free_port(host, port)
+        click.echo(f"Dagster UI: http://{host}:{port}  (data: {workspace.root}; Ctrl-C ends it)")
+        if not host.is_loopback:
+            click.echo(
+                f"The UI listens on {host} and has no login: anyone who reaches port {port} can "
+                "start runs and read the tables. Publish the port of a container on 127.0.0.1 only",
+                err=True,
+            )
+        sys.exit(_serve_ui(host, port, environment))
 
 
-def _serve_ui(port: int, environment: Mapping[str, str]) -> int:
+def _serve_ui(host: IPv4Address, port: int, environment: Mapping[str, str]) -> int:
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev"]
-    command += ["-m", "assets_defs.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command += ["-m", DEFINITIONS, "-h", str(host), "-p", str(port)]
     command += ["--log-level", "warning"]
     # A shell lets a background job ignore Ctrl-C; Dagster would then ignore SIGTERM too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -62,13 +79,14 @@ def _serve_ui(port: int, environment: Mapping[str, str]) -> int:
                 return process.wait()
 
 
-def _free_port(preferred: int) -> int:
+def _free_port(host: IPv4Address, preferred: int) -> int:
     for port in (preferred, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
+                probe.bind((str(host), port))
+            except OSError as error:
+                cause = error.strerror
                 continue
             return int(probe.getsockname()[1])
-    raise InventoryError("no free port on 127.0.0.1")
+    raise InventoryError(f"the UI cannot listen on {host}: {cause}. Use --host {LOOPBACK}")

@@ -33,6 +33,11 @@ def is_own_home(workspace: Workspace) -> bool:
     return exported is not None and exported.resolve() == workspace.dagster_home.resolve()
 
 
+def is_shared_home(workspace: Workspace) -> bool:
+    """Return True if the instance that commands open is not the data directory's own."""
+    return exported_home(workspace) is not None and not is_own_home(workspace)
+
+
 def open_instance(workspace: Workspace) -> dg.DagsterInstance:
     """Open the instance of `DAGSTER_HOME`, or of the data directory; a context manager.
 

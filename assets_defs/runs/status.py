@@ -12,7 +12,9 @@ from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.freshness import is_late
 from assets_defs.runs.ownership import OwnRuns
+from assets_defs.runs.scheduling import find_obstacles
 from assets_defs.runs.stale import UNFINISHED_STATUSES
+from assets_defs.runs.ticks import next_tick
 from pipelines.config.integration import Integration
 from pipelines.history.manifest import Manifest
 from pipelines.workspace import Workspace
@@ -68,7 +70,8 @@ class IntegrationStatus:
         last_success_at: end of the pull that is published.
         assets: number of rows of each asset table that is published.
         changes: rows of `changes` of the snapshot that is published.
-        next_run_at: next start by the schedule; None for a disabled integration.
+        next_run_at: next start by the schedule; None for an integration that does not run by it.
+        not_scheduled: why an enabled integration does not run by its schedule; empty if it does.
     """
 
     name: str
@@ -83,6 +86,7 @@ class IntegrationStatus:
     assets: dict[str, int]
     changes: int | None
     next_run_at: datetime | None
+    not_scheduled: str
 
 
 def read_statuses(
@@ -108,11 +112,13 @@ def read_statuses(
     runs = OwnRuns(instance)
     record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
     ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
+    obstacles = find_obstacles(instance, {one.schedule for one in integrations})
     return [
         _status(
             one,
             latest[one.name],
             enabled_since.get(one.name),
+            obstacles[one.schedule] if one.enabled else "",
             _read_runs(runs, one.name, workspace.root, record if one.name == ending_name else None),
         )
         for one in integrations
@@ -123,6 +129,7 @@ def _status(
     integration: Integration,
     published: Manifest | None,
     enabled_since: datetime | None,
+    not_scheduled: str,
     runs: tuple[Run | None, Run | None],
 ) -> IntegrationStatus:
     now, (current, last) = datetime.now(UTC), runs
@@ -133,13 +140,16 @@ def _status(
         scope=integration.scope,
         description=integration.description,
         enabled=integration.enabled,
-        late=success is not None and is_late(integration, success, enabled_since, now),
+        late=is_late(integration, success, enabled_since, now),
         current_run=current,
         last_run=last,
         last_success_at=success,
         assets={table: published.rows[table] for table in ASSETS} if published else {},
         changes=published.rows.get("changes") if published else None,
-        next_run_at=integration.schedule.next_after(now) if integration.enabled else None,
+        next_run_at=next_tick(integration.schedule, now)
+        if integration.enabled and not not_scheduled
+        else None,
+        not_scheduled=not_scheduled,
     )
 
 
@@ -199,7 +209,9 @@ def status_row(status: IntegrationStatus) -> tuple[str, ...]:
         _time(status.last_success_at),
         *(_count(status.assets.get(name)) for name in ASSETS),
         _count(status.changes),
-        _time(status.next_run_at),
+        f"not scheduled: {status.not_scheduled}"
+        if status.not_scheduled
+        else _time(status.next_run_at),
     )
 
 

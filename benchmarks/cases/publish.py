@@ -154,13 +154,13 @@ def _lengthen(history: SnapshotStore, until: int, proofs: pa.Table) -> None:
             os.link(history.part(table.name, "acme", latest.snapshot_id), link)
         ids = pc.binary_replace_slice(changes["asset_id"], 0, 3, f"{number:03}")
         others = changes.set_column(changes.schema.get_field_index("asset_id"), "asset_id", ids)
-        history.write(CHANGES.name, "acme", manifest.snapshot_id, others)
+        sha256 = {CHANGES.name: history.write(CHANGES.name, "acme", manifest.snapshot_id, others)}
         part = history.part(CHANGES.name, "acme", manifest.snapshot_id)
         absent = pa.concat_tables([absent, read_removed_assets([part])])
-        history.write(ABSENT_ASSETS.name, "acme", manifest.snapshot_id, absent)
         row = snapshots_table(manifest, proofs)
-        history.write(SNAPSHOTS.name, "acme", manifest.snapshot_id, row)
-        history.commit(manifest)
+        for name, rows in ((ABSENT_ASSETS.name, absent), (SNAPSHOTS.name, row)):
+            sha256[name] = history.write(name, "acme", manifest.snapshot_id, rows)
+        history.commit(manifest.model_copy(update={"sha256": manifest.sha256 | sha256}))
 
 
 def _latest(history: SnapshotStore) -> Manifest:

@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
+from pipelines.schema.assets import has_mfa
 
 _BATCH_ROWS = 2_000
 
@@ -39,7 +40,15 @@ CREATE TEMP MACRO os_type(os, family) AS CASE
     WHEN family = 'windows' THEN {id: 100, name: 'Windows'}
     WHEN family = 'darwin' THEN {id: 300, name: 'macOS'}
     WHEN family = 'linux' THEN {id: 200, name: 'Linux'}
+    WHEN family = 'ios' THEN {id: 301, name: 'iOS'}
+    WHEN family = 'android' THEN {id: 201, name: 'Android'}
     ELSE {id: 99, name: coalesce(os, family)}
+END;
+CREATE TEMP MACRO device_type(kind) AS CASE kind
+    WHEN 'tablet' THEN {id: 4, name: 'Tablet'}
+    WHEN 'mobile' THEN {id: 5, name: 'Mobile'}
+    WHEN 'virtual' THEN {id: 6, name: 'Virtual'}
+    ELSE {id: 0, name: 'Unknown'}
 END;
 """
 
@@ -51,8 +60,8 @@ SELECT a.integration, {
         uid: a.system_id,
         hostname: a.hostname,
         name: a.display_name,
-        type_id: 0,
-        type: 'Unknown',
+        type_id: device_type(a.hardware_kind).id,
+        type: device_type(a.hardware_kind).name,
         is_managed: nullif(a.resolved, FALSE),
         ip: CASE WHEN len(a.ipv4_addresses) = 1 THEN a.ipv4_addresses[1] END,
         network_interfaces: n.interfaces,
@@ -62,7 +71,7 @@ SELECT a.integration, {
             type_id: os_type(a.os, a.os_family).id,
             type: os_type(a.os, a.os_family).name
         } END,
-        hw_info: {serial_number: a.serial_number},
+        hw_info: {serial_number: a.serial_number, vendor_name: a.hardware_vendor},
         agent_list: CASE WHEN a.agent_version IS NOT NULL THEN
             [{name: 'JumpCloud Agent', vendor_name: 'JumpCloud', version: a.agent_version}]
         END,
@@ -76,7 +85,7 @@ SELECT a.integration, {
     observables: flatten([
         observables('device.uid', 47, 'Device Object: uid', [a.system_id]),
         observables('device.hostname', 1, 'Hostname', [a.hostname]),
-        observables('device.network_interfaces[].ip', 2, 'IP Address', a.ipv4_addresses),
+        observables('device.network_interfaces[].ip', 2, 'IP Address', n.addresses),
         observables('device.hw_info.serial_number', 37, 'Serial Number', [a.serial_number])
     ]),
     unmapped: {
@@ -94,7 +103,11 @@ SELECT a.integration, {
         application_count: a.application_count,
         resolved: a.resolved,
         policies_total: a.policies_total,
-        policies_failed: a.policies_failed
+        policies_failed: a.policies_failed,
+        active_user_count: a.active_user_count,
+        recovery_key_present: a.recovery_key_present,
+        hardware_kind: a.hardware_kind,
+        ssh_managed: a.ssh_managed
     }
 } AS event
 FROM systems a
@@ -102,8 +115,13 @@ JOIN integrations i USING (integration)
 LEFT JOIN users u ON u.integration = a.integration AND u.user_id = a.primary_user_id
 LEFT JOIN (
     SELECT integration, system_id,
-        list({name: interface, ip: address} ORDER BY interface, address) AS interfaces
-    FROM system_ipv4_addresses
+        list({name: interface, ip: address} ORDER BY interface, address) AS interfaces,
+        list_sort(list_distinct(list(address))) AS addresses
+    FROM (
+        SELECT integration, system_id, interface, address FROM system_ipv4_addresses
+        -- Empty in the snapshots of an earlier version.
+        UNION SELECT integration, system_id, interface, address FROM system_ip_addresses
+    )
     GROUP BY ALL
 ) n ON n.integration = a.integration AND n.system_id = a.system_id
 WHERE a.integration = coalesce($integration, a.integration)
@@ -122,7 +140,7 @@ SELECT a.integration, {
         type_id: CASE WHEN NOT a.resolved THEN 0 WHEN a.global_admin THEN 2 ELSE 1 END,
         type: CASE WHEN NOT a.resolved THEN 'Unknown' WHEN a.global_admin THEN 'Admin' ELSE 'User'
         END,
-        has_mfa: a.mfa_configured,
+        has_mfa: a.has_mfa,
         account: {
             uid: a.user_id,
             name: a.username,
@@ -153,6 +171,7 @@ SELECT a.integration, {
         state: a.state,
         activated: a.activated,
         email: CASE WHEN email_address(a.email) IS NULL THEN a.email END,
+        mfa_configured: a.mfa_configured,
         totp_enabled: a.totp_enabled,
         global_admin: a.global_admin,
         passwordless_sudo: a.passwordless_sudo,
@@ -164,10 +183,20 @@ SELECT a.integration, {
         system_count: a.system_count,
         application_count: a.application_count,
         first_seen_at: iso_time(a.first_seen_at),
-        resolved: a.resolved
+        resolved: a.resolved,
+        mfa_status: a.mfa_status,
+        mfa_totp_status: a.mfa_totp_status,
+        mfa_webauthn_status: a.mfa_webauthn_status,
+        mfa_push_status: a.mfa_push_status,
+        mfa_sms_status: a.mfa_sms_status,
+        mfa_jumpcloud_go_status: a.mfa_jumpcloud_go_status,
+        mfa_exclusion: a.mfa_exclusion,
+        mfa_exclusion_until: iso_time(a.mfa_exclusion_until),
+        system_username: a.system_username,
+        unix_uid: a.unix_uid
     }
 } AS event
-FROM users a
+FROM (SELECT *, {has_mfa} AS has_mfa FROM users) a
 JOIN integrations i USING (integration)
 WHERE a.integration = coalesce($integration, a.integration)
 ORDER BY a.integration, a.user_id
@@ -176,7 +205,7 @@ ORDER BY a.integration, a.user_id
 # By table: the number and name of the event class, and the query of the other attributes.
 _CLASSES = {
     "systems": (5001, "Device Inventory Info", _DEVICES),
-    "users": (5003, "User Inventory Info", _USERS),
+    "users": (5003, "User Inventory Info", _USERS.replace("{has_mfa}", has_mfa("users"))),
 }
 
 

@@ -13,6 +13,7 @@ from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, estimate_calls
 from pipelines.extract.fetcher import Refusal, explain_target
 from pipelines.extract.organizations import check_organization
+from pipelines.extract.permissions import Permissions, read_permissions
 from pipelines.extract.pull import select_endpoints
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
@@ -78,12 +79,14 @@ class ConnectionCheck:
         organizations: id and name of each organization that the key sees.
         plan: estimate of a run; None if the length of a list is not known.
         problem: reason why a run would fail although every endpoint can be read, or "".
+        permissions: permissions of the key; None if no endpoint was read.
     """
 
     reaches: tuple[EndpointAccess, ...]
     organizations: tuple[tuple[str, str | None], ...]
     plan: Plan | None
     problem: str
+    permissions: Permissions | None
 
     @property
     def works(self) -> bool:
@@ -113,6 +116,10 @@ def check_connection(
         on_open(client)
         checker = _EndpointChecker(client, integration)
         results = tuple(map(checker.check, ENDPOINTS.values()))
+        permissions = None
+        if any(access.state in {"readable", "refused"} for access in results):
+            read = [ENDPOINTS[one.endpoint] for one in results if one.state != "left out"]
+            permissions = read_permissions(client, credentials, read)
     problem = ""
     try:
         check_organization(integration, checker.tables)
@@ -120,7 +127,8 @@ def check_connection(
         problem = str(error)
     visible = checker.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
     organizations = tuple((row["_id"], row["displayName"]) for row in visible.to_pylist())
-    return ConnectionCheck(results, organizations, _estimate(integration, results), problem)
+    plan = _estimate(integration, results)
+    return ConnectionCheck(results, organizations, plan, problem, permissions)
 
 
 def missing_without(endpoint: str) -> list[str]:

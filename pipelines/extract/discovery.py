@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.config.applied import AppliedSettings
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
@@ -37,6 +38,26 @@ def resolved_settings(workspace: Workspace) -> Settings:
         SettingsError: the settings file cannot be read or is invalid.
     """
     return expand_settings(workspace.settings(), workspace.root)
+
+
+def read_applied_settings(workspace: Workspace) -> AppliedSettings:
+    """Return which integrations are in the settings, also of those that were discovered.
+
+    Raises:
+        SettingsError: the settings file cannot be read or is invalid.
+    """
+    settings = workspace.settings()
+    known = expand_settings(settings, workspace.root).integration
+    return AppliedSettings(
+        enabled={one.name: one.enabled for one in known},
+        undiscovered=tuple(
+            entry.name
+            for entry in settings.integration
+            # Several machines discover at different times.
+            if entry.discover_organizations and (workspace.url or entry in known)
+        ),
+        has_file=workspace.config is not None,
+    )
 
 
 def resolve_integration(workspace: Workspace, name: str) -> Integration:

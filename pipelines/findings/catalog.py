@@ -45,17 +45,19 @@ REQUIRED_FIELDS = {
         "systemusers.passwordless_sudo",
         "applications.active",
     ),
+    "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
     "applications_without_users": ("applications.active",),
     "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
     "shared_private_addresses": ("systems.networkInterfaces",),
     "shared_public_addresses": ("systems.remoteIP",),
-    "stale_systems_with_access": ("systems.lastContact",),
+    "stale_systems_with_access": ("systems.active", "systems.created", "systems.lastContact"),
     "suspended_users_with_access": (
         "systemusers.state",
         "systemusers.suspended",
         "systemusers.account_locked",
     ),
     "systems_with_failing_policies": ("systems.policyStats",),
+    "systems_with_same_serial_number": ("systems.serialNumber",),
     "systems_without_users": ("systems.primarySystemUser",),
     "unencrypted_systems_of_privileged_users": (
         *_SUDO,
@@ -66,6 +68,7 @@ REQUIRED_FIELDS = {
     "users_without_mfa_with_sudo": (
         *_SUDO,
         "systemusers.mfa",
+        "systemusers.mfaEnrollment",
         "systemusers.totp_enabled",
         "systemusers.sudo",
     ),
@@ -145,7 +148,7 @@ _COUNTS = "\n    UNION ALL\n    ".join(
 
 SUMMARY = View(
     "summary",
-    "Number of rows of each finding, including zero",
+    "Number of rows of each finding, including zero, for integrations of the settings",
     columns=_VIEW_COLUMNS
     | {"count": "Number of rows; NULL if there are none but the finding was not answerable"},
     sql=f"""
@@ -155,6 +158,7 @@ WITH counts AS (
 SELECT q.integration, q.finding, q.severity,
     coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count
 FROM {SCHEMA}.questions q LEFT JOIN counts n USING (integration, finding)
+WHERE q.integration NOT IN (SELECT integration FROM main.integrations WHERE NOT configured)
 """,
     schema=SCHEMA,
 )

@@ -1,6 +1,7 @@
 """Findings about changes since the previous snapshot, and about unresolved ids."""
 
 from pipelines.findings.model import Finding
+from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, SYSTEMS, USERS
 
 # The changes between the previous and the latest snapshot; empty if there is only one snapshot.
 _LATEST = """
@@ -30,7 +31,7 @@ SYSTEMS_APPEARED = Finding(
     sql=f"""
 WITH {_LATEST}
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
-    coalesce(s.hostname, s.system_id) AS asset_name,
+    {SYSTEMS.display_name("s")} AS asset_name,
     json_object('os', s.os, 'primary_user_id', s.primary_user_id, 'group_ids', s.group_ids,
         'is_back', s.first_seen_at < c.observed_at) AS evidence,
     c.observed_at AS since
@@ -51,7 +52,7 @@ SYSTEMS_VANISHED = Finding(
         "os": "operating system",
         "serial_number": "serial number of the hardware",
         "primary_user_id": "primary user",
-        "user_count": "number of users who had access through the device's groups",
+        "user_count": "number of users who were bound to the device's groups",
     },
     since="Start of the first pull without the device",
     required_endpoints=("systems",),
@@ -59,7 +60,7 @@ SYSTEMS_VANISHED = Finding(
     sql=f"""
 WITH {_LATEST}
 SELECT integration, 'systems' AS asset_type, asset_id,
-    coalesce(old_value ->> '$.hostname', asset_id) AS asset_name,
+    {SYSTEMS.display_name_in_json("old_value", "asset_id")} AS asset_name,
     json_object('os', old_value ->> '$.os', 'serial_number', old_value ->> '$.serial_number',
         'primary_user_id', old_value ->> '$.primary_user_id',
         'user_count', (old_value ->> '$.user_count')::BIGINT) AS evidence,
@@ -85,7 +86,7 @@ ACCESS_GAINED = Finding(
         "became one, in which case both ids are null",
         "reach": "for a user in a group: number of devices in the group; for a global "
         "administrator: number of devices that the user can access; for a device: number of users "
-        "with access through the group; null for an application",
+        "bound to the group; null for an application",
     },
     since="Start of the pull that found the access",
     required_endpoints=("applications", "applications_users"),
@@ -135,18 +136,18 @@ administrators AS (
     GROUP BY ALL
 )
 SELECT b.integration, 'users' AS asset_type, b.user_id AS asset_id,
-    coalesce(u.username, b.user_id) AS asset_name,
+    {USERS.display_name("u")} AS asset_name,
     json_object('gained', b.gained, 'group_id', b.group_id, 'application_id', NULL,
-        'through', coalesce(g.name, b.group_id), 'reach', g.system_count) AS evidence,
+        'through', {SYSTEM_GROUPS.display_name("g")}, 'reach', g.system_count) AS evidence,
     b.since
 FROM bound b
 JOIN main.users u USING (integration, user_id)
 JOIN main.system_groups g USING (integration, group_id)
 WHERE g.system_count > 0
 UNION ALL
-SELECT c.integration, 'systems', s.system_id, coalesce(s.hostname, s.system_id),
+SELECT c.integration, 'systems', s.system_id, {SYSTEMS.display_name("s")},
     json_object('gained', r.gained, 'group_id', g.group_id, 'application_id', NULL,
-        'through', coalesce(g.name, g.group_id), 'reach', g.user_count),
+        'through', {SYSTEM_GROUPS.display_name("g")}, 'reach', g.user_count),
     c.observed_at
 FROM latest c
 JOIN main.systems s
@@ -156,16 +157,16 @@ JOIN main.system_groups g
 JOIN rights r ON r.integration = g.integration AND r.group_id = g.group_id
 WHERE c.asset_type = 'system_group_members' AND c.change = 'added'
 UNION ALL
-SELECT integration, 'users', user_id, coalesce(u.username, user_id),
+SELECT integration, 'users', user_id, {USERS.display_name("u")},
     json_object('gained', ['access'], 'group_id', NULL, 'application_id', application_id,
-        'through', coalesce(a.display_label, application_id), 'reach', NULL),
+        'through', {APPLICATIONS.display_name("a")}, 'reach', NULL),
     h.since
 FROM held h
 JOIN main.users u USING (integration, user_id)
 JOIN main.applications a USING (integration, application_id)
 WHERE a.active IS NOT FALSE
 UNION ALL
-SELECT integration, 'users', user_id, coalesce(u.username, user_id),
+SELECT integration, 'users', user_id, {USERS.display_name("u")},
     json_object(
         'gained', CASE WHEN a.is_new THEN ['sudo'] ELSE [] END
             || CASE WHEN u.passwordless_sudo THEN ['sudo_without_password'] ELSE [] END,

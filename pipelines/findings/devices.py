@@ -1,6 +1,8 @@
 """Findings about devices that are unsafe, forgotten or without an owner, and their addresses."""
 
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.schema.assets import SYSTEMS
+from pipelines.sql import quoted
 
 UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
     name="unencrypted_systems_of_privileged_users",
@@ -87,7 +89,7 @@ system_changes AS (
     GROUP BY ALL
 )
 SELECT u.integration, 'systems' AS asset_type, u.system_id AS asset_id,
-    coalesce(u.hostname, u.system_id) AS asset_name,
+    {SYSTEMS.display_name("u")} AS asset_name,
     json_object('primary_user_id', CASE WHEN u.has_primary_user THEN u.primary_user_id END,
         'sudo_group_ids', coalesce(a.sudo_group_ids, [])) AS evidence,
     greatest(
@@ -113,38 +115,44 @@ STALE_SYSTEMS_WITH_ACCESS = Finding(
     why="A device that is off, lost or no longer managed does not receive policies or revocations, "
     "but its local accounts still work.",
     remedy="Find the device. Delete it in JumpCloud if it no longer exists; otherwise repair its "
-    "agent. A device without any recorded check-in is not reported, because its last contact may "
-    "be unknown.",
+    "agent. A device that is connected now is not reported, however old its last recorded contact. "
+    "One that is not connected and has never checked in counts from its enrollment.",
     evidence={
-        "days_without_contact": "whole days from the last contact to the start of the pull",
-        "last_contact_at": "time of the last contact, UTC",
-        "user_count": "number of users with access through the device's groups",
+        "days_without_contact": "whole days from the last contact, or without any from the "
+        "enrollment, to the start of the pull",
+        "last_contact_at": "time of the last contact, UTC; null if it has never checked in",
+        "user_count": "number of users bound to the device's groups",
     },
-    since="`stale_days` after the last contact, or when a user was first seen with access, "
-    "whichever is later",
+    since="`stale_days` after the last contact or the enrollment, or when the device was first "
+    "seen disconnected or a user was first seen with access, whichever is later",
     required_endpoints=("systems",),
     sql=f"""
 WITH ages AS (
-    SELECT s.integration, s.system_id, s.hostname, s.last_contact_at, s.user_count,
+    SELECT s.*, coalesce(s.last_contact_at, s.created_at) AS last_at,
         -- In microseconds, because the days of an interval depend on the reader's time zone.
-        epoch_us(n.started_at) - epoch_us(s.last_contact_at) AS age,
+        epoch_us(n.started_at) - epoch_us(last_at) AS age,
         86_400_000_000 AS day, t.stale_days
     FROM main.systems s
     JOIN main.integrations i USING (integration)
     JOIN main.snapshots n
         ON n.integration = i.integration AND n.snapshot_id = i.last_snapshot_id
     JOIN findings.thresholds t ON t.integration = i.integration
-    WHERE s.user_count > 0
+    -- Whether a device without a contact is connected may be unknown, too.
+    WHERE s.user_count > 0 AND s.active IS NOT TRUE
+        AND (s.last_contact_at IS NOT NULL OR s.active = FALSE)
 ),
-{last_change("reached", "systems", "column_name = 'user_count' AND old_value = '0'")}
+{last_change("reached", "systems", "column_name = 'user_count' AND old_value = '0'")},
+{last_change("disconnected", "systems", "column_name = 'active' AND old_value = 'true'")}
 SELECT a.integration, 'systems' AS asset_type, a.system_id AS asset_id,
-    coalesce(a.hostname, a.system_id) AS asset_name,
+    {SYSTEMS.display_name("a")} AS asset_name,
     json_object('days_without_contact', a.age // a.day,
         'last_contact_at',
         strftime(make_timestamp(epoch_us(a.last_contact_at)), '%Y-%m-%dT%H:%M:%SZ'),
         'user_count', a.user_count) AS evidence,
-    greatest(a.last_contact_at + to_hours(24 * a.stale_days), r.reached_at) AS since
-FROM ages a LEFT JOIN reached r USING (integration, system_id)
+    greatest(a.last_at + to_hours(24 * a.stale_days), r.reached_at, d.disconnected_at) AS since
+FROM ages a
+LEFT JOIN reached r USING (integration, system_id)
+LEFT JOIN disconnected d USING (integration, system_id)
 WHERE a.age > a.stale_days * a.day
 """,
 )
@@ -211,6 +219,75 @@ SYSTEMS_WITH_FAILING_POLICIES = Finding(
     ),
 )
 
+# Texts that manufacturers leave in place of a serial number, without spaces around, in upper case.
+_NO_SERIAL_NUMBERS = (
+    "0123456789",
+    "123456",
+    "1234567",
+    "12345678",
+    "123456789",
+    "1234567890",
+    "BASE BOARD SERIAL NUMBER",
+    "CHASSIS SERIAL NUMBER",
+    "DEFAULT STRING",
+    "EMPTY",
+    "INVALID",
+    "N/A",
+    "NA",
+    "NONE",
+    "NOT APPLICABLE",
+    "NOT AVAILABLE",
+    "NOT SPECIFIED",
+    "NULL",
+    "O.E.M.",
+    "OEM",
+    "SERIAL NUMBER",
+    "SYSTEM SERIAL NUMBER",
+    "TO BE FILLED BY O.E.M",
+    "TO BE FILLED BY O.E.M.",
+    "TO BE FILLED BY OEM",
+    "UNKNOWN",
+)
+
+SYSTEMS_WITH_SAME_SERIAL_NUMBER = Finding(
+    name="systems_with_same_serial_number",
+    title="Devices that have the same serial number as another one",
+    severity="low",
+    asset_type="systems",
+    why="A machine that was wiped and enrolled again has a new record and its old serial number. "
+    "It counts twice, and the old record keeps its users.",
+    remedy="Delete the record that no longer checks in. If both do, one of them is a copy of a "
+    "virtual machine: give it a number of its own. Letter case and spaces around do not matter. "
+    "Placeholders such as `To be filled by O.E.M.` are not reported.",
+    evidence={
+        "serial_number": "serial number of the device",
+        "system_ids": "all devices that have it",
+    },
+    since="When a second one of the devices that now have the number was first seen with it",
+    required_endpoints=("systems",),
+    sql=f"""
+WITH {last_start("started", "systems", "column_name = 'serial_number'")},
+numbered AS (
+    SELECT s.*, upper(trim(s.serial_number)) AS number,
+        greatest(s.first_seen_at, c.started_at) AS numbered_at
+    FROM main.systems s LEFT JOIN started c USING (integration, system_id)
+    WHERE upper(trim(s.serial_number)) NOT IN ({", ".join(map(quoted, _NO_SERIAL_NUMBERS))})
+        -- One character repeated, such as 0000000, is a placeholder, too.
+        AND replace(trim(s.serial_number), left(trim(s.serial_number), 1), '') <> ''
+),
+shared AS (
+    SELECT integration, number, list_sort(list(system_id)) AS system_ids,
+        list_sort(list(numbered_at))[2] AS since
+    FROM numbered GROUP BY integration, number
+    HAVING count(*) > 1
+)
+SELECT n.integration, 'systems' AS asset_type, n.system_id AS asset_id,
+    {SYSTEMS.display_name("n")} AS asset_name,
+    json_object('serial_number', n.serial_number, 'system_ids', s.system_ids) AS evidence, s.since
+FROM numbered n JOIN shared s USING (integration, number)
+""",
+)
+
 SHARED_PRIVATE_ADDRESSES = Finding(
     name="shared_private_addresses",
     title="Private addresses that many devices have on their interfaces",
@@ -269,7 +346,7 @@ shared AS (
     HAVING count(*) BETWEEN 2 AND t.few_devices
 ),
 placed AS (
-    SELECT s.integration, s.public_ip, s.system_id, s.hostname,
+    SELECT s.integration, s.public_ip, s.system_id, {SYSTEMS.display_name("s")} AS asset_name,
         greatest(s.first_seen_at, b.started_at) AS placed_at
     FROM main.systems s JOIN shared USING (integration, public_ip)
     LEFT JOIN started b USING (integration, system_id)
@@ -279,8 +356,7 @@ places AS (
         list_sort(list(placed_at))[2] AS since
     FROM placed GROUP BY integration, public_ip
 )
-SELECT integration, 'systems' AS asset_type, system_id AS asset_id,
-    coalesce(hostname, system_id) AS asset_name,
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
     json_object('public_ip', public_ip, 'system_ids', system_ids) AS evidence, since
 FROM placed JOIN places USING (integration, public_ip)
 """,
@@ -292,5 +368,6 @@ DEVICE_FINDINGS = (
     SYSTEMS_WITHOUT_USERS,
     SYSTEMS_IN_NO_GROUP,
     SYSTEMS_WITH_FAILING_POLICIES,
+    SYSTEMS_WITH_SAME_SERIAL_NUMBER,
 )
 ADDRESS_FINDINGS = (SHARED_PRIVATE_ADDRESSES, SHARED_PUBLIC_ADDRESSES)

@@ -68,7 +68,7 @@ def select_assets(
     return f"""
 WITH {last_start("started", asset_type, *start_conditions)}
 SELECT t.integration, '{asset_type}' AS asset_type, t.{key} AS asset_id,
-    coalesce(t.{table.label}, t.{key}) AS asset_name, json_object({facts}) AS evidence,
+    {table.display_name("t")} AS asset_name, json_object({facts}) AS evidence,
     greatest(t.first_seen_at, s.started_at) AS since
 FROM main.{asset_type} t LEFT JOIN started s USING (integration, {key})
 WHERE {where}

@@ -1,6 +1,7 @@
 """Findings about users, and about the groups and applications that give them access."""
 
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
     name="suspended_users_with_access",
@@ -61,7 +62,7 @@ found AS (
         AND (u.system_count > 0 OR a.active_count > 0)
 )
 SELECT integration, 'users' AS asset_type, user_id AS asset_id,
-    coalesce(username, user_id) AS asset_name,
+    {USERS.display_name("found")} AS asset_name,
     json_object('state', state, 'suspended', suspended, 'account_locked', account_locked,
         'system_count', system_count, 'application_count', application_count) AS evidence,
     greatest(
@@ -86,13 +87,15 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     severity="high",
     asset_type="users",
     why="One stolen password is enough to become root or a local administrator on every device "
-    "of these groups.",
+    "of these groups. A user with any enrolled factor has MFA: one-time passwords, a security key, "
+    "push or another one.",
     remedy="Require MFA for the user, or remove sudo: from the bindings of the groups in the "
     "evidence, or from the user if the user is a global administrator.",
     evidence={
         "state": "state of the user",
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
+        "mfa_exclusion": "true if the user is exempt from MFA",
     },
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
@@ -103,11 +106,13 @@ WITH user_changes AS (
         max(observed_at) FILTER (change = 'added') AS added_at,
         max(observed_at) FILTER (column_name = 'mfa_configured' AND new_value = 'false') AS mfa_at,
         max(observed_at) FILTER (column_name = 'totp_enabled' AND old_value = 'true') AS totp_at,
+        max(observed_at) FILTER (column_name = 'mfa_status' AND old_value = '"ENROLLED"')
+            AS status_at,
         max(observed_at) FILTER (column_name = 'global_admin' AND new_value = 'true') AS admin_at,
         max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
     FROM main.changes
     WHERE asset_type = 'users' AND column_name IN (
-        '', 'mfa_configured', 'totp_enabled', 'global_admin', 'system_count'
+        '', 'mfa_configured', 'totp_enabled', 'mfa_status', 'global_admin', 'system_count'
     )
     GROUP BY ALL
 ),
@@ -115,8 +120,7 @@ without_mfa AS (
     SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
         greatest(u.first_seen_at, c.added_at) AS known_at
     FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
-    WHERE u.mfa_configured = FALSE AND u.totp_enabled IS NOT TRUE
-        AND u.system_count > 0
+    WHERE NOT {has_mfa("u")} AND u.system_count > 0
 ),
 {last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")},
 {last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
@@ -132,11 +136,12 @@ granted AS (
     GROUP BY ALL
 )
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
-    coalesce(u.username, u.user_id) AS asset_name,
+    {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
-        'sudo_group_ids', coalesce(s.sudo_group_ids, [])) AS evidence,
+        'sudo_group_ids', coalesce(s.sudo_group_ids, []),
+        'mfa_exclusion', u.mfa_exclusion) AS evidence,
     greatest(
-        u.known_at, u.mfa_at, u.totp_at, u.systems_at,
+        u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
         least(
             CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
         )
@@ -179,7 +184,7 @@ lost AS (
     GROUP BY ALL
 )
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
-    coalesce(u.username, u.user_id) AS asset_name,
+    {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'application_count', u.application_count) AS evidence,
     greatest(u.first_seen_at, s.started_at, l.lost_at) AS since
 FROM main.users u
@@ -212,7 +217,7 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     },
     since="When the earliest grant that still exists was first seen",
     required_targets=("user", "user_group"),
-    sql="""
+    sql=f"""
 WITH grant_changes AS (
     SELECT integration, asset_type, asset_id, max(observed_at) AS granted_at
     FROM main.changes
@@ -232,13 +237,13 @@ grants AS (
 granting AS (
     SELECT integration, group_id, count(user_id) AS user_count, min(b.granted_at) AS granted_at,
         bool_or(b.granted_at IS NULL) AS has_initial_grant,
-        list({'type': target_type, 'id': target_id} ORDER BY target_type, target_id)
+        list({{'type': target_type, 'id': target_id}} ORDER BY target_type, target_id)
             FILTER (target_id IS NOT NULL) AS targets
     FROM grants LEFT JOIN grant_changes b USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )
 SELECT s.integration, 'system_groups' AS asset_type, s.group_id AS asset_id,
-    coalesce(s.name, s.group_id) AS asset_name,
+    {SYSTEM_GROUPS.display_name("s")} AS asset_name,
     json_object('system_count', s.system_count, 'user_count', g.user_count,
         'targets', coalesce(g.targets, [])) AS evidence,
     CASE WHEN g.has_initial_grant THEN s.first_seen_at
@@ -284,5 +289,56 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     ),
 )
 
+# Long enough to renew a certificate with every service provider.
+CERTIFICATE_DAYS = 30
+
+APPLICATIONS_WITH_EXPIRING_CERTIFICATE = Finding(
+    name="applications_with_expiring_certificate",
+    title=f"Applications with a certificate that has expired or expires within {CERTIFICATE_DAYS} "
+    "days",
+    severity="medium",
+    asset_type="applications",
+    why="JumpCloud signs logins with the certificate. Many applications refuse a login that an "
+    "expired certificate signed, so nobody can log in.",
+    remedy="Renew the certificate in JumpCloud, and upload it to the application in the same "
+    "maintenance window. Disable the application if nobody uses it: disabled ones are not "
+    "reported.",
+    evidence={
+        "expires_at": "end of the certificate, UTC",
+        "days_left": "whole days from the start of the pull to the end; negative after it",
+        "user_count": "number of users bound to the application; null if they are not pulled",
+    },
+    since=f"{CERTIFICATE_DAYS} days before the end, or when the application was first seen or "
+    "enabled, whichever is later",
+    required_endpoints=("applications",),
+    sql=f"""
+WITH {last_change("enabled", "applications", "column_name = 'active' AND old_value = 'false'")},
+ending AS (
+    SELECT a.*, a.idp_certificate_expires_at AS ends_at,
+        (epoch_us(a.idp_certificate_expires_at) - epoch_us(n.started_at)) / 86_400_000_000
+            AS days_left
+    FROM main.applications a
+    JOIN main.integrations i USING (integration)
+    JOIN main.snapshots n
+        ON n.integration = i.integration AND n.snapshot_id = i.last_snapshot_id
+    WHERE a.active IS NOT FALSE
+)
+SELECT a.integration, 'applications' AS asset_type, a.application_id AS asset_id,
+    {APPLICATIONS.display_name("a")} AS asset_name,
+    json_object(
+        'expires_at', strftime(make_timestamp(epoch_us(a.ends_at)), '%Y-%m-%dT%H:%M:%SZ'),
+        'days_left', floor(a.days_left)::BIGINT, 'user_count', a.user_count) AS evidence,
+    greatest(a.first_seen_at, e.enabled_at, a.ends_at - to_hours(24 * {CERTIFICATE_DAYS}))
+        AS since
+FROM ending a LEFT JOIN enabled e USING (integration, application_id)
+WHERE a.days_left < {CERTIFICATE_DAYS}
+""",
+)
+
 USER_FINDINGS = (SUSPENDED_USERS_WITH_ACCESS, USERS_WITHOUT_MFA_WITH_SUDO, USERS_WITHOUT_SYSTEMS)
-GROUP_FINDINGS = (GROUPS_WITH_PASSWORDLESS_SUDO, GROUPS_WITHOUT_MEMBERS, APPLICATIONS_WITHOUT_USERS)
+GROUP_FINDINGS = (
+    GROUPS_WITH_PASSWORDLESS_SUDO,
+    GROUPS_WITHOUT_MEMBERS,
+    APPLICATIONS_WITHOUT_USERS,
+    APPLICATIONS_WITH_EXPIRING_CERTIFICATE,
+)

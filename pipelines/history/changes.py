@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.history.manifest import PullFacts
-from pipelines.schema.model import Column, Table
+from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,
     CHANGES,
@@ -36,8 +36,8 @@ def compute_changes(
 ) -> pa.Table:
     """Return the rows of `changes` between two states of a table.
 
-    Only what both pulls asked for is compared. A column that is missing in one of the states has
-    not changed: an earlier version wrote that state.
+    Only what both pulls asked for is compared. A column that is missing in one of the states, or
+    has another meaning there, has not changed: an earlier version wrote that state.
 
     Args:
         table: the table; its name is the `asset_type` of the rows.
@@ -50,10 +50,12 @@ def compute_changes(
     pulls = before.pull, after.pull
     old, new = (comparable_rows(table, state.rows, *pulls) for state in (before, after))
     ignored = {*ignored_columns, *incomparable_columns(table, *pulls)} - {*table.full_key}
-    before_columns, after_columns = (
-        [c for c in table.columns if c.name in rows.column_names] for rows in (old, new)
-    )
-    compared = [c.name for c in after_columns if c in before_columns and c.name not in ignored]
+    known = {*old.column_names} & {*new.column_names}
+    compared = [
+        c.name
+        for c in table.columns
+        if c.name not in ignored and known >= {c.name, c.revised_with or c.name}
+    ]
     # True of most tables of most pulls, and takes no time and no memory.
     if old.select(compared).equals(new.select(compared)):
         return CHANGES.arrow_schema.empty_table()
@@ -61,7 +63,7 @@ def compute_changes(
         connection.register("before_rows", old)
         connection.register("after_rows", new)
         parameters = {"snapshot_id": snapshot_id, "observed_at": after.pull.started_at.isoformat()}
-        query = _query(table, before_columns, after_columns, compared)
+        query = _query(table, old.column_names, new.column_names, compared)
         rows: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
         return rows.cast(CHANGES.arrow_schema)
 
@@ -87,7 +89,7 @@ def _sources_of_user_ids(pull: PullFacts) -> tuple[bool, bool]:
     return APPLICATION_USERS.endpoints[0] in pull.endpoints, "user" in pull.association_targets
 
 
-def _query(table: Table, before: list[Column], after: list[Column], compared: list[str]) -> str:
+def _query(table: Table, before: list[str], after: list[str], compared: list[str]) -> str:
     same_key = " AND ".join(f"b.{name} = a.{name}" for name in table.key)
     asset_id = " || '/' || ".join(f"coalesce(a.{name}, b.{name})" for name in table.key)
     values = [name for name in compared if name not in table.full_key]
@@ -101,7 +103,7 @@ def _query(table: Table, before: list[Column], after: list[Column], compared: li
     return f"""
 WITH differing AS (
     SELECT coalesce(a.integration, b.integration) AS integration, {asset_id} AS asset_id,
-        {_row("b", before)} AS old, {_row("a", after)} AS new,
+        {_row("b", table, before)} AS old, {_row("a", table, after)} AS new,
         b.{table.key[0]} IS NULL AS is_added, a.{table.key[0]} IS NULL AS is_removed,
         {first_seen_at} AS first_seen_at
     FROM before_rows b FULL JOIN after_rows a ON {same_key}
@@ -129,12 +131,12 @@ ORDER BY ALL
 _NO_DELTA = "{'column_name': '', 'old_value': NULL::JSON, 'new_value': NULL::JSON}"
 
 
-def _row(alias: str, columns: list[Column]) -> str:
+def _row(alias: str, table: Table, names: list[str]) -> str:
     """Return a struct of all columns except the integration."""
     values = (
         f"{c.name} := {alias}.{c.name}{'::JSON' if c.type == 'JSON' else ''}"
-        for c in columns
-        if c.name != "integration"
+        for c in table.columns
+        if c.name in names and c.name != "integration"
     )
     return f"struct_pack({', '.join(values)})"
 

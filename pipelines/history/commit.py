@@ -129,7 +129,8 @@ def _write_snapshot(
         )
         writer.write_all(pulled, volatile_columns)
     rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
-    manifest = manifest.model_copy(update={"rows": rows})
+    previous = store.head(manifest.integration.name)
+    manifest = manifest.model_copy(update={"rows": rows, "previous_sha256": previous})
     writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     store.commit(manifest)
@@ -189,7 +190,7 @@ class _SnapshotWriter:
         earlier = {
             manifest.snapshot_id: self.store.read(table, name, manifest.snapshot_id)
             for manifest in (self.last, base)
-            if manifest
+            if manifest and table.name in manifest.sha256
         }
         if table.is_asset:
             seen = (list(earlier.values()), self._last_absent, state.pull.started_at)
@@ -197,7 +198,7 @@ class _SnapshotWriter:
             state = TableState(state.pull, rows)
             self.absent.append(absent)
         self.write_part(table.name, state.rows)
-        if base is None or not state.pull.has_read(table):
+        if base is None or not (table.has_changes and state.pull.has_read(table)):
             return CHANGES.arrow_schema.empty_table()
         before = TableState(base.pull, earlier[base.snapshot_id])
         return compute_changes(table, before, state, self.snapshot_id, volatile, self.connection)

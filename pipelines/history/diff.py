@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
-from pipelines.history.lookup import find_snapshot
+from pipelines.history.lookup import by_integration, find_past, find_snapshot, parse_time
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
@@ -23,7 +24,7 @@ class SnapshotDiff:
         before: the earlier snapshot.
         after: the later snapshot.
         changes: rows as in table `changes`, in the order of the contract's tables.
-        labels: names of assets by table and id, for assets that have a name.
+        labels: display names of assets by table and id.
         not_compared: tables that one of the two pulls did not read.
     """
 
@@ -44,7 +45,7 @@ class SnapshotDiff:
         return dict(zip(columns, values, strict=True))
 
     def label(self, table: str, asset_id: str) -> str:
-        """Return the name of an asset, or its id if it has none."""
+        """Return the display name of an asset, or its id if the table has none."""
         return self.labels.get(table, {}).get(asset_id, asset_id)
 
     def asset_name(self, asset_type: str, asset_id: str) -> str:
@@ -71,34 +72,52 @@ class SnapshotDiff:
 
 
 def select_snapshots(
-    manifests: Sequence[Manifest], snapshot_ids: Sequence[str]
-) -> list[tuple[Manifest, Manifest]]:
-    """Return the pairs of snapshots to compare: one pair, or without ids one per integration.
+    manifests: Sequence[Manifest], texts: Sequence[str], now: datetime
+) -> tuple[list[tuple[Manifest, Manifest]], list[str]]:
+    """Return the pairs of snapshots to compare: one pair, or one per integration.
 
     Args:
         manifests: the snapshots to choose from, oldest first within an integration.
-        snapshot_ids: two ids, or one to compare with the latest, or none for the latest two.
+        texts: two ids or times, or one to compare with the latest, or none for the latest two. A
+            time means the last snapshot of each integration at or before it.
+        now: the current time.
+
+    Returns:
+        The pairs, and a note for each integration with another snapshot than expected, or none.
 
     Raises:
-        InventoryError: an id is unknown, or the snapshots cannot be compared.
+        InventoryError: an id is unknown, nothing was recorded then, or they cannot be compared.
     """
-    by_integration: dict[str, list[Manifest]] = {}
-    for manifest in manifests:
-        by_integration.setdefault(manifest.integration.name, []).append(manifest)
-    if not snapshot_ids:
-        pairs = [(own[-2], own[-1]) for own in by_integration.values() if len(own) > 1]
+    groups = by_integration(manifests)
+    if not texts:
+        pairs = [(own[-2], own[-1]) for own in groups.values() if len(own) > 1]
         if not pairs:
             raise InventoryError("there is only one snapshot: a comparison needs two")
-        return pairs
-    first, *others = (find_snapshot(manifests, snapshot_id) for snapshot_id in snapshot_ids)
-    name = first.integration.name
-    second = others[0] if others else by_integration[name][-1]
-    if second.integration.name != name:
-        raise InventoryError(
-            f"snapshot {first.snapshot_id} belongs to {name} and {second.snapshot_id} to "
-            f"{second.integration.name}: only snapshots of one integration can be compared"
-        )
-    return [(first, second)]
+        return pairs, []
+    by_id = [find_snapshot(manifests, text) for text in texts if parse_time(text, now) is None]
+    names = list(dict.fromkeys(one.integration.name for one in by_id)) or [*groups]
+    if len(by_id) > 1 and len(names) > 1:
+        raise _mixed_error(*by_id)
+    pairs, notes = [], []
+    for own in (groups[name] for name in names):
+        try:
+            found = [find_past(own, text, now) for text in texts]
+        except InventoryError as error:
+            notes.append(str(error))
+            continue
+        notes += [note for _, note in found if note]
+        before, after, *_ = [*(manifest for manifest, _ in found), own[-1]]
+        pairs.append((before, after))
+    if not pairs:
+        raise InventoryError("\n".join(notes))
+    return pairs, notes
+
+
+def _mixed_error(one: Manifest, other: Manifest) -> InventoryError:
+    return InventoryError(
+        f"snapshot {one.snapshot_id} belongs to {one.integration.name} and {other.snapshot_id} to "
+        f"{other.integration.name}: only snapshots of one integration can be compared"
+    )
 
 
 def diff_snapshots(
@@ -119,8 +138,11 @@ def diff_snapshots(
     changes = [CHANGES.arrow_schema.empty_table()]
     not_compared = []
     with in_memory() as connection:
-        for table in INVENTORY_TABLES:
-            old, new = (_read_state(store, table, manifest) for manifest in (before, after))
+        for table in (table for table in INVENTORY_TABLES if table.has_changes):
+            old, new = (
+                TableState(one.pull, store.read(table, one.integration.name, one.snapshot_id))
+                for one in (before, after)
+            )
             if table.is_asset:
                 labels[table.name] = _labels(table, old.rows) | _labels(table, new.rows)
             if before.pull.has_read(table) and after.pull.has_read(table):
@@ -133,17 +155,7 @@ def diff_snapshots(
     return SnapshotDiff(before, after, pa.concat_tables(changes), labels, tuple(not_compared))
 
 
-def _read_state(store: SnapshotStore, table: Table, manifest: Manifest) -> TableState:
-    try:
-        rows = store.read(table, manifest.integration.name, manifest.snapshot_id)
-    except (OSError, pa.ArrowInvalid) as error:
-        raise InventoryError(
-            f"{store.root}: cannot read snapshot {manifest.snapshot_id}: {error}. Try again"
-        ) from None
-    return TableState(manifest.pull, rows)
-
-
 def _labels(table: Table, rows: pa.Table) -> dict[str, str]:
-    """Return the names of assets by id, for assets that have a name."""
-    ids, names = (rows[column].to_pylist() for column in (table.key[0], table.label))
-    return {str(asset_id): name for asset_id, name in zip(ids, names, strict=True) if name}
+    """Return the display names of assets by id."""
+    ids = map(str, rows[table.key[0]].to_pylist())
+    return dict(zip(ids, table.display_names(rows), strict=True))

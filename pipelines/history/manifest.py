@@ -75,6 +75,8 @@ class Manifest(BaseModel):
         rows: number of rows by table.
         sha256: digest of the file by table, for the tables that are kept.
         thresholds: thresholds of the findings.
+        previous_sha256: digest of the manifest before it; empty for the first snapshot, and for
+            those of versions that wrote no digest.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -86,6 +88,7 @@ class Manifest(BaseModel):
     rows: dict[str, int]
     sha256: dict[str, str]
     thresholds: Thresholds = DEFAULT_THRESHOLDS
+    previous_sha256: str = ""
 
     @property
     def has_tables(self) -> bool:

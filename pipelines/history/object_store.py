@@ -8,7 +8,7 @@ has to run again. All other objects are written once and never changed.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -26,6 +26,7 @@ from pipelines.history.store import (
     file_sha256,
     integration_names,
     order_of_time,
+    two_histories_error,
 )
 from pipelines.schema.tables import SNAPSHOTS
 from pipelines.storage.atomic import write_text
@@ -45,12 +46,19 @@ _Result = TypeVar("_Result")
 
 
 class Row(BaseModel):
-    """A snapshot that counts, and the name of its manifest's object."""
+    """A snapshot that counts.
+
+    Attributes:
+        snapshot_id: its id.
+        manifest: name of its manifest's object.
+        expired: True once it has lost its tables.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     snapshot_id: str
     manifest: str
+    expired: bool = False
 
 
 class Index(BaseModel):
@@ -65,9 +73,9 @@ class Index(BaseModel):
 
 
 class _LoadedIndex(NamedTuple):
-    """The manifest names of an integration by snapshot id, and the version of the index object."""
+    """The snapshots of an integration by id, and the version of the index object."""
 
-    manifests: dict[str, str]
+    rows: dict[str, Row]
     version: Version | None
 
 
@@ -85,26 +93,11 @@ class ObjectSnapshotStore(SnapshotStore):
         super().__init__(root)
         self._store = store
         self._indexes: dict[str, _LoadedIndex] = {}
-        self._verified: set[Path] = set()
 
     @property
     def location(self) -> str:
         """Return the address of the store, for messages."""
         return f"{self._store.url}/{FOLDER}"
-
-    def part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        """Return the file of one table of a snapshot, downloaded if needed."""
-        path = self._path(table, integration, snapshot_id)
-        digest = None
-        if snapshot_id in self._index(integration).manifests:
-            digest = self.manifest(integration, snapshot_id).sha256.get(table)
-        if digest:
-            # A file may be of a run of this machine that lost its snapshot's id to another one.
-            if not path.exists() or (path not in self._verified and file_sha256(path) != digest):
-                self._download(self._key(path), path, digest)
-            self._verified.add(path)
-            os.utime(path.parent)
-        return path
 
     def removal_hint(self, integration: str, snapshot_id: str) -> str:
         """Return the instruction that removes a snapshot, for messages."""
@@ -113,17 +106,28 @@ class ObjectSnapshotStore(SnapshotStore):
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
         """Return the manifest of a committed snapshot, downloaded if needed."""
         path = self.manifest_path(integration, snapshot_id)
-        name = self._index(integration).manifests[snapshot_id]
-        if not path.exists() or _manifest_name(snapshot_id, path.read_bytes()) != name:
-            self._download(f"{_manifest_folder(integration)}/{name}", path, None)
-        return super().manifest(integration, snapshot_id)
+        row = self._index(integration).rows[snapshot_id]
+
+        def is_named(copy: Path) -> bool:
+            return _manifest_name(snapshot_id, copy.read_bytes()) == row.manifest
+
+        if not path.exists() or not is_named(path):
+            self._download(f"{_manifest_folder(integration)}/{row.manifest}", path, is_named)
+        manifest = super().manifest(integration, snapshot_id)
+        return manifest.without_tables() if row.expired else manifest
+
+    def verify_part(self, manifest: Manifest, table: str) -> None:
+        """Download a file of a snapshot if there is no copy, compare it, and remove the copy."""
+        super().verify_part(manifest, table)
+        key = (manifest.integration.name, manifest.snapshot_id)
+        self._path(table, *key).unlink()
 
     def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
         """Return snapshot ids by integration, of one or of all, oldest first."""
         names = [integration]
         if integration == EVERY:
             names = integration_names(self._store.names(MANIFESTS))
-        ids = self._map(lambda name: sorted(self._index(name).manifests, key=order_of_time), names)
+        ids = self.map(lambda name: sorted(self._index(name).rows, key=order_of_time), names)
         return {name: own for name, own in zip(names, ids, strict=True) if own}
 
     def reserved_ids(self, integration: str) -> list[str]:
@@ -140,21 +144,27 @@ class ObjectSnapshotStore(SnapshotStore):
         """
         name, snapshot_id = manifest.integration.name, manifest.snapshot_id
         index = self._index(name)
-        if not index.manifests:
+        if not index.rows:
             self._store.check_conditions(MANIFESTS)
-        if snapshot_id not in index.manifests:
-            self._upload(manifest)
+        self._upload(manifest)
         content = manifest.model_dump_json(indent=1).encode()
         object_name = _manifest_name(snapshot_id, content)
         self._store.put(f"{_manifest_folder(name)}/{object_name}", content)
-        self._replace_index(name, index.manifests | {snapshot_id: object_name}, index.version)
+        row = Row(snapshot_id=snapshot_id, manifest=object_name)
+        self._replace_index(name, index.rows | {snapshot_id: row})
         # Only a copy: if a power cut loses it, it is downloaded again.
         write_text(content.decode(), self.manifest_path(name, snapshot_id))
+
+    def expire(self, integration: str, snapshot_ids: Sequence[str]) -> None:
+        """Mark snapshots as having lost their tables, which `remove_orphan_files` then removes."""
+        rows = self._index(integration).rows
+        expired = {one: rows[one].model_copy(update={"expired": True}) for one in snapshot_ids}
+        self._replace_index(integration, rows | expired)
 
     def integrations(self) -> list[str]:
         """Return the names of all integrations that have objects or local copies, sorted."""
         tables = [f"{FOLDER}/{name}" for name in self._store.names(FOLDER)]
-        found = {name for names in self._map(self._store.names, tables) for name in names}
+        found = {name for names in self.map(self._store.names, tables) for name in names}
         return sorted({*integration_names(found), *super().integrations()})
 
     def remove_orphan_files(self, integration: str) -> None:
@@ -164,8 +174,8 @@ class ObjectSnapshotStore(SnapshotStore):
         for manifest in self.manifests(integration):
             key = (integration, manifest.snapshot_id)
             named |= {self._key(self._path(table, *key)) for table in manifest.sha256}
-            object_name = self._index(integration).manifests[manifest.snapshot_id]
-            named.add(f"{_manifest_folder(integration)}/{object_name}")
+            row = self._index(integration).rows[manifest.snapshot_id]
+            named.add(f"{_manifest_folder(integration)}/{row.manifest}")
         oldest = datetime.now(UTC) - ORPHAN_AGE
         objects = self._list_objects(integration)
         self._store.delete(
@@ -178,6 +188,26 @@ class ObjectSnapshotStore(SnapshotStore):
         self._store.delete([key for key, _ in self._list_objects(integration)])
         self._indexes.pop(integration, None)
         super().drop_integration(integration)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give the snapshots of an integration another name. After a crash, call it again.
+
+        Raises:
+            InventoryError: there are other snapshots of the new name.
+            ConflictError: another machine has published it in the meantime.
+        """
+        rows, present = self._index(old).rows, self._index(new).rows
+        if not rows.items() <= present.items():
+            if present:
+                raise two_histories_error(old, new, self.snapshot_ids(new)[0])
+            folder = f"/integration={old}/"
+            keys = [key for key, _ in self._list_objects(old) if key != _index_key(old)]
+            self.map(
+                lambda key: self._store.copy(key, key.replace(folder, f"/integration={new}/", 1)),
+                keys,
+            )
+            self._replace_index(new, rows)
+        self.drop_integration(old)
 
     def _remove_unused_copies(self, integration: str) -> None:
         """Remove old copies and temporary files of killed runs.
@@ -206,17 +236,17 @@ class ObjectSnapshotStore(SnapshotStore):
                     f"{self._store.url}/{key}: not an index that this version can read. Was it "
                     "written by a later one?"
                 ) from None
-            manifests = {row.snapshot_id: row.manifest for row in index.snapshots}
-            self._indexes[integration] = _LoadedIndex(manifests, version)
+            rows = {row.snapshot_id: row for row in index.snapshots}
+            self._indexes[integration] = _LoadedIndex(rows, version)
         return self._indexes[integration]
 
-    def _replace_index(
-        self, integration: str, manifests: dict[str, str], before: Version | None
-    ) -> None:
-        rows = (Row(snapshot_id=each_id, manifest=name) for each_id, name in manifests.items())
-        content = Index(snapshots=tuple(rows)).model_dump_json(indent=1).encode()
+    def _replace_index(self, integration: str, rows: dict[str, Row]) -> None:
+        index = Index(snapshots=tuple(rows.values()))
+        # Earlier versions do not know `expired`.
+        content = index.model_dump_json(indent=1, exclude_defaults=True).encode()
+        before = self._index(integration).version
         version = self._store.put_if(_index_key(integration), content, before)
-        self._indexes[integration] = _LoadedIndex(manifests, version)
+        self._indexes[integration] = _LoadedIndex(rows, version)
 
     def _upload(self, manifest: Manifest) -> None:
         """Upload the files of a new snapshot. The first file claims its id."""
@@ -226,9 +256,19 @@ class ObjectSnapshotStore(SnapshotStore):
         }
         claim = paths.pop(SNAPSHOTS.name)
         self._store.put_if(self._key(claim), claim, None)
-        self._map(lambda path: self._store.put(self._key(path), path), paths.values())
+        self.map(lambda path: self._store.put(self._key(path), path), paths.values())
 
-    def _download(self, key: str, path: Path, sha256: str | None) -> None:
+    def _is_committed(self, integration: str, snapshot_id: str) -> bool:
+        return snapshot_id in self._index(integration).rows
+
+    def _require(self, path: Path, digest: str, integration: str, snapshot_id: str) -> None:  # noqa: ARG002 -- the base's
+        """Download a file of a snapshot, unless there is a copy as it was written."""
+        # A file may be of a run of this machine that lost its snapshot's id to another one.
+        if not path.exists() or file_sha256(path) != digest:
+            self._download(self._key(path), path, lambda copy: file_sha256(copy) == digest)
+        os.utime(path.parent)
+
+    def _download(self, key: str, path: Path, is_intact: Callable[[Path], bool]) -> None:
         """Copy an object to a local file, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -240,23 +280,28 @@ class ObjectSnapshotStore(SnapshotStore):
                     f"{self._store.url}/{key}: not found. If another machine was publishing or "
                     "expiring snapshots, try again; otherwise restore it from a backup"
                 )
-            if sha256 and file_sha256(tmp_path) != sha256:
+            if not is_intact(tmp_path):
                 raise InventoryError(f"{self._store.url}/{key}: damaged. Restore it from a backup")
             tmp_path.replace(path)
         finally:
             tmp_path.unlink(missing_ok=True)
 
+    def _list_files(self, integration: str) -> list[str]:
+        keys = [key for key, _ in self._list_objects(integration)]
+        return sorted(key.removeprefix(f"{FOLDER}/") for key in keys)
+
     def _list_objects(self, integration: str) -> list[tuple[str, datetime]]:
         """Return key and time of writing of all objects of an integration."""
         names = self._store.names(FOLDER)
         folders = [f"{FOLDER}/{name}/integration={integration}" for name in names]
-        found = self._map(lambda folder: list(self._store.objects(folder)), folders)
+        found = self.map(lambda folder: list(self._store.objects(folder)), folders)
         return [entry for entries in found for entry in entries]
 
     def _key(self, path: Path) -> str:
         return f"{FOLDER}/{path.relative_to(self.root).as_posix()}"
 
-    def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+        """Return the function's results for all items, in order; many at the same time."""
         with ThreadPoolExecutor(MAX_CONCURRENT_REQUESTS) as pool:
             return list(pool.map(function, items))
 

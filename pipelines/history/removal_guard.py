@@ -115,10 +115,9 @@ def find_removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
     known, found = _with_data(before, columns), _with_data(after, columns)
     lost = known.filter(pc.invert(pc.is_in(known[key], found[key])))
     emptied = lost.filter(pc.is_in(lost[key], after[key])).num_rows
-    names = pc.coalesce(lost[table.label], lost[key]).cast(pa.string())
-    first = names.take(pc.array_sort_indices(names)[:MAX_NAMES])
     counts = (known.num_rows, found.num_rows, lost.num_rows - emptied, emptied)
-    return Removals(*counts, names=tuple(map(str, first.to_pylist())))
+    names = sorted(table.display_names(lost))
+    return Removals(*counts, names=tuple(names[:MAX_NAMES]))
 
 
 def _with_data(rows: pa.Table, columns: list[str]) -> pa.Table:

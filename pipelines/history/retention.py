@@ -35,12 +35,12 @@ def expire_snapshots(store: SnapshotStore, integration: str, keep: KeepSnapshots
     """Remove the tables of an integration's old snapshots.
 
     `changes`, `completeness` and `snapshots` of every pull are kept, and first-seen times with
-    them. The manifest is written before files are removed: after a crash, the next call removes
+    them. Snapshots are marked before files are removed: after a crash, the next call removes
     them as orphans. The caller holds the publication lock.
     """
     manifests = [manifest for manifest in store.manifests(integration) if manifest.has_tables]
     kept = snapshots_to_keep({m.snapshot_id: m.pull.started_at for m in manifests}, keep)
-    for manifest in manifests:
-        if manifest.snapshot_id not in kept:
-            store.commit(manifest.without_tables())
+    expired = [one.snapshot_id for one in manifests if one.snapshot_id not in kept]
+    if expired:
+        store.expire(integration, expired)
     store.remove_orphan_files(integration)

@@ -1,6 +1,8 @@
 """Store snapshots in a folder of immutable Parquet files, each committed by a manifest."""
 
 import hashlib
+import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -13,7 +15,13 @@ from pydantic import ValidationError
 from pipelines.errors import InventoryError
 from pipelines.history.manifest import Manifest
 from pipelines.schema.model import Table
-from pipelines.storage.atomic import flush_folders, replace_durably, write_parquet, write_text
+from pipelines.storage.atomic import (
+    flush,
+    flush_folders,
+    replace_durably,
+    write_parquet,
+    write_text,
+)
 
 EVERY = "*"
 _PREFIX = "integration="
@@ -26,10 +34,12 @@ class SnapshotStore:
 
     A table of a snapshot is `<table>/integration=<name>/snapshot=<id>/part-0.parquet`, and its
     manifest is `_manifests/integration=<name>/<id>.json`. Files without a manifest do not count.
+    A manifest never changes, because the next one holds its digest. An empty file `<id>.expired`
+    next to it marks a snapshot that has lost its tables.
 
     A subclass for another place copies files into the folder when they are read. It overrides
-    `part`, `manifest` and `snapshots`, which all other reading methods use; the methods that
-    write or remove; `location` and `removal_hint`; and `_map` if reading is slow.
+    `manifest`, `snapshots`, `_is_committed` and `_require`, which all other reading methods use;
+    the methods that write or remove; `location` and `removal_hint`; and `map` if reading is slow.
 
     Args:
         root: the folder.
@@ -37,6 +47,7 @@ class SnapshotStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._verified: set[Path] = set()
 
     @property
     def location(self) -> str:
@@ -44,12 +55,24 @@ class SnapshotStore:
         return str(self.root)
 
     def part(self, table: str, integration: str, snapshot_id: str) -> Path:
-        """Return the file of one table of a snapshot, for reading."""
-        return self._path(table, integration, snapshot_id)
+        """Return the file of one table of a snapshot, for reading.
+
+        It is compared with its manifest once; without a manifest that names it, it is not.
+
+        Raises:
+            InventoryError: the file is missing or damaged.
+        """
+        path = self._path(table, integration, snapshot_id)
+        if path not in self._verified and self._is_committed(integration, snapshot_id):
+            digest = self.manifest(integration, snapshot_id).sha256.get(table)
+            if digest:
+                self._require(path, digest, integration, snapshot_id)
+                self._verified.add(path)
+        return path
 
     def parts(self, table: str, integration: str, snapshot_ids: Sequence[str]) -> list[Path]:
         """Return the files of one table of several snapshots, for reading."""
-        return self._map(lambda item: self.part(table, integration, item), snapshot_ids)
+        return self.map(lambda item: self.part(table, integration, item), snapshot_ids)
 
     def read(self, table: Table, integration: str, snapshot_id: str) -> pa.Table:
         """Read one table of a snapshot, and add the integration, which only the path names."""
@@ -62,11 +85,28 @@ class SnapshotStore:
         write_parquet(rows.select([n for n in rows.column_names if n != "integration"]), path)
         return file_sha256(path)
 
-    def checksum_matches(self, table: str, integration: str, snapshot_id: str) -> bool:
-        """Return True if the file of a committed snapshot's table exists as it was written."""
-        path = self.part(table, integration, snapshot_id)
-        written = self.manifest(integration, snapshot_id).sha256.get(table)
-        return path.exists() and file_sha256(path) == written
+    def verify_part(self, manifest: Manifest, table: str) -> None:
+        """Compare a file of a snapshot with its manifest, also if it was compared before.
+
+        Raises:
+            InventoryError: the file is missing or damaged.
+        """
+        key = (manifest.integration.name, manifest.snapshot_id)
+        self._require(self._path(table, *key), manifest.sha256[table], *key)
+
+    def unknown_files(self, integration: str, manifests: Iterable[Manifest]) -> list[str]:
+        """Return the files that no manifest names in the folders of committed tables.
+
+        Engines that read all files of a folder read them too.
+        """
+        named = {
+            self._path(table, integration, manifest.snapshot_id).relative_to(self.root)
+            for manifest in manifests
+            for table in manifest.sha256
+        }
+        folders = {path.parent for path in named}
+        found = map(Path, self._list_files(integration))
+        return [str(path) for path in found if path.parent in folders and path not in named]
 
     def commit(self, manifest: Manifest) -> None:
         """Write the manifest, after the disk has the files that it names."""
@@ -78,6 +118,11 @@ class SnapshotStore:
         flush_folders([path, *parts], self.root.parent)
         write_text(manifest.model_dump_json(indent=1), path)
 
+    def expire(self, integration: str, snapshot_ids: Sequence[str]) -> None:
+        """Mark snapshots as having lost their tables, which `remove_orphan_files` then removes."""
+        for snapshot_id in snapshot_ids:
+            write_text("", self._expiry_path(integration, snapshot_id))
+
     def manifest_path(self, integration: str, snapshot_id: str) -> Path:
         """Return the path of a snapshot's manifest."""
         return self.root / "_manifests" / f"{_PREFIX}{integration}" / f"{snapshot_id}.json"
@@ -87,29 +132,45 @@ class SnapshotStore:
         return f"remove {self.manifest_path(integration, snapshot_id)}"
 
     def manifest(self, integration: str, snapshot_id: str) -> Manifest:
-        """Return the manifest of a committed snapshot."""
+        """Return the manifest of a committed snapshot.
+
+        The name of the integration is that of the folder: `rename` changes no manifest.
+        """
         path = self.manifest_path(integration, snapshot_id)
         try:
-            return Manifest.model_validate_json(path.read_bytes())
+            manifest = Manifest.model_validate_json(path.read_bytes())
         except ValidationError:
             raise InventoryError(
                 f"{path}: not a manifest that this version can read. Was it written by a later one?"
             ) from None
+        facts = manifest.integration.model_copy(update={"name": integration})
+        manifest = manifest.model_copy(update={"integration": facts})
+        expired = self._expiry_path(integration, snapshot_id).exists()
+        return manifest.without_tables() if expired else manifest
+
+    def manifest_sha256(self, integration: str, snapshot_id: str) -> str:
+        """Return the digest of a manifest as it was written, which covers all before it."""
+        return file_sha256(self.manifest_path(integration, snapshot_id))
 
     def manifests(self, integration: str = EVERY) -> list[Manifest]:
         """Return the manifests of one integration or of all, oldest first."""
         snapshots = self.snapshots(integration).items()
         keys = [(name, snapshot_id) for name, ids in snapshots for snapshot_id in ids]
-        return self._map(lambda key: self.manifest(*key), keys)
+        return self.map(lambda key: self.manifest(*key), keys)
 
     def latest(self, integration: str) -> Manifest | None:
         """Return the newest snapshot of an integration."""
         ids = self.snapshot_ids(integration)
         return self.manifest(integration, ids[-1]) if ids else None
 
+    def head(self, integration: str) -> str:
+        """Return the digest of an integration's latest manifest; empty without a snapshot."""
+        latest = self.latest(integration)
+        return self.manifest_sha256(integration, latest.snapshot_id) if latest else ""
+
     def latest_by_integration(self, integrations: Sequence[str]) -> dict[str, Manifest | None]:
         """Return the newest snapshot of each integration."""
-        return dict(zip(integrations, self._map(self.latest, integrations), strict=True))
+        return dict(zip(integrations, self.map(self.latest, integrations), strict=True))
 
     def latest_with_table(self, table: Table, integration: str) -> Manifest | None:
         """Return the newest snapshot that has the table and pulled the records for it."""
@@ -163,13 +224,92 @@ class SnapshotStore:
         for folder in [*self.root.glob(f"*/{manifests.name}"), *dropped.parent.glob(dropped.name)]:
             shutil.rmtree(folder)
 
+    def rename(self, old: str, new: str) -> None:
+        """Give the snapshots of an integration another name. After a crash, call it again.
+
+        Files and manifests stay as they are: only the names of folders change.
+
+        Raises:
+            InventoryError: there are snapshots of both names.
+        """
+        manifests = self.root / "_manifests" / f"{_PREFIX}{old}"
+        # Without them, an earlier call was interrupted after the last rename.
+        if self.snapshot_ids(old):
+            if ids := self.snapshot_ids(new):
+                raise two_histories_error(old, new, ids[0])
+            for folder in self.root.glob(f"*/{_PREFIX}{new}"):
+                shutil.rmtree(folder)  # of an interrupted call, or of a run without a snapshot
+            copies: list[Path] = []
+            for folder in self.root.glob(f"*/{manifests.name}"):
+                if folder != manifests:
+                    target = folder.with_name(f"{_PREFIX}{new}")
+                    shutil.copytree(folder, target, copy_function=_link_or_copy)
+                    copies += target.rglob("*.parquet")
+            flush_folders(copies, self.root.parent)
+            # The commit: before it the history has the old name, and after it the new one.
+            replace_durably(manifests, manifests.with_name(f"{_PREFIX}{new}"))
+        self.drop_integration(old)
+
+    def former_names(self, integration: str) -> set[str]:
+        """Return the names under which the snapshots of an integration were written."""
+        names = set()
+        for snapshot_id in self.snapshot_ids(integration):
+            self.manifest(integration, snapshot_id)  # checks the file, and downloads it if needed
+            document = json.loads(self.manifest_path(integration, snapshot_id).read_bytes())
+            names.add(document["integration"]["name"])
+        return names
+
+    def _list_files(self, integration: str) -> list[str]:
+        """Return the paths of all files of an integration, relative to the history."""
+        found = self.root.glob(f"*/{_PREFIX}{integration}/snapshot=*/*")
+        return sorted(path.relative_to(self.root).as_posix() for path in found)
+
+    def _is_committed(self, integration: str, snapshot_id: str) -> bool:
+        return self.manifest_path(integration, snapshot_id).exists()
+
+    def _require(self, path: Path, digest: str, integration: str, snapshot_id: str) -> None:
+        """Raise unless a file of a snapshot is as it was written."""
+        try:
+            if file_sha256(path) == digest:
+                return
+            problem = "damaged"
+        except FileNotFoundError:
+            problem = "missing"
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror})"
+        raise InventoryError(
+            f"{path}: {problem}. If a run was in progress, try again; otherwise restore it from a "
+            f"backup, or give this snapshot up: {self.removal_hint(integration, snapshot_id)}, and "
+            "rebuild"
+        )
+
+    def _expiry_path(self, integration: str, snapshot_id: str) -> Path:
+        return self.manifest_path(integration, snapshot_id).with_suffix(".expired")
+
     def _path(self, table: str, integration: str, snapshot_id: str) -> Path:
         folder = self.root / table / f"{_PREFIX}{integration}" / f"snapshot={snapshot_id}"
         return folder / "part-0.parquet"
 
-    def _map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+    def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
         """Return the function's results for all items, in order."""
         return [function(item) for item in items]
+
+
+def two_histories_error(old: str, new: str, first_id: str) -> InventoryError:
+    """Return the error for two integrations with snapshots, which cannot become one."""
+    return InventoryError(
+        f"{old!r} cannot be renamed: {new!r} has snapshots of its own, the first {first_id}. To "
+        f"give those up, take {new!r} out of the settings, `jumpcloud-inventory forget {new}`, put "
+        "it back, and rename again"
+    )
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # not every file system has links
+        shutil.copyfile(source, target)
+        flush(Path(target))
 
 
 def order_of_time(snapshot_id: str) -> tuple[str, int]:

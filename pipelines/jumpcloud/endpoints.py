@@ -31,7 +31,7 @@ def _flags(names: str) -> dict[str, pa.DataType]:
 
 
 # Texts that are times: a number in their place is of an unknown unit.
-TIMES = frozenset({"created", "lastContact"})
+TIMES = frozenset({"created", "lastContact", "mfa.exclusionUntil", "sso.idpCertExpirationAt"})
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
@@ -56,7 +56,7 @@ class Endpoint:
             with the header `x-total-count` (v2).
         schema: fields read from a record, in JumpCloud's spelling.
         key: path of the field, or fields, that make a record unique within its list.
-        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2023.
+        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2026-08-21.
         parameters: query parameters, in addition to `limit` and `skip`.
         parent: endpoint with one such list for each of its records, or empty.
         parent_column: raw column of the parent's id.
@@ -186,7 +186,7 @@ SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
     "systemgroups",
     "associations",
     "Direct binding of a system group to a target",
-    "groups.readonly",
+    "associations.groups.readonly",
     {"attributes": ATTRIBUTES, "to": GRAPH_OBJECT},
 )
 
@@ -199,12 +199,14 @@ SYSTEMS = _v1(
         "active": FLAG,
         **_texts("created lastContact remoteIP"),
         "networkInterfaces": pa.list_(_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)),
-        "fde": _object(active=FLAG),
+        "fde": _object(active=FLAG, keyPresent=FLAG),
         **_flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
         "mdm": _object(vendor=TEXT),
         "primarySystemUser": _object(id=TEXT),
         "organization": TEXT,
         "policyStats": _object(total=pa.int64(), failed=pa.int64()),
+        "modifySSHDConfig": FLAG,
+        "hwVendor": TEXT,
     },
 )
 SYSTEMUSERS = _v1(
@@ -214,11 +216,16 @@ SYSTEMUSERS = _v1(
     {
         **_texts("username email displayname firstname lastname state"),
         **_flags("activated suspended account_locked"),
-        "mfa": _object(configured=FLAG),
+        "mfa": _object(configured=FLAG, exclusion=FLAG, exclusionUntil=TEXT),
         **_flags("totp_enabled sudo passwordless_sudo"),
         **_texts("department jobTitle company location employeeIdentifier employeeType manager"),
         **_flags("password_expired password_never_expires"),
         "created": TEXT,
+        "mfaEnrollment": _object(
+            **_texts("overallStatus totpStatus webAuthnStatus pushStatus smsStatus jcGoStatus")
+        ),
+        "systemUsername": TEXT,
+        "unix_uid": pa.int64(),
     },
 )
 # `config` holds certificates and private keys: it is not requested.
@@ -228,7 +235,7 @@ APPLICATIONS = _v1(
     "applications.readonly",
     {
         **_texts("name displayName displayLabel"),
-        "sso": _object(type=TEXT),
+        "sso": _object(type=TEXT, idpCertExpirationAt=TEXT),
         "ssoUrl": TEXT,
         "active": FLAG,
         "created": TEXT,

@@ -25,8 +25,8 @@ IGNORED = {
         "systems": """
             agentHasFullDiskAccess allowPublicKeyAuthentication amazonInstanceID archFamily
             attributes azureAdJoined builtInCommands connectionHistory description desktopCapable
-            displayManager domainInfo fileSystem hasServiceAccount hwVendor id isPolicyBound
-            memberof modifySSHDConfig osVersionDetail provisionMetadata
+            displayManager domainInfo fileSystem hasServiceAccount id isPolicyBound
+            memberof osVersionDetail provisionMetadata
             remoteAssistAgentVersion secureLogin serviceAccountState sshRootEnabled sshdParams
             systemInsights systemTimezone systemToken templateName userMetrics""",
         "systemusers": """
@@ -34,10 +34,10 @@ IGNORED = {
             badLoginAttempts costCenter creationSource delegatedAuthority description
             disableDeviceMaxLoginAttempts enable_managed_uid enable_user_portal_multifactor
             external_dn external_password_expiration_date external_source_type externally_managed
-            id ldap_binding_user managedAppleId memberof mfaEnrollment middlename organization
+            id ldap_binding_user managedAppleId memberof middlename organization
             password_date password_expiration_date password_hash phoneNumbers public_key
-            recoveryEmail relationships restrictedFields samba_service_user ssh_keys systemUsername
-            totp_secret unix_guid unix_uid""",
+            recoveryEmail relationships restrictedFields samba_service_user ssh_keys
+            totp_secret unix_guid""",
         "applications": """
             beta color config databaseAttributes description id learnMore logo organization
             parentApp""",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
     from pipelines.history.manifest import Manifest
+    from pipelines.history.store import SnapshotStore
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,12 @@ class InventoryFile:
     Attributes:
         path: the file.
         snapshots: the latest snapshot of each integration in it; empty for the published file.
+        notes: integrations that have none, or another one than expected, as lines for people.
     """
 
     path: Path
     snapshots: Sequence["Manifest"] = ()
+    notes: Sequence[str] = ()
 
 
 def list_manifests(workspace: Workspace, integration: str | None) -> list["Manifest"]:
@@ -38,40 +42,54 @@ def list_manifests(workspace: Workspace, integration: str | None) -> list["Manif
         InventoryError: nothing has been published, or nothing of that integration.
     """
     history = workspace.open_history()
+    select_published(history, [integration] if integration else [])
+    return history.manifests(integration) if integration else history.manifests()
+
+
+def select_published(history: "SnapshotStore", names: Sequence[str]) -> list[str]:
+    """Return the named integrations, or without a name all that have snapshots.
+
+    Raises:
+        InventoryError: nothing has been published, or nothing of one of them.
+    """
     known = history.snapshots()
     if not known:
         raise InventoryError(f"{history.location}: no inventory has been published here yet")
-    if integration and integration not in known:
-        raise _unpublished(integration, known)
-    return history.manifests(integration) if integration else history.manifests()
+    for name in names:
+        if name not in known:
+            raise _unpublished(name, known)
+    return [*names] or sorted(known)
 
 
 @contextmanager
 def inventory_file(
-    workspace: Workspace, snapshot_id: str | None, integration: str | None
+    workspace: Workspace, at: str | None, integration: str | None
 ) -> Iterator[InventoryFile]:
-    """Yield the published file, or a temporary one as of a snapshot.
+    """Yield the published file, or a temporary one as of a snapshot or a time.
 
     Args:
         workspace: where the inventory is.
-        snapshot_id: snapshot to go back to; None for the published file.
+        at: snapshot or time to go back to; None for the published file.
         integration: owner of the snapshot, if several have that id. In an object store, without
             a snapshot, owner of the file.
 
     Raises:
-        InventoryError: the snapshot does not exist, or its tables have been removed.
+        InventoryError: there is no such snapshot, or its tables have been removed.
     """
-    if snapshot_id is None:
+    if at is None:
         yield InventoryFile(fetch_file(workspace, integration))
         return
     # These load pyarrow and pydantic, which the published file does not need.
-    from pipelines.history.lookup import find_snapshot  # noqa: PLC0415
+    from pipelines.history.lookup import select_past  # noqa: PLC0415
     from pipelines.publish.database import build_past_file  # noqa: PLC0415
 
-    snapshot = find_snapshot(list_manifests(workspace, integration), snapshot_id)
+    history = workspace.open_history()
+    select_published(history, [integration] if integration else [])
+    latest, notes = select_past(history.manifests(), at, integration, datetime.now(UTC))
     with temporary_folder() as folder:
         path = folder / workspace.inventory_file().name
-        yield InventoryFile(path, build_past_file(workspace.open_history(), snapshot, path))
+        build_past_file(history, latest, path)
+        yield InventoryFile(path, latest, notes)
 
 
 def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:

@@ -7,19 +7,18 @@ keeps the file that it opened.
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 
 import duckdb
 
-from pipelines.errors import InventoryError
+from pipelines.config.applied import AppliedSettings
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
-from pipelines.publish.metadata_tables import integrations_table, thresholds_table
+from pipelines.publish.metadata_tables import applied_table, integrations_table, thresholds_table
 from pipelines.publish.reader import log_path
 from pipelines.schema.macros import FILE_ID, MACROS
 from pipelines.schema.model import Column, Table
@@ -88,17 +87,32 @@ def _replace_latest(
     replaced = outdated.keys() & current.keys()
     if replaced:
         _delete(connection, replaced)
-    for name, snapshot_id in outdated.items():
-        for table in (*INVENTORY_TABLES, COMPLETENESS):
-            _insert(connection, store, table, name, [snapshot_id])
     manifests = [store.manifest(name, snapshot_id) for name, snapshot_id in outdated.items()]
+    for manifest in manifests:
+        for table in (*INVENTORY_TABLES, COMPLETENESS):
+            # An earlier version may have written fewer tables.
+            if table.name in manifest.sha256:
+                snapshot = (manifest.integration.name, [manifest.snapshot_id])
+                _insert(connection, store, table, *snapshot)
     for table, rows in (
-        (INTEGRATIONS, integrations_table(manifests)),
+        (INTEGRATIONS, integrations_table(store, manifests)),
         (THRESHOLDS, thresholds_table(manifests)),
     ):
         connection.register("new_rows", rows)
         connection.execute(f"INSERT INTO {table.qualified_name} BY NAME FROM new_rows")
         connection.unregister("new_rows")
+
+
+def _apply_settings(connection: duckdb.DuckDBPyConnection, settings: AppliedSettings) -> None:
+    """Set what the current settings decide, also for integrations without a new snapshot."""
+    found = connection.execute(f'SELECT integration FROM "{INTEGRATIONS.name}"').fetchall()
+    connection.register("applied", applied_table(settings, [name for (name,) in found]))
+    connection.execute(
+        f'UPDATE "{INTEGRATIONS.name}" i SET enabled = a.enabled, configured = a.configured '
+        "FROM applied a WHERE a.integration = i.integration "
+        "AND (i.enabled, i.configured) IS DISTINCT FROM (a.enabled, a.configured)"
+    )
+    connection.unregister("applied")
 
 
 def _delete(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) -> None:
@@ -120,34 +134,30 @@ def _insert(
     """Insert the rows of a table from snapshots of an integration, which only the path names."""
     if not snapshot_ids:
         return
-    parts = store.parts(table.name, integration, snapshot_ids)
+    parts = parquet(store.parts(table.name, integration, snapshot_ids))
     # A later version may have written more columns.
     known = ", ".join(quoted(column.name) for column in table.published_columns)
-    try:
-        connection.execute(
-            f'INSERT INTO "{table.name}" BY NAME '
-            f"SELECT {quoted(integration)} AS integration, COLUMNS(lambda c: c IN ({known})) "
-            f"FROM {parquet(parts)}"
-        )
-    except duckdb.Error:
-        # DuckDB does not always name the file, and may also have run out of space or memory.
-        for snapshot_id, part in zip(snapshot_ids, parts, strict=True):
-            if not store.checksum_matches(table.name, integration, snapshot_id):
-                raise InventoryError(
-                    f"{part}: missing or damaged. If a run was in progress, try again; otherwise "
-                    f"restore it from a backup, or give this snapshot up: "
-                    f"{store.removal_hint(integration, snapshot_id)}, and rebuild"
-                ) from None
-        raise
+    connection.execute(
+        f'INSERT INTO "{table.name}" BY NAME '
+        f"SELECT {quoted(integration)} AS integration, COLUMNS(lambda c: c IN ({known})) "
+        f"FROM {parts}"
+    )
 
 
 # DuckDB 1.2 and later open this format; 1.x cannot open the default format of 2.0.
 STORAGE_VERSION = "v1.2.0"
 
 Snapshots = Mapping[str, Sequence[str]]
+# Settings that decide about no integration.
+UNKNOWN = AppliedSettings({}, has_file=False)
 
 
-def build_duckdb_file(store: SnapshotStore, path: Path, snapshots: Snapshots | None = None) -> None:
+def build_duckdb_file(
+    store: SnapshotStore,
+    path: Path,
+    snapshots: Snapshots | None = None,
+    settings: AppliedSettings = UNKNOWN,
+) -> None:
     """Build a new file from the snapshots and rename it to `path`.
 
     To publish, the caller holds the publication lock.
@@ -156,15 +166,21 @@ def build_duckdb_file(store: SnapshotStore, path: Path, snapshots: Snapshots | N
         store: the store that holds the snapshots.
         path: the file.
         snapshots: ids by integration, oldest first; all snapshots by default.
+        settings: the current settings.
 
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
     """
     with _replacing(path) as tmp_path:
-        _build(tmp_path, store, store.snapshots() if snapshots is None else snapshots)
+        _build(tmp_path, store, store.snapshots() if snapshots is None else snapshots, settings)
 
 
-def update_duckdb_file(store: SnapshotStore, path: Path, integration: str = EVERY) -> None:
+def update_duckdb_file(
+    store: SnapshotStore,
+    path: Path,
+    integration: str = EVERY,
+    settings: AppliedSettings = UNKNOWN,
+) -> None:
     """Update the published file to the latest snapshots. A rebuild gives the same content.
 
     The file is extended if its fingerprint matches and the store has all of its snapshots;
@@ -174,54 +190,36 @@ def update_duckdb_file(store: SnapshotStore, path: Path, integration: str = EVER
         store: the store that holds the snapshots.
         path: the file.
         integration: the only integration in the file; all by default.
+        settings: the current settings.
 
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
     """
     snapshots = store.snapshots(integration)
     with _replacing(path) as tmp_path:
-        if not (_copy_if_unchanged(path, tmp_path) and _extend(tmp_path, store, snapshots)):
+        if not (
+            _copy_if_unchanged(path, tmp_path) and _extend(tmp_path, store, snapshots, settings)
+        ):
             tmp_path.unlink(missing_ok=True)
-            _build(tmp_path, store, snapshots)
+            _build(tmp_path, store, snapshots, settings)
 
 
-def build_past_file(store: SnapshotStore, snapshot: Manifest, path: Path) -> list[Manifest]:
-    """Build the file as it was when a snapshot was published.
-
-    Other integrations appear as they were published at that time. If retention has removed the
-    tables of such a snapshot, the nearest in time that has its tables is used.
+def build_past_file(store: SnapshotStore, latest: Collection[Manifest], path: Path) -> None:
+    """Build the file as it was when these were the latest snapshots of their integrations.
 
     Args:
         store: the store that holds the snapshots.
-        snapshot: a snapshot that has its tables.
+        latest: a snapshot of each integration that is in the file. It has its tables.
         path: the new file.
-
-    Returns:
-        The latest snapshot of each integration in the file.
 
     Raises:
         InventoryError: files of a snapshot are missing or damaged.
     """
     snapshots: dict[str, list[str]] = {}
-    latest = []
-    for name, group in groupby(store.manifests(), key=lambda manifest: manifest.integration.name):
-        own = list(group)
-        last = snapshot if name == snapshot.integration.name else _find_past_snapshot(snapshot, own)
-        if last:
-            snapshots[name] = [manifest.snapshot_id for manifest in own[: own.index(last) + 1]]
-            latest.append(last)
+    for manifest in latest:
+        ids = store.snapshot_ids(manifest.integration.name)
+        snapshots[manifest.integration.name] = ids[: ids.index(manifest.snapshot_id) + 1]
     build_duckdb_file(store, path, snapshots)
-    return latest
-
-
-def _find_past_snapshot(snapshot: Manifest, own: Sequence[Manifest]) -> Manifest | None:
-    """Return an integration's latest snapshot when another integration published its own."""
-    time = snapshot.pull.finished_at
-    published = [manifest for manifest in own if manifest.pull.finished_at <= time]
-    if not published or published[-1].has_tables:
-        return published[-1] if published else None
-    with_tables = [manifest for manifest in own if manifest.has_tables]
-    return min(with_tables, key=lambda manifest: abs(manifest.pull.finished_at - time))
 
 
 @contextmanager
@@ -270,11 +268,14 @@ def _build_inputs() -> list[str]:
     return [STORAGE_VERSION, str(BUILD_VERSION), *schema_statements()]
 
 
-def _build(path: Path, store: SnapshotStore, snapshots: Snapshots) -> None:
+def _build(
+    path: Path, store: SnapshotStore, snapshots: Snapshots, settings: AppliedSettings
+) -> None:
     with _attached(path) as connection:
         for statement in schema_statements():
             connection.execute(statement)
         apply_snapshots(connection, store, snapshots)
+        _apply_settings(connection, settings)
 
 
 def _copy_if_unchanged(path: Path, tmp_path: Path) -> bool:
@@ -286,13 +287,16 @@ def _copy_if_unchanged(path: Path, tmp_path: Path) -> bool:
     return fingerprint_path(path).read_bytes() == fingerprint.encode()
 
 
-def _extend(path: Path, store: SnapshotStore, snapshots: Snapshots) -> bool:
+def _extend(
+    path: Path, store: SnapshotStore, snapshots: Snapshots, settings: AppliedSettings
+) -> bool:
     """Add new snapshots to the file. Return False if the store has lost some of its snapshots."""
     with _attached(path) as connection:
         for name, ids in applied_snapshots(connection).items():
             if not {*ids} <= {*snapshots.get(name, ())}:
                 return False
         apply_snapshots(connection, store, snapshots)
+        _apply_settings(connection, settings)
     return True
 
 

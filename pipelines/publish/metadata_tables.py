@@ -4,15 +4,20 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from pipelines.config.applied import AppliedSettings
 from pipelines.findings.catalog import THRESHOLDS
 from pipelines.history.manifest import Manifest
+from pipelines.history.store import SnapshotStore
 from pipelines.schema.tables import INTEGRATIONS
 
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
 
 
-def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
-    """Return the table `integrations`: one row per manifest, of different integrations."""
+def integrations_table(store: SnapshotStore, latest: Iterable[Manifest]) -> pa.Table:
+    """Return the table `integrations`: one row per manifest, of different integrations.
+
+    `configured` is NULL; `applied_table` has it.
+    """
     rows = [
         {
             "integration": manifest.integration.name,
@@ -21,10 +26,27 @@ def integrations_table(latest: Iterable[Manifest]) -> pa.Table:
             "last_snapshot_id": manifest.snapshot_id,
             "last_success_at": manifest.pull.finished_at,
             **{name: manifest.rows[name] for name in _COUNTED},
+            "head_sha256": store.manifest_sha256(manifest.integration.name, manifest.snapshot_id),
         }
         for manifest in latest
     ]
     return pa.Table.from_pylist(rows, schema=INTEGRATIONS.arrow_schema)
+
+
+def applied_table(settings: AppliedSettings, integrations: Iterable[str]) -> pa.Table:
+    """Return the columns that the settings decide, for integrations that they decide about."""
+    rows = [
+        {
+            "integration": name,
+            "enabled": settings.enabled.get(name, False),
+            "configured": settings.is_configured(name),
+        }
+        for name in integrations
+        if settings.is_configured(name) is not None
+    ]
+    names = ("integration", "enabled", "configured")
+    schema = pa.schema([INTEGRATIONS.arrow_schema.field(name) for name in names])
+    return pa.Table.from_pylist(rows, schema=schema)
 
 
 def thresholds_table(latest: Iterable[Manifest]) -> pa.Table:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipelines.extract.discovery import read_applied_settings
 from pipelines.history.store import EVERY
 from pipelines.publish.access import nothing_published
 from pipelines.publish.database import build_duckdb_file, update_duckdb_file
@@ -24,7 +25,10 @@ def refresh_file(workspace: Workspace, integration: str) -> Path:
     scope = integration if workspace.url else EVERY
     # Another machine may publish between two tries, so each try opens the history again.
     open_store(workspace).renew(
-        path, lambda: update_duckdb_file(workspace.open_history(), path, scope)
+        path,
+        lambda: update_duckdb_file(
+            workspace.open_history(), path, scope, read_applied_settings(workspace)
+        ),
     )
     return path
 
@@ -52,9 +56,11 @@ def refresh_report(
 
 def rebuild_file(workspace: Workspace) -> None:
     """Build the file of all integrations from the history, and its report."""
-    path = workspace.inventory_file()
+    path, settings = workspace.inventory_file(), read_applied_settings(workspace)
     with locked(workspace.publication_lock()):
-        open_store(workspace).renew(path, lambda: build_duckdb_file(workspace.open_history(), path))
+        open_store(workspace).renew(
+            path, lambda: build_duckdb_file(workspace.open_history(), path, settings=settings)
+        )
         refresh_report(workspace)
 
 
@@ -80,7 +86,7 @@ def combine(workspace: Workspace) -> None:
             history = workspace.open_history(Path(copies))
             if not path.exists() and not history.snapshots():
                 raise nothing_published(workspace, None)
-            update_duckdb_file(history, path, EVERY)
+            update_duckdb_file(history, path, EVERY, read_applied_settings(workspace))
 
         open_store(workspace).renew(path, update)
         refresh_report(workspace)

@@ -132,6 +132,8 @@ class IntegrationReport:
         name: the integration.
         description: from the settings.
         organization: name of the organization, or its id; empty if neither is known.
+        head_sha256: digest of its latest manifest, which covers its whole history.
+        configured: False if it is no longer in the settings; None if that is not known.
         pull: its latest published pull.
         snapshots: number of its published pulls.
         counts: rows of each asset table.
@@ -147,6 +149,8 @@ class IntegrationReport:
     name: str
     description: str
     organization: str
+    head_sha256: str
+    configured: bool | None
     pull: Pull
     snapshots: int
     counts: Sequence[Count]

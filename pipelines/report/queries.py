@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypedDict, TypeVar
 
 import duckdb
 
@@ -22,6 +22,7 @@ from pipelines.report.model import (
     Pull,
     Share,
 )
+from pipelines.schema.assets import has_mfa
 from pipelines.schema.model import Table
 from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
 
@@ -45,7 +46,8 @@ CREATE TEMP MACRO display_name(name) AS regexp_replace(
 
 _INTEGRATIONS = """
 SELECT integration, display_name(coalesce(description, '')) AS description,
-    display_name(coalesce(organization_name, organization_id, '')) AS organization
+    display_name(coalesce(organization_name, organization_id, '')) AS organization,
+    head_sha256, configured
 FROM integrations ORDER BY integration
 """
 
@@ -102,7 +104,7 @@ GROUP BY ALL
 PROTECTIONS = {
     "Devices: disk encrypted": (SYSTEMS, "disk_encrypted"),
     "Devices: MFA allowed": (SYSTEMS, "mfa_enabled"),
-    "Users: MFA set up": (USERS, "mfa_configured"),
+    "Users: MFA set up": (USERS, f"({has_mfa('users')})"),
 }
 _COVERAGE = " UNION ALL ".join(
     f"""
@@ -125,6 +127,15 @@ SELECT integration, endpoint, proof, count(*) AS lists, sum(expected)::BIGINT AS
     coalesce(sum(received), 0)::BIGINT AS received, coalesce(sum(holes), 0)::BIGINT AS holes
 FROM completeness GROUP BY ALL ORDER BY ALL
 """
+
+
+class _Facts(TypedDict):
+    """The columns of `_INTEGRATIONS`."""
+
+    description: str
+    organization: str
+    head_sha256: str
+    configured: bool | None
 
 
 @dataclass(frozen=True)
@@ -158,8 +169,7 @@ def read_reports(connection: duckdb.DuckDBPyConnection) -> list[IntegrationRepor
     return [
         IntegrationReport(
             name=name,
-            description=texts["description"],
-            organization=texts["organization"],
+            **facts,
             pull=pulls[name][0],
             snapshots=trends[name][-1].total,
             counts=_counts(trends[name][-1], {proof.endpoint for proof in proofs.get(name, [])}),
@@ -171,7 +181,7 @@ def read_reports(connection: duckdb.DuckDBPyConnection) -> list[IntegrationRepor
             changes=sorted(changes.get(name, []), key=lambda change: tables.index(change.table)),
             proofs=proofs.get(name, []),
         )
-        for name, (texts,) in _by_integration(connection, _INTEGRATIONS, dict[str, str]).items()
+        for name, (facts,) in _by_integration(connection, _INTEGRATIONS, _Facts).items()
     ]
 
 
@@ -256,9 +266,10 @@ GROUP BY ALL ORDER BY ALL
 
 def _named_sql(table: Table) -> str:
     (key,) = table.key
+    gone = table.display_name_in_json("c.value", "c.asset_id")
     return f"""
 SELECT c.integration, c.asset_type, c.change, c.asset_id,
-    display_name(coalesce(t.{table.label}, c.value ->> '{table.label}', c.asset_id)) AS name
+    display_name(coalesce({table.display_name("t")}, {gone})) AS name
 FROM changed c LEFT JOIN {table.name} t ON t.integration = c.integration AND t.{key} = c.asset_id
 WHERE c.asset_type = '{table.name}'
 """

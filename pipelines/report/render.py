@@ -65,6 +65,7 @@ def render(reports: Sequence[IntegrationReport]) -> str:
         style_hash=_content_hash(style),
         reports=reports,
         listed=reports[:MAX_LISTED],
+        removed=[report.name for report in reports if report.configured is False],
         sections=_sections(environment, reports),
         newest=max((report.pull.started_at for report in reports), default=None),
     )

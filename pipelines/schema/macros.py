@@ -79,7 +79,7 @@ _SYSTEM_PATH = _PATH | {
 }
 _APPLICATION_PATH = _PATH | {
     "application_id": "Application",
-    "application_name": "Display label of the application",
+    "application_name": "Display label, display name or name of the application",
     "state": _SYSTEM_PATH["state"],
 }
 
@@ -105,13 +105,14 @@ _USER_GROUP_IDS = """
 
 def _names(argument: _Argument) -> str:
     """Return a subquery with the key and all names of each row of an asset table."""
-    (key,) = argument.table.key
+    table = argument.table
+    (key,) = table.key
     # Several times as fast as `unnest` of a list.
     rows = (
         f"""
-    SELECT integration, {key} AS id, coalesce({", ".join(argument.names)}) AS label,
+    SELECT integration, {key} AS id, nullif({table.display_name(table.name)}, {key}) AS label,
         {name} AS name, {name in (key, *argument.first)} AS is_first
-    FROM main.{argument.table.name}"""
+    FROM main.{table.name}"""
         for name in (key, *argument.names)
     )
     return f"({' UNION ALL '.join(rows)})"
@@ -263,7 +264,8 @@ SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
 FROM (
     SELECT s.*, b.user_id, {_USER_GROUP_IDS}
     FROM (
-        SELECT r.*, a.integration, a.application_id, a.display_label AS application_name
+        SELECT r.*, a.integration, a.application_id,
+            {APPLICATIONS.display_name("a")} AS application_name
         FROM {_resolved(arguments)} r
         JOIN main.applications a
             ON a.integration = r.application_integration

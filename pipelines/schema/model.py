@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-ColumnType = Literal["TEXT", "BOOLEAN", "BIGINT", "TIMESTAMPTZ", "TEXT[]", "JSON"]
+ColumnType = Literal["TEXT", "BOOLEAN", "INTEGER", "BIGINT", "TIMESTAMPTZ", "TEXT[]", "JSON"]
 
 # JSON is stored as text, because Parquet has no JSON type that every engine can read.
 ARROW_TYPES: dict[ColumnType, pa.DataType] = {
     "TEXT": pa.string(),
     "BOOLEAN": pa.bool_(),
+    "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
     "TEXT[]": pa.list_(pa.string()),
@@ -31,6 +33,8 @@ class Column:
         endpoints: Additional endpoints that the value requires. It is NULL without them.
         is_added: True for a column added after the first version. It is published after the
             original ones.
+        revised_with: Name of the column that was added when this one's values got another
+            meaning. Rows without that column have the earlier meaning and are not compared.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Column:
     source: str = ""
     endpoints: tuple[str, ...] = ()
     is_added: bool = False
+    revised_with: str = ""
 
 
 # Filled at publication, because only then the earlier snapshots are known.
@@ -62,7 +67,9 @@ class Table:
         references: Name of the referenced table by column, for columns with the key of another
             table.
         is_asset: True if a row is an asset. The table then also has the columns `SEEN`.
-        label: Column with the display name of an asset.
+        labels: Columns with the display name of an asset: the first one that is not NULL counts,
+            and without any, the key.
+        has_changes: False if `changes` leaves the table out.
         schema: Schema of the DuckDB file that contains the table.
     """
 
@@ -73,7 +80,8 @@ class Table:
     endpoints: tuple[str, ...] = ()
     references: Mapping[str, str] = field(default_factory=dict)
     is_asset: bool = False
-    label: str = ""
+    labels: tuple[str, ...] = ()
+    has_changes: bool = True
     schema: str = "main"
 
     @property
@@ -101,6 +109,20 @@ class Table:
     def published_schema(self) -> pa.Schema:
         """Return the Arrow schema of `published_columns`."""
         return _arrow_schema(self.published_columns)
+
+    def display_name(self, row: str) -> str:
+        """Return SQL of the display name of an asset; `row` is the alias of this table."""
+        return f"coalesce({', '.join(f'{row}.{name}' for name in (*self.labels, self.key[0]))})"
+
+    def display_name_in_json(self, row: str, key: str) -> str:
+        """Return SQL of the display name of an asset with this key; `row` is its row as JSON."""
+        names = (f"{row} ->> '$.{name}'" for name in self.labels)
+        return f"coalesce({', '.join((*names, key))})"
+
+    def display_names(self, rows: pa.Table) -> list[str]:
+        """Return the display names of assets."""
+        columns = (rows[name] for name in (*self.labels, self.key[0]))
+        return list(map(str, pc.coalesce(*columns).to_pylist()))
 
     def common_columns(self, names: Collection[str]) -> list[str]:
         """Return the columns of this table that occur in a collection of `table.column` names."""

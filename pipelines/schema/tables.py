@@ -1,10 +1,15 @@
 """Tables of the data contract. Names and types never change. A new column is added last."""
 
+from pipelines.schema.assets import (
+    APPLICATIONS,
+    INTEGRATION,
+    IPV4_ADDRESSES,
+    SYSTEM_GROUPS,
+    SYSTEMS,
+    USERS,
+)
 from pipelines.schema.model import Column, Table
 
-INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
-RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
-HOLDERS = ("applications_users",)
 SUDO = (
     Column("sudo", "BOOLEAN", "TRUE if sudo is granted; NULL if not set"),
     Column("sudo_without_password", "BOOLEAN", "TRUE if sudo is granted without a password"),
@@ -12,221 +17,6 @@ SUDO = (
 PATHS = (
     Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
     Column("via_user_group_ids", "TEXT[]", "User groups through which the user is bound"),
-)
-
-SYSTEMS = Table(
-    "systems",
-    "Devices of the organization, from its latest complete pull",
-    key=("system_id",),
-    endpoints=("systems",),
-    is_asset=True,
-    label="hostname",
-    columns=(
-        INTEGRATION,
-        Column("system_id", "TEXT", "JumpCloud's id of the device", "systems._id"),
-        Column("hostname", "TEXT", "Host name reported by the agent", "systems.hostname"),
-        Column("display_name", "TEXT", "Name shown in JumpCloud", "systems.displayName"),
-        Column("os", "TEXT", "Operating system, as named by JumpCloud", "systems.os"),
-        Column("os_family", "TEXT", "windows, darwin, linux, ...", "systems.osFamily"),
-        Column("os_version", "TEXT", "Version of the operating system", "systems.version"),
-        Column("arch", "TEXT", "Processor architecture", "systems.arch"),
-        Column("serial_number", "TEXT", "Serial number of the hardware", "systems.serialNumber"),
-        Column("agent_version", "TEXT", "Version of the JumpCloud agent", "systems.agentVersion"),
-        Column("active", "BOOLEAN", "TRUE if it checked in recently", "systems.active"),
-        Column("created_at", "TIMESTAMPTZ", "Time of enrollment", "systems.created"),
-        Column("last_contact_at", "TIMESTAMPTZ", "Last check-in", "systems.lastContact"),
-        Column("public_ip", "TEXT", "Address seen by JumpCloud, often a NAT", "systems.remoteIP"),
-        Column("ipv4_addresses", "TEXT[]", "Addresses of the device's interfaces"),
-        Column("disk_encrypted", "BOOLEAN", "TRUE if the disk is fully encrypted", "systems.fde"),
-        Column(
-            "mfa_enabled",
-            "BOOLEAN",
-            "TRUE if multi-factor login is allowed",
-            "systems.allowMultiFactorAuthentication",
-        ),
-        Column(
-            "ssh_root_login",
-            "BOOLEAN",
-            "TRUE if root can log in with SSH",
-            "systems.allowSshRootLogin",
-        ),
-        Column(
-            "ssh_password_login",
-            "BOOLEAN",
-            "TRUE if SSH accepts passwords",
-            "systems.allowSshPasswordAuthentication",
-        ),
-        Column("mdm_vendor", "TEXT", "MDM vendor that manages it", "systems.mdm"),
-        Column("primary_user_id", "TEXT", "Primary user", "systems.primarySystemUser"),
-        Column("group_ids", "TEXT[]", "System groups that contain the device"),
-        Column("group_names", "TEXT[]", "Names of those groups"),
-        Column("user_count", "BIGINT", "Distinct users with access through its groups"),
-        Column(
-            "application_count",
-            "BIGINT",
-            "Distinct applications of those users; NULL if applications are not pulled",
-            endpoints=HOLDERS,
-        ),
-        RESOLVED,
-        Column(
-            "policies_total",
-            "BIGINT",
-            "Number of policies bound to it",
-            "systems.policyStats",
-            is_added=True,
-        ),
-        Column(
-            "policies_failed",
-            "BIGINT",
-            "Number of policies that fail on it",
-            "systems.policyStats",
-            is_added=True,
-        ),
-    ),
-)
-
-USERS = Table(
-    "users",
-    "Users of the organization, from its latest complete pull",
-    key=("user_id",),
-    endpoints=("systemusers",),
-    is_asset=True,
-    label="username",
-    columns=(
-        INTEGRATION,
-        Column("user_id", "TEXT", "JumpCloud's id of the user", "systemusers._id"),
-        Column("username", "TEXT", "Login name", "systemusers.username"),
-        Column("email", "TEXT", "Company email address", "systemusers.email"),
-        Column("display_name", "TEXT", "Name shown in JumpCloud", "systemusers.displayname"),
-        Column("first_name", "TEXT", "First name", "systemusers.firstname"),
-        Column("last_name", "TEXT", "Last name", "systemusers.lastname"),
-        Column("state", "TEXT", "STAGED, ACTIVATED or SUSPENDED", "systemusers.state"),
-        Column("activated", "BOOLEAN", "TRUE if a password was set", "systemusers.activated"),
-        Column("suspended", "BOOLEAN", "TRUE if the user is suspended", "systemusers.suspended"),
-        Column(
-            "account_locked",
-            "BOOLEAN",
-            "TRUE if locked after too many wrong passwords",
-            "systemusers.account_locked",
-        ),
-        Column("mfa_configured", "BOOLEAN", "TRUE if MFA is set up", "systemusers.mfa"),
-        Column("totp_enabled", "BOOLEAN", "TRUE if TOTP is enabled", "systemusers.totp_enabled"),
-        Column(
-            "global_admin",
-            "BOOLEAN",
-            "TRUE if the user has sudo on all accessible devices, regardless of groups",
-            "systemusers.sudo",
-        ),
-        Column(
-            "passwordless_sudo",
-            "BOOLEAN",
-            "TRUE if that sudo requires no password",
-            "systemusers.passwordless_sudo",
-        ),
-        Column("department", "TEXT", "Department", "systemusers.department"),
-        Column("job_title", "TEXT", "Job title", "systemusers.jobTitle"),
-        Column("company", "TEXT", "Company", "systemusers.company"),
-        Column("location", "TEXT", "Location", "systemusers.location"),
-        Column("employee_id", "TEXT", "Employee number", "systemusers.employeeIdentifier"),
-        Column("employee_type", "TEXT", "Employment type", "systemusers.employeeType"),
-        Column("manager_id", "TEXT", "User id of the manager", "systemusers.manager"),
-        Column(
-            "password_expired",
-            "BOOLEAN",
-            "TRUE if the password has expired",
-            "systemusers.password_expired",
-        ),
-        Column(
-            "password_never_expires",
-            "BOOLEAN",
-            "TRUE if the password never expires",
-            "systemusers.password_never_expires",
-        ),
-        Column("created_at", "TIMESTAMPTZ", "Time of creation", "systemusers.created"),
-        Column("system_group_ids", "TEXT[]", "System groups that the user is bound to"),
-        Column("system_count", "BIGINT", "Distinct devices in those groups"),
-        Column(
-            "application_count",
-            "BIGINT",
-            "Distinct applications with access; NULL if applications are not pulled",
-            endpoints=HOLDERS,
-        ),
-        RESOLVED,
-    ),
-)
-
-APPLICATIONS = Table(
-    "applications",
-    "SSO applications of the organization, from its latest complete pull",
-    key=("application_id",),
-    endpoints=("applications",),
-    is_asset=True,
-    label="display_label",
-    columns=(
-        INTEGRATION,
-        Column("application_id", "TEXT", "JumpCloud's id of the application", "applications._id"),
-        Column("name", "TEXT", "Name of the template", "applications.name"),
-        Column("display_name", "TEXT", "Name of the product", "applications.displayName"),
-        Column("display_label", "TEXT", "Name given by the admin", "applications.displayLabel"),
-        Column("sso_type", "TEXT", "saml, oidc, ...", "applications.sso"),
-        Column("sso_url", "TEXT", "URL of the login", "applications.ssoUrl"),
-        Column("active", "BOOLEAN", "TRUE if it is enabled", "applications.active"),
-        Column("created_at", "TIMESTAMPTZ", "Time of creation", "applications.created"),
-        Column(
-            "user_count",
-            "BIGINT",
-            "Distinct users with access; NULL if application users are not pulled",
-            endpoints=HOLDERS,
-        ),
-        Column(
-            "system_count",
-            "BIGINT",
-            "Distinct devices of those users; NULL if application users are not pulled",
-            endpoints=HOLDERS,
-        ),
-        RESOLVED,
-    ),
-)
-
-IPV4_ADDRESSES = Table(
-    "ipv4_addresses",
-    "IPv4 addresses of the devices' interfaces",
-    key=("address",),
-    endpoints=("systems",),
-    is_asset=True,
-    label="address",
-    columns=(
-        INTEGRATION,
-        Column("address", "TEXT", "The address in dotted form"),
-        Column("scope", "TEXT", "private, public, cgnat or other"),
-        Column("system_ids", "TEXT[]", "Devices that have the address"),
-        Column("system_count", "BIGINT", "Number of those devices"),
-        Column("interfaces", "TEXT[]", "Names of the interfaces that have the address"),
-    ),
-)
-
-SYSTEM_GROUPS = Table(
-    "system_groups",
-    "System groups of the organization",
-    key=("group_id",),
-    endpoints=("systemgroups",),
-    is_asset=True,
-    label="name",
-    columns=(
-        INTEGRATION,
-        Column("group_id", "TEXT", "JumpCloud's id of the group", "systemgroups.id"),
-        Column("name", "TEXT", "Name, not necessarily unique", "systemgroups.name"),
-        Column("description", "TEXT", "Description", "systemgroups.description"),
-        Column("email", "TEXT", "Email address", "systemgroups.email"),
-        Column(
-            "membership_method",
-            "TEXT",
-            "STATIC, DYNAMIC_AUTOMATED, ...",
-            "systemgroups.membershipMethod",
-        ),
-        Column("system_count", "BIGINT", "Number of devices in the group"),
-        Column("user_count", "BIGINT", "Users bound to it, directly or through user groups"),
-    ),
 )
 
 SYSTEM_GROUP_MEMBERS = Table(
@@ -301,6 +91,24 @@ SYSTEM_IPV4_ADDRESSES = Table(
     ),
 )
 
+SYSTEM_IP_ADDRESSES = Table(
+    "system_ip_addresses",
+    "IPv4 and IPv6 addresses of each device, one row per interface; `changes` leaves them out, "
+    "because temporary IPv6 addresses change daily",
+    key=("system_id", "interface", "address"),
+    endpoints=("systems",),
+    references={"system_id": "systems"},
+    has_changes=False,
+    columns=(
+        INTEGRATION,
+        Column("system_id", "TEXT", "Device", "systems._id"),
+        Column("interface", "TEXT", "Name of the interface; empty if it has no name"),
+        Column("address", "TEXT", "The address in its shortest form"),
+        Column("family", "INTEGER", "4 or 6"),
+        Column("scope", "TEXT", "private, public, cgnat or other"),
+    ),
+)
+
 INTEGRATIONS = Table(
     "integrations",
     "Integrations with a published pull, with totals from the latest one",
@@ -311,7 +119,7 @@ INTEGRATIONS = Table(
         Column("scope", "TEXT", "cloud, or on_premise if reached through a proxy"),
         Column("description", "TEXT", "Description from the settings"),
         Column("region", "TEXT", "us, eu or in"),
-        Column("enabled", "BOOLEAN", "TRUE if scheduled at the time of its latest published pull"),
+        Column("enabled", "BOOLEAN", "TRUE if the settings of the last publication schedule it"),
         Column(
             "organization_id", "TEXT", "JumpCloud's id of the organization", "organizations._id"
         ),
@@ -324,6 +132,8 @@ INTEGRATIONS = Table(
         Column("users", "BIGINT", "Number of users"),
         Column("applications", "BIGINT", "Number of applications"),
         Column("ipv4_addresses", "BIGINT", "Number of IPv4 addresses"),
+        Column("head_sha256", "TEXT", "SHA-256 of the latest manifest", is_added=True),
+        Column("configured", "BOOLEAN", "FALSE if taken out of the settings", is_added=True),
     ),
 )
 
@@ -392,7 +202,33 @@ RELATIONSHIP_TABLES = (
     SYSTEM_GROUP_ASSOCIATIONS,
     APPLICATION_USERS,
     SYSTEM_IPV4_ADDRESSES,
+    SYSTEM_IP_ADDRESSES,
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
 TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS)}
+
+__all__ = [
+    "APPLICATIONS",
+    "APPLICATION_USERS",
+    "ASSET_TABLES",
+    "CHANGES",
+    "COMPLETENESS",
+    "INTEGRATION",
+    "INTEGRATIONS",
+    "INVENTORY_TABLES",
+    "IPV4_ADDRESSES",
+    "PATHS",
+    "RELATIONSHIP_TABLES",
+    "RUN_TABLES",
+    "SNAPSHOTS",
+    "SYSTEMS",
+    "SYSTEM_GROUPS",
+    "SYSTEM_GROUP_ASSOCIATIONS",
+    "SYSTEM_GROUP_MEMBERS",
+    "SYSTEM_GROUP_USERS",
+    "SYSTEM_IPV4_ADDRESSES",
+    "SYSTEM_IP_ADDRESSES",
+    "TABLES",
+    "USERS",
+]

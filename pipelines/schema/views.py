@@ -5,12 +5,11 @@ from pipelines.schema.tables import INTEGRATION, PATHS
 
 SYSTEM_USERS_VIEW = View(
     "system_users",
-    "Users with access to devices through system groups; only an ACTIVATED user (users.state) can "
-    "log in",
+    "Users bound to devices through system groups; only an ACTIVATED user (users.state) can log in",
     columns={
         "integration": INTEGRATION.description,
         "system_id": "Device",
-        "user_id": "User with access to the device",
+        "user_id": "User bound to a group of the device",
         "via_group_ids": "System groups that grant the access",
         "sudo": "TRUE if one of those groups grants sudo; NULL if not set; users.global_admin "
         "grants sudo on all accessible devices",
@@ -28,12 +27,12 @@ GROUP BY ALL
 )
 SYSTEM_APPLICATIONS_VIEW = View(
     "system_applications",
-    "Applications that the users of a device can access",
+    "Applications that the users of a device are bound to",
     columns={
         "integration": INTEGRATION.description,
         "system_id": "Device",
         "application_id": "Application",
-        "user_count": "Distinct users with access to both the device and the application",
+        "user_count": "Distinct users bound to both the device and the application, in any state",
     },
     sql="""
 SELECT m.integration, m.system_id, a.application_id, count(DISTINCT u.user_id) AS user_count
@@ -45,7 +44,7 @@ GROUP BY ALL
 )
 USER_APPLICATIONS_VIEW = View(
     "user_applications",
-    "Applications that a user can access",
+    "Applications that a user is bound to",
     columns={
         "integration": INTEGRATION.description,
         "user_id": "User",

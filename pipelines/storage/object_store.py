@@ -119,6 +119,10 @@ class ObjectStore:
         """Write an object, or replace it."""
         self._translate_errors("written", lambda: obstore.put(self._store, key, content))
 
+    def copy(self, key: str, target: str) -> None:
+        """Copy an object within the store, or replace the target."""
+        self._translate_errors("written", lambda: obstore.copy(self._store, key, target))
+
     def put_if(self, key: str, content: bytes | Path, before: Version | None) -> Version:
         """Write an object if its version has not changed. Return the new version.
 

@@ -6,6 +6,7 @@ from pipelines.transform.relationships import (
     SYSTEM_GROUP_ASSOCIATIONS,
     SYSTEM_GROUP_MEMBERS,
     SYSTEM_GROUP_USERS,
+    SYSTEM_IP_ADDRESSES,
     SYSTEM_IPV4_ADDRESSES,
 )
 from pipelines.transform.transform import Transform
@@ -18,6 +19,7 @@ TRANSFORMS: dict[str, Transform] = {
         SYSTEM_GROUP_USERS,
         SYSTEM_GROUP_ASSOCIATIONS,
         APPLICATION_USERS,
+        SYSTEM_IP_ADDRESSES,
         SYSTEM_IPV4_ADDRESSES,
         SYSTEM_GROUPS,
         SYSTEMS,

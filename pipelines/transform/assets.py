@@ -14,6 +14,28 @@ _APP_USERS_PULLED = """(
         AND NOT EXISTS (FROM jumpcloud.applications)
 )"""
 
+# The first pattern that matches the name of an operating system, in lower case, gives its family.
+_OS_FAMILIES = {
+    "windows": "^windows",
+    "darwin": "^(mac|os x|darwin)",
+    "ios": "^(ios|ipados)",
+    "android": "^android",
+    "linux": "linux|ubuntu|debian|centos|red hat|rhel|fedora|rocky|suse|mint|arch|kali|raspbian",
+}
+_OS_FAMILY = " ".join(
+    f"WHEN regexp_matches(lower(os), '{pattern}') THEN '{family}'"
+    for family, pattern in _OS_FAMILIES.items()
+)
+# Vendors that the firmware of virtual machines names, in lower case.
+_HYPERVISORS = (
+    "vmware|qemu|kvm|xen|innotek|virtualbox|parallels|bochs|bhyve|amazon ec2|openstack|ovirt|"
+    "nutanix|red hat|digitalocean"
+)
+_HARDWARE_KIND = f"""CASE
+        WHEN lower(os) IN ('ios', 'android') THEN 'mobile'
+        WHEN lower(os) = 'ipados' THEN 'tablet'
+        WHEN regexp_matches(lower(hwVendor), '{_HYPERVISORS}') THEN 'virtual'
+    END"""
 # The following common table expressions (CTEs) count the systems, users and applications that are
 # reached. There can be a thousand times more pairs of systems and users than members. So ids are
 # numbered, a set of numbers is stored as 64-bit words, and each distinct set of groups is counted
@@ -135,6 +157,7 @@ SYSTEMS = Transform(
     contract.SYSTEMS,
     inputs=(
         "jumpcloud.systems",
+        "jumpcloud.systemusers",
         "jumpcloud.completeness",
         "jumpcloud.applications",
         "system_groups",
@@ -151,13 +174,22 @@ WITH named_groups AS (
 ),
 {_GROUPS},
 {_count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
+active_bindings AS MATERIALIZED (
+    SELECT usr, grp
+    FROM bindings JOIN user_numbers USING (usr)
+    LEFT JOIN jumpcloud.systemusers AS records ON records._id = user_id
+    WHERE suspended IS NOT TRUE AND coalesce(state, '') NOT IN ('STAGED', 'SUSPENDED')
+),
+{_count_distinct("active_users", "sys", "memberships", "usr", "active_bindings")},
 {_APPLICATION_WORDS},
 reached_applications AS (
     SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
 ),
 counts AS (
-    SELECT system_id, count AS user_count, application_count
-    FROM system_numbers JOIN reaching_users USING (sys) LEFT JOIN reached_applications USING (sys)
+    SELECT system_id, reaching_users.count AS user_count,
+        active_users.count AS active_user_count, application_count
+    FROM system_numbers JOIN reaching_users USING (sys) JOIN active_users USING (sys)
+    LEFT JOIN reached_applications USING (sys)
 ),
 addresses AS (
     SELECT system_id, as_set(list(address)) AS ipv4_addresses
@@ -169,18 +201,26 @@ ids AS (
 )
 SELECT $integration AS integration, system_id,
     text_of(hostname) AS hostname, text_of(displayName) AS display_name, text_of(os) AS os,
-    text_of(osFamily) AS os_family, text_of(version) AS os_version, text_of(arch) AS arch,
+    coalesce(lower(text_of(osFamily)), CASE {_OS_FAMILY} END) AS os_family,
+    text_of(version) AS os_version, text_of(arch) AS arch,
     text_of(serialNumber) AS serial_number, text_of(agentVersion) AS agent_version, active,
     time_of(created) AS created_at, time_of(lastContact) AS last_contact_at,
     text_of(remoteIP) AS public_ip, coalesce(ipv4_addresses, []) AS ipv4_addresses,
     fde.active AS disk_encrypted, allowMultiFactorAuthentication AS mfa_enabled,
-    allowSshRootLogin AS ssh_root_login, allowSshPasswordAuthentication AS ssh_password_login,
+    -- Otherwise, a configuration that JumpCloud does not know decides.
+    CASE WHEN modifySSHDConfig IS NOT FALSE THEN allowSshRootLogin END AS ssh_root_login,
+    CASE WHEN modifySSHDConfig IS NOT FALSE THEN allowSshPasswordAuthentication END
+        AS ssh_password_login,
     text_of(mdm.vendor) AS mdm_vendor, text_of(primarySystemUser.id) AS primary_user_id,
     coalesce(group_ids, []) AS group_ids, coalesce(group_names, []) AS group_names,
     coalesce(user_count, 0) AS user_count,
     CASE WHEN {_APP_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
     _id IS NOT NULL AS resolved,
-    policyStats.total AS policies_total, policyStats.failed AS policies_failed
+    policyStats.total AS policies_total, policyStats.failed AS policies_failed,
+    CASE WHEN EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'systemusers')
+        THEN coalesce(active_user_count, 0) END AS active_user_count,
+    fde.keyPresent AS recovery_key_present, text_of(hwVendor) AS hardware_vendor,
+    {_HARDWARE_KIND} AS hardware_kind, modifySSHDConfig AS ssh_managed
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
 LEFT JOIN named_groups USING (system_id)
@@ -230,7 +270,15 @@ SELECT $integration AS integration, user_id,
     time_of(created) AS created_at, coalesce(system_group_ids, []) AS system_group_ids,
     coalesce(system_count, 0) AS system_count,
     CASE WHEN {_APP_USERS_PULLED} THEN coalesce(application_count, 0) END AS application_count,
-    _id IS NOT NULL AS resolved
+    _id IS NOT NULL AS resolved,
+    text_of(mfaEnrollment.overallStatus) AS mfa_status,
+    text_of(mfaEnrollment.totpStatus) AS mfa_totp_status,
+    text_of(mfaEnrollment.webAuthnStatus) AS mfa_webauthn_status,
+    text_of(mfaEnrollment.pushStatus) AS mfa_push_status,
+    text_of(mfaEnrollment.smsStatus) AS mfa_sms_status,
+    text_of(mfaEnrollment.jcGoStatus) AS mfa_jumpcloud_go_status,
+    mfa.exclusion AS mfa_exclusion, time_of(mfa.exclusionUntil) AS mfa_exclusion_until,
+    text_of(systemUsername) AS system_username, unix_uid
 FROM ids
 LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
 LEFT JOIN user_groups USING (user_id)
@@ -266,7 +314,7 @@ SELECT $integration AS integration, _id AS application_id, text_of(name) AS name
     time_of(created) AS created_at,
     CASE WHEN {_APP_USERS_PULLED} THEN coalesce(user_count, 0) END AS user_count,
     CASE WHEN {_APP_USERS_PULLED} THEN coalesce(system_count, 0) END AS system_count,
-    TRUE AS resolved
+    TRUE AS resolved, time_of(sso.idpCertExpirationAt) AS idp_certificate_expires_at
 FROM jumpcloud.applications AS records
 LEFT JOIN users ON users.application_id = records._id
 LEFT JOIN systems ON systems.application_id = records._id
@@ -275,12 +323,13 @@ LEFT JOIN systems ON systems.application_id = records._id
 
 IPV4_ADDRESSES = Transform(
     contract.IPV4_ADDRESSES,
-    inputs=("system_ipv4_addresses",),
+    inputs=("system_ip_addresses",),
     sql="""
-SELECT $integration AS integration, address, ipv4_scope(address) AS scope,
+SELECT $integration AS integration, address, scope,
     as_set(list(system_id)) AS system_ids, count(DISTINCT system_id) AS system_count,
     as_set(list(interface)) AS interfaces
-FROM system_ipv4_addresses
-GROUP BY address
+FROM system_ip_addresses
+WHERE family = 4
+GROUP BY ALL
 """,
 )

@@ -70,8 +70,8 @@ WHERE type = 'user'
 """,
 )
 
-SYSTEM_IPV4_ADDRESSES = Transform(
-    contract.SYSTEM_IPV4_ADDRESSES,
+SYSTEM_IP_ADDRESSES = Transform(
+    contract.SYSTEM_IP_ADDRESSES,
     inputs=("jumpcloud.systems",),
     sql="""
 WITH interfaces AS (
@@ -79,16 +79,25 @@ WITH interfaces AS (
 ),
 candidates AS (
     SELECT DISTINCT system_id, coalesce(interface.name, '') AS interface,
-        interface.address AS address
+        interface.address AS text, coalesce(lower(interface.family), '') AS given_family
     FROM interfaces
     WHERE interface.internal IS NOT TRUE
-      AND coalesce(lower(interface.family), '') IN ('ipv4', '')
 ),
-valid AS (
-    SELECT address FROM (SELECT DISTINCT address FROM candidates)
-    WHERE ipv4_scope(address) IS NOT NULL
+parsed AS (
+    SELECT text, unnest(parse_address(text)) FROM (SELECT DISTINCT text FROM candidates)
 )
+SELECT DISTINCT $integration AS integration, system_id, interface, address, family, scope
+FROM candidates JOIN parsed USING (text)
+WHERE address IS NOT NULL AND given_family IN ('', 'ipv' || family)
+""",
+)
+
+SYSTEM_IPV4_ADDRESSES = Transform(
+    contract.SYSTEM_IPV4_ADDRESSES,
+    inputs=("system_ip_addresses",),
+    sql="""
 SELECT $integration AS integration, system_id, interface, address
-FROM candidates JOIN valid USING (address)
+FROM system_ip_addresses
+WHERE family = 4
 """,
 )

@@ -6,7 +6,7 @@ than systems. DuckDB joins in parallel, spills to disk, and has the types of the
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
 
 import duckdb
 import pyarrow as pa
@@ -15,20 +15,23 @@ from duckdb.func import FunctionNullHandling
 from pipelines.schema.model import Table
 from pipelines.sql import in_memory
 
-# JumpCloud's times are ISO 8601, and year 1 means "never" (docs/reference/jumpcloud-api.md,
-# section 12). Python has no years beyond 9999.
-_MACROS = """
+# Times are ISO 8601. A clock's zero (in the years 1, 1601, 1970 and 1980) and its last year, 9999,
+# mean "never".
+# The pattern rejects words that DuckDB takes for a time, such as `infinity` and `today`.
+_MACROS = r"""
 CREATE MACRO text_of(value) AS nullif(value, '');
 CREATE MACRO time_of(value) AS CASE
-    WHEN try_cast(value AS TIMESTAMPTZ) >= TIMESTAMPTZ '0002-01-01 00:00:00+00'
-        AND try_cast(value AS TIMESTAMPTZ) < TIMESTAMPTZ '10000-01-01 00:00:00+00'
-        THEN try_cast(value AS TIMESTAMPTZ)
+    WHEN regexp_matches(value, '^\s*\d{4}-')
+        AND try_cast(value AS TIMESTAMPTZ) >= TIMESTAMPTZ '1981-01-01 00:00:00+00'
+        AND try_cast(value AS TIMESTAMPTZ) < TIMESTAMPTZ '9999-01-01 00:00:00+00'
+    THEN try_cast(value AS TIMESTAMPTZ)
 END;
 CREATE MACRO as_set(items) AS coalesce(list_sort(list_distinct(items)), []);
 """
-# RFC 1918 and RFC 6598. The library's `is_private` covers many more networks than RFC 1918.
-_PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
-_CGNAT = IPv4Network("100.64.0.0/10")
+# RFC 1918, RFC 4193 and RFC 6598. The library's `is_private` covers many more networks.
+_PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
+_CGNAT = ip_network("100.64.0.0/10")
+_PARSED_ADDRESS = "STRUCT(address TEXT, family INTEGER, scope TEXT)"
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Transform:
         inputs: tables that the query reads: raw tables as `jumpcloud.<endpoint>`, and tables of the
             contract.
         sql: the query, with the columns of the table; `$integration` is the integration's name.
-            It may use `text_of`, `time_of`, `as_set` and `ipv4_scope`, and DuckDB's functions.
+            It may use `text_of`, `time_of`, `as_set` and `parse_address`, and DuckDB's functions.
     """
 
     table: Table
@@ -63,7 +66,11 @@ class Transform:
         with in_memory(outer) as connection:
             connection.execute(f"CREATE SCHEMA jumpcloud; {_MACROS}")
             connection.create_function(
-                "ipv4_scope", ipv4_scope, null_handling=FunctionNullHandling.SPECIAL
+                "parse_address",
+                parse_address,
+                ["TEXT"],
+                _PARSED_ADDRESS,
+                null_handling=FunctionNullHandling.SPECIAL,
             )
             for number, name in enumerate(self.inputs):
                 connection.register(f"frame_{number}", frames[name])
@@ -72,26 +79,29 @@ class Transform:
             query = f"SELECT {columns} FROM ({self.sql}) ORDER BY {', '.join(self.table.key)}"
             relation = connection.sql(query, params={"integration": integration})
             table: pa.Table = relation.to_arrow_table()
-            connection.remove_function("ipv4_scope")
+            connection.remove_function("parse_address")
             return table.cast(self.table.arrow_schema)
 
 
-def ipv4_scope(text: str | None) -> str | None:
-    """Return `private`, `public`, `cgnat` or `other`, or None if a device cannot be reached by it.
+def parse_address(text: str | None) -> dict[str, str | int] | None:
+    """Return the shortest form, family and scope of an address, or None if it reaches no device.
 
-    None is returned for loopback, link-local, unspecified and multicast addresses, and for text
-    that is not an IPv4 address in dotted form.
+    The scope is `private`, `public`, `cgnat` or `other`. None is returned for loopback, link-local,
+    unspecified and multicast addresses, and for text that is not an address.
     """
+    text = text or ""
     try:
-        address = IPv4Address(text or "")
+        address = IPv6Address(text) if ":" in text else IPv4Address(text)
     except AddressValueError:
         return None
-    if address.is_loopback or address.is_link_local:
+    if address.is_loopback or address.is_link_local or "%" in text:
         return None
     if address.is_unspecified or address.is_multicast:
         return None
     if any(address in network for network in _PRIVATE):
-        return "private"
-    if address in _CGNAT:
-        return "cgnat"
-    return "public" if address.is_global else "other"
+        scope = "private"
+    elif address in _CGNAT:
+        scope = "cgnat"
+    else:
+        scope = "public" if address.is_global else "other"
+    return {"address": str(address), "family": address.version, "scope": scope}

@@ -1,12 +1,21 @@
 """The check for mass removals, and the option `--accept-removals`."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 
+import dagster as dg
 import duckdb
+import pytest
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run_iterator
 
+from assets_defs.definitions import build_definitions
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.runs.instance import open_instance
 from pipelines.simulator import Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.support.cli import Installation
 from tests.support.publisher import Publisher, Pulled, published_content
 
@@ -27,9 +36,12 @@ sys.exit(not done.success)
 
 
 def test_mass_removal_is_published_only_when_accepted(
-    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
+    installation: Installation,
+    serve: Callable[..., Server],
+    pull: Callable[..., Pulled],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    organization = generate(sizes=Sizes(systems=60, users=5, system_groups=2, applications=1))
+    organization = generate(sizes=Sizes(systems=90, users=5, system_groups=2, applications=1))
     Publisher(installation.data).publish(pull(organization), "globex")
     installation.set_integrations(acme=serve(organization))
     done = installation.run("run", ACME_KEY=organization.api_key)
@@ -37,7 +49,8 @@ def test_mass_removal_is_published_only_when_accepted(
     warnings = [line for line in done.stderr.splitlines() if "findings." in line]
     assert all(": acme " in line for line in warnings)
     assert warnings
-    assert "globex" not in done.stderr
+    (note,) = [line for line in done.stderr.splitlines() if "globex" in line]
+    assert note.startswith("globex: published, but no longer in the settings")
     before = published_content(installation.data)
     systems = organization.systems
     gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
@@ -54,7 +67,7 @@ def test_mass_removal_is_published_only_when_accepted(
 
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 1
-    loss = "30 of 60 systems vanished since the last snapshot (30 now): "
+    loss = "30 of 90 systems vanished since the last snapshot (60 now): "
     (line,) = (line for line in done.stderr.splitlines() if loss in line)
     assert line.startswith(f"acme: {loss}{', '.join(names)} and 25 more")
     assert line.endswith("`jumpcloud-inventory accept acme` lets the next run publish it")
@@ -72,11 +85,38 @@ def test_mass_removal_is_published_only_when_accepted(
     assert count_removed(installation) == 30
 
     assert installation.run("accept", "acme").returncode == 1
-    for system_id in gone[30:]:
+    for system_id in gone[30:60]:
         organization.remove_system(system_id)
     done = installation.run("run", "--accept-removals", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
     assert count_removed(installation) == 60
+
+    for system_id in gone[60:]:
+        organization.remove_system(system_id)
+    monkeypatch.setenv("ACME_KEY", organization.api_key)
+    assert repeat_last_run(installation) is dg.DagsterRunStatus.FAILURE
+    assert "30 of 30 systems vanished" in installation.run("status").stdout
+    assert count_removed(installation) == 60
+
+
+def repeat_last_run(installation: Installation) -> dg.DagsterRunStatus:
+    """Repeat the last run with its configuration, as "Re-execute all" of the UI does."""
+    settings = installation.folder / "integrations.toml"
+    workspace = Workspace(installation.data, config=settings, environment=os.environ)
+    job = build_definitions(workspace).resolve_job_def(REFRESH_JOB)
+    with open_instance(workspace) as instance:
+        (last,) = instance.get_runs(limit=1)
+        run = instance.create_run_for_job(
+            job,
+            run_config=last.run_config,
+            tags=last.tags,
+            parent_run_id=last.run_id,
+            root_run_id=last.run_id,
+        )
+        list(execute_run_iterator(InMemoryJob(job), run, instance))
+        ended = instance.get_run_by_id(run.run_id)
+        assert ended
+        return ended.status
 
 
 def count_removed(installation: Installation) -> int:

@@ -1,9 +1,11 @@
 """The command `check`, which predicts the result of a run and sends only reads."""
 
+import json
 import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from assets_defs.cli.main import main
 from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.simulator import Behavior, Fault, Provider, Server, Sizes, generate
-from tests.support.cli import KEY_VARIABLE
+from tests.support.cli import KEY_VARIABLE, SERVICE_ACCOUNT
 from tests.support.raw_server import JSON, raw_server
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -111,6 +113,54 @@ def test_refused_service_account_is_named_by_its_variables(
     assert "simsecret-wrong" not in done.output
 
 
+def test_service_account_shows_its_scopes_and_its_end(
+    serve: Callable[..., Server], check: Callable[..., Result]
+) -> None:
+    organization = generate(sizes=SMALL)
+    account = organization.account
+    server = serve(organization)
+    own = f'name = "acme"\nbase_url = "{server.base_url}"\n' + "".join(
+        f'{name} = "{value}"\n' for name, value in SERVICE_ACCOUNT.items()
+    )
+    done = check(own)
+    assert done.exit_code == 0, done.output
+    shown = words(done)
+    assert "service account: inventory, role Inventory reader" in shown
+    assert "the secret ends on 2099-01-31, in " in shown
+    assert "the scopes of the role can only read" in shown
+    assert "warning" not in shown
+    assert not [secret for secret in organization.secrets() if secret in done.output]
+
+    account.scopes -= {"associations.groups.readonly"}
+    account.scopes |= {"systems"}
+    account.secret_ends_at = (datetime.now(UTC) + timedelta(days=9.5)).isoformat()
+    shown = words(check(own))
+    assert "service account the scope associations.groups.readonly" in shown
+    assert "does not have the scope associations.groups.readonly, for systemgroups_asso" in shown
+    assert "warning: the role may write: systems; use scopes that end in .readonly" in shown
+    assert ", in 9 days; create a new one" in shown
+    (document,) = json.loads(check(own, names=("--json",)).output)
+    assert document["permissions"]["write_scopes"] == ["systems"]
+    account.secret_ends_at = "2020-02-03T00:00:00Z"
+    assert "warning: the secret ended on 2020-02-03; create" in words(check(own))
+
+
+def test_hidden_permissions_do_not_fail_check(
+    serve: Callable[..., Server], check: Callable[..., Result]
+) -> None:
+    organization = generate(sizes=SMALL)
+    organization.account.scopes -= {"serviceaccounts.readonly"}
+    server = serve(organization)
+    done = check(
+        f'name = "acme"\nbase_url = "{server.base_url}"\n'
+        + "".join(f'{name} = "{value}"\n' for name, value in SERVICE_ACCOUNT.items())
+    )
+    assert done.exit_code == 0
+    assert "note: the scopes of the key are not known: " in words(done)
+    assert "service account the scope serviceaccounts.readonly" in words(done)
+    assert "no read can show" in words(done)
+
+
 def test_unreachable_host_ends_check_after_two_calls(
     serve: Callable[..., Server], check: Callable[..., Result]
 ) -> None:
@@ -175,10 +225,12 @@ def test_missing_key_does_not_stop_other_checks(
 ) -> None:
     server = serve(generate(sizes=SMALL))
     off = entry(server, "off", more="enabled = false")
-    done = check(entry(server, "one", key="NOT_SET_KEY"), entry(server, "two"), off)
+    same = entry(server, "same")
+    done = check(entry(server, "one", key="NOT_SET_KEY"), entry(server, "two"), same, off)
     assert done.exit_code == 2
     assert "environment variable NOT_SET_KEY is not set" in words(done)
     assert "two: a run would work" in words(done)
+    assert "warning: two, same pull the same organization" in words(done)
     assert "off:" not in words(done)
     done = check(off, names=("off",))
     assert done.exit_code == 0

@@ -139,7 +139,8 @@ def test_rebuild_of_demo_changes_nothing(demo: Demo, fast_tmp_path: Path) -> Non
     shutil.copytree(demo.installation.data, fast_tmp_path / "data")
     copy = replace(demo.installation, folder=fast_tmp_path)
     workspace = workspace_of_demo(copy)
-    assert copy.run("rebuild", "--data-dir", str(workspace.root)).returncode == 0
+    settings = ("--config", str(workspace.local_settings))
+    assert copy.run("rebuild", "--data-dir", str(workspace.root), *settings).returncode == 0
     published = workspace_of_demo(demo.installation).inventory_file()
     assert tables_in(workspace.inventory_file()) == tables_in(published)
 

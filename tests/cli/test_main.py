@@ -66,6 +66,7 @@ def test_commands_that_read_need_no_dagster(published: Installation) -> None:
         ("--help",),
         ("sql", "SELECT count(*) FROM users"),
         ("diff",),
+        ("verify",),
         ("export", "--format", "csv"),
         ("disable", "acme"),
         ("enable", "acme"),
@@ -139,3 +140,11 @@ def test_data_directory_that_dagster_cannot_use_is_refused(
     assert done.returncode == 2
     assert f"{folder} cannot be used: Dagster's database takes % and ?" in done.stderr
     assert not folder.exists()
+
+
+def test_ui_names_the_address_that_it_cannot_listen_on(installation: Installation) -> None:
+    done = installation.run("ui", "--host", "203.0.113.9", JUMPCLOUD_API_KEY="k")
+    assert done.returncode == 1
+    assert "the UI cannot listen on 203.0.113.9: Cannot assign requested address" in done.stderr
+    done = installation.run("ui", "--host", "localhost")
+    assert done.returncode == 2

@@ -236,6 +236,10 @@ def test_sql_at_snapshot_reads_it_and_prints_its_id(
     then = ask("sql", count, "--format", "csv", "--at", published.snapshot_id)
     assert (now.stdout.split()[1], then.stdout.split()[1]) == ("13", "12")
     assert then.stderr == f"acme: {published.snapshot_id}\n"
+    for day, exit_code in ((f"{published.pull.started_at:%Y-%m-%d}", 0), ("2000-01-01", 1)):
+        done = ask("sql", count, "--format", "csv", "--at", day)
+        assert (done.exit_code, done.stdout) == (exit_code, "" if exit_code else then.stdout)
+    assert "acme: nothing was recorded then" in done.stderr
     unknown = ask("sql", count, "--at", "20240101T000000Z", "--integration", "acme")
     assert unknown.exit_code == 1
     assert f"the nearest: {published.snapshot_id}" in unknown.stderr
@@ -278,7 +282,21 @@ def test_diff_prints_each_format(
     assert json.loads(cells["new_value"])["username"] == name
     same = ask("diff", latest.snapshot_id, "--format", "json", "--integration", "acme")
     assert same.stdout == "[]\n"
+    assert f"acme: {latest.snapshot_id} -> {latest.snapshot_id}\n" in same.stderr
     assert ask("diff", "a", "b", "c").exit_code == 2
+
+
+def test_diff_since_a_date_compares_its_last_snapshot(
+    published: Manifest, pulled: Pulled, publisher: Publisher, ask: Callable[..., Result]
+) -> None:
+    later = publisher.publish(on_day(2, pulled))
+    day = f"{published.pull.started_at:%Y-%m-%d}"
+    expected = f"acme: {published.snapshot_id} -> {later.snapshot_id}"
+    assert ask("diff", "--since", day).stdout.splitlines()[0] == expected
+    early = ask("diff", "--since", "2000-01-01")
+    assert early.exit_code == 1
+    assert "acme: nothing was recorded then; its first snapshot is" in early.stderr
+    assert ask("diff", "a", "--since", "7d").exit_code == 2
 
 
 def test_diff_names_tables_that_cannot_be_compared(
@@ -293,7 +311,7 @@ def test_diff_names_tables_that_cannot_be_compared(
     done = ask("diff")
     assert done.exit_code == 0
     assert "acme: not compared, because not pulled both times: systems, users" in done.stderr
-    publisher.history.commit(published.without_tables())
+    publisher.history.expire("acme", [published.snapshot_id])
     done = ask("diff", published.snapshot_id)
     assert done.exit_code == 1
     assert "were removed, because of keep_snapshots; the nearest that are kept: " in done.stderr
@@ -356,40 +374,3 @@ def test_forgetting_last_integration_leaves_empty_tables(
     assert ask("forget", "gone", "--yes").exit_code == 0
     for table in TABLES:
         assert publisher.rows(f"FROM {table}") == []
-
-
-def truncate(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-20])
-
-
-def corrupt_page(path: Path) -> None:
-    content = path.read_bytes()
-    path.write_bytes(content[:4] + bytes(20) + content[24:])
-
-
-@pytest.mark.parametrize("spoil", [Path.unlink, truncate, corrupt_page])
-def test_damaged_history_file_is_named_with_remedy(
-    pulled: Pulled, publisher: Publisher, ask: Callable[..., Result], spoil: Callable[[Path], None]
-) -> None:
-    first, second = (publisher.publish(on_day(day, pulled), "kept") for day in range(2))
-    publisher.publish(on_day(2, pulled), "gone")
-    part = publisher.history.part("snapshots", "kept", first.snapshot_id)
-    spoil(part)
-    manifest = publisher.history.manifest_path("kept", first.snapshot_id)
-    before = publisher.file.read_bytes()
-    at = ("--at", second.snapshot_id)
-    for command in (
-        ("rebuild",),
-        ("sql", *at, "FROM systems"),
-        ("export", *at, "--format", "csv"),
-        ("forget", "gone", "--yes"),
-    ):
-        done = ask(*command)
-        assert done.exit_code == 1
-        assert f"Error: {part}: missing or damaged." in done.stderr
-        assert f"give this snapshot up: remove {manifest}, and rebuild" in done.stderr
-        assert publisher.file.read_bytes() == before
-    manifest.unlink()
-    assert ask("rebuild").exit_code == 0
-    ids = publisher.rows("SELECT integration, snapshot_id FROM snapshots")
-    assert ids == [{"integration": "kept", "snapshot_id": second.snapshot_id}]

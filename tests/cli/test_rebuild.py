@@ -1,7 +1,12 @@
 """The command `rebuild`, which builds the file from the history."""
 
+import shutil
 from collections.abc import Callable
 
+import dagster as dg
+import duckdb
+
+from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.publisher import tables_in
@@ -14,9 +19,25 @@ def test_rebuilt_file_equals_published_one(
 ) -> None:
     organization = generate(sizes=SMALL)
     installation.set_integrations(acme=serve(organization))
-    for _ in range(2):
-        assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
-        organization.add_user(username="new.person")
+    assert installation.run("run", ACME_KEY=organization.api_key).returncode == 0
+    organization.add_user(username="new.person")
+    for folder in (installation.data / "history").glob("*/integration=acme"):
+        for name in ("gone", "twin"):
+            shutil.copytree(folder, folder.with_name(f"integration={name}"))
+    with (installation.folder / "integrations.toml").open("a") as settings:
+        settings.write('[[integration]]\nname = "twin"\nenabled = false\n')
+    done = installation.run("run", ACME_KEY=organization.api_key)
+    assert done.returncode == 0
+    assert "gone: published, but no longer in the settings" in done.stderr
+    assert "warning: acme, twin pull the same organization" in done.stderr
+    assert_run_has_head(installation)
+    with duckdb.connect(installation.file, read_only=True) as connection:
+        switches = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
+        assert connection.sql(switches).fetchall() == [
+            ("acme", True, True),
+            ("gone", False, False),
+            ("twin", False, True),
+        ]
     published = tables_in(installation.file)
     assert published["changes"]
     report = installation.data / "report.html"
@@ -27,6 +48,16 @@ def test_rebuilt_file_equals_published_one(
     assert done.returncode == 0, done.stderr
     assert tables_in(installation.file) == published
     assert report.read_text() == shown
+
+
+def assert_run_has_head(installation: Installation) -> None:
+    """Check that the metadata of the last run has the head of the history."""
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", "snapshots"]))
+    assert event
+    assert event.asset_materialization
+    head = SnapshotStore(installation.data / "history").head("acme")
+    assert event.asset_materialization.metadata["head_sha256"].value == head
 
 
 def test_rebuild_without_snapshots_fails(installation: Installation) -> None:

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -12,9 +13,12 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from assets_defs.jobs import REFRESH_JOB
+from assets_defs.runs.instance import prepare_instance
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
+from pipelines.workspace import Workspace
 from tests.oracle import expected_tables
 from tests.support.cli import COMMAND, Installation
 from tests.support.publisher import (
@@ -170,6 +174,7 @@ def test_incomplete_list_fails_its_check_and_is_named(
     installation.set_integrations(acme=serve(organization, Behavior(on_call=grow)))
     home = installation.folder / "shared"
     home.mkdir()
+    old = add_old_runs(home, REFRESH_JOB)
     done = installation.run("run", ACME_KEY=organization.api_key, DAGSTER_HOME=str(home))
     assert done.returncode == 1
     assert f"Dagster home: {home} (DAGSTER_HOME)" in done.stderr
@@ -177,7 +182,8 @@ def test_incomplete_list_fails_its_check_and_is_named(
     assert not installation.file.exists()
     members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        (run,) = instance.get_runs()
+        run, *others = instance.get_runs()
+        assert {other.run_id for other in others} == old
         events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
     checks = [
         event.asset_check_evaluation_data
@@ -187,13 +193,30 @@ def test_incomplete_list_fails_its_check_and_is_named(
     assert [(check.asset_key, check.passed) for check in checks] == [(members, False)]
 
 
+def add_old_runs(home: Path, *jobs: str) -> set[str]:
+    """Add a run of each job that ended more than 90 days ago; return their ids."""
+    runs = [dg.DagsterRun(job, status=dg.DagsterRunStatus.SUCCESS) for job in jobs]
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        for run in runs:
+            instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(days=91))
+    return {run.run_id for run in runs}
+
+
 def test_failing_integration_does_not_stop_others(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
     installation.set_integrations(one=serve(one), two=serve(two))
+    workspace = Workspace(installation.data)
+    prepare_instance(workspace)
+    theirs = add_old_runs(workspace.dagster_home, "nightly")
+    ours = add_old_runs(workspace.dagster_home, *[REFRESH_JOB] * 3)
     done = installation.run("run", ONE_KEY="jca_wrong", TWO_KEY=two.api_key)
     assert done.returncode == 1
+    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+        left = {run.run_id for run in instance.get_runs()}
+    assert left & (theirs | ours) == theirs
+    assert len(left - theirs) == 2
     with duckdb.connect(installation.file, read_only=True) as connection:
         assert connection.sql("SELECT integration FROM integrations").fetchall() == [("two",)]
 

@@ -1,12 +1,15 @@
 """Alerts on failures of `run`, one for each failed integration."""
 
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
 
+from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from pipelines.storage.locks import is_held
+from tests.support import DATA
 from tests.support.cli import Installation
 from tests.support.webhook import Webhook, served_webhook
 
@@ -59,6 +62,9 @@ def test_failed_run_sends_alert_and_keeps_exit_code(
     assert (silent.returncode, "alert" in silent.stderr, webhook.posts) == (1, False, [])
 
     set_webhook(installation)
+    history = installation.data / "history"
+    shutil.copytree(DATA / "first_version" / "history", history, dirs_exist_ok=True)
+    head = SnapshotStore(history).head("acme")
     webhook.statuses = [200, 404]
     done = installation.run("run", ACME_KEY=WRONG)
     assert done.returncode == 1
@@ -71,6 +77,8 @@ def test_failed_run_sends_alert_and_keeps_exit_code(
     assert "refused the API key (401)" in post["cause"]
     assert "jumpcloud-inventory run acme" in post["remedy"]
     assert post["run_id"]
+    assert post["head_sha256"] == head
+    assert post["text"].endswith(f"Head of its history: {head}")
 
     # The key is read before a run starts.
     keyless = installation.run("run")

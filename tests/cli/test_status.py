@@ -2,15 +2,19 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime
 
 import dagster as dg
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._daemon.types import DaemonHeartbeat
 
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
+from tests.support.missed_ticks import switch_sensor
 
 SIZES = Sizes(systems=30, users=20, system_groups=4, user_groups=3, applications=3)
 
@@ -36,18 +40,38 @@ def test_status_shows_success_failure_and_disabled(
     assert statuses["good"]["last_run"]["result"] == "success"
     assert statuses["good"]["assets"]["systems"] == SIZES.systems
     assert statuses["good"]["current_run"] is None
-    last, following = (
-        datetime.fromisoformat(statuses["good"][name])
-        for name in ("last_success_at", "next_run_at")
-    )
-    assert last < following
-    assert (following.hour % 12, following.minute) == (0, 17)
+    assert statuses["good"]["next_run_at"] is None
+    assert statuses["good"]["not_scheduled"] == "no daemon"
+    assert shown.stdout.count("not scheduled: no daemon") == 2
     assert statuses["bad"]["last_run"]["result"] == "failure"
     assert "(401)" in statuses["bad"]["last_run"]["words"]
     assert statuses["bad"]["last_success_at"] is None
     assert statuses["off"]["enabled"] is False
     assert statuses["off"]["last_run"] is None
     assert statuses["off"]["next_run_at"] is None
+    assert statuses["off"]["not_scheduled"] == ""
+
+    assert next_run(installation, seconds_ago=20, status=InstigatorStatus.DECLARED_IN_CODE)
+    assert not next_run(installation, seconds_ago=20, status=InstigatorStatus.STOPPED)
+    assert not next_run(installation, seconds_ago=300, status=InstigatorStatus.DECLARED_IN_CODE)
+
+
+def next_run(
+    installation: Installation, seconds_ago: int, status: InstigatorStatus
+) -> datetime | None:
+    """Return the next run of `good` that is shown, with a sign of the daemon so long ago."""
+    at = time.time() - seconds_ago
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", "id"))
+        switch_sensor(instance, status)
+    shown = {one["name"]: one for one in json.loads(installation.run("status", "--json").stdout)}
+    found = shown["good"]["next_run_at"]
+    if found is None:
+        return None
+    following = datetime.fromisoformat(found)
+    assert datetime.fromisoformat(shown["good"]["last_success_at"]) < following
+    assert (following.hour % 12, following.minute) == (0, 17)
+    return following
 
 
 def test_status_of_unknown_integration_lists_known_ones(

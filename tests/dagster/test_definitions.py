@@ -1,5 +1,6 @@
 """The definitions that Dagster loads: assets, a job, schedules and sensors."""
 
+import logging
 import os
 import stat
 import subprocess
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+from dagster._core.scheduler.instigation import InstigatorStatus
 
 from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
+from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
@@ -22,7 +24,9 @@ from pipelines.simulator import Fault, Provider, Server, Sizes, generate
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 from tests.support import ROOT
+from tests.support.missed_ticks import switch_former_schedule_off, switch_sensor
 
+LOG = logging.getLogger("ticks")
 STARTED = dg.DagsterRunStatus.STARTED
 SETTINGS = """
 [[integration]]
@@ -105,28 +109,26 @@ def test_asset_columns_match_the_contract(definitions: dg.Definitions) -> None:
         ]
 
 
-def test_each_schedule_runs_by_default(definitions: dg.Definitions) -> None:
-    schedules = definitions.get_repository_def().schedule_defs
-    assert {(each.cron_schedule, each.execution_timezone) for each in schedules} == {
-        ("17 */12 * * *", "UTC"),
-        ("30 6 * * 1-5", "Europe/Berlin"),
-    }
-    assert all(each.default_status.value == "RUNNING" for each in schedules)
+def test_refresh_sensor_runs_by_default(definitions: dg.Definitions) -> None:
+    sensor = definitions.get_repository_def().get_sensor_def("refresh_due_integrations")
+    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    assert sensor.minimum_interval_seconds == 30
+    assert not definitions.get_repository_def().schedule_defs
 
 
 def test_tick_requests_due_runs_and_logs_skipped_ones(
-    definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
-    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    caplog.set_level(logging.INFO, LOG.name)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        data = evaluated(definitions, tick, instance, workspace)
+        data = evaluated(tick, instance, workspace)
         requests = [(each.partition_key, each.run_key) for each in data.run_requests or []]
         # An integration without its key runs too: `status` and the alerts report the failure.
         assert requests == [(name, f"{name}:{tick.isoformat()}") for name in ("acme", "keyless")]
-        assert "acme-two: disabled in the settings" in capfd.readouterr().err
+        assert "acme-two: disabled in the settings" in caplog.text
 
         instance.add_run(
             dg.DagsterRun(
@@ -136,13 +138,12 @@ def test_tick_requests_due_runs_and_logs_skipped_ones(
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
-        later = evaluated(definitions, tick, instance, workspace)
+        later = evaluated(tick, instance, workspace)
         assert [each.partition_key for each in later.run_requests or []] == ["keyless"]
-        assert "acme: its last run is still in progress" in capfd.readouterr().err
+        assert "acme: its last run is still in progress" in caplog.text
 
 
 def test_tick_ends_killed_run_and_requests_another(
-    definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -160,9 +161,9 @@ def test_tick_ends_killed_run_and_requests_another(
         theirs = dg.DagsterRun("nightly", tags={PARTITION_TAG: "acme"}, status=STARTED)
         instance.add_run(theirs)
         with locked(workspace.run_lock("acme")):
-            data = evaluated(definitions, tick, instance, workspace)
+            data = evaluated(tick, instance, workspace)
             assert "acme" not in {each.partition_key for each in data.run_requests or []}
-        data = evaluated(definitions, tick, instance, workspace)
+        data = evaluated(tick, instance, workspace)
         assert "acme" in {each.partition_key for each in data.run_requests or []}
         assert [(each.job_name, each.status) for each in instance.get_runs()] == [
             ("nightly", STARTED),
@@ -172,7 +173,7 @@ def test_tick_ends_killed_run_and_requests_another(
 
 
 def test_interrupted_tick_requests_its_own_runs_again(
-    definitions: dg.Definitions, workspace: Workspace, fast_tmp_path: Path
+    workspace: Workspace, fast_tmp_path: Path
 ) -> None:
     tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
@@ -180,12 +181,11 @@ def test_interrupted_tick_requests_its_own_runs_again(
             of_tick = f"{name}:{tick.replace(hour=hour).isoformat()}"
             tags = {PARTITION_TAG: name, "dagster/run_key": of_tick}
             instance.add_run(dg.DagsterRun(job_name="refresh_inventory", tags=tags))
-        data = evaluated(definitions, tick, instance, workspace)
+        data = evaluated(tick, instance, workspace)
         assert [each.partition_key for each in data.run_requests or []] == ["acme"]
 
 
 def test_tick_keeps_run_of_another_machine(
-    definitions: dg.Definitions,
     workspace: Workspace,
     fast_tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -207,7 +207,7 @@ def test_tick_keeps_run_of_another_machine(
                 status=dg.DagsterRunStatus.STARTED,
             )
         )
-        data = evaluated(definitions, tick, instance, workspace)
+        data = evaluated(tick, instance, workspace)
         assert "acme" not in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
         with pytest.raises(
@@ -217,8 +217,53 @@ def test_tick_keeps_run_of_another_machine(
         stale.require_no_remote_run(instance, "keyless")
 
 
+def test_change_of_the_settings_is_due_without_reload(
+    fast_tmp_path: Path,
+) -> None:
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    settings = fast_tmp_path / "integrations.toml"
+    workspace = Workspace(fast_tmp_path / "data", config=settings)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+
+        def keys(cron: str, hours: int) -> list[str | None]:
+            settings.write_text(
+                f'[[integration]]\nname = "acme"\nschedule = {{ cron = "{cron}" }}\n'
+            )
+            result = evaluated(tick, instance, workspace, seconds=hours * 3600)
+            return [one.run_key for one in result.run_requests or []]
+
+        assert keys("0 6 * * *", hours=1) == []
+        # Of the three ticks that were missed, only the last one runs.
+        assert keys("0 6 * * *", hours=72) == ["acme:2026-01-01T06:00:00+00:00"]
+        assert keys("16 12 * * *", hours=1) == ["acme:2026-01-01T12:16:00+00:00"]
+        # Dagster runs on odd days, and on Mondays: this day is the former, and not the latter.
+        assert keys("0 12 */2 * 1", hours=1) == ["acme:2026-01-01T12:00:00+00:00"]
+        settings.write_text("[[integration")
+        result = evaluated(tick, instance, workspace, seconds=3600)
+        assert "integrations.toml" in str(result.skip_reason)
+        # The ticks until the file is corrected will have been missed.
+        assert result.cursor == (tick + timedelta(seconds=5, hours=-1)).isoformat()
+
+
+def test_former_schedule_stays_off_until_sensor_is_switched(
+    workspace: Workspace, fast_tmp_path: Path
+) -> None:
+    tick = datetime(2026, 1, 1, 12, 17, tzinfo=UTC)
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        switch_sensor(instance, InstigatorStatus.DECLARED_IN_CODE)
+        switch_former_schedule_off(instance, "refresh_every_12_hours", "17 */12 * * *")
+        switch_former_schedule_off(instance, "refresh_30_6_x_x_1_5_Europe_Berlin", "30 6 * * 1-5")
+        for at in (tick, datetime(2026, 1, 1, 5, 30, tzinfo=UTC)):
+            result = evaluated(at, instance, workspace)
+            assert not result.run_requests
+            assert "switch refresh_due_integrations off and on" in str(result.skip_reason)
+        switch_sensor(instance, InstigatorStatus.RUNNING)
+        result = evaluated(tick, instance, workspace)
+        assert [one.partition_key for one in result.run_requests or []] == ["acme", "keyless"]
+
+
 def test_tick_discovers_organizations_of_provider(
-    definitions: dg.Definitions, fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fast_tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = Sizes(systems=1, users=1, system_groups=1, user_groups=0, applications=0)
     provider = Provider(generate(1, sizes), generate(2, sizes))
@@ -229,7 +274,7 @@ def test_tick_discovers_organizations_of_provider(
 
     def partitions(hour: int) -> set[str | None]:
         tick = datetime(2026, 1, 1, hour, 17, tzinfo=UTC)
-        data = evaluated(definitions, tick, instance, workspace)
+        data = evaluated(tick, instance, workspace)
         return {each.partition_key for each in data.run_requests or []}
 
     with (
@@ -252,19 +297,15 @@ def test_tick_discovers_organizations_of_provider(
 
 
 def evaluated(
-    definitions: dg.Definitions,
     tick: datetime,
     instance: dg.DagsterInstance,
     workspace: Workspace,
-) -> ScheduleExecutionData:
-    schedule = definitions.get_repository_def().get_schedule_def("refresh_every_12_hours")
-    context = dg.build_schedule_context(
-        instance=instance,
-        scheduled_execution_time=tick,
-        repository_def=definitions.get_repository_def(),
-        resources={"workspace": workspace},
-    )
-    return schedule.evaluate_tick(context)
+    seconds: int = 10,
+) -> dg.SensorResult:
+    """Evaluate the sensor shortly after a tick, and so long after the last evaluation."""
+    now = tick + timedelta(seconds=5)
+    since = now - timedelta(seconds=seconds)
+    return request_runs(instance, workspace, since, now, LOG)
 
 
 def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_status, status_table
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.retention import purge_runs
 from assets_defs.runs.status import IntegrationStatus, Run
-from assets_defs.sensors import purge_runs
 from pipelines.simulator import Server, Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.cli import Installation
@@ -41,6 +41,8 @@ def test_run_reports_all_integrations_and_their_errors(
         assert rows["bad"]["last run"] == "never"
         assert status_errors(instance) == {"good": "", "bad": ""}
         (run,) = instance.get_runs()
+        assert run.remote_job_origin
+        assert run.remote_job_origin.location_name == "assets_defs.definitions"
         assert [event.run_id for event in status_events(instance)] == [run.run_id]
 
     assert installation.run("run", "bad", **keys).returncode == 1
@@ -54,7 +56,7 @@ def test_run_reports_all_integrations_and_their_errors(
 
         # Only the event of the run is deleted with the run.
         assert len(status_events(instance)) == 2
-        assert purge_runs(instance, datetime.now(UTC) + timedelta(minutes=1)) == 2
+        assert purge_runs(instance, datetime.now(UTC) + timedelta(minutes=1), limit=50) == 2
         (event,) = status_events(instance)
         assert event.run_id != run.run_id
 
@@ -111,6 +113,7 @@ def status(name: str, error: str = "", *, late: bool = False) -> IntegrationStat
         assets={},
         changes=None,
         next_run_at=None,
+        not_scheduled="",
     )
 
 

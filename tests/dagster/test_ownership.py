@@ -179,6 +179,7 @@ def test_deletion_and_alerts_are_off_in_shared_instance(
     assert {
         sensor.name: sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors
     } == {
+        "refresh_due_integrations": True,
         "integrations_of_settings": is_own,
         "alert_on_failure": is_own,
         "alert_on_late": is_own,

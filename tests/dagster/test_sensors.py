@@ -1,4 +1,4 @@
-"""The sensors: alerts, partitions and the retention of runs."""
+"""The sensors: alerts and partitions."""
 
 import json
 import os
@@ -10,14 +10,12 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB
 from assets_defs.definitions import build_definitions
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import NAME
-from assets_defs.runs.freshness import LONG_AGO, enabled_since, is_late
-from assets_defs.runs.instance import prepare_instance
+from assets_defs.runs.freshness import KEY, LONG_AGO, enabled_since, is_late
 from assets_defs.runs.status import read_statuses
-from assets_defs.sensors import build_sensors, purge_runs
+from assets_defs.sensors import build_sensors
 from pipelines.config.settings import Settings
 from pipelines.notifications import SENT
 from pipelines.simulator import Sizes, generate
@@ -123,10 +121,27 @@ def test_late_integration_alerts_once(
 
         message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
+        # Version 0.1 kept the time alone.
+        time = json.loads(cursor or "")["acme"].rpartition(" ")[2]
+        message, _ = evaluate_sensor(sensor, workspace, instance, json.dumps({"acme": time}))
+        assert message == "no integration became late since the last alert"
         publish_now(publisher, pulled, "acme")
         message, cursor = evaluate_sensor(sensor, workspace, instance, cursor)
         assert len(webhook.posts) == 2
         assert json.loads(cursor or "") == {}
+
+
+def test_integration_without_any_success_becomes_late(
+    webhook: Webhook, workspace: Workspace
+) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
+        assert message == "no integration became late since the last alert"
+        seen = {"acme": "2026-01-01T00:00:00+00:00", "other": datetime.now(UTC).isoformat()}
+        instance.daemon_cursor_storage.set_cursor_values({KEY: json.dumps(seen)})
+        message, _ = evaluate_sensor(alert_on_late, workspace, instance, cursor)
+        assert message == f"acme: {SENT}"
+    assert "it had no success since 2026-01-01T00:00:00+00:00" in webhook.posts[0]["cause"]
 
 
 @pytest.fixture
@@ -149,6 +164,8 @@ def test_integration_is_late_after_two_ticks_without_success() -> None:
     enabled = success + timedelta(days=7)
     assert not is_late(acme, success, enabled, late + timedelta(days=7))
     assert is_late(acme, success, enabled, late + timedelta(days=7) + moment)
+    assert not is_late(acme, None, success, late)
+    assert is_late(acme, None, success, late + moment)
 
 
 def test_newly_enabled_integration_is_not_late(
@@ -160,7 +177,7 @@ def test_newly_enabled_integration_is_not_late(
 
         def looks_late() -> bool:
             integrations = workspace.settings().integration
-            since = enabled_since(instance, integrations)
+            since = enabled_since(instance, workspace, integrations)
             return any(
                 each.late for each in read_statuses(instance, workspace, integrations, since)
             )
@@ -193,28 +210,3 @@ def test_partitions_match_the_settings(workspace: Workspace) -> None:
         (dg.AddDynamicPartitionsRequest, NAME, ["off", "other"]),
         (dg.DeleteDynamicPartitionsRequest, NAME, ["gone"]),
     ]
-
-
-def test_old_runs_are_removed_with_their_files(workspace: Workspace) -> None:
-    @dg.asset(key=INVENTORY_DUCKDB)
-    def anything() -> None: ...
-
-    prepare_instance(workspace)
-    job = dg.Definitions([anything]).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
-        runs = [
-            job.execute_in_process(instance=instance, asset_selection=[INVENTORY_DUCKDB]).run_id
-            for _ in range(2)
-        ]
-        started = dg.DagsterRun(REFRESH_JOB, status=dg.DagsterRunStatus.STARTED)
-        waits = instance.add_run(started).run_id
-        now = datetime.now(UTC)
-        assert purge_runs(instance, now - timedelta(days=90)) == 0
-        assert {run.run_id for run in instance.get_runs()} == {*runs, waits}
-
-        folder = workspace.dagster_home / "history" / "runs"
-        assert {path.stem for path in folder.glob("*.db")} == {*runs, "index"}
-        assert purge_runs(instance, now + timedelta(minutes=1)) == 2
-        assert [run.run_id for run in instance.get_runs()] == [waits]
-        assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"index"}
-        assert not instance.fetch_materializations(INVENTORY_DUCKDB, limit=1).records

@@ -49,8 +49,10 @@ def test_unit_starts_an_installed_program(unit: Path) -> None:
     (copied,) = settings["ExecStartPre"]
     assert copied.split()[-1] == f"/var/lib/{state}/dagster/dagster.yaml"
     for credential in settings.get("LoadCredential", []):
-        path = f"/run/credentials/{unit.name}/{credential.partition(':')[0]}"
-        assert f'api_key_file = "{path}"' in unit.read_text()
+        setting = f'api_key_credential = "{credential.partition(":")[0]}"'
+        assert setting in unit.read_text()
+        assert setting in PAGE
+        assert f"-p LoadCredential={credential}`" in PAGE
 
 
 def test_page_has_every_variable_of_dagster_yaml() -> None:

@@ -1,6 +1,7 @@
 """The daemon of the UI with a queue, missed ticks, a backfill and alerts."""
 
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ import tenacity
 from dagster._core.definitions.run_request import InstigatorType
 
 from assets_defs.partitions import NAME
+from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.instance import prepare_instance
+from assets_defs.runs.ticks import next_tick
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Server, Sizes, generate
@@ -33,6 +36,13 @@ AT_ONCE = 2
 BACKFILL = """
 mutation ($params: LaunchBackfillParams!) {
   launchPartitionBackfill(backfillParams: $params) {
+    __typename
+    ... on PythonError { message }
+  }
+}"""
+REEXECUTE = """
+mutation ($params: ReexecutionParams!) {
+  launchRunReexecution(reexecutionParams: $params) {
     __typename
     ... on PythonError { message }
   }
@@ -81,7 +91,7 @@ class Ui:
     def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
         """Return the runs that the daemon started, without those of the terminal."""
         found = self.instance.get_runs(dg.RunsFilter(statuses=list(statuses)))
-        return [run for run in found if run.remote_job_origin]
+        return [run for run in found if TERMINAL_TAG not in run.tags]
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -106,10 +116,9 @@ def ui(installation: Installation) -> Iterator[Ui]:
         released.wait(PATIENCE_SECONDS)
 
     now = datetime.now(UTC)
-    missed, other = (
-        Schedule(cron=f"{at.minute} {at.hour} * * *")
-        for at in (now - timedelta(hours=hours) for hours in (1, 2))
-    )
+    hour_ago, soon = now - timedelta(hours=1), now + timedelta(days=10)
+    missed = Schedule(cron=f"{hour_ago.minute} {hour_ago.hour} * * *")
+    other = Schedule(cron=f"0 0 {soon.day} {soon.month} *")
     with (
         Server(*(organizations[name] for name in SOUND), behavior=Behavior(on_call=hold)) as server,
         Server(organizations[WRONG]) as refusing,
@@ -124,13 +133,15 @@ def ui(installation: Installation) -> Iterator[Ui]:
         installation.environment |= {
             "WRONG_KEY": "jca_not_the_key_of_anybody",
             "ALERTS": webhook.url,
-            "NO_PROXY": "127.0.0.1",
+            "NO_PROXY": "127.0.0.1,127.0.0.2",
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
         prepare_instance(Workspace(installation.data))
         with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
-            miss_ticks(instance, missed, since=now - timedelta(days=3))
-            with served_ui(installation.environment) as address:
+            miss_ticks(instance, since=now - timedelta(days=3))
+            # Only Linux has other addresses of loopback.
+            host = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"
+            with served_ui(installation.environment, host) as address:
                 try:
                     yield Ui(installation, instance, address, webhook, released, missed, now)
                 finally:
@@ -179,6 +190,7 @@ def test_missed_ticks_and_backfill_run_in_turn(
     assert_one_of_the_missed_ticks_ran(ui)
     assert_valid_integrations_are_published(ui)
     assert_each_failure_alerted_once(ui)
+    reexecute_run_of_terminal(ui)
 
 
 def run_all(ui: Ui) -> None:
@@ -220,9 +232,9 @@ def assert_each_ran_in_turn(ui: Ui) -> None:
 
 def assert_one_of_the_missed_ticks_ran(ui: Ui) -> None:
     """Check that only the latest of the three missed ticks ran."""
-    (tick,) = [run for run in ui.runs() if "dagster/schedule_name" in run.tags]
+    (tick,) = [run for run in ui.runs() if "dagster/run_key" in run.tags]
     assert tick.tags["dagster/partition"] == "acme"
-    latest = ui.missed.next_after(ui.started_at - timedelta(days=1))
+    latest = next_tick(ui.missed, ui.started_at - timedelta(days=1))
     assert tick.tags["dagster/run_key"] == f"acme:{latest.isoformat()}"
 
 
@@ -245,3 +257,15 @@ def assert_each_failure_alerted_once(ui: Ui) -> None:
         assert (post["integration"], post["event"]) == (WRONG, "failed")
         assert "refused the API key (401)" in post["cause"]
         assert "jca_" not in str(post)
+
+
+def reexecute_run_of_terminal(ui: Ui) -> None:
+    """Repeat the run of the terminal, as "Re-execute all" does; its failure is the daemon's."""
+    (parent,) = [run for run in ui.instance.get_runs() if run.tags.get(TERMINAL_TAG) == run.run_id]
+    params = {"parentRunId": parent.run_id, "strategy": "ALL_STEPS"}
+    done = ui.ask(REEXECUTE, params=params)["launchRunReexecution"]
+    assert done == {"__typename": "LaunchRunSuccess"}
+    wait_until(lambda: len(ui.webhook.posts) > 2)
+    repeated = ui.instance.get_run_by_id(ui.webhook.posts[-1]["run_id"])
+    assert repeated
+    assert repeated.parent_run_id == parent.run_id

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from assets_defs.cli.main import main
 from assets_defs.sensors import build_sensors
+from pipelines.config.applied import AppliedSettings
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from pipelines.simulator import Organization, Server, generate
@@ -70,12 +71,16 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
     assert_equals_rebuilt_file(installation)
 
-    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     text = (installation.folder / "integrations.toml").read_text()
+    (installation.folder / "apex.toml").write_text(text.replace('"acme"', '"apex"'))
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "apex.toml"))
+    assert_renamed(elsewhere)
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "bolt.toml"))
     (installation.folder / "bolt.toml").write_text(text[text.index("[[", 1) :])
     forget_after_interruptions(s3, elsewhere)
     assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
-    assert [key for key, _ in ObjectStore(URL).objects("") if "acme" in key] == []
+    keys = [key for key, _ in ObjectStore(URL).objects("")]
+    assert [key for key in keys if "acme" in key or "apex" in key] == []
 
 
 def assert_failed_runs_publish_nothing(
@@ -109,13 +114,25 @@ def assert_unknown_integrations_are_named(elsewhere: Callable[..., Result]) -> N
             assert words in refused.output
 
 
+def assert_renamed(elsewhere: Callable[..., Result]) -> None:
+    """Rename an integration, and check what is published and the history."""
+    renamed = elsewhere("rename", "acme", "apex")
+    assert renamed.exit_code == 0, renamed.output
+    assert elsewhere("fetch", "apex").exit_code == 0
+    switches = "SELECT integration, configured FROM integrations ORDER BY integration"
+    assert answer(elsewhere, switches) == ["'apex',true", "'bolt',true"]
+    verified = elsewhere("verify")
+    assert verified.exit_code == 0, verified.output
+    assert "apex: 2 snapshots" in verified.output
+
+
 def forget_after_interruptions(s3: S3Server, elsewhere: Callable[..., Result]) -> None:
     """Forget an integration after three attempts that the store interrupted."""
     for count in (1, 2, 3):
         refuse_writes_after(s3, count)
-        assert elsewhere("forget", "acme", "--yes").exit_code == 1
+        assert elsewhere("forget", "apex", "--yes").exit_code == 1
     s3.is_refused = lambda _: False
-    forgotten = elsewhere("forget", "acme", "--yes")
+    forgotten = elsewhere("forget", "apex", "--yes")
     assert forgotten.exit_code == 0, forgotten.output
 
 
@@ -155,7 +172,8 @@ def assert_equals_rebuilt_file(installation: Installation) -> None:
     """Check that the fetched file equals one built from the whole history."""
     rebuilt = installation.folder / "rebuilt.duckdb"
     history = ObjectSnapshotStore(installation.folder / "rebuilding", ObjectStore(URL))
-    build_duckdb_file(history, rebuilt)
+    settings = AppliedSettings({"acme": True, "bolt": True})
+    build_duckdb_file(history, rebuilt, settings=settings)
     assert tables_in(installation.folder / "elsewhere" / "inventory.duckdb") == tables_in(rebuilt)
 
 

@@ -74,15 +74,12 @@ def test_user_sees_graph_and_schedule_and_runs_one_integration(page: Page, tmp_p
 
 def expect_schedule(page: Page, photographs: Path) -> None:
     page.goto("/automation")
-    for name in ("refresh_every_12_hours", "alert_on_failure", "alert_on_late"):
+    for name in ("refresh_due_integrations", "alert_on_failure", "alert_on_late"):
         expect(page.get_by_text(name, exact=True)).to_be_visible()
     page.screenshot(path=photographs / "automation.png")
-    page.goto(f"/locations/{LOCATION}/schedules/refresh_every_12_hours")
+    page.goto(f"/locations/{LOCATION}/sensors/refresh_due_integrations")
     switch = page.get_by_role("row").filter(has_text="Running").get_by_role("checkbox")
     expect(switch).to_be_checked()
-    expect(page.get_by_role("row").filter(has_text="Next tick")).to_contain_text(
-        re.compile(r"\b(0|12):17:00\b")
-    )
     page.screenshot(path=photographs / "schedule.png")
 
 
@@ -108,7 +105,7 @@ def expect_success(page: Page, photographs: Path) -> None:
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile("/runs/"))
     expect(page.get_by_text("partition: acme")).to_be_visible()
-    expect(page.get_by_text("25 assets")).to_be_visible()
+    expect(page.get_by_text("26 assets")).to_be_visible()
     expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
     page.screenshot(path=photographs / "run.png")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.oracle.graph import Graph, Rows, finding
+from tests.oracle.graph import Graph, Rows, display_name, finding
 from tests.oracle.tables import Row, Tables
 
 _RIGHTS = ("sudo", "sudo_without_password")
@@ -71,7 +71,7 @@ class Changes:
 
     def _applications(self) -> Iterator[Row]:
         for app_id, user_id in self._now.held_active() - self._before.held_active():
-            through = self._now.applications[app_id]["display_label"] or app_id
+            through = display_name("applications", self._now.applications[app_id])
             user = self._now.users[user_id]
             yield _access("users", user, ["access"], through, None, application_id=app_id)
 

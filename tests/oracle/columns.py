@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
 from pipelines.simulator.data.records import Record
 
 PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+UNIQUE_LOCAL: Final = IPv6Network("fc00::/7")
 CARRIER_NAT: Final = IPv4Network("100.64.0.0/10")
 
 Columns = Mapping[str, tuple[Callable[[Any], object], str]]
@@ -30,44 +31,85 @@ def number(value: object) -> int | None:
 
 
 def moment(value: object) -> datetime | None:
-    """Return a time in UTC; None for never (year 1) and for anything that is not a time."""
-    if not isinstance(value, str) or value.startswith("0001-01-01"):
+    """Return a time in UTC; None for a clock's zero or last year, and for what is not a time."""
+    if not isinstance(value, str):
         return None
     try:
         found = datetime.fromisoformat(value)
     except ValueError:
         return None
+    if found.year in {1, 1601, 1970, 1980, 9999}:
+        return None
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def interface_addresses(interfaces: list[Record] | None) -> Iterator[tuple[str, str]]:
-    """Yield (interface, address) of a device's own, usable IPv4 addresses."""
+def interface_addresses(
+    interfaces: list[Record] | None,
+) -> Iterator[tuple[str, IPv4Address | IPv6Address]]:
+    """Yield (interface, address) of a device's own, usable addresses."""
     for entry in interfaces or ():
-        family = (entry.get("family") or "ipv4").lower()
-        if entry.get("internal") is True or family != "ipv4":
-            continue
         try:
-            address = IPv4Address(entry.get("address") or "")
-        except AddressValueError:
+            address = ip_address(entry.get("address") or "")
+        except ValueError:
+            continue
+        family = (entry.get("family") or f"ipv{address.version}").lower()
+        if entry.get("internal") is True or family != f"ipv{address.version}":
             continue
         unusable = address.is_loopback or address.is_link_local or address.is_multicast
-        if not (unusable or address.is_unspecified):
-            yield entry.get("name") or "", str(address)
+        if not (unusable or address.is_unspecified or "%" in str(address)):
+            yield entry.get("name") or "", address
 
 
 def addresses(interfaces: list[Record] | None) -> list[str]:
     """Return the distinct usable IPv4 addresses, sorted."""
-    return sorted({address for _, address in interface_addresses(interfaces)})
+    found = {address for _, address in interface_addresses(interfaces)}
+    return sorted(str(address) for address in found if address.version == 4)
 
 
-def scope(address: str) -> str:
+def scope(text: str) -> str:
     """Return the scope of an address: private, cgnat, public or other."""
-    parsed = IPv4Address(address)
-    if any(parsed in network for network in PRIVATE):
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        is_private = address in UNIQUE_LOCAL
+    else:
+        is_private = any(address in network for network in PRIVATE)
+    if is_private:
         return "private"
-    if parsed in CARRIER_NAT:
+    if address in CARRIER_NAT:
         return "cgnat"
-    return "public" if parsed.is_global else "other"
+    return "public" if address.is_global else "other"
+
+
+def os_family(record: Record) -> str | None:
+    """Return the family of the operating system, derived from its name if it was not sent."""
+    os = (record.get("os") or "").lower()
+    names = {"windows": "windows", "mac os x": "darwin", "ios": "ios", "ipados": "ios"}
+    linux = "linux" if os in {"ubuntu", "rocky linux"} else None
+    return text(record.get("osFamily")) or names.get(os, "android" if os == "android" else linux)
+
+
+def hardware_kind(record: Record) -> str | None:
+    """Return mobile, tablet or virtual; None for another kind."""
+    if record.get("os") in {"iOS", "Android"}:
+        return "mobile"
+    if record.get("os") == "iPadOS":
+        return "tablet"
+    return "virtual" if record.get("hwVendor") in {"QEMU", "VMware, Inc."} else None
+
+
+def system_values(record: Record | None) -> dict[str, object]:
+    """Return the columns of a device that one record determines, apart from the added ones."""
+    record = record or {}
+    unmanaged = record.get("modifySSHDConfig") is False
+    hidden = dict.fromkeys(("ssh_root_login", "ssh_password_login")) if unmanaged else {}
+    return column_values(SYSTEM, record) | {"os_family": os_family(record)} | hidden
+
+
+def is_active(user: Record | None) -> bool:
+    """Return False for a suspended or staged user."""
+    record = user or {}
+    inactive = record.get("state") in {"STAGED", "SUSPENDED"} or record.get("suspended") is True
+    return not inactive
 
 
 def column_value(columns: Columns, name: str, record: Record) -> object:
@@ -112,6 +154,13 @@ SYSTEM_POLICIES: Final[Columns] = {
     "policies_failed": (number, "policyStats.failed"),
 }
 
+SYSTEM_HARDWARE: Final[Columns] = {
+    "recovery_key_present": (boolean, "fde.keyPresent"),
+    "hardware_vendor": (text, "hwVendor"),
+}
+
+SYSTEM_SSH: Final[Columns] = {"ssh_managed": (boolean, "modifySSHDConfig")}
+
 USER: Final[Columns] = {
     "username": (text, "username"),
     "email": (text, "email"),
@@ -138,6 +187,19 @@ USER: Final[Columns] = {
     "created_at": (moment, "created"),
 }
 
+USER_ADDED: Final[Columns] = {
+    "mfa_status": (text, "mfaEnrollment.overallStatus"),
+    "mfa_totp_status": (text, "mfaEnrollment.totpStatus"),
+    "mfa_webauthn_status": (text, "mfaEnrollment.webAuthnStatus"),
+    "mfa_push_status": (text, "mfaEnrollment.pushStatus"),
+    "mfa_sms_status": (text, "mfaEnrollment.smsStatus"),
+    "mfa_jumpcloud_go_status": (text, "mfaEnrollment.jcGoStatus"),
+    "mfa_exclusion": (boolean, "mfa.exclusion"),
+    "mfa_exclusion_until": (moment, "mfa.exclusionUntil"),
+    "system_username": (text, "systemUsername"),
+    "unix_uid": (number, "unix_uid"),
+}
+
 APPLICATION: Final[Columns] = {
     "name": (text, "name"),
     "display_name": (text, "displayName"),
@@ -146,6 +208,10 @@ APPLICATION: Final[Columns] = {
     "sso_url": (text, "ssoUrl"),
     "active": (boolean, "active"),
     "created_at": (moment, "created"),
+}
+
+APPLICATION_ADDED: Final[Columns] = {
+    "idp_certificate_expires_at": (moment, "sso.idpCertExpirationAt"),
 }
 
 SYSTEM_GROUP: Final[Columns] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tests.oracle.changes import Changes
-from tests.oracle.graph import Graph, Rows, finding
+from tests.oracle.graph import Graph, Rows, finding, has_mfa
 from tests.oracle.tables import Row, Tables
 
 Findings = dict[str, Rows]
@@ -30,7 +30,11 @@ def findings(
         few_devices: Largest number of devices that share a public address.
     """
     found = _Users(now).findings() | _Devices(now).findings(at, stale_days)
-    found |= _Groups(now).findings() | _addresses(now, many_devices, few_devices)
+    found |= (
+        _Groups(now).findings()
+        | _certificates(now, at)
+        | _addresses(now, many_devices, few_devices)
+    )
     found |= Changes(now, before).findings() if before else {name: [] for name in Changes.NAMES}
     return found
 
@@ -48,10 +52,15 @@ class _Users(Graph):
             ],
             "users_without_mfa_with_sudo": [
                 finding(
-                    "users", row, "state", "global_admin", sudo_group_ids=self.sudo_groups(user_id)
+                    "users",
+                    row,
+                    "state",
+                    "global_admin",
+                    "mfa_exclusion",
+                    sudo_group_ids=self.sudo_groups(user_id),
                 )
                 for user_id, row in self.users.items()
-                if row["mfa_configured"] is False and row["totp_enabled"] is not True
+                if has_mfa(row) is False
                 if self.is_privileged(user_id)
             ],
             "users_without_systems": [
@@ -74,12 +83,20 @@ class _Devices(Graph):
                     "systems",
                     row,
                     "user_count",
-                    days_without_contact=(at - row["last_contact_at"]).days,
-                    last_contact_at=f"{row['last_contact_at']:%Y-%m-%dT%H:%M:%SZ}",
+                    days_without_contact=(at - last_at).days,
+                    last_contact_at=_iso(row["last_contact_at"]),
                 )
                 for row in systems
-                if row["last_contact_at"] and row["last_contact_at"] < stale_before
+                for last_at in [row["last_contact_at"] or row["created_at"]]
+                if last_at and last_at < stale_before and row["active"] is not True
+                if row["last_contact_at"] or row["active"] is False
                 if self.reaching_users(row["system_id"])
+            ],
+            "systems_with_same_serial_number": [
+                finding("systems", row, "serial_number", system_ids=sorted(ids))
+                for row in systems
+                for ids in [self._with_number(row["serial_number"])]
+                if len(ids) > 1
             ],
             "systems_without_users": [
                 finding("systems", row, "group_ids")
@@ -97,6 +114,17 @@ class _Devices(Graph):
                 for row in systems
                 if (row["policies_failed"] or 0) > 0
             ],
+        }
+
+    def _with_number(self, serial_number: str | None) -> set[str]:
+        """Return the devices with this serial number; none if it is a placeholder."""
+        number = (serial_number or "").strip().upper()
+        if number in {"TO BE FILLED BY O.E.M.", "DEFAULT STRING", "NONE"} or set(number) <= {"0"}:
+            return set()
+        return {
+            system_id
+            for system_id, row in self.systems.items()
+            if (row["serial_number"] or "").strip().upper() == number
         }
 
     def _unencrypted(self) -> Iterator[Row]:
@@ -158,6 +186,27 @@ class _Groups(Graph):
         )
         number = sum(row["sudo_without_password"] is True for row in users)
         return number, [{"type": kind, "id": target_id} for kind, target_id in targets]
+
+
+def _certificates(tables: Tables, at: datetime) -> Findings:
+    return {
+        "applications_with_expiring_certificate": [
+            finding(
+                "applications",
+                row,
+                "user_count",
+                expires_at=_iso(end),
+                days_left=(end - at) // timedelta(days=1),
+            )
+            for row in tables["applications"]
+            for end in [row["idp_certificate_expires_at"]]
+            if end and end < at + timedelta(days=30) and row["active"] is not False
+        ]
+    }
+
+
+def _iso(time: datetime | None) -> str | None:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}" if time else None
 
 
 def _addresses(tables: Tables, many: int, few: int) -> Findings:

@@ -5,12 +5,12 @@ from typing import Final
 from tests.oracle.tables import Row, Tables
 
 Rows = list[Row]
-ID_AND_NAME: Final = {
-    "systems": ("system_id", "hostname"),
-    "users": ("user_id", "username"),
-    "applications": ("application_id", "display_label"),
+ID_AND_NAMES: Final = {
+    "systems": ("system_id", "hostname", "display_name", "serial_number"),
+    "users": ("user_id", "username", "email"),
+    "applications": ("application_id", "display_label", "display_name", "name"),
     "system_groups": ("group_id", "name"),
-    "ipv4_addresses": ("address", "address"),
+    "ipv4_addresses": ("address",),
 }
 
 
@@ -62,6 +62,20 @@ class Graph:
         return bool(self.sudo_groups(user_id) or (admin and self.reachable_systems(user_id)))
 
 
+def display_name(kind: str, row: Row) -> str:
+    """Return the first name that an asset has, or its id."""
+    id_column, *names = ID_AND_NAMES[kind]
+    return next(str(row[name]) for name in (*names, id_column) if row[name])
+
+
+def has_mfa(user: Row) -> bool | None:
+    """Return whether a user has a factor of MFA; None if unknown."""
+    if user["mfa_status"]:
+        return bool(user["mfa_status"] == "ENROLLED")
+    known: bool | None = user["mfa_configured"]
+    return True if user["totp_enabled"] else known
+
+
 def finding(kind: str, row: Row, *columns: str, **evidence: object) -> Row:
     """Return the row of a finding.
 
@@ -71,11 +85,9 @@ def finding(kind: str, row: Row, *columns: str, **evidence: object) -> Row:
         *columns: Columns of the asset that are part of the evidence.
         **evidence: Further evidence.
     """
-    id_column, name_column = ID_AND_NAME[kind]
-    asset_id = row[id_column]
     return {
         "asset_type": kind,
-        "asset_id": asset_id,
-        "asset_name": row[name_column] or asset_id,
+        "asset_id": row[ID_AND_NAMES[kind][0]],
+        "asset_name": display_name(kind, row),
         "evidence": {name: row[name] for name in columns} | evidence,
     }

@@ -9,13 +9,19 @@ from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import Attributes
 from tests.oracle.columns import (
     APPLICATION,
-    SYSTEM,
+    APPLICATION_ADDED,
     SYSTEM_GROUP,
+    SYSTEM_HARDWARE,
     SYSTEM_POLICIES,
+    SYSTEM_SSH,
     USER,
+    USER_ADDED,
     column_values,
+    hardware_kind,
     interface_addresses,
+    is_active,
     scope,
+    system_values,
     text,
 )
 from tests.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
@@ -82,7 +88,8 @@ class _Tables:
             "system_group_users": self._group_user_rows(),
             "system_group_associations": self._association_rows(),
             "application_users": self._application_user_rows(),
-            "system_ipv4_addresses": self._system_address_rows(),
+            "system_ipv4_addresses": self._ipv4_rows(),
+            "system_ip_addresses": self._ip_rows(),
         }
 
     def views(self) -> Tables:
@@ -95,12 +102,16 @@ class _Tables:
     def _system_rows(self) -> list[Row]:
         return [
             {"system_id": system_id}
-            | column_values(SYSTEM, self._systems.get(system_id))
+            | system_values(self._systems.get(system_id))
             | self._system_groups(system_id)
             | {"user_count": len(self._system_user_ids(system_id))}
             | {"application_count": self._count_applications(self._system_user_ids(system_id))}
             | {"resolved": system_id in self._systems}
             | column_values(SYSTEM_POLICIES, self._systems.get(system_id))
+            | {"active_user_count": self._count_active(self._system_user_ids(system_id))}
+            | column_values(SYSTEM_HARDWARE, self._systems.get(system_id))
+            | {"hardware_kind": hardware_kind(self._systems.get(system_id, {}))}
+            | column_values(SYSTEM_SSH, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
 
@@ -118,6 +129,11 @@ class _Tables:
             self._users_of_groups[groups] = _union(self._reach.group_users[g] for g in groups)
         return self._users_of_groups[groups]
 
+    def _count_active(self, users: Iterable[str]) -> int | None:
+        if not self._details:
+            return None
+        return sum(is_active(self._users.get(user_id)) for user_id in users)
+
     def _count_applications(self, users: Iterable[str]) -> int | None:
         if not self._details:
             return None
@@ -133,6 +149,7 @@ class _Tables:
             | {"system_count": len(self._systems_of_user.get(user_id, ()))}
             | {"application_count": self._count_applications([user_id])}
             | {"resolved": user_id in self._users}
+            | column_values(USER_ADDED, self._users.get(user_id))
             for user_id in sorted(ids)
         ]
 
@@ -143,6 +160,7 @@ class _Tables:
             | {"user_count": len(holders)}
             | {"system_count": len(_union(self._systems_of_user.get(u, ()) for u in holders))}
             | {"resolved": True}
+            | column_values(APPLICATION_ADDED, self._applications[app_id])
             for app_id in sorted(self._applications)
             for holders in [self._holders.get(app_id, {})]
         ]
@@ -150,7 +168,9 @@ class _Tables:
     def _address_rows(self) -> list[Row]:
         systems: dict[str, set[str]] = {}
         interfaces: dict[str, set[str]] = {}
-        for system_id, interface, address in self._system_addresses():
+        for system_id, interface, address, family in self._system_addresses():
+            if family == 6:
+                continue
             systems.setdefault(address, set()).add(system_id)
             interfaces.setdefault(address, set()).add(interface)
         return [
@@ -209,13 +229,20 @@ class _Tables:
         ordered = ({name: row[name] for name in (*key, *row)} for row in rows)
         return sorted(ordered, key=itemgetter(*key))
 
-    def _system_address_rows(self) -> list[Row]:
-        names = ("system_id", "interface", "address")
-        return [dict(zip(names, row, strict=True)) for row in sorted(self._system_addresses())]
+    def _ip_rows(self) -> list[Row]:
+        names = ("system_id", "interface", "address", "family")
+        return [
+            dict(zip(names, row, strict=True)) | {"scope": scope(row[2])}
+            for row in sorted(self._system_addresses())
+        ]
 
-    def _system_addresses(self) -> set[tuple[str, str, str]]:
+    def _ipv4_rows(self) -> list[Row]:
+        names = ("system_id", "interface", "address")
+        return [{n: row[n] for n in names} for row in self._ip_rows() if row["family"] == 4]
+
+    def _system_addresses(self) -> set[tuple[str, str, str, int]]:
         return {
-            (system_id, interface, address)
+            (system_id, interface, str(address), address.version)
             for system_id, record in self._systems.items()
             for interface, address in interface_addresses(record.get("networkInterfaces"))
         }

@@ -32,6 +32,10 @@ DATES: Final = (
     "2024-02-01T23:15:30.125+02:00",
     "0001-01-01T00:00:00Z",
     "0001-01-01",
+    "1601-01-01T00:00:00Z",
+    "1970-01-01T00:00:00.000Z",
+    "9999-12-31T23:59:59.999Z",
+    "today",
     "",
     None,
     "yesterday",
@@ -53,7 +57,9 @@ INTERFACES: Final[tuple[object, ...]] = (
     ABSENT,
     None,
     [],
-    [_entry("fe80::1", "IPv6"), _entry("2001:db8::7", "IPv6"), _entry("::ffff:10.9.9.9", "IPv6")],
+    [_entry("fe80::1", "IPv6"), _entry("2001:db8::7", "IPv6"), _entry("FD00:0::1", "IPv6")],
+    [_entry("2A00:0::1", ABSENT), _entry("2a00::1", ""), _entry("2a00::1%en0", "IPv6")],
+    [_entry("ff02::fb", "IPv6"), _entry("::", "IPv6"), _entry("2a00::2", "IPv4")],
     [_entry("10.1.1.1"), _entry("192.168.1.9", name="wlan0"), _entry("172.31.255.254", name="vpn")],
     [_entry("999.1.1.1"), _entry(""), _entry("010.0.0.1"), _entry("10.1"), _entry(None)],
     [
@@ -88,6 +94,15 @@ POLICY_STATS: Final[tuple[object, ...]] = (
     {"failed": None},
     {"total": 4, "failed": 0},
 )
+HARDWARE: Final[tuple[Record, ...]] = (
+    {},
+    {"os": "Windows", "osFamily": ABSENT, "hwVendor": "Dell Inc."},
+    {"os": "Mac OS X", "osFamily": "", "hwVendor": "Apple Inc."},
+    {"os": "iPadOS", "osFamily": None, "hwVendor": ""},
+    {"os": "Android", "osFamily": ABSENT, "hwVendor": None},
+    {"os": "Rocky Linux", "osFamily": ABSENT, "hwVendor": "QEMU"},
+    {"os": "Plan 9", "osFamily": ABSENT, "hwVendor": "VMware, Inc."},
+)
 BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
 
 
@@ -119,7 +134,7 @@ class _EdgeCases:
     def _systems(self) -> None:
         org, dates, booleans = self._org, cycle(DATES), cycle(BOOLEANS)
         names, primary = cycle(TEXTS), cycle(PRIMARY_USERS)
-        policies = cycle(POLICY_STATS)
+        policies, hardware, managed = cycle(POLICY_STATS), cycle(HARDWARE), cycle((True, *BOOLEANS))
         for interfaces in INTERFACES:
             org.add_system(
                 hostname=next(names),
@@ -130,11 +145,13 @@ class _EdgeCases:
                 allowMultiFactorAuthentication=next(booleans),
                 allowSshRootLogin=next(booleans),
                 allowSshPasswordAuthentication=next(booleans),
-                fde=_given(active=next(booleans)),
+                modifySSHDConfig=next(managed),
+                fde=_given(active=next(booleans), keyPresent=next(managed)),
                 mdm={"vendor": "none"},
                 primarySystemUser=next(primary),
                 policyStats=next(policies),
                 networkInterfaces=interfaces,
+                **next(hardware),
                 systemToken=secret(org.random),
             )
         org.add_system(

@@ -21,7 +21,7 @@ BADGES = Table(
     ),
     endpoints=("badges",),
     is_asset=True,
-    label="owner",
+    labels=("owner",),
 )
 
 

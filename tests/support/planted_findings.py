@@ -56,6 +56,9 @@ class _PlantedFindings:
         self._addresses()
         self._unresolved()
         self._policies()
+        self._serial_numbers()
+        self._certificates()
+        self._names()
 
     def _device(self, *groups: str, **fields: object) -> str:
         system_id = self._org.add_system(**{"lastContact": timestamp(self._now)} | fields)
@@ -93,7 +96,15 @@ class _PlantedFindings:
         inherited = org.add_group("Sudoers", "user_group")
         org.add_member(inherited, self._person(**no_mfa), sudo())
         org.bind(self._office, "user_group", inherited)
-        # Near misses: TOTP; unknown MFA; no device (twice); no sudo.
+        none, key = (
+            dict.fromkeys(("overallStatus", "webAuthnStatus"), status)
+            for status in ("NOT_ENROLLED", "ENROLLED")
+        )
+        # The status of enrollment counts, where it was sent.
+        totp: Record = {"mfa": {"configured": True, "exclusion": True}, "totp_enabled": True}
+        self._person(self._office, sudo(), **totp, mfaEnrollment=none)
+        # Near misses: a security key; TOTP; unknown MFA; no device (twice); no sudo.
+        self._person(self._office, sudo(), **no_mfa, mfaEnrollment=key)
         self._person(self._office, sudo(), mfa={"configured": False}, totp_enabled=True)
         self._person(self._office, sudo(), mfa=ABSENT, totp_enabled=False)
         self._person(self._empty, sudo(), **no_mfa)
@@ -120,11 +131,14 @@ class _PlantedFindings:
     def _stale(self) -> None:
         just = self._now - STALE
         for contact in (just - SECOND, just, just + SECOND, self._now - 20 * STALE):
-            self._device(lastContact=timestamp(contact))
+            for active in (False, None, True):
+                self._device(lastContact=timestamp(contact), active=active)
         lonely = self._org.add_group("Of nobody")
-        self._device(lonely, lastContact=timestamp(self._now - 2 * STALE))
-        for never in (None, ABSENT, "0001-01-01T00:00:00Z"):
-            self._device(lastContact=never)
+        self._device(lonely, lastContact=timestamp(self._now - 2 * STALE), active=False)
+        for never in (None, ABSENT, "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z"):
+            for active in (False, None, True):
+                self._device(lastContact=never, active=active)
+            self._device(lastContact=never, active=False, created=timestamp(just))
 
     def _lonely(self) -> None:
         """Plant devices without users and groups, and users without devices."""
@@ -179,3 +193,29 @@ class _PlantedFindings:
             self._device(policyStats=numbers)
         self._device(policyStats=None)
         self._device(policyStats=ABSENT)
+
+    def _serial_numbers(self) -> None:
+        for number in ("C02AB", " c02ab", "C02AC", "0", "0000", "None", "", None):
+            self._device(serialNumber=number)
+        for _ in range(2):
+            self._device(serialNumber="To be filled by O.E.M.")
+            self._device(serialNumber="Default string")
+
+    def _certificates(self) -> None:
+        for seconds in (-1, 0, 1):
+            end = timestamp(self._now + STALE + seconds * SECOND)
+            self._org.add_application(sso={"type": "saml", "idpCertExpirationAt": end})
+        ended = {"type": "saml", "idpCertExpirationAt": timestamp(self._now - STALE)}
+        for active in (True, False, None):
+            self._org.add_application(sso=ended, active=active)
+        self._org.add_application(sso={"type": "saml", "idpCertExpirationAt": None})
+
+    def _names(self) -> None:
+        """Plant assets without the first of their names in findings."""
+        stale: Record = {"lastContact": timestamp(self._now - 2 * STALE), "active": False}
+        self._device(**stale, hostname=ABSENT, displayName="Ada's phone")
+        self._device(**stale, hostname="", displayName=None, serialNumber="PH1")
+        self._device(**stale, hostname=None, displayName="")
+        self._person(self._office, username=ABSENT, suspended=True)
+        self._org.add_application(displayLabel="", displayName="Wiki")
+        self._org.add_application(displayLabel="", displayName=ABSENT)

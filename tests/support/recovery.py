@@ -6,6 +6,7 @@ import signal
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pipelines.config.applied import AppliedSettings
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support.killing import Children, Work
@@ -79,7 +80,7 @@ class Victim:
     def rebuilt(self) -> Contents:
         """Return the content of a file built from the history."""
         path = self.children.folder / "rebuilt.duckdb"
-        build_duckdb_file(self.history, path)
+        build_duckdb_file(self.history, path, settings=AppliedSettings({"acme": True}))
         return tables_in(path)
 
     def found(self) -> Contents | None:
@@ -108,7 +109,9 @@ def leftovers(home: Path, history: SnapshotStore) -> list[str]:
     for manifest in history.manifests():
         at = ("acme", manifest.snapshot_id)
         kept |= {history.part(table, *at) for table in manifest.sha256}
-        kept.add(history.root / "_manifests" / "integration=acme" / f"{at[1]}.json")
+        kept.add(history.manifest_path(*at))
+        if not manifest.has_tables:
+            kept.add(history.manifest_path(*at).with_suffix(".expired"))
     kept |= {parent for path in kept for parent in path.parents}
     kept |= {home / "spool", home / "scratch"}
     return sorted(str(path) for path in home.rglob("*") if path not in kept)

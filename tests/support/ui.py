@@ -18,12 +18,12 @@ PATIENCE_SECONDS = 120
 
 
 @contextmanager
-def served_ui(environment: Mapping[str, str]) -> Iterator[str]:
+def served_ui(environment: Mapping[str, str], host: str = "127.0.0.1") -> Iterator[str]:
     """Serve the UI of an installation until the context ends, and yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+    with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
-        [COMMAND, "ui", "--port", str(port)],
+        [COMMAND, "ui", "--host", host, "--port", str(port)],
         env={"PATH": os.environ["PATH"], "TZ": "UTC", **environment},
         stdout=subprocess.PIPE,
         text=True,

@@ -23,6 +23,7 @@ RELATIONSHIPS = (
     "system_group_associations",
     "application_users",
     "system_ipv4_addresses",
+    "system_ip_addresses",
 )
 LATEST = """
 SELECT s.snapshot_id, s.rows, s.started_at, i.systems FROM integrations i

@@ -50,6 +50,7 @@ def test_json_alert_has_all_fields(webhook: Webhook) -> None:
             "cause": "the key was refused (401).",
             "remedy": "Renew it",
             "run_id": "run-7",
+            "head_sha256": "",
         }
     ]
     assert webhook.paths == [PATH]

@@ -12,13 +12,14 @@ from contextlib import suppress
 from email.utils import formatdate
 from http import HTTPStatus
 from http.client import responses
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from pipelines.simulator.api.accounts import AccountRoutes, Answerer
 from pipelines.simulator.api.behavior import Behavior, Call, Fault, TokenBucket
 from pipelines.simulator.api.lists import BadRequestError
 from pipelines.simulator.api.pages import encode
@@ -35,17 +36,6 @@ BREAKING_FAULTS: Final = frozenset({"reset", "hang", "truncated"})
 DEEP_JSON_DEPTH: Final = 100_000
 REDIRECT_TARGET: Final = "https://elsewhere.example.net/api/systems"
 Peer = tuple[str, int]
-
-
-class Answerer(Protocol):
-    """The routes of a key."""
-
-    def answer(self, request: Request) -> Answer:
-        """Return the answer or refusal.
-
-        Raises:
-            BadRequestError: The request's parameters are invalid.
-        """
 
 
 class Application:
@@ -164,7 +154,7 @@ class Application:
             return Answer(HTTPStatus.FOUND, b"", {"location": "/login"}, HTML)
         token_holder = None if key else self.tokens.holder(authorization)
         for holder, routes, bucket in self._holders:
-            if holder is token_holder or holder.api_key == key:
+            if holder is token_holder or key in {holder.api_key, holder.account.api_key}:
                 return self._throttle(bucket) or routes
         return _UNAUTHORIZED
 
@@ -206,8 +196,8 @@ _UNAUTHORIZED: Final = Answer(
 
 def _routes(holder: Organization | Provider, behavior: Behavior) -> Answerer:
     if isinstance(holder, Provider):
-        return ProviderRoutes(holder, behavior)
-    return Routes(holder, behavior)
+        return AccountRoutes(holder, behavior, ProviderRoutes(holder, behavior))
+    return AccountRoutes(holder, behavior, Routes(holder, behavior))
 
 
 def _answer(routes: Answerer, request: Request, fault: Fault | None) -> Answer:

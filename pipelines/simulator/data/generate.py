@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from pipelines.simulator.data import names
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo
+from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo, timestamp
 from pipelines.simulator.data.users_and_systems import SystemGenerator, UserGenerator
 
 WELL_KNOWN: Final = 24
@@ -67,6 +67,7 @@ class OrganizationGenerator:
         self._sizes = sizes
         self.users = UserGenerator(org, now)
         self.systems = SystemGenerator(org, now)
+        self._now = now
 
     def build(self) -> None:
         """Add all records and edges to the organization."""
@@ -242,12 +243,18 @@ class OrganizationGenerator:
             "beta": False,
             "color": None,
             "created": self._org.created,
-            "sso": {"type": kind, "jit": False, "beta": False},
+            "sso": {"type": kind, "jit": False, "beta": False} | self._certificate(kind, number),
             "config": {
                 "idpPrivateKey": {"label": "IdP Private Key", "value": key},
                 "idpCertificate": {"label": "IdP Certificate", "value": secret(rng)},
             },
         }
+
+    def _certificate(self, kind: str, number: int) -> Record:
+        """Return the end of the certificate; the first one has ended, the second one ends soon."""
+        if kind != "saml":
+            return {}
+        return {"idpCertExpirationAt": timestamp(self._now + timedelta(days=67 * number - 45))}
 
 
 def _numbered(subjects: Sequence[str], number: int) -> str:

@@ -8,6 +8,7 @@ from threading import RLock
 from typing import Any, cast
 
 from pipelines.simulator.data.records import ABSENT, SECRET, Attributes, Ids, Record, Rng, Target
+from pipelines.simulator.data.service_account import ServiceAccount
 
 
 class KeyHolder:
@@ -16,12 +17,14 @@ class KeyHolder:
     Attributes:
         api_key: Value of the header `x-api-key`.
         client_id, client_secret: Credentials for OAuth 2's token endpoint.
+        account: The service account.
     """
 
     def __init__(self) -> None:
         self.api_key = f"jca_{secrets.token_hex(24)}"
         self.client_id = secrets.token_hex(12)
         self.client_secret = f"simsecret{secrets.token_hex(16)}"
+        self.account = ServiceAccount(self.client_id)
 
 
 class Organization(KeyHolder):
@@ -97,7 +100,7 @@ class Organization(KeyHolder):
 
     def secrets(self) -> set[str]:
         """Return every secret, each of one line that can be searched for in files."""
-        found = {self.api_key, self.client_secret}
+        found = {self.api_key, self.client_secret, self.account.api_key}
         with self.lock:
             held = [*self.collections(), *self.bindings.values(), self.compiled]
             for values in cast("list[Mapping[object, object]]", held):

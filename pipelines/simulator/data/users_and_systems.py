@@ -22,6 +22,10 @@ from pipelines.simulator.data.records import Record, secret, timestamp
 
 STATES: Final = ("ACTIVATED", "STAGED", "SUSPENDED")
 STATE_WEIGHTS: Final = (91, 4, 5)
+OTHER_ACCOUNT_NAMES: Final = 12
+"""One user in so many has another name on devices."""
+EXEMPTIONS: Final = 40
+"""One user in so many is exempt from MFA."""
 
 
 class UserGenerator:
@@ -60,10 +64,14 @@ class UserGenerator:
             "middlename": "",
             "lastname": last,
             "displayname": f"{first} {last}",
-            "systemUsername": "",
+            "systemUsername": self._account_name(first, last),
             "unix_uid": 5000 + len(self._org.users),
             "unix_guid": 5000 + len(self._org.users),
         }
+
+    def _account_name(self, first: str, last: str) -> str:
+        other = len(self._org.users) % OTHER_ACCOUNT_NAMES == OTHER_ACCOUNT_NAMES - 1
+        return f"{first[0]}{last}".lower() if other else ""
 
     def _employment(self) -> Record:
         rng = self._rng
@@ -94,7 +102,8 @@ class UserGenerator:
             "suspended": state == "SUSPENDED",
             "account_locked": rng.chance(0.02),
             "account_locked_date": None,
-            "mfa": {"configured": configured, "exclusion": False},
+            "mfa": self._mfa(configured=configured),
+            "mfaEnrollment": self._enrollment(totp=configured),
             "totp_enabled": configured,
             "totp_secret": secret(rng),
             "password_hash": f"$2b$12${secret(rng)}",
@@ -112,6 +121,25 @@ class UserGenerator:
             record["public_key"] = key
             record["ssh_keys"] = [{"_id": self._org.ids.new(), "name": "laptop", "public_key": key}]
         return record
+
+    def _mfa(self, *, configured: bool) -> Record:
+        if len(self._org.users) % EXEMPTIONS != EXEMPTIONS - 1:
+            return {"configured": configured, "exclusion": False}
+        end = timestamp(self.now + timedelta(days=30))
+        return {"configured": configured, "exclusion": True, "exclusionUntil": end}
+
+    def _enrollment(self, *, totp: bool) -> Record:
+        """Return the status of each factor; some users have only a security key."""
+        number = len(self._org.users)
+        enrolled = {
+            "totpStatus": totp,
+            "webAuthnStatus": not totp and number % 4 == 1,
+            "pushStatus": totp and number % 3 == 0,
+            "smsStatus": False,
+            "jcGoStatus": False,
+        }
+        enrolled["overallStatus"] = any(enrolled.values())
+        return {name: "ENROLLED" if on else "NOT_ENROLLED" for name, on in enrolled.items()}
 
 
 class SystemGenerator:
@@ -198,6 +226,10 @@ class SystemGenerator:
             found.append(_interface("tailscale0", f"100.{tail}"))
         if rng.chance(0.6 if platform is UBUNTU else 0.12):
             found.append(_interface("docker0", "172.17.0.1"))
+        if self._count % 3 == 0:
+            found.append(_interface(wireless, f"2001:db8:{self._count:x}::1"))
+        if self._count % 5 == 0:
+            found.append(_interface("utun4", f"fd00:0:0:{self._count:x}::2"))
         return found
 
     def _security(self, platform: Platform) -> Record:
@@ -215,6 +247,7 @@ class SystemGenerator:
             "allowPublicKeyAuthentication": True,
             "allowSshPasswordAuthentication": rng.chance(0.4),
             "allowSshRootLogin": platform is UBUNTU and rng.chance(0.2),
+            "modifySSHDConfig": platform is not WINDOWS,
             "domainInfo": {"domainName": "", "partOfDomain": platform is WINDOWS},
             "policyStats": self._policies(),
             "sshdParams": [{"name": "PermitRootLogin", "value": "no"}],

@@ -13,7 +13,6 @@ import dagster as dg
 import duckdb
 
 from assets_defs.partitions import PARTITION_TAG
-from pipelines.config.schedule import Schedule
 from pipelines.publish.publisher import combine
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.schema.tables import INVENTORY_TABLES
@@ -100,11 +99,11 @@ def deployment(
     """
     provider = Provider(*organizations.values())
     tick = datetime.now(UTC) - timedelta(hours=2)
-    schedule = Schedule(cron=f"{tick.minute} {tick.hour} * * *")
+    cron = f"{tick.minute} {tick.hour} * * *"
     file = folder / "integrations.toml"
     with ExitStack() as stack:
         server = stack.enter_context(Server(provider, behavior=behavior))
-        file.write_text(_settings(organizations, server.base_url, schedule.cron))
+        file.write_text(_settings(organizations, server.base_url, cron))
         database = stack.enter_context(postgres())
         redis = stack.enter_context(redis_server(folder))
         environment = {
@@ -118,7 +117,7 @@ def deployment(
         own = environment | {"JUMPCLOUD_INVENTORY_WORK": str(cluster.home("client"))}
         stack.enter_context(mock.patch.dict(os.environ, own))
         instance = stack.enter_context(cluster.instance())
-        miss_ticks(instance, schedule, since=datetime.now(UTC) - timedelta(days=1))
+        miss_ticks(instance, since=datetime.now(UTC) - timedelta(days=1))
         yield Deployment(cluster, database, instance, organizations)
 
 

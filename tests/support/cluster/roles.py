@@ -12,9 +12,9 @@ from typing import Self
 
 import dagster as dg
 
+from assets_defs.runs.foreground import DEFINITIONS
 from tests.support import ROOT
 from tests.support.cluster.services import Postgres, end_group, process
-from tests.support.missed_ticks import DEFINITIONS
 
 BIN = Path(sys.executable).parent
 DAGSTER_YAML = ROOT / "docs" / "deployment" / "cluster" / "dagster.yaml"

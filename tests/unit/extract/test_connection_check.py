@@ -118,7 +118,12 @@ def test_tables_and_columns_of_an_endpoint_are_missing() -> None:
         "integrations.organization_id",
         "integrations.organization_name",
     ]
-    assert missing_without("systems") == ["systems", "ipv4_addresses", "system_ipv4_addresses"]
+    assert missing_without("systems") == [
+        "systems",
+        "ipv4_addresses",
+        "system_ipv4_addresses",
+        "system_ip_addresses",
+    ]
     assert "system_groups" in missing_without("systemgroups")
     assert "system_group_members" in missing_without("systemgroups")
 

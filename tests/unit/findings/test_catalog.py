@@ -89,6 +89,7 @@ def test_summary_counts_each_finding_or_is_null() -> None:
         "shared_public_addresses": 0,
         "systems_appeared": None,
         "systems_in_no_group": 2,
+        "systems_with_same_serial_number": 0,
         "systems_without_users": 1,
         "users_without_systems": None,
     }

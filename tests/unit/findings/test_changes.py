@@ -87,6 +87,7 @@ def test_systems_vanished() -> None:
             "unnamed",
             {"os": None, "serial_number": "S1", "primary_user_id": "ann", "user_count": None},
             day(3),
+            name="S1",
         ),
     ]
 

@@ -166,15 +166,33 @@ def test_stale_systems_with_access() -> None:
             },
             {"system_id": "border", "user_count": 2, "last_contact_at": now - month},
             {"system_id": "without-users", "user_count": 0, "last_contact_at": now - 2 * month},
-            {"system_id": "never-seen", "user_count": 2},
+            {"system_id": "connected", "user_count": 2, "active": True, "last_contact_at": day(1)},
+            {"system_id": "unknown", "user_count": 2, "created_at": day(1)},
+            {"system_id": "not-yet-seen", "user_count": 2, "active": False, "created_at": day(20)},
+            {
+                "system_id": "never-seen",
+                "display_name": "Ann's phone",
+                "user_count": 2,
+                "active": False,
+                "created_at": day(5),
+            },
         ],
         changes=[
             changed(20, "systems", "reached-later", "user_count", 0, 3),
             changed(10, "systems", "reached-later", "user_count", 0, 1),
             *unrelated(30, "systems", "reached-later"),
+            changed(38, "systems", "never-seen", "active", True, False),
         ],
     )
     assert rows == [
+        found(
+            "medium",
+            "systems",
+            "never-seen",
+            {"days_without_contact": 35, "last_contact_at": None, "user_count": 2},
+            day(38),
+            name="Ann's phone",
+        ),
         found(
             "medium",
             "systems",
@@ -287,75 +305,37 @@ def test_systems_with_failing_policies(before: int | None) -> None:
     ]
 
 
-def test_shared_private_addresses() -> None:
+def test_systems_with_same_serial_number() -> None:
+    numbers = {
+        "old": "C02",
+        "new": " c02",
+        "other": "C03",
+        "none": None,
+        **{f"placeholder{n}": "To be filled by O.E.M." for n in (1, 2)},
+        **{f"default{n}": "Default string" for n in (1, 2)},
+        **{f"zeros{n}": "0000" for n in (1, 2)},
+        **{f"zero{n}": "0" for n in (1, 2)},
+        **{f"empty{n}": "None" for n in (1, 2)},
+    }
+    systems: list[Row] = [{"system_id": name, "serial_number": numbers[name]} for name in numbers]
     rows = find(
-        "shared_private_addresses",
-        thresholds=thresholds(many_devices=3),
-        ipv4_addresses=[
-            {
-                "address": "10.0.0.1",
-                "scope": "private",
-                "system_count": 3,
-                "interfaces": ["docker0"],
-            },
-            {"address": "10.0.0.2", "scope": "private", "system_count": 9},
-            {"address": "10.0.0.3", "scope": "private", "system_count": 2},
-            {"address": "10.0.0.4", "scope": "private", "system_count": 3},
-            {"address": "10.0.0.5", "scope": "private", "system_count": 3},
-            {"address": "203.0.113.1", "scope": "public", "system_count": 9},
-            {"address": "10.0.0.1", "scope": "private", "system_count": 9, "integration": "zeta"},
-        ],
+        "systems_with_same_serial_number",
+        systems=[*systems, {"system_id": "old", "serial_number": "C03", "integration": "zeta"}],
         changes=[
-            changed(2, "ipv4_addresses", "10.0.0.1", "system_count", 2, 3),
-            added(2, "ipv4_addresses", "10.0.0.2"),
-            changed(3, "ipv4_addresses", "10.0.0.2", "system_count", 2, 8),
-            changed(4, "ipv4_addresses", "10.0.0.2", "system_count", 3, 9),
-            added(5, "ipv4_addresses", "10.0.0.4"),
+            added(2, "systems", "old"),
+            added(2, "systems", "new"),
+            changed(4, "systems", "new", "serial_number", None, " c02"),
+            *unrelated(9, "systems", "new"),
         ],
     )
     assert rows == [
         found(
             "low",
-            "ipv4_addresses",
-            "10.0.0.1",
-            {"system_count": 3, "interfaces": ["docker0"]},
-            day(2),
-        ),
-        *(
-            found("low", "ipv4_addresses", address, {"system_count": n, "interfaces": []}, since)
-            for address, n, since in (
-                ("10.0.0.2", 9, day(3)),
-                ("10.0.0.4", 3, day(5)),
-                ("10.0.0.5", 3, day(1)),
-            )
-        ),
-    ]
-
-
-def test_shared_public_addresses() -> None:
-    rows = find(
-        "shared_public_addresses",
-        thresholds=thresholds(few_devices=2),
-        systems=[
-            {"system_id": "home-1", "hostname": "laptop", "public_ip": "192.0.2.1"},
-            {"system_id": "home-2", "public_ip": "192.0.2.1"},
-            {"system_id": "office-1", "public_ip": "192.0.2.2"},
-            {"system_id": "office-2", "public_ip": "192.0.2.2"},
-            {"system_id": "office-3", "public_ip": "192.0.2.2"},
-            {"system_id": "alone", "public_ip": "192.0.2.3"},
-            {"system_id": "unknown-1"},
-            {"system_id": "unknown-2"},
-            {"system_id": "other", "public_ip": "192.0.2.3", "integration": "zeta"},
-        ],
-        changes=[
-            changed(2, "systems", "home-1", "public_ip", "192.0.2.9", "192.0.2.1"),
-            added(2, "systems", "home-2"),
-            changed(3, "systems", "home-2", "public_ip", "192.0.2.9", "192.0.2.1"),
-            *unrelated(9, "systems", "home-2"),
-        ],
-    )
-    evidence = {"public_ip": "192.0.2.1", "system_ids": ["home-1", "home-2"]}
-    assert rows == [
-        found("low", "systems", "home-1", evidence, day(3), name="laptop"),
-        found("low", "systems", "home-2", evidence, day(3)),
+            "systems",
+            name,
+            {"serial_number": number, "system_ids": ["new", "old"]},
+            day(4),
+            number,
+        )
+        for name, number in (("new", " c02"), ("old", "C02"))
     ]

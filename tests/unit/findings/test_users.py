@@ -1,6 +1,16 @@
-"""Findings about users, groups and applications, on a few rows each."""
+"""Findings about users, on a few rows each."""
 
-from tests.support.tables import Row, added, changed, day, find, found, read, removed, unrelated
+from tests.support.tables import (
+    Row,
+    added,
+    changed,
+    day,
+    find,
+    found,
+    read,
+    removed,
+    unrelated,
+)
 
 
 def test_suspended_users_with_access() -> None:
@@ -138,6 +148,10 @@ def test_users_without_mfa_with_sudo() -> None:
             {"user_id": "totp", "mfa_configured": False, "totp_enabled": True} | admin,
             {"user_id": "no-device", "mfa_configured": False} | admin | {"system_count": 0},
             {"user_id": "no-sudo", "mfa_configured": False, "system_count": 2},
+            {"user_id": "security-key", "mfa_configured": False, "mfa_status": "ENROLLED"} | admin,
+            {"user_id": "lapsed", "email": "cy@x.org", "totp_enabled": True, "mfa_exclusion": True}
+            | {"mfa_status": "ENROLLMENT_EXPIRED"}
+            | admin,
         ],
         system_groups=[
             {"group_id": "servers", "system_count": 2},
@@ -157,6 +171,7 @@ def test_users_without_mfa_with_sudo() -> None:
             changed(4, "system_group_users", "servers/bound", "sudo", False, True),
             changed(5, "system_groups", "servers", "system_count", 1, 2),
             *unrelated(9, "users", "admin"),
+            changed(6, "users", "lapsed", "mfa_status", "ENROLLED", "ENROLLMENT_EXPIRED"),
             *unrelated(9, "system_group_users", "servers/bound"),
             *unrelated(9, "system_groups", "servers"),
         ],
@@ -166,16 +181,26 @@ def test_users_without_mfa_with_sudo() -> None:
             "high",
             "users",
             "admin",
-            {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []},
+            {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []}
+            | {"mfa_exclusion": None},
             day(3),
         ),
         found(
             "high",
             "users",
             "bound",
-            {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]},
+            {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]}
+            | {"mfa_exclusion": None},
             day(4),
             name="bob",
+        ),
+        found(
+            "high",
+            "users",
+            "lapsed",
+            {"state": None, "global_admin": True, "sudo_group_ids": [], "mfa_exclusion": True},
+            day(6),
+            name="cy@x.org",
         ),
     ]
 
@@ -270,123 +295,4 @@ def test_users_without_systems() -> None:
         found("low", "users", "enrolled", unknown, day(5)),
         found("low", "users", "idle", {"state": "STAGED", "application_count": None}, day(5)),
         found("low", "users", "new", unknown, day(2)),
-    ]
-
-
-def test_groups_with_passwordless_sudo() -> None:
-    rows = find(
-        "groups_with_passwordless_sudo",
-        system_groups=[
-            {"group_id": "users", "name": "Servers", "system_count": 3},
-            {"group_id": "target", "system_count": 0},
-            {"group_id": "regranted"},
-            {"group_id": "sudo-only", "system_count": 1},
-            {"group_id": "unknown", "system_count": 1},
-        ],
-        system_group_users=[
-            {"group_id": "users", "user_id": "ann", "sudo_without_password": True},
-            {"group_id": "users", "user_id": "bob", "sudo_without_password": True},
-            {"group_id": "users", "user_id": "cy", "sudo_without_password": False},
-            {"group_id": "regranted", "user_id": "ann", "sudo_without_password": True},
-            {"group_id": "sudo-only", "user_id": "ann", "sudo": True},
-            {"group_id": "unknown", "user_id": "ann"},
-        ],
-        system_group_associations=[
-            {
-                "group_id": "target",
-                "target_type": "user_group",
-                "target_id": "ops",
-                "sudo_without_password": True,
-            },
-            {"group_id": "sudo-only", "target_type": "user", "target_id": "ann", "sudo": True},
-        ],
-        changes=[
-            added(2, "system_group_users", "users/ann"),
-            changed(3, "system_group_users", "users/bob", "sudo_without_password", False, True),
-            changed(4, "system_group_users", "users/bob", "sudo", False, True),
-            *unrelated(9, "system_group_users", "users/bob"),
-            added(2, "system_group_users", "regranted/ann"),
-            changed(4, "system_group_users", "regranted/ann", "sudo_without_password", False, True),
-            added(5, "system_group_associations", "regranted/user/bob"),
-            *unrelated(9, "system_group_users", "regranted/ann"),
-        ],
-    )
-    assert rows == [
-        found(
-            "high",
-            "system_groups",
-            "regranted",
-            {"system_count": None, "user_count": 1, "targets": []},
-            day(4),
-        ),
-        found(
-            "high",
-            "system_groups",
-            "target",
-            {
-                "system_count": 0,
-                "user_count": 0,
-                "targets": [{"type": "user_group", "id": "ops"}],
-            },
-            day(1),
-        ),
-        found(
-            "high",
-            "system_groups",
-            "users",
-            {"system_count": 3, "user_count": 2, "targets": []},
-            day(2),
-            name="Servers",
-        ),
-    ]
-
-
-def test_groups_without_members() -> None:
-    rows = find(
-        "groups_without_members",
-        system_groups=[
-            {"group_id": "empty", "system_count": 0, "user_count": 2},
-            {"group_id": "new", "system_count": 0},
-            {"group_id": "emptied", "name": "Lab", "system_count": 0, "user_count": 0},
-            {"group_id": "one-device", "system_count": 1, "user_count": 2},
-            {"group_id": "empty", "system_count": 1, "integration": "zeta"},
-        ],
-        changes=[
-            added(2, "system_groups", "emptied"),
-            added(2, "system_groups", "new"),
-            changed(3, "system_groups", "emptied", "system_count", 1, 0),
-            changed(4, "system_groups", "emptied", "user_count", 1, 0),
-            *unrelated(9, "system_groups", "emptied"),
-            changed(4, "system_groups", "empty", "system_count", 1, 0) | {"integration": "zeta"},
-        ],
-    )
-    assert rows == [
-        found("low", "system_groups", "emptied", {"user_count": 0}, day(3), name="Lab"),
-        found("low", "system_groups", "empty", {"user_count": 2}, day(1)),
-        found("low", "system_groups", "new", {"user_count": None}, day(2)),
-    ]
-
-
-def test_applications_without_users() -> None:
-    rows = find(
-        "applications_without_users",
-        applications=[
-            {"application_id": "new", "active": True, "user_count": 0},
-            {"application_id": "unused", "display_label": "Wiki", "user_count": 0},
-            {"application_id": "unchanged", "user_count": 0},
-            {"application_id": "one-user", "user_count": 1},
-            {"application_id": "not-pulled"},
-        ],
-        changes=[
-            added(2, "applications", "new"),
-            added(2, "applications", "unused"),
-            changed(3, "applications", "unused", "user_count", 1, 0),
-            changed(4, "applications", "unused", "system_count", 1, 0),
-            *unrelated(9, "applications", "unused"),
-        ],
-    )
-    assert rows == [
-        found("low", "applications", "new", {"active": True}, day(2)),
-        found("low", "applications", "unchanged", {"active": None}, day(1)),
-        found("low", "applications", "unused", {"active": None}, day(3), name="Wiki"),
     ]

@@ -1,6 +1,7 @@
 """The net difference between two snapshots, its text, and the choice of snapshots."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -10,9 +11,10 @@ from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshot
 from pipelines.schema.tables import CHANGES
 from pipelines.simulator import Organization, Sizes, generate
 from tests.support.manifests import make_manifest
-from tests.support.publisher import Publisher, Pulled, Rows, on_day
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+NOW = FIRST_DAY + timedelta(days=4)
 
 
 @pytest.fixture
@@ -122,16 +124,27 @@ def test_select_snapshots_returns_pairs(
     pulled = pull(organization)
     first = publisher.publish(on_day(0, pulled))
     with pytest.raises(InventoryError, match="only one snapshot"):
-        select_snapshots([first], [])
+        select_snapshots([first], [], NOW)
     second, third = (publisher.publish(on_day(day, pulled)) for day in (1, 2))
     other = publisher.publish(on_day(3, pulled), "other")
     manifests = publisher.history.manifests()
-    assert select_snapshots(manifests, []) == [(second, third)]
-    assert select_snapshots(manifests, [first.snapshot_id]) == [(first, third)]
+    assert select_snapshots(manifests, [], NOW) == ([(second, third)], [])
+    assert select_snapshots(manifests, [first.snapshot_id], NOW) == ([(first, third)], [])
     ids = [second.snapshot_id, first.snapshot_id]
-    assert select_snapshots(manifests, ids) == [(second, first)]
+    assert select_snapshots(manifests, ids, NOW) == ([(second, first)], [])
     with pytest.raises(InventoryError, match="only snapshots of one integration"):
-        select_snapshots(manifests, [first.snapshot_id, other.snapshot_id])
+        select_snapshots(manifests, [first.snapshot_id, other.snapshot_id], NOW)
+    # Four days back nothing was recorded of `other`; an hour is after the latest of both.
+    missing = f"other: nothing was recorded then; its first snapshot is {other.snapshot_id}"
+    assert select_snapshots(manifests, ["3d"], NOW) == ([(second, third)], [missing])
+    assert select_snapshots(manifests, ["3d", "49h"], NOW) == ([(second, second)], [missing])
+    assert select_snapshots(manifests, ["1h"], NOW)[0] == [(third, third), (other, other)]
+    mixed = [first.snapshot_id, f"{FIRST_DAY + timedelta(days=1):%Y-%m-%d}"]
+    assert select_snapshots(manifests, mixed, NOW) == ([(first, second)], [])
+    with pytest.raises(
+        InventoryError, match=r"acme: nothing was recorded then; .*\nother: nothing"
+    ):
+        select_snapshots(manifests, ["9w"], NOW)
 
 
 @pytest.mark.parametrize(

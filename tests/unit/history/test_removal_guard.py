@@ -32,7 +32,7 @@ DOORS = Table(
         Column("badge_count", "BIGINT", "Number of badges"),
     ),
     is_asset=True,
-    label="name",
+    labels=("name",),
 )
 Doors = dict[str, tuple[str | None, bool | None]]
 

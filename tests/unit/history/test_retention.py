@@ -126,8 +126,7 @@ def test_first_seen_survives_expiration(pull: Callable[..., Pulled], publisher: 
     organization.remove_system(system_id)
     for _ in range(3):
         publisher.publish(pull(organization))
-    for manifest in publisher.history.manifests("acme")[:-1]:
-        publisher.history.commit(manifest.without_tables())
+    publisher.history.expire("acme", publisher.history.snapshot_ids("acme")[:-1])
     with organization.edit():
         organization.systems[system_id] = record
         organization.deleted.discard(system_id)
@@ -171,7 +170,7 @@ def test_next_publication_removes_orphans_of_a_crash(
     other = publisher.publish(pull(organization), "b")
     old, _ = (publisher.publish(pull(organization)) for _ in range(2))
     history = publisher.history
-    history.commit(old.without_tables())
+    history.expire("acme", [old.snapshot_id])
     assert history.part("systems", "acme", old.snapshot_id).exists()
     publisher.publish(pull(organization))
     assert tables_with_files(history, "acme", old.snapshot_id) == {*old.sha256} & LASTING_TABLES

@@ -93,8 +93,8 @@ def test_value_of_another_type_is_lost_by_field_and_row() -> None:
     names = ("active", "created", "fde.active", "hostname", "networkInterfaces.address")
     assert page.lost == dict.fromkeys((*names, "policyStats"), frozenset({(make_id(2),)}))
     first, second = page.rows.to_pylist()
-    assert (first["fde"], first["created"]) == ({"active": True}, "2024-02-01")
-    assert (second["fde"], second["agentVersion"]) == ({"active": None}, "2.5")
+    assert (first["fde"]["active"], first["created"]) == (True, "2024-02-01")
+    assert (second["fde"], second["agentVersion"]) == ({"active": None, "keyPresent": None}, "2.5")
     assert second["networkInterfaces"][0]["internal"] is False
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 from subprocess import PIPE
@@ -20,6 +21,7 @@ from pipelines.config.settings import KeepSnapshots
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.diff import diff_snapshots
+from pipelines.history.lookup import select_past
 from pipelines.history.manifest import Manifest
 from pipelines.history.retention import expire_snapshots
 from pipelines.publish import database, fingerprint
@@ -97,7 +99,7 @@ def test_applied_snapshots_are_not_read_again(office: Office) -> None:
     assert rows[-2] == {"integration": "acme", "snapshot_id": latest}
     counts = office.publisher.rows("SELECT count(DISTINCT snapshot_id) AS n FROM changes")
     assert counts == [{"n": 3}]
-    with pytest.raises(InventoryError, match="missing or damaged"):
+    with pytest.raises(InventoryError, match="damaged"):
         build_duckdb_file(history, office.publisher.home / "rebuilt.duckdb")
 
 
@@ -315,12 +317,17 @@ class Published:
 
     def past(self, manifest: Manifest, folder: Path) -> dict[str, Rows]:
         publisher = Publisher(folder)
-        build_past_file(self.publisher.history, manifest, publisher.file)
+        build_past_file(self.publisher.history, self.latest(manifest)[0], publisher.file)
         return state(publisher)
 
+    def latest(self, manifest: Manifest) -> tuple[list[Manifest], list[str]]:
+        manifests = self.publisher.history.manifests()
+        return select_past(manifests, manifest.snapshot_id, None, datetime.now(UTC))
+
     def remove_tables(self, manifest: Manifest) -> None:
-        self.publisher.history.commit(manifest.without_tables())
-        self.publisher.history.remove_orphan_files(manifest.integration.name)
+        name = manifest.integration.name
+        self.publisher.history.expire(name, [manifest.snapshot_id])
+        self.publisher.history.remove_orphan_files(name)
 
 
 def state(publisher: Publisher) -> dict[str, Rows]:
@@ -358,11 +365,15 @@ def test_file_at_a_snapshot_equals_the_file_then(published: Published, tmp_path:
     assert published.states[3]["changes"]
 
 
-def test_nearest_snapshot_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
+def test_later_snapshot_never_replaces_an_expired_one(published: Published, tmp_path: Path) -> None:
     one, two, one_later, two_later = published.manifests
     published.remove_tables(one)
-    latest = build_past_file(published.publisher.history, two, tmp_path / "file.duckdb")
-    assert [manifest.snapshot_id for manifest in latest] == [one_later.snapshot_id, two.snapshot_id]
+    latest, (note,) = published.latest(two)
+    assert [manifest.snapshot_id for manifest in latest] == [two.snapshot_id]
+    assert note == (
+        f"one: the tables of {one.snapshot_id} were removed, because of keep_snapshots, and so "
+        f"were all before it; the first that has its tables: {one_later.snapshot_id}"
+    )
     # The metadata of all pulls is kept.
     assert published.past(two_later, tmp_path) == published.states[3]
 
@@ -372,8 +383,8 @@ def test_missing_file_of_a_snapshot_is_named(
 ) -> None:
     part = publisher.history.part("users", "one", manifests[0].snapshot_id)
     part.unlink()
-    with pytest.raises(InventoryError, match=f"{part}: missing or damaged.*try again"):
-        build_past_file(publisher.history, manifests[0], tmp_path / "file.duckdb")
-    with pytest.raises(InventoryError, match=f"cannot read snapshot .*{part}"):
+    with pytest.raises(InventoryError, match=f"{part}: missing.*try again"):
+        build_past_file(publisher.history, manifests[:1], tmp_path / "file.duckdb")
+    with pytest.raises(InventoryError, match=f"{part}: missing"):
         diff_snapshots(publisher.history, manifests[0], manifests[2])
     assert not list(tmp_path.iterdir())

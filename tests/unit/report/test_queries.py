@@ -31,7 +31,10 @@ HEADINGS = {
 PROTECTIONS = {
     "Devices: disk encrypted": ("systems", "disk_encrypted"),
     "Devices: MFA allowed": ("systems", "mfa_enabled"),
-    "Users: MFA set up": ("users", "mfa_configured"),
+    "Users: MFA set up": (
+        "users",
+        "coalesce(mfa_status = 'ENROLLED', totp_enabled OR mfa_configured, mfa_configured)",
+    ),
 }
 
 

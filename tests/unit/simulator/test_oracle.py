@@ -27,7 +27,8 @@ NO_SYSTEM: Row = (
     | _empty("disk_encrypted mfa_enabled ssh_root_login ssh_password_login mdm_vendor")
     | {"primary_user_id": None}
 )
-NO_POLICIES = _empty("policies_total policies_failed")
+ADDED = "recovery_key_present hardware_vendor hardware_kind ssh_managed"
+NO_MORE_OF_SYSTEM = _empty(f"policies_total policies_failed active_user_count {ADDED}")
 NO_USER: Row = _empty(
     "username email display_name first_name last_name state activated suspended account_locked "
     "mfa_configured totp_enabled global_admin passwordless_sudo department job_title company "
@@ -35,6 +36,11 @@ NO_USER: Row = _empty(
     "created_at"
 )
 
+
+NO_MORE_OF_USER: Row = _empty(
+    "mfa_status mfa_totp_status mfa_webauthn_status mfa_push_status mfa_sms_status "
+    "mfa_jumpcloud_go_status mfa_exclusion mfa_exclusion_until system_username unix_uid"
+)
 
 GRANTED = {"sudo": True, "sudo_without_password": False}
 UNDEFINED = {"sudo": None, "sudo_without_password": None}
@@ -61,7 +67,8 @@ def test_tiny_organization_systems() -> None:
         "user_count": 2,
         "application_count": 1,
         "resolved": True,
-        **NO_POLICIES,
+        **NO_MORE_OF_SYSTEM,
+        "active_user_count": 1,
     }
     server = NO_SYSTEM | {
         "hostname": "server",
@@ -77,7 +84,8 @@ def test_tiny_organization_systems() -> None:
         "user_count": 0,
         "application_count": 0,
         "resolved": True,
-        **NO_POLICIES,
+        **NO_MORE_OF_SYSTEM,
+        "active_user_count": 0,
     }
     expected = _by_key({"system_id": ids["laptop"]} | laptop, {"system_id": ids["server"]} | server)
     assert systems == expected
@@ -103,6 +111,7 @@ def test_tiny_organization_users() -> None:
             | account
             | reach
             | {"resolved": True}
+            | NO_MORE_OF_USER
             for name, own in users.items()
         )
     )
@@ -126,6 +135,7 @@ def test_tiny_organization_applications_and_addresses() -> None:
             "user_count": 2,
             "system_count": 1,
             "resolved": True,
+            "idp_certificate_expires_at": None,
         }
     ]
     both = sorted((ids["laptop"], ids["server"]))
@@ -138,6 +148,11 @@ def test_tiny_organization_applications_and_addresses() -> None:
         {"system_id": ids["laptop"], "interface": "vpn", "address": "100.64.1.1"},
         {"system_id": ids["server"], "interface": "eth0", "address": "10.0.0.5"},
     )
+    scopes = {"10.0.0.5": "private", "100.64.1.1": "cgnat"}
+    assert tables["system_ip_addresses"] == [
+        row | {"family": 4, "scope": scopes[row["address"]]}
+        for row in tables["system_ipv4_addresses"]
+    ]
 
 
 def _address(address: str, scope: str, systems: list[str], interfaces: list[str]) -> Row:
@@ -218,7 +233,7 @@ def test_assets_without_details_have_only_ids() -> None:
         {"system_id": ids["laptop"]}
         | NO_SYSTEM
         | {"group_ids": [ids["office"]], "group_names": ["Office"], "user_count": 2}
-        | {"application_count": None, "resolved": False, **NO_POLICIES}
+        | {"application_count": None, "resolved": False, **NO_MORE_OF_SYSTEM}
     ]
     assert {row["user_id"] for row in tables["users"]} == {ids["anna"], ids["ben"]}
     assert all(row["application_count"] is None for row in tables["users"])

@@ -1,13 +1,16 @@
-"""Every answer has the shape of JumpCloud's own Swagger files."""
+"""Every answer has the shape of JumpCloud's own Swagger files and of its newer specification."""
 
 import json
-from typing import Any
+from functools import cache
+from typing import Any, Literal
 
 import jsonschema
 import pytest
 
-from pipelines.simulator import Organization, generate
+from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.simulator import Organization, Sizes, generate
 from tests.support import DATA
+from tests.support.console_api import SPECIFICATION
 from tests.support.edge_cases import edge_cases
 from tests.support.simulator_client import serving
 
@@ -33,28 +36,40 @@ def _nullable(schema: Any, *, name: str = "") -> Any:  # noqa: ANN401
 
 
 DEFINITIONS = {name: _nullable(schema) for name, schema in SWAGGER["definitions"].items()}
+SCHEMAS = {name: _nullable(schema) for name, schema in SPECIFICATION["schemas"].items()}
 
 
 def _check(endpoint: str, answer: Any) -> None:  # noqa: ANN401
     assert answer.status_code == 200, answer.text
+    document = answer.json()
+    if endpoint in SWAGGER["paths"]:  # without the newest operations
+        _swagger_validator(endpoint).validate(document)
+    _validator(endpoint).validate(document)
+
+
+@cache
+def _swagger_validator(endpoint: str) -> jsonschema.Draft4Validator:
     schema = {"definitions": DEFINITIONS} | _nullable(SWAGGER["paths"][endpoint])
-    jsonschema.Draft4Validator(schema).validate(answer.json())
+    return jsonschema.Draft4Validator(schema)
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "/api/organizations",
-        "/api/systems",
-        "/api/systemusers",
-        "/api/applications",
-        "/api/commands",
-        "/api/v2/systemgroups",
-        "/api/v2/usergroups",
-        "/api/v2/policies",
-        "/api/v2/policygroups",
-    ],
-)
+@cache
+def _validator(endpoint: str) -> jsonschema.Draft202012Validator:
+    schema = _nullable(SPECIFICATION["operations"][endpoint]["response"])
+    return jsonschema.Draft202012Validator({"schemas": SCHEMAS} | schema)
+
+
+LISTS = {
+    "/api/commands",
+    "/api/v2/usergroups",
+    "/api/v2/policies",
+    "/api/v2/policygroups",
+    "/api/v2/roles",
+    "/api/v2/service-accounts",
+} | {endpoint.path for endpoint in ENDPOINTS.values() if not endpoint.parent}
+
+
+@pytest.mark.parametrize("path", sorted(LISTS))
 def test_lists_match_the_swagger_files(path: str) -> None:
     with serving(generate()) as api:
         for skip in (0, 100, 10_000):
@@ -75,6 +90,17 @@ def test_graph_matches_the_swagger_files(org: Organization) -> None:
         for application_id in org.applications.keys() - org.vanished:
             answer = api.get(f"/api/v2/applications/{application_id}/users", limit=100)
             _check("GET /api/v2/applications/{id}/users", answer)
+
+
+@pytest.mark.parametrize("shown", ["lists", "never"])
+def test_service_account_matches_the_specification(shown: Literal["lists", "never"]) -> None:
+    org = generate(1, Sizes.empty())
+    org.account.shown = shown
+    with serving(org) as api:
+        path = "/api/v2/service-accounts"
+        for row in api.rows(path, limit=100):
+            record = api.get(f"{path}/{row['objectId']}").json()["serviceAccount"]
+            _validator(f"GET {path}/{{id}}").validate(record)
 
 
 def test_searches_match_the_swagger_files() -> None:

@@ -6,7 +6,9 @@ import pytest
 
 from tests.support.arrow import Row, contract_row, run_transform
 
-APPLICATIONS_PULLED: list[Row] = [{"endpoint": "applications"}, {"endpoint": "applications_users"}]
+ALL_PULLED: list[Row] = [
+    {"endpoint": endpoint} for endpoint in ("applications", "applications_users", "systemusers")
+]
 
 
 def pairs(first: str, second: str, *values: tuple[str, str]) -> list[Row]:
@@ -55,7 +57,7 @@ def test_system_groups_have_member_and_user_counts() -> None:
 
 
 def expected_system(**values: object) -> Row:
-    counts = {"user_count": 0, "application_count": 0, "resolved": True}
+    counts = {"user_count": 0, "active_user_count": 0, "application_count": 0, "resolved": True}
     lists: Row = {"ipv4_addresses": [], "group_ids": [], "group_names": []}
     return contract_row("systems", **lists | counts | values)
 
@@ -75,7 +77,7 @@ def test_system_has_every_field_of_its_record() -> None:
         "created": "2024-05-01T10:00:00.000Z",
         "lastContact": "2026-01-02T05:04:05+02:00",
         "remoteIP": "203.0.113.9",
-        "fde": {"active": True},
+        "fde": {"active": True, "keyPresent": False},
         "allowMultiFactorAuthentication": True,
         "allowSshRootLogin": False,
         "allowSshPasswordAuthentication": True,
@@ -83,8 +85,10 @@ def test_system_has_every_field_of_its_record() -> None:
         "primarySystemUser": {"id": "u1"},
         "organization": "org",
         "policyStats": {"total": 7, "failed": 2},
+        "modifySSHDConfig": True,
+        "hwVendor": "Apple Inc.",
     }
-    assert run_transform("systems", systems=[system], completeness=APPLICATIONS_PULLED) == [
+    assert run_transform("systems", systems=[system], completeness=ALL_PULLED) == [
         expected_system(
             system_id="s1",
             hostname="mac-1",
@@ -107,6 +111,9 @@ def test_system_has_every_field_of_its_record() -> None:
             primary_user_id="u1",
             policies_total=7,
             policies_failed=2,
+            recovery_key_present=False,
+            hardware_vendor="Apple Inc.",
+            ssh_managed=True,
         )
     ]
 
@@ -120,7 +127,7 @@ def test_system_with_empty_text_and_year_one_has_nulls() -> None:
         "mdm": {"vendor": ""},
         "primarySystemUser": {"id": ""},
     }
-    assert run_transform("systems", systems=[system], completeness=APPLICATIONS_PULLED) == [
+    assert run_transform("systems", systems=[system], completeness=ALL_PULLED) == [
         expected_system(system_id="s1")
     ]
 
@@ -129,7 +136,7 @@ def test_systems_have_groups_addresses_and_counts() -> None:
     rows = run_transform(
         "systems",
         systems=[{"_id": "s3"}, {"_id": "s1"}],
-        completeness=APPLICATIONS_PULLED,
+        completeness=ALL_PULLED,
         applications=[{"_id": "a1"}, {"_id": "a2"}],
         # Two groups may have the same name, and a group may be gone from its list.
         system_groups=[{"group_id": "g2", "name": "B"}, {"group_id": "g1", "name": "B"}],
@@ -154,6 +161,7 @@ def test_systems_have_groups_addresses_and_counts() -> None:
             group_ids=["g1", "g2"],
             group_names=["B"],
             user_count=2,
+            active_user_count=2,
             application_count=2,
         ),
         expected_system(
@@ -161,6 +169,7 @@ def test_systems_have_groups_addresses_and_counts() -> None:
             group_ids=["g1"],
             group_names=["B"],
             user_count=2,
+            active_user_count=2,
             application_count=2,
             resolved=False,
         ),
@@ -185,7 +194,7 @@ def test_user_has_every_field_of_its_record() -> None:
         "activated": True,
         "suspended": False,
         "account_locked": True,
-        "mfa": {"configured": True},
+        "mfa": {"configured": True, "exclusion": True, "exclusionUntil": "2026-12-01T00:00:00Z"},
         "totp_enabled": False,
         "sudo": True,
         "passwordless_sudo": False,
@@ -199,8 +208,18 @@ def test_user_has_every_field_of_its_record() -> None:
         "password_expired": False,
         "password_never_expires": True,
         "created": "2024-05-01",
+        "mfaEnrollment": {
+            "overallStatus": "ENROLLED",
+            "totpStatus": "NOT_ENROLLED",
+            "webAuthnStatus": "ENROLLED",
+            "pushStatus": "IN_ENROLLMENT",
+            "smsStatus": "DISABLED",
+            "jcGoStatus": "",
+        },
+        "systemUsername": "annb",
+        "unix_uid": 4294967295,
     }
-    assert run_transform("users", systemusers=[user], completeness=APPLICATIONS_PULLED) == [
+    assert run_transform("users", systemusers=[user], completeness=ALL_PULLED) == [
         expected_user(
             user_id="u1",
             username="ann",
@@ -226,6 +245,15 @@ def test_user_has_every_field_of_its_record() -> None:
             password_expired=False,
             password_never_expires=True,
             created_at=datetime(2024, 5, 1, tzinfo=UTC),
+            mfa_status="ENROLLED",
+            mfa_totp_status="NOT_ENROLLED",
+            mfa_webauthn_status="ENROLLED",
+            mfa_push_status="IN_ENROLLMENT",
+            mfa_sms_status="DISABLED",
+            mfa_exclusion=True,
+            mfa_exclusion_until=datetime(2026, 12, 1, tzinfo=UTC),
+            system_username="annb",
+            unix_uid=4294967295,
         )
     ]
 
@@ -238,7 +266,7 @@ def test_user_with_empty_text_and_year_one_has_nulls() -> None:
         "_id": "u1",
         "created": "0001-01-01T00:00:00Z",
     }
-    assert run_transform("users", systemusers=[user], completeness=APPLICATIONS_PULLED) == [
+    assert run_transform("users", systemusers=[user], completeness=ALL_PULLED) == [
         expected_user(user_id="u1")
     ]
 
@@ -247,7 +275,7 @@ def test_users_include_unresolved_ids_from_every_relationship() -> None:
     rows = run_transform(
         "users",
         systemusers=[{"_id": "u1"}],
-        completeness=APPLICATIONS_PULLED,
+        completeness=ALL_PULLED,
         system_group_members=MEMBERS,
         # No system is a member of g3.
         system_group_users=[*GROUP_USERS, {"group_id": "g3", "user_id": "u5"}],
@@ -284,7 +312,7 @@ def test_application_has_fields_and_counts() -> None:
             "name": "wiki",
             "displayName": "Wiki",
             "displayLabel": "Our wiki",
-            "sso": {"type": "saml"},
+            "sso": {"type": "saml", "idpCertExpirationAt": "2027-01-02T00:00:00.000Z"},
             "ssoUrl": "https://sso.example.com/wiki",
             "active": False,
             "created": "2025-02-03T04:05:06Z",
@@ -294,7 +322,7 @@ def test_application_has_fields_and_counts() -> None:
     rows = run_transform(
         "applications",
         applications=applications,
-        completeness=APPLICATIONS_PULLED,
+        completeness=ALL_PULLED,
         system_group_members=MEMBERS,
         system_group_users=GROUP_USERS,
         application_users=[*APPLICATION_USERS, {"application_id": "a3", "user_id": "u3"}],
@@ -310,6 +338,7 @@ def test_application_has_fields_and_counts() -> None:
             sso_url="https://sso.example.com/wiki",
             active=False,
             created_at=datetime(2025, 2, 3, 4, 5, 6, tzinfo=UTC),
+            idp_certificate_expires_at=datetime(2027, 1, 2, tzinfo=UTC),
             user_count=2,
             system_count=2,
             resolved=True,
@@ -342,7 +371,8 @@ def test_application_counts_are_null_unless_pulled(
         applications=applications,
         system_group_members=[{"group_id": "g1", "system_id": "s1"}],
     )
-    assert systems == [expected_system(system_id="s1", application_count=count, resolved=False)]
+    unknown = {"active_user_count": None, "application_count": count, "resolved": False}
+    assert systems == [expected_system(system_id="s1", **unknown)]
     users = run_transform(
         "users",
         completeness=completeness,
@@ -360,37 +390,4 @@ def test_application_counts_are_null_unless_pulled(
             resolved=True,
         )
         for _ in applications
-    ]
-
-
-def test_ipv4_addresses_list_their_devices_and_interfaces() -> None:
-    addresses = [
-        ("s2", "eth0", "10.0.0.1"),
-        ("s1", "eth1", "10.0.0.1"),
-        ("s1", "eth0", "10.0.0.1"),
-        ("s1", "", "100.64.0.1"),
-        ("s1", "eth0", "8.8.8.8"),
-    ]
-    rows = run_transform(
-        "ipv4_addresses",
-        system_ipv4_addresses=[
-            {"system_id": system, "interface": interface, "address": address}
-            for system, interface, address in addresses
-        ],
-    )
-    expected = (
-        ("10.0.0.1", "private", ["s1", "s2"], ["eth0", "eth1"]),
-        ("100.64.0.1", "cgnat", ["s1"], [""]),
-        ("8.8.8.8", "public", ["s1"], ["eth0"]),
-    )
-    assert rows == [
-        contract_row(
-            "ipv4_addresses",
-            address=address,
-            scope=scope,
-            system_ids=systems,
-            system_count=len(systems),
-            interfaces=interfaces,
-        )
-        for address, scope, systems, interfaces in expected
     ]

@@ -161,6 +161,9 @@ def test_interface_addresses_exclude_unusable_ones() -> None:
         interface("10.0.0.3", family="", name=None),
         interface("10.0.0.4", internal=True),
         interface("10.0.0.5", family="IPv6"),
+        interface("2a00::1", family="IPV6"),
+        interface("2A00:0::1", family=None),  # repeated in another form
+        interface("2a00::2"),
         interface("fe80::1", family=None),
         interface("127.0.0.1"),
         interface("169.254.1.1"),
@@ -168,15 +171,31 @@ def test_interface_addresses_exclude_unusable_ones() -> None:
     ]
     systems: list[Row] = [
         {"_id": "s1", "networkInterfaces": interfaces},
-        {"_id": "s2", "networkInterfaces": [interface("10.0.0.1", name="en0")]},
+        {"_id": "s2", "networkInterfaces": [interface("8.8.8.8", name="en0")]},
         {"_id": "s3"},
     ]
-    assert run_transform("system_ipv4_addresses", systems=systems) == [
-        contract_row("system_ipv4_addresses", system_id=system, interface=name, address=address)
-        for system, name, address in (
-            ("s1", "", "10.0.0.3"),
-            ("s1", "eth0", "10.0.0.1"),
-            ("s1", "eth0", "10.0.0.2"),
-            ("s2", "en0", "10.0.0.1"),
+    rows = run_transform("system_ip_addresses", systems=systems)
+    assert rows == [
+        contract_row(
+            "system_ip_addresses",
+            system_id=system,
+            interface=name,
+            address=address,
+            family=family,
+            scope=scope,
         )
+        for system, name, address, family, scope in (
+            ("s1", "", "10.0.0.3", 4, "private"),
+            ("s1", "eth0", "10.0.0.1", 4, "private"),
+            ("s1", "eth0", "10.0.0.2", 4, "private"),
+            ("s1", "eth0", "2a00::1", 6, "public"),
+            ("s2", "en0", "8.8.8.8", 4, "public"),
+        )
+    ]
+    ipv4_rows = run_transform("system_ipv4_addresses", system_ip_addresses=rows)
+    names = ("system_id", "interface", "address")
+    assert ipv4_rows == [
+        contract_row("system_ipv4_addresses", **{name: row[name] for name in names})
+        for row in rows
+        if row["family"] == 4
     ]

@@ -1,9 +1,11 @@
 """The functions that the transforms use."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from pipelines.transform.transform import ipv4_scope
-from tests.support.arrow import run_transform
+from pipelines.transform.transform import parse_address
+from tests.support.arrow import Row, run_transform
 
 
 @pytest.mark.parametrize(
@@ -29,8 +31,21 @@ from tests.support.arrow import run_transform
         ("0.0.0.1", "other"),
     ],
 )
-def test_ipv4_scope(address: str, scope: str) -> None:
-    assert ipv4_scope(address) == scope
+def test_ipv4_address_has_a_scope(address: str, scope: str) -> None:
+    assert parse_address(address) == {"address": address, "family": 4, "scope": scope}
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "scope"),
+    [
+        ("FD00:0:0::1", "fd00::1", "private"),
+        ("fc00::", "fc00::", "private"),
+        ("2a00:1450:4001:082f:0000:0000:0000:200e", "2a00:1450:4001:82f::200e", "public"),
+        ("2001:db8::7", "2001:db8::7", "other"),
+    ],
+)
+def test_ipv6_address_has_its_shortest_form(text: str, address: str, scope: str) -> None:
+    assert parse_address(text) == {"address": address, "family": 6, "scope": scope}
 
 
 @pytest.mark.parametrize(
@@ -48,12 +63,41 @@ def test_ipv4_scope(address: str, scope: str) -> None:
         "10.0.0.1/8",
         " 10.0.0.1",
         "fe80::1",
+        "fe80::1%en0",
+        "2a00::1%en0",
+        "::1",
+        "::",
+        "ff02::fb",
         "",
         None,
     ],
 )
-def test_unusable_address_has_no_scope(text: str | None) -> None:
-    assert ipv4_scope(text) is None
+def test_unusable_address_is_left_out(text: str | None) -> None:
+    assert parse_address(text) is None
+
+
+def test_time_of_a_zero_clock_means_never() -> None:
+    times = [
+        "1601-01-01T00:00:00Z",
+        "1970-01-01T00:00:00.000Z",
+        "1969-12-31T19:00:00-05:00",
+        "1980-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999Z",
+        "0001-01-01T00:00:00.000+05:00",
+        "12024-02-01T08:15:30Z",
+        "infinity",
+        "epoch",
+        "today",
+    ]
+    systems: list[Row] = [
+        {"_id": f"s{number}", "created": time, "lastContact": "1999-12-31T23:59:59Z"}
+        for number, time in enumerate(times)
+    ]
+    rows = run_transform("systems", systems=systems)
+    assert [row["created_at"] for row in rows] == [None] * len(times)
+    assert {row["last_contact_at"] for row in rows} == {
+        datetime(1999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,6 +107,7 @@ def test_unusable_address_has_no_scope(text: str | None) -> None:
         "9999-12-31T23:59:59-12:00",
         "294246-12-31T23:59:59Z",
         "0044-03-15 (BC)",
+        "2024-01-01 (BC)",
         "infinity",
     ],
 )

@@ -1,0 +1,169 @@
+"""Findings about groups and applications on organizations of a few rows."""
+
+from datetime import timedelta
+
+from tests.support.tables import (
+    added,
+    changed,
+    day,
+    find,
+    found,
+    latest,
+    pull,
+    unrelated,
+)
+
+
+def test_groups_with_passwordless_sudo() -> None:
+    rows = find(
+        "groups_with_passwordless_sudo",
+        system_groups=[
+            {"group_id": "users", "name": "Servers", "system_count": 3},
+            {"group_id": "target", "system_count": 0},
+            {"group_id": "regranted"},
+            {"group_id": "sudo-only", "system_count": 1},
+            {"group_id": "unknown", "system_count": 1},
+        ],
+        system_group_users=[
+            {"group_id": "users", "user_id": "ann", "sudo_without_password": True},
+            {"group_id": "users", "user_id": "bob", "sudo_without_password": True},
+            {"group_id": "users", "user_id": "cy", "sudo_without_password": False},
+            {"group_id": "regranted", "user_id": "ann", "sudo_without_password": True},
+            {"group_id": "sudo-only", "user_id": "ann", "sudo": True},
+            {"group_id": "unknown", "user_id": "ann"},
+        ],
+        system_group_associations=[
+            {
+                "group_id": "target",
+                "target_type": "user_group",
+                "target_id": "ops",
+                "sudo_without_password": True,
+            },
+            {"group_id": "sudo-only", "target_type": "user", "target_id": "ann", "sudo": True},
+        ],
+        changes=[
+            added(2, "system_group_users", "users/ann"),
+            changed(3, "system_group_users", "users/bob", "sudo_without_password", False, True),
+            changed(4, "system_group_users", "users/bob", "sudo", False, True),
+            *unrelated(9, "system_group_users", "users/bob"),
+            added(2, "system_group_users", "regranted/ann"),
+            changed(4, "system_group_users", "regranted/ann", "sudo_without_password", False, True),
+            added(5, "system_group_associations", "regranted/user/bob"),
+            *unrelated(9, "system_group_users", "regranted/ann"),
+        ],
+    )
+    assert rows == [
+        found(
+            "high",
+            "system_groups",
+            "regranted",
+            {"system_count": None, "user_count": 1, "targets": []},
+            day(4),
+        ),
+        found(
+            "high",
+            "system_groups",
+            "target",
+            {
+                "system_count": 0,
+                "user_count": 0,
+                "targets": [{"type": "user_group", "id": "ops"}],
+            },
+            day(1),
+        ),
+        found(
+            "high",
+            "system_groups",
+            "users",
+            {"system_count": 3, "user_count": 2, "targets": []},
+            day(2),
+            name="Servers",
+        ),
+    ]
+
+
+def test_groups_without_members() -> None:
+    rows = find(
+        "groups_without_members",
+        system_groups=[
+            {"group_id": "empty", "system_count": 0, "user_count": 2},
+            {"group_id": "new", "system_count": 0},
+            {"group_id": "emptied", "name": "Lab", "system_count": 0, "user_count": 0},
+            {"group_id": "one-device", "system_count": 1, "user_count": 2},
+            {"group_id": "empty", "system_count": 1, "integration": "zeta"},
+        ],
+        changes=[
+            added(2, "system_groups", "emptied"),
+            added(2, "system_groups", "new"),
+            changed(3, "system_groups", "emptied", "system_count", 1, 0),
+            changed(4, "system_groups", "emptied", "user_count", 1, 0),
+            *unrelated(9, "system_groups", "emptied"),
+            changed(4, "system_groups", "empty", "system_count", 1, 0) | {"integration": "zeta"},
+        ],
+    )
+    assert rows == [
+        found("low", "system_groups", "emptied", {"user_count": 0}, day(3), name="Lab"),
+        found("low", "system_groups", "empty", {"user_count": 2}, day(1)),
+        found("low", "system_groups", "new", {"user_count": None}, day(2)),
+    ]
+
+
+def test_applications_without_users() -> None:
+    rows = find(
+        "applications_without_users",
+        applications=[
+            {"application_id": "new", "active": True, "user_count": 0},
+            {"application_id": "unused", "display_label": "Wiki", "user_count": 0},
+            {"application_id": "unchanged", "user_count": 0},
+            {"application_id": "one-user", "user_count": 1},
+            {"application_id": "not-pulled"},
+        ],
+        changes=[
+            added(2, "applications", "new"),
+            added(2, "applications", "unused"),
+            changed(3, "applications", "unused", "user_count", 1, 0),
+            changed(4, "applications", "unused", "system_count", 1, 0),
+            *unrelated(9, "applications", "unused"),
+        ],
+    )
+    assert rows == [
+        found("low", "applications", "new", {"active": True}, day(2)),
+        found("low", "applications", "unchanged", {"active": None}, day(1)),
+        found("low", "applications", "unused", {"active": None}, day(3), name="Wiki"),
+    ]
+
+
+def test_applications_with_expiring_certificate() -> None:
+    second = timedelta(seconds=1)
+    ends = {"ended": day(10), "soon": day(70) - second, "later": day(70), "enabled": day(45)}
+    rows = find(
+        "applications_with_expiring_certificate",
+        integrations=latest(40),
+        snapshots=[pull(39), pull(40)],
+        applications=[
+            *(
+                {"application_id": name, "idp_certificate_expires_at": end, "user_count": 2}
+                for name, end in ends.items()
+            ),
+            {"application_id": "off", "active": False, "idp_certificate_expires_at": day(10)},
+            {"application_id": "without"},
+        ],
+        changes=[
+            changed(38, "applications", "enabled", "active", False, True),
+            *unrelated(39, "applications", "enabled"),
+        ],
+    )
+    assert rows == [
+        found(
+            "medium",
+            "applications",
+            name,
+            {"expires_at": f"{ends[name]:%Y-%m-%dT%H:%M:%SZ}", "days_left": left, "user_count": 2},
+            since,
+        )
+        for name, left, since in (
+            ("enabled", 5, day(38)),
+            ("ended", -30, day(1)),
+            ("soon", 29, day(40) - second),
+        )
+    ]
