@@ -77,29 +77,25 @@ def tables(
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Join the raw tables of one pull into the tables of the data contract."""
     with step(context, workspace, run_lock) as integration, in_memory() as connection:
-        workspace.staging.require("pull", integration.name)
-        workspace.staging.begin("tables", integration.name)
+        name = integration.name
+        workspace.staging.require("pull", name)
+        workspace.staging.begin("tables", name)
         failures: list[str] = []
-        guard = RemovalGuard(
-            workspace,
-            integration,
-            parquet.read(raw_key(COMPLETENESS), integration.name),
-            accept_removals=config.accept_removals and context.run.parent_run_id is None,
-        )
+        accepts = config.accept_removals and context.run.parent_run_id is None
+        completeness = parquet.read(raw_key(COMPLETENESS), name)
+        guard = RemovalGuard(workspace, integration, completeness, accept_removals=accepts)
         for table, rows, frames in transform_tables(
-            integration.name,
-            lambda source: parquet.read(_input_key(source), integration.name),
-            connection,
+            name, lambda source: parquet.read(_input_key(source), name), connection
         ):
             checks = [
-                *integrity_results(integration.name, table, rows, frames, connection),
+                *integrity_results(name, table, rows, frames, connection),
                 *guard.results(table, rows),
             ]
             failures += [str(one.description) for one in checks if stops_publication(one)]
             yield dg.MaterializeResult(
                 asset_key=table_key(table.name),
                 metadata={
-                    **parquet.write(table_key(table.name), integration.name, rows),
+                    **parquet.write(table_key(table.name), name, rows),
                     "preview": preview(rows),
                     "dagster/column_lineage": _lineage(table),
                 },
@@ -107,11 +103,11 @@ def tables(
             )
         if failures:
             # The next run must read the API again, not continue from the lists that were stopped.
-            remove_checkpoint(workspace.root, integration.name)
+            remove_checkpoint(workspace.root, name)
             # The failure replaces Dagster's own, which has only the names of the checks.
-            own = [failure.removeprefix(f"{integration.name}: ") for failure in failures]
+            own = [failure.removeprefix(f"{name}: ") for failure in failures]
             raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
-        workspace.staging.finish("tables", integration.name)
+        workspace.staging.finish("tables", name)
 
 
 def transform_tables(

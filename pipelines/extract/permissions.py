@@ -157,10 +157,10 @@ def _find_role(client: JumpCloudClient, role_id: str) -> Record:
     raise MalformedError(f"{ROLES_PATH}: the role of the service account is not in the list")
 
 
-def _read_list(client: JumpCloudClient, path: str, scope: str, most: int) -> list[Record]:
+def _read_list(client: JumpCloudClient, path: str, scope: str, limit: int) -> list[Record]:
     """Return the records of a list, or its first ones if it has too many."""
     records: list[Record] = []
-    while len(records) < most:
+    while len(records) < limit:
         parameters = {"limit": str(PAGE_SIZE), "skip": str(len(records))}
         document = client.send(Request(path, parameters, scope)).document
         if not isinstance(document, dict) or not isinstance(document.get("results"), list):
@@ -170,7 +170,7 @@ def _read_list(client: JumpCloudClient, path: str, scope: str, most: int) -> lis
         total = document.get("totalCount")
         if not page or not isinstance(total, int) or len(records) >= total:
             break
-    return records[:most]
+    return records[:limit]
 
 
 def _list(record: Record, name: str) -> list[Json]:

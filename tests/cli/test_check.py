@@ -40,7 +40,7 @@ def entry(server: Server, name: str = "acme", key: str = KEY_VARIABLE, more: str
     return f'name = "{name}"\nbase_url = "{server.base_url}"\napi_key_env = "{key}"\n{more}'
 
 
-def words(result: Result) -> str:
+def output(result: Result) -> str:
     return " ".join(result.output.split())
 
 
@@ -51,7 +51,7 @@ def test_check_reads_each_endpoint_once(
     server = serve(organization)
     done = check(entry(server))
     assert done.exit_code == 0, done.output
-    shown = words(done)
+    shown = output(done)
     assert f"organization: {organization.name} ({organization.id})" in shown
     assert server.base_url in shown
     assert "plan: 6 groups: about 50 calls" in shown
@@ -71,7 +71,7 @@ def test_refused_endpoint_lists_unknown_columns(
     server = serve(organization, Behavior(denied={"applications"}))
     done = check(entry(server))
     assert done.exit_code == 1
-    shown = words(done)
+    shown = output(done)
     assert "applications: " in shown
     assert "403" in shown
     assert "scope applications.readonly" in shown
@@ -81,7 +81,7 @@ def test_refused_endpoint_lists_unknown_columns(
     assert "acme: a run would fail" in shown
     done = check(entry(server, more='skip_endpoints = ["applications"]'))
     assert done.exit_code == 0
-    assert "left out by the settings, so missing: " in words(done)
+    assert "left out by the settings, so missing: " in output(done)
 
 
 def test_refused_key_costs_two_calls_and_is_never_shown(
@@ -93,7 +93,7 @@ def test_refused_key_costs_two_calls_and_is_never_shown(
     monkeypatch.setenv("OTHER_KEY", other.api_key)
     done = check(entry(server, key="OTHER_KEY"))
     assert done.exit_code == 1
-    assert "unknown, expired, or belongs to another region; check the key" in words(done)
+    assert "unknown, expired, or belongs to another region; check the key" in output(done)
     assert other.api_key not in done.output
     assert len(server.calls) == 2
 
@@ -109,7 +109,7 @@ def test_refused_service_account_is_named_by_its_variables(
         'client_id_env = "ACME_ID"\nclient_secret_env = "ACME_SECRET"'
     )
     assert done.exit_code == 1
-    assert "check ACME_ID and ACME_SECRET, and the region" in words(done)
+    assert "check ACME_ID and ACME_SECRET, and the region" in output(done)
     assert "simsecret-wrong" not in done.output
 
 
@@ -124,7 +124,7 @@ def test_service_account_shows_its_scopes_and_its_end(
     )
     done = check(own)
     assert done.exit_code == 0, done.output
-    shown = words(done)
+    shown = output(done)
     assert "service account: inventory, role Inventory reader" in shown
     assert "the secret ends on 2099-01-31, in " in shown
     assert "the scopes of the role can only read" in shown
@@ -134,7 +134,7 @@ def test_service_account_shows_its_scopes_and_its_end(
     account.scopes -= {"associations.groups.readonly"}
     account.scopes |= {"systems"}
     account.secret_ends_at = (datetime.now(UTC) + timedelta(days=9.5)).isoformat()
-    shown = words(check(own))
+    shown = output(check(own))
     assert "service account the scope associations.groups.readonly" in shown
     assert "does not have the scope associations.groups.readonly, for systemgroups_asso" in shown
     assert "warning: the role may write: systems; use scopes that end in .readonly" in shown
@@ -142,7 +142,7 @@ def test_service_account_shows_its_scopes_and_its_end(
     (document,) = json.loads(check(own, names=("--json",)).output)
     assert document["permissions"]["write_scopes"] == ["systems"]
     account.secret_ends_at = "2020-02-03T00:00:00Z"
-    assert "warning: the secret ended on 2020-02-03; create" in words(check(own))
+    assert "warning: the secret ended on 2020-02-03; create" in output(check(own))
 
 
 def test_hidden_permissions_do_not_fail_check(
@@ -156,9 +156,9 @@ def test_hidden_permissions_do_not_fail_check(
         + "".join(f'{name} = "{value}"\n' for name, value in SERVICE_ACCOUNT.items())
     )
     assert done.exit_code == 0
-    assert "note: the scopes of the key are not known: " in words(done)
-    assert "service account the scope serviceaccounts.readonly" in words(done)
-    assert "no read can show" in words(done)
+    assert "note: the scopes of the key are not known: " in output(done)
+    assert "service account the scope serviceaccounts.readonly" in output(done)
+    assert "no read can show" in output(done)
 
 
 def test_unreachable_host_ends_check_after_two_calls(
@@ -167,7 +167,7 @@ def test_unreachable_host_ends_check_after_two_calls(
     server = serve(generate(sizes=SMALL), Behavior(faults=[Fault("", "reset")]))
     done = check(entry(server))
     assert done.exit_code == 1
-    assert "cannot be reached; check the network, region and proxy" in words(done)
+    assert "cannot be reached; check the network, region and proxy" in output(done)
     assert len(server.calls) == 2
 
 
@@ -181,7 +181,7 @@ def test_refusing_proxy_is_named(
         f'api_key_env = "{KEY_VARIABLE}"'
     )
     assert done.exit_code == 1
-    assert "the proxy refuses or cannot be reached; check `proxy`" in words(done)
+    assert "the proxy refuses or cannot be reached; check `proxy`" in output(done)
 
 
 def test_ctrl_c_ends_check_of_a_slow_server(
@@ -210,14 +210,14 @@ def test_key_of_several_organizations_needs_org_id(
     server = serve(Provider(*organizations))
     done = check(entry(server))
     assert done.exit_code == 1
-    assert "the key sees 2 organizations; set org_id to one of: " in words(done)
+    assert "the key sees 2 organizations; set org_id to one of: " in output(done)
     done = check(entry(server, more=f'org_id = "{organizations[1].id}"'))
     assert done.exit_code == 0
-    assert "warning: the key reads 2 organizations, not only this one" in words(done)
+    assert "warning: the key reads 2 organizations, not only this one" in output(done)
     server.behavior.default_organization = True
     done = check(entry(server, more=f'org_id = "{organizations[1].id}"'))
     assert done.exit_code == 1
-    assert f"of the organization {organizations[0].id} came instead of org_id" in words(done)
+    assert f"of the organization {organizations[0].id} came instead of org_id" in output(done)
 
 
 def test_missing_key_does_not_stop_other_checks(
@@ -228,12 +228,12 @@ def test_missing_key_does_not_stop_other_checks(
     same = entry(server, "same")
     done = check(entry(server, "one", key="NOT_SET_KEY"), entry(server, "two"), same, off)
     assert done.exit_code == 2
-    assert "environment variable NOT_SET_KEY is not set" in words(done)
-    assert "two: a run would work" in words(done)
-    assert "warning: two, same pull the same organization" in words(done)
-    assert "off:" not in words(done)
+    assert "environment variable NOT_SET_KEY is not set" in output(done)
+    assert "two: a run would work" in output(done)
+    assert "warning: two, same pull the same organization" in output(done)
+    assert "off:" not in output(done)
     done = check(off, names=("off",))
     assert done.exit_code == 0
     done = check(off, names=("of",))
     assert done.exit_code == 2
-    assert "no integration is named 'of'" in words(done)
+    assert "no integration is named 'of'" in output(done)
