@@ -46,34 +46,19 @@ def test_mass_removal_is_published_only_when_accepted(
     installation.set_integrations(acme=serve(organization))
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
-    warnings = [line for line in done.stderr.splitlines() if "findings." in line]
-    assert all(": acme " in line for line in warnings)
-    assert warnings
-    (note,) = [line for line in done.stderr.splitlines() if "globex" in line]
-    assert note.startswith("globex: published, but no longer in the settings")
+    assert_other_integration_is_only_noted(done.stderr.splitlines())
     before = published_content(installation.data)
     systems = organization.systems
     gone = sorted(systems, key=lambda each: str(systems[each]["hostname"]))
     names = [str(systems[each]["hostname"]) for each in gone[:5]]
     for system_id in gone[:30]:
         organization.remove_system(system_id)
-    early = installation.run("accept", "acme")
-    assert early.returncode == 1
-    assert early.stderr.startswith("Error: nothing to accept: ")
-    unknown = installation.run("accept", "../acme")
-    assert unknown.stderr == (
-        "Error: no integration '../acme' was published; there are: acme, globex\n"
-    )
+    assert_nothing_is_accepted(installation)
 
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 1
     loss = "30 of 90 systems vanished since the last snapshot (60 now): "
-    (line,) = (line for line in done.stderr.splitlines() if loss in line)
-    assert line.startswith(f"acme: {loss}{', '.join(names)} and 25 more")
-    assert line.endswith("`jumpcloud-inventory accept acme` lets the next run publish it")
-    shown = installation.run("status").stdout
-    assert line in shown
-    assert "removals_within_limit" not in done.stderr + shown
+    assert_removal_is_shown(installation, done.stderr, f"{loss}{', '.join(names)} and 25 more")
     assert published_content(installation.data) == before
 
     accepted = installation.run("accept", "acme")
@@ -97,6 +82,33 @@ def test_mass_removal_is_published_only_when_accepted(
     assert repeat_last_run(installation) is dg.DagsterRunStatus.FAILURE
     assert "30 of 30 systems vanished" in installation.run("status").stdout
     assert count_removed(installation) == 60
+
+
+def assert_other_integration_is_only_noted(lines: list[str]) -> None:
+    warnings = [line for line in lines if "findings." in line]
+    assert all(": acme " in line for line in warnings)
+    assert warnings
+    (note,) = [line for line in lines if "globex" in line]
+    assert note.startswith("globex: published, but no longer in the settings")
+
+
+def assert_nothing_is_accepted(installation: Installation) -> None:
+    early = installation.run("accept", "acme")
+    assert early.returncode == 1
+    assert early.stderr.startswith("Error: nothing to accept: ")
+    unknown = installation.run("accept", "../acme")
+    assert unknown.stderr == (
+        "Error: no integration '../acme' was published; there are: acme, globex\n"
+    )
+
+
+def assert_removal_is_shown(installation: Installation, printed: str, loss: str) -> None:
+    (line,) = (line for line in printed.splitlines() if loss in line)
+    assert line.startswith(f"acme: {loss}")
+    assert line.endswith("`jumpcloud-inventory accept acme` lets the next run publish it")
+    shown = installation.run("status").stdout
+    assert line in shown
+    assert "removals_within_limit" not in printed + shown
 
 
 def repeat_last_run(installation: Installation) -> dg.DagsterRunStatus:
