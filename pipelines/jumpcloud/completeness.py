@@ -1,6 +1,6 @@
 """Proof, per list, that it was read to its end."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -52,7 +52,7 @@ COMPLETENESS_SCHEMA = pa.schema(
 def completeness_table(proofs: Iterable[Completeness]) -> pa.Table:
     """Return a table of `COMPLETENESS_SCHEMA` with one row per list."""
     proofs = list(proofs)
-    columns: list[list[str] | list[int]] = [
+    columns: list[Sequence[str] | Sequence[int]] = [
         [proof.list_id.endpoint for proof in proofs],
         [proof.list_id.parent_id for proof in proofs],
         [proof.list_id.target for proof in proofs],

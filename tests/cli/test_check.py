@@ -52,7 +52,7 @@ def test_check_reads_each_endpoint_once(
     shown = words(done)
     assert f"organization: {organization.name} ({organization.id})" in shown
     assert server.base_url in shown
-    assert "plan: 6 groups: about 50 calls" in shown
+    assert "plan: 6 groups: about 87 calls, 23 of them for bindings" in shown
     assert "│ systems │ readable │ 30 │" in shown
     assert "no read can show" in shown
     assert "acme: a run would work" in shown

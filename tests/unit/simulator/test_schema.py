@@ -79,14 +79,14 @@ def test_graph_matches_the_swagger_files(org: Organization) -> None:
             _check(group, api.get(path))
             for part in ("members", "membership"):
                 _check(f"{group}/{part}", api.get(f"{path}/{part}", limit=100))
-        for kind, records, target in (
+        for kind, records, bound in (
             ("usergroups", org.user_groups, "system"),
             ("users", list(org.users)[:50], "system"),
             ("systems", list(org.systems)[:50], "user"),
         ):
             for record_id in records:
                 path = f"/api/v2/{kind}/{record_id}/associations"
-                answer = api.get(path, targets=target, limit=100)
+                answer = api.get(path, targets=bound, limit=100)
                 _check(f"GET /api/v2/{kind}/{{id}}/associations", answer)
         for application_id in org.applications.keys() - org.vanished:
             answer = api.get(f"/api/v2/applications/{application_id}/users", limit=100)
