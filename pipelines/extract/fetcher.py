@@ -270,7 +270,7 @@ class Fetcher:
         self._start_lists(self._associations.drop_target(target))
 
     def _forget(self, is_left_out: Callable[[ListId], bool]) -> None:
-        """Forget lists that are refused, in whatever state they are."""
+        """Forget lists that are refused."""
         for paginator in [p for p in self._pending.values() if is_left_out(p.list_id)]:
             self._cancel(paginator)
         self._waiting = deque(one for one in self._waiting if not is_left_out(one))
