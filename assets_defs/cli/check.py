@@ -43,7 +43,13 @@ ADVICE = (
 # A new secret takes an administrator.
 EXPIRES_SOON = timedelta(days=30)
 MAX_SHOWN_SCOPES = 10
-_SINGULAR = {"systemgroups": "group", "applications": "application"}
+_SINGULAR = {
+    "systemgroups": "group",
+    "applications": "application",
+    "usergroups": "user group",
+    "systems": "device",
+    "systemusers": "user",
+}
 
 
 @click.command()
@@ -208,6 +214,8 @@ def _without(endpoint: str) -> str:
             "a run works without it, and then only the records show which organization they are "
             f"of; then missing: {missing}"
         )
+    if ENDPOINTS[endpoint].is_optional:
+        return f"a run works without it; then missing: {missing}"
     if can_be_skipped(endpoint):
         return f"a run needs it, unless skip_endpoints names it; then missing: {missing}"
     if endpoint == SYSTEMGROUPS_ASSOCIATIONS.name:

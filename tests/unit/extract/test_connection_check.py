@@ -58,10 +58,14 @@ def test_check_works_if_a_run_works(
         result = check_connection(quick(organization, denied, **settings)[1])
         states = {access.endpoint: access.state for access in result.reaches}
         if result.works:
-            assert states[endpoint] in {"left out", "refused"}
-            assert states[endpoint] == "left out" or endpoint == ORGANIZATIONS.name
+            assert states[endpoint] in {"left out", "refused", "not asked"}
+            optional = endpoint == ORGANIZATIONS.name or ENDPOINTS[endpoint].is_optional
+            assert states[endpoint] == "left out" or optional
             assert result.plan
-            pull(organization, denied, **settings)
+            pulled = pull(organization, denied, **settings).pull
+            assert result.plan is not None
+            assert endpoint not in {read.name for read in pulled.scope.endpoints}
+            assert endpoint not in pulled.completeness["endpoint"].to_pylist()
         else:
             assert states[endpoint] == "refused"
             with pytest.raises(ExtractError):
@@ -71,8 +75,11 @@ def test_check_works_if_a_run_works(
 @pytest.mark.parametrize(
     ("silent", "failing"),
     [
-        (Behavior(totals=False), {"systemgroups_members"}),
-        (Behavior(v1_totals=False), {"systems", "systemusers", "applications"}),
+        (Behavior(totals=False), {"systemgroups_members", "usergroups_members"}),
+        (
+            Behavior(v1_totals=False),
+            {"systems", "systemusers", "applications", "commands", "radiusservers"},
+        ),
     ],
     ids=["v2", "v1"],
 )
@@ -93,7 +100,24 @@ def test_list_without_total_fails_like_a_run(
     assert "announces no total" in str(refused.value)
 
 
-@pytest.mark.parametrize("target", ALL_TARGETS)
+@pytest.mark.parametrize("status", [400, 403])
+def test_refused_radius_target_is_not_asked(
+    status: int,
+    quick: Callable[..., tuple[Server, Integration]],
+    pull: Callable[..., Pulled],
+) -> None:
+    organization = generate(sizes=SMALL)
+    fault = Fault("associations.*targets=radius_server(&|$)", "status", status=status)
+    denied = Behavior(faults=[fault])
+    result = check_connection(quick(organization, denied)[1])
+    assert result.works
+    pulled = pull(organization, denied).pull
+    assert list(pulled.scope.targets) == [one for one in ALL_TARGETS if one != "radius_server"]
+    assert list(pulled.refusals) == ["systemgroups_associations"]
+    assert "radius_server" not in pulled.completeness["target"].to_pylist()
+
+
+@pytest.mark.parametrize("target", [one for one in ALL_TARGETS if one != "radius_server"])
 def test_refused_target_is_detected(
     target: AssociationTarget,
     quick: Callable[..., tuple[Server, Integration]],
@@ -103,7 +127,7 @@ def test_refused_target_is_detected(
     denied = Behavior(faults=[Fault(f"associations.*targets={target}(&|$)", "forbidden")])
     result = check_connection(quick(organization, denied)[1])
     assert not result.works
-    (refused,) = (access for access in result.reaches if access.state != "readable")
+    (refused,) = (access for access in result.reaches if access.state == "refused")
     assert (refused.endpoint, refused.state) == ("systemgroups_associations", "refused")
     remedy = f'leave the refused "{target}" out of association_targets'
     assert remedy in refused.why
@@ -134,9 +158,7 @@ def test_endpoint_failure_leaves_others_readable(
     faults = [Fault("/systemgroups$", "status", times=1), Fault("/systemusers", "status")]
     _, acme = quick(generate(sizes=SMALL), Behavior(faults=faults))
     result = check_connection(acme)
-    failed = {
-        access.endpoint: access.why for access in result.reaches if access.state != "readable"
-    }
+    failed = {access.endpoint: access.why for access in result.reaches if access.state == "failed"}
     assert list(failed) == ["systemusers"]
     assert "failed with status 503" in failed["systemusers"]
     assert not result.works

@@ -1,7 +1,7 @@
 """The estimated calls of a pull follow from the totals."""
 
-from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.jumpcloud.endpoints import ENDPOINTS
+from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
+from pipelines.jumpcloud.endpoints import ENDPOINTS, SYSTEMS_ASSOCIATIONS, USERS_ASSOCIATIONS
 
 TOTALS = {
     "organizations": 1,
@@ -9,6 +9,11 @@ TOTALS = {
     "systems": 1999,
     "systemusers": 1000,
     "applications": 101,
+    "usergroups": 30,
+    "policies": 7,
+    "policygroups": 0,
+    "commands": 101,
+    "radiusservers": 1,
 }
 LIMITS = {
     "organizations": 100,
@@ -16,17 +21,27 @@ LIMITS = {
     "systems": 1000,
     "systemusers": 1000,
     "applications": 100,
+    **dict.fromkeys(("usergroups", "policies", "policygroups", "commands", "radiusservers"), 100),
 }
+ALL = choose_binding_list(list(ENDPOINTS.values()), TOTALS)
 
 
 def test_estimate_adds_pages_and_child_lists() -> None:
     # Sorted lists overlap by one row: 1,999 systems are two pages of 1,000, and 2,000 are three.
-    pages = 1 + 2 + 2 + 1 + 2
-    child_lists = 150 + 150 + 5 * 150 + 101
-    plan = estimate_calls(TOTALS, LIMITS, list(ENDPOINTS.values()), 5)
-    assert plan == Plan(150, pages + child_lists)
-    more = estimate_calls(TOTALS | {"systems": 2000}, LIMITS, list(ENDPOINTS.values()), 5)
+    pages = (1 + 2 + 2 + 1 + 2) + (1 + 1 + 1 + 2 + 1)
+    child_lists = 150 + 150 + 5 * 150 + 101 + 30
+    direct = 30 + 1000
+    plan = estimate_calls(TOTALS, LIMITS, ALL, 5)
+    assert plan == Plan(150, pages + child_lists + direct, direct)
+    more = estimate_calls(TOTALS | {"systems": 2000}, LIMITS, ALL, 5)
     assert more.calls == plan.calls + 1
+
+
+def test_direct_bindings_are_read_from_the_shorter_end() -> None:
+    both = [USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS]
+    assert choose_binding_list(both, {"systemusers": 3, "systems": 3}) == both[:1]
+    assert choose_binding_list(both, {"systemusers": 4, "systems": 3}) == both[1:]
+    assert choose_binding_list(both[:1], {"systemusers": 4}) == both[:1]
 
 
 def test_estimate_without_details_reads_the_groups_only() -> None:
@@ -37,3 +52,5 @@ def test_estimate_without_details_reads_the_groups_only() -> None:
 
 def test_plan_is_shown_with_thousands_separators() -> None:
     assert str(Plan(1200, 9_876)) == "1,200 groups: about 9,876 calls"
+    assert "4,000 of them" in str(Plan(1200, 9_876, 4000))
+    assert 'direct_bindings = "off"' in str(Plan(1200, 9_876, 4000))

@@ -95,3 +95,62 @@ def test_empty_list_of_records_that_exist_fails(
         organization.vanished.add(record_id)
     pulled = pull(organization, Behavior(emptied={emptied}))
     assert pulled.pull.tables[list_name].num_rows == 0
+
+
+def bound(pulled: Pulled, endpoint: str) -> set[tuple[str, str]]:
+    """Return the pairs of user, or user group, and system in a raw table of direct bindings."""
+    rows = pulled.pull.tables[endpoint].to_pylist()
+    if endpoint == "systems_associations":
+        return {(row["to"]["id"], row["system_id"]) for row in rows}
+    return {(row.get("user_id") or row["user_group_id"], row["to"]["id"]) for row in rows}
+
+
+@pytest.mark.parametrize("users", [20, 40])
+def test_direct_bindings_are_complete_from_either_end(
+    users: int, pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=Sizes(systems=30, users=users, user_groups=9, direct_bindings=25))
+    pulled = pull(organization)
+    chosen, other = ("users", "systems") if users < 30 else ("systems", "users")
+    read = {endpoint.name for endpoint in pulled.pull.scope.endpoints}
+    assert f"{chosen}_associations" in read
+    assert f"{other}_associations" not in read
+    for endpoint, sources in (
+        (f"{chosen}_associations", organization.user_systems),
+        ("usergroups_associations", organization.user_group_systems),
+    ):
+        expected = {(source, system) for source, bound in sources.items() for system in bound}
+        assert expected
+        assert bound(pulled, endpoint) == expected
+    assert pulled.pull.tables[f"{other}_associations"].num_rows == 0
+    groups = pulled.pull.tables["usergroups"].to_pylist()
+    assert {row["id"] for row in groups} == set(organization.user_groups)
+    assert any('{"field":"department"' in (row["memberQuery"] or "") for row in groups)
+    assert len(pulled.pull.tables["radiusservers"]) == len(organization.radius_servers)
+    published = str([table.to_pylist() for table in pulled.pull.tables.values()])
+    assert not [secret for secret in organization.secrets() if secret in published]
+
+
+def test_refused_binding_list_is_asked_of_few_users_only(
+    pull: Callable[..., Pulled],
+) -> None:
+    organization = generate(sizes=Sizes(systems=900, users=600, system_groups=2, user_groups=3))
+    asked: list[str] = []
+    behavior = Behavior(denied={"users/associations"})
+    behavior.on_call = lambda _, call: asked.append(call.path)
+    pulled = pull(organization, behavior)
+    refused = [path for path in asked if path.startswith("/api/v2/users/")]
+    assert 0 < len(refused) < 60
+    assert list(pulled.pull.refusals) == ["users_associations"]
+    assert "associations.users.readonly" in pulled.pull.refusals["users_associations"]
+    assert "users_associations" not in pulled.pull.completeness["endpoint"].to_pylist()
+    assert "users_associations" not in {one.name for one in pulled.pull.scope.endpoints}
+
+
+def test_direct_bindings_off_asks_for_none(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=Sizes(systems=9, users=9, system_groups=1, user_groups=2))
+    pulled = pull(organization, direct_bindings="off")
+    read = {endpoint.name for endpoint in pulled.pull.scope.endpoints}
+    assert not {name for name in read if name.startswith(("users_", "systems_"))}
+    assert "usergroups_members" in read
+    assert "usergroups_associations" not in read

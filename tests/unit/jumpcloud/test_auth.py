@@ -193,7 +193,7 @@ def test_dead_token_endpoint_ends_pull_and_is_named(
     with pytest.raises(error, match=words) as caught:
         pull_organization(_settings(server), state)
     assert_clean(caught.value, organization, server)
-    assert fault.fired <= MAX_TRIES * 5  # the lists that are asked for first
+    assert fault.fired <= MAX_TRIES * 10  # the lists that are asked for first
     assert statuses(server, of_tokens=False) == []
 
 
