@@ -30,8 +30,22 @@ def _flags(names: str) -> dict[str, pa.DataType]:
     return dict.fromkeys(names.split(), FLAG)
 
 
+def _numbers(names: str) -> dict[str, pa.DataType]:
+    """Return whole number fields with these names."""
+    return dict.fromkeys(names.split(), pa.int64())
+
+
 # Texts that are times: a number in their place is of an unknown unit.
-TIMES = frozenset({"created", "lastContact", "mfa.exclusionUntil", "sso.idpCertExpirationAt"})
+TIMES = frozenset(
+    {
+        "created",
+        "lastContact",
+        "mfa.exclusionUntil",
+        "password_date",
+        "password_expiration_date",
+        "sso.idpCertExpirationAt",
+    }
+)
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
@@ -201,12 +215,27 @@ SYSTEMS = _v1(
         "networkInterfaces": pa.list_(_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)),
         "fde": _object(active=FLAG, keyPresent=FLAG),
         **_flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
-        "mdm": _object(vendor=TEXT),
+        "mdm": _object(
+            **_texts("vendor enrollmentType lostModeStatus"), **_flags("dep userApproved")
+        ),
         "primarySystemUser": _object(id=TEXT),
         "organization": TEXT,
-        "policyStats": _object(total=pa.int64(), failed=pa.int64()),
+        "policyStats": _object(**_numbers("total failed pending success duplicate unsupportedOs")),
         "modifySSHDConfig": FLAG,
         "hwVendor": TEXT,
+        "osVersionDetail": _object(
+            **_texts("releaseName distributionName"),
+            **_numbers("majorNumber minorNumber patchNumber"),
+        ),
+        "domainInfo": _object(partOfDomain=FLAG, domainName=TEXT),
+        **_flags("azureAdJoined hasServiceAccount"),
+        "serviceAccountState": _object(
+            **_flags("hasSecureToken passwordODValid passwordAPFSValid")
+        ),
+        "systemInsights": _object(state=TEXT),
+        "userMetrics": pa.list_(
+            _object(userName=TEXT, **_flags("admin managed suspended secureTokenEnabled"))
+        ),
     },
 )
 SYSTEMUSERS = _v1(
@@ -226,6 +255,9 @@ SYSTEMUSERS = _v1(
         ),
         "systemUsername": TEXT,
         "unix_uid": pa.int64(),
+        **_texts("password_date password_expiration_date"),
+        "admin": _object(roleName=TEXT),
+        **_texts("creationSource external_source_type costCenter alternateEmail"),
     },
 )
 # `config` holds certificates and private keys: it is not requested.

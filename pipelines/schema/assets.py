@@ -1,22 +1,11 @@
 """Asset tables of the data contract. Names and types never change. A new column is added last."""
 
+from pipelines.schema.columns import MFA_FACTORS, SYSTEM_FIELDS, USER_FIELDS
 from pipelines.schema.model import Column, Table
 
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
 _RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 _HOLDERS = ("applications_users",)
-_MFA_STATUS = "NOT_ENROLLED, IN_ENROLLMENT, ENROLLED, ..."
-_MFA_FACTORS = tuple(
-    Column(name, "TEXT", f"{factor}: {_MFA_STATUS}", "systemusers.mfaEnrollment", is_added=True)
-    for name, factor in {
-        "mfa_status": "MFA with any factor",
-        "mfa_totp_status": "One-time passwords",
-        "mfa_webauthn_status": "Security keys and passkeys",
-        "mfa_push_status": "Push to a phone",
-        "mfa_sms_status": "Text messages",
-        "mfa_jumpcloud_go_status": "JumpCloud Go",
-    }.items()
-)
 
 SYSTEMS = Table(
     "systems",
@@ -140,6 +129,7 @@ SYSTEMS = Table(
             "systems.modifySSHDConfig",
             is_added=True,
         ),
+        *SYSTEM_FIELDS,
     ),
 )
 
@@ -218,7 +208,7 @@ USERS = Table(
             endpoints=_HOLDERS,
         ),
         _RESOLVED,
-        *_MFA_FACTORS,
+        *MFA_FACTORS,
         Column(
             "mfa_exclusion",
             "BOOLEAN",
@@ -247,6 +237,7 @@ USERS = Table(
             "systemusers.unix_uid",
             is_added=True,
         ),
+        *USER_FIELDS,
     ),
 )
 

@@ -8,6 +8,7 @@ from pipelines.schema.assets import (
     SYSTEMS,
     USERS,
 )
+from pipelines.schema.columns import LOCAL_ACCOUNT_FLAGS
 from pipelines.schema.model import Column, Table
 
 SUDO = (
@@ -109,6 +110,20 @@ SYSTEM_IP_ADDRESSES = Table(
     ),
 )
 
+SYSTEM_LOCAL_ACCOUNTS = Table(
+    "system_local_accounts",
+    "Accounts that exist on each device, whether JumpCloud manages them or not",
+    key=("system_id", "username"),
+    endpoints=("systems",),
+    references={"system_id": "systems"},
+    columns=(
+        INTEGRATION,
+        Column("system_id", "TEXT", "Device", "systems._id"),
+        Column("username", "TEXT", "Name of the account on the device"),
+        *LOCAL_ACCOUNT_FLAGS,
+    ),
+)
+
 INTEGRATIONS = Table(
     "integrations",
     "Integrations with a published pull, with totals from the latest one",
@@ -201,6 +216,7 @@ RELATIONSHIP_TABLES = (
     APPLICATION_USERS,
     SYSTEM_IPV4_ADDRESSES,
     SYSTEM_IP_ADDRESSES,
+    SYSTEM_LOCAL_ACCOUNTS,
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
@@ -227,6 +243,7 @@ __all__ = [
     "SYSTEM_GROUP_USERS",
     "SYSTEM_IPV4_ADDRESSES",
     "SYSTEM_IP_ADDRESSES",
+    "SYSTEM_LOCAL_ACCOUNTS",
     "TABLES",
     "USERS",
 ]

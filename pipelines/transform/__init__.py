@@ -8,6 +8,7 @@ from pipelines.transform.relationships import (
     SYSTEM_GROUP_USERS,
     SYSTEM_IP_ADDRESSES,
     SYSTEM_IPV4_ADDRESSES,
+    SYSTEM_LOCAL_ACCOUNTS,
 )
 from pipelines.transform.transform import Transform
 
@@ -21,6 +22,7 @@ TRANSFORMS: dict[str, Transform] = {
         APPLICATION_USERS,
         SYSTEM_IP_ADDRESSES,
         SYSTEM_IPV4_ADDRESSES,
+        SYSTEM_LOCAL_ACCOUNTS,
         SYSTEM_GROUPS,
         SYSTEMS,
         USERS,

@@ -220,7 +220,23 @@ SELECT $integration AS integration, system_id,
     CASE WHEN EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'systemusers')
         THEN coalesce(active_user_count, 0) END AS active_user_count,
     fde.keyPresent AS recovery_key_present, text_of(hwVendor) AS hardware_vendor,
-    {_HARDWARE_KIND} AS hardware_kind, modifySSHDConfig AS ssh_managed
+    {_HARDWARE_KIND} AS hardware_kind, modifySSHDConfig AS ssh_managed,
+    text_of(osVersionDetail.releaseName) AS os_release_name,
+    text_of(osVersionDetail.distributionName) AS os_distribution_name,
+    osVersionDetail.majorNumber AS os_version_major,
+    osVersionDetail.minorNumber AS os_version_minor,
+    osVersionDetail.patchNumber AS os_version_patch,
+    text_of(mdm.enrollmentType) AS mdm_enrollment_type, mdm.dep AS mdm_dep,
+    mdm.userApproved AS mdm_user_approved, text_of(mdm.lostModeStatus) AS mdm_lost_mode_status,
+    domainInfo.partOfDomain AS part_of_domain, text_of(domainInfo.domainName) AS domain_name,
+    azureAdJoined AS azure_ad_joined, text_of(systemInsights.state) AS system_insights_state,
+    hasServiceAccount AS has_service_account,
+    serviceAccountState.hasSecureToken AS service_account_secure_token,
+    serviceAccountState.passwordODValid AS service_account_password_od_valid,
+    serviceAccountState.passwordAPFSValid AS service_account_password_apfs_valid,
+    policyStats.pending AS policies_pending, policyStats.success AS policies_success,
+    policyStats.duplicate AS policies_duplicate,
+    policyStats.unsupportedOs AS policies_unsupported_os
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
 LEFT JOIN named_groups USING (system_id)
@@ -278,7 +294,12 @@ SELECT $integration AS integration, user_id,
     text_of(mfaEnrollment.smsStatus) AS mfa_sms_status,
     text_of(mfaEnrollment.jcGoStatus) AS mfa_jumpcloud_go_status,
     mfa.exclusion AS mfa_exclusion, time_of(mfa.exclusionUntil) AS mfa_exclusion_until,
-    text_of(systemUsername) AS system_username, unix_uid
+    text_of(systemUsername) AS system_username, unix_uid,
+    time_of(records.password_date) AS password_date,
+    time_of(records.password_expiration_date) AS password_expiration_date,
+    text_of(admin.roleName) AS admin_role, text_of(creationSource) AS creation_source,
+    text_of(records.external_source_type) AS external_source_type,
+    text_of(costCenter) AS cost_center, text_of(alternateEmail) AS alternate_email
 FROM ids
 LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
 LEFT JOIN user_groups USING (user_id)

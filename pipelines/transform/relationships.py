@@ -92,6 +92,23 @@ WHERE address IS NOT NULL AND given_family IN ('', 'ipv' || family)
 """,
 )
 
+# A name that a device reports twice is one account, with what any of the two may do.
+SYSTEM_LOCAL_ACCOUNTS = Transform(
+    contract.SYSTEM_LOCAL_ACCOUNTS,
+    inputs=("jumpcloud.systems",),
+    sql="""
+WITH accounts AS (
+    SELECT _id AS system_id, unnest(userMetrics) AS account FROM jumpcloud.systems
+)
+SELECT $integration AS integration, system_id, account.userName AS username,
+    bool_or(account.admin) AS admin, bool_or(account.managed) AS managed,
+    bool_and(account.suspended) AS suspended, bool_or(account.secureTokenEnabled) AS secure_token
+FROM accounts
+WHERE text_of(account.userName) IS NOT NULL
+GROUP BY ALL
+""",
+)
+
 SYSTEM_IPV4_ADDRESSES = Transform(
     contract.SYSTEM_IPV4_ADDRESSES,
     inputs=("system_ip_addresses",),

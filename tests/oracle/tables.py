@@ -10,6 +10,8 @@ from pipelines.simulator.data.records import Attributes
 from tests.oracle.columns import (
     APPLICATION,
     APPLICATION_ADDED,
+    LOCAL_ACCOUNT,
+    SYSTEM_ADDED,
     SYSTEM_GROUP,
     SYSTEM_HARDWARE,
     SYSTEM_POLICIES,
@@ -90,6 +92,7 @@ class _Tables:
             "application_users": self._application_user_rows(),
             "system_ipv4_addresses": self._ipv4_rows(),
             "system_ip_addresses": self._ip_rows(),
+            "system_local_accounts": self._account_rows(),
         }
 
     def views(self) -> Tables:
@@ -112,6 +115,7 @@ class _Tables:
             | column_values(SYSTEM_HARDWARE, self._systems.get(system_id))
             | {"hardware_kind": hardware_kind(self._systems.get(system_id, {}))}
             | column_values(SYSTEM_SSH, self._systems.get(system_id))
+            | column_values(SYSTEM_ADDED, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
 
@@ -240,6 +244,21 @@ class _Tables:
         names = ("system_id", "interface", "address")
         return [{n: row[n] for n in names} for row in self._ip_rows() if row["family"] == 4]
 
+    def _account_rows(self) -> list[Row]:
+        accounts: dict[tuple[str, str], list[Row]] = {}
+        for system_id, record in self._systems.items():
+            for account in record.get("userMetrics") or ():
+                if account and (name := text(account.get("userName"))):
+                    values = column_values(LOCAL_ACCOUNT, account)
+                    accounts.setdefault((system_id, name), []).append(values)
+        return [
+            {"system_id": system_id, "username": name}
+            | {key: _any(row[key] for row in rows) for key in ("admin", "managed")}
+            | {"suspended": _all(row["suspended"] for row in rows)}
+            | {"secure_token": _any(row["secure_token"] for row in rows)}
+            for (system_id, name), rows in sorted(accounts.items())
+        ]
+
     def _system_addresses(self) -> set[tuple[str, str, str, int]]:
         return {
             (system_id, interface, str(address), address.version)
@@ -288,6 +307,16 @@ def _allowed(attributes: Attributes) -> Row | None:
 
 def _only(value: Mapping[str, Any], keys: tuple[str, ...]) -> Row:
     return {key: value[key] for key in keys if value.get(key) is not None}
+
+
+def _any(flags: Iterable[bool | None]) -> bool | None:
+    known = [flag for flag in flags if flag is not None]
+    return any(known) if known else None
+
+
+def _all(flags: Iterable[bool | None]) -> bool | None:
+    known = [flag for flag in flags if flag is not None]
+    return all(known) if known else None
 
 
 def _union(sets: Iterable[Iterable[str]]) -> set[str]:

@@ -27,6 +27,7 @@ HEADINGS = {
     "system_group_associations": "System group associations",
     "application_users": "Application users",
     "system_ipv4_addresses": "System IPv4 addresses",
+    "system_local_accounts": "System local accounts",
 }
 PROTECTIONS = {
     "Devices: disk encrypted": ("systems", "disk_encrypted"),
