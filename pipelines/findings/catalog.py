@@ -8,6 +8,7 @@ import duckdb
 from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.model import SCHEMA, Finding, Severity
+from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.model import Column, Table, View
 
@@ -17,7 +18,14 @@ MAX_NAMES = 10
 # Ordered by severity, the highest first.
 FINDINGS = tuple(
     sorted(
-        (*USER_FINDINGS, *DEVICE_FINDINGS, *GROUP_FINDINGS, *CHANGE_FINDINGS, *ADDRESS_FINDINGS),
+        (
+            *USER_FINDINGS,
+            *DEVICE_FINDINGS,
+            *GROUP_FINDINGS,
+            *PRIVILEGE_FINDINGS,
+            *CHANGE_FINDINGS,
+            *ADDRESS_FINDINGS,
+        ),
         key=lambda finding: _SEVERITIES.index(finding.severity),
     )
 )
@@ -58,6 +66,7 @@ REQUIRED_FIELDS = {
     ),
     "systems_with_failing_policies": ("systems.policyStats",),
     "systems_with_same_serial_number": ("systems.serialNumber",),
+    "systems_with_unmanaged_administrators": ("systems.userMetrics",),
     "systems_without_users": ("systems.primarySystemUser",),
     "unencrypted_systems_of_privileged_users": (
         *_SUDO,
@@ -65,11 +74,17 @@ REQUIRED_FIELDS = {
         "systems.primarySystemUser",
         "systemusers.sudo",
     ),
+    "users_exempt_from_mfa_without_end": ("systemusers.mfa",),
     "users_without_mfa_with_sudo": (
         *_SUDO,
         "systemusers.mfa",
         "systemusers.mfaEnrollment",
         "systemusers.totp_enabled",
+        "systemusers.sudo",
+    ),
+    "users_without_password_expiry_with_sudo": (
+        *_SUDO,
+        "systemusers.password_never_expires",
         "systemusers.sudo",
     ),
     "users_without_systems": ("systems.primarySystemUser",),

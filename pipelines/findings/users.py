@@ -1,6 +1,7 @@
 """Findings about users, and about the groups and applications that give them access."""
 
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.findings.privileges import SUDO_GRANTS
 from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
@@ -122,19 +123,7 @@ without_mfa AS (
     FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
     WHERE NOT {has_mfa("u")} AND u.system_count > 0
 ),
-{last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")},
-{last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
-granted AS (
-    SELECT s.integration, s.user_id, list_sort(list(s.group_id)) AS sudo_group_ids,
-        min(greatest(g.first_seen_at, b.bound_at, f.filled_at)) AS granted_at
-    FROM main.system_group_users s
-    JOIN main.system_groups g USING (integration, group_id)
-    LEFT JOIN filled f USING (integration, group_id)
-    LEFT JOIN bound b
-        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
-    WHERE s.sudo AND g.system_count > 0
-    GROUP BY ALL
-)
+{SUDO_GRANTS}
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,

@@ -40,6 +40,7 @@ EXACT = {
     "systems_without_users",
     "systems_in_no_group",
     "systems_with_failing_policies",
+    "users_exempt_from_mfa_without_end",
     "groups_without_members",
     "applications_without_users",
     "shared_private_addresses",
@@ -54,6 +55,8 @@ NEVER_TOO_EARLY = {
     "groups_with_passwordless_sudo",
     "unencrypted_systems_of_privileged_users",
     "shared_public_addresses",
+    "systems_with_unmanaged_administrators",
+    "users_without_password_expiry_with_sudo",
     "systems_with_same_serial_number",
 }
 

@@ -32,6 +32,7 @@ def findings(
     found = _Users(now).findings() | _Devices(now).findings(at, stale_days)
     found |= (
         _Groups(now).findings()
+        | _Privileges(now).findings()
         | _certificates(now, at)
         | _addresses(now, many_devices, few_devices)
     )
@@ -186,6 +187,44 @@ class _Groups(Graph):
         )
         number = sum(row["sudo_without_password"] is True for row in users)
         return number, [{"type": kind, "id": target_id} for kind, target_id in targets]
+
+
+class _Privileges(Graph):
+    def findings(self) -> Findings:
+        return {
+            "systems_with_unmanaged_administrators": [
+                finding("systems", row, accounts=accounts)
+                for system_id, row in self.systems.items()
+                for accounts in [self._unmanaged(system_id)]
+                if accounts
+            ],
+            "users_exempt_from_mfa_without_end": [
+                finding("users", row, "state", "mfa_status", "system_count")
+                for row in self.users.values()
+                if row["mfa_exclusion"] and not row["mfa_exclusion_until"]
+            ],
+            "users_without_password_expiry_with_sudo": [
+                finding(
+                    "users",
+                    row,
+                    "state",
+                    "global_admin",
+                    password_date=_iso(row["password_date"]),
+                    sudo_group_ids=self.sudo_groups(user_id),
+                )
+                for user_id, row in self.users.items()
+                if row["password_never_expires"] and self.is_privileged(user_id)
+            ],
+        }
+
+    def _unmanaged(self, system_id: str) -> list[str]:
+        built_in = {"root", "_jumpcloudserviceaccount"}
+        return sorted(
+            row["username"]
+            for row in self.tables["system_local_accounts"]
+            if row["system_id"] == system_id and row["username"].lower() not in built_in
+            if row["admin"] and row["managed"] is False and row["suspended"] is not True
+        )
 
 
 def _certificates(tables: Tables, at: datetime) -> Findings:

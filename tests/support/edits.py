@@ -120,6 +120,20 @@ class Editor:
         configured = self._second % 2 == 0
         self._update(self._org.users, mfa={"configured": configured}, totp_enabled=configured)
 
+    def change_exemption(self) -> None:
+        mfa: dict[str, object] = {"configured": False, "exclusion": self._second % 3 > 0}
+        if self._second % 3 == 1:
+            mfa |= {"exclusionUntil": "2027-01-01T00:00:00Z"}
+        self._update(self._org.users, mfa=mfa)
+
+    def change_password_expiry(self) -> None:
+        self._update(self._org.users, password_never_expires=self._second % 2 == 0)
+
+    def change_local_account(self) -> None:
+        flags = {"admin": self._second % 2 == 0, "managed": self._second % 3 == 0}
+        account = {"userName": "setup", **flags, "suspended": self._second % 5 == 0}
+        self._update(self._org.systems, userMetrics=[account] if self._second % 7 else [])
+
     def change_administrator(self) -> None:
         without_password = self._second % 3 == 0
         self._update(
