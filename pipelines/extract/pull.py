@@ -20,7 +20,12 @@ from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.completeness import completeness_table
-from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
+from pipelines.jumpcloud.endpoints import (
+    DIRECT_BINDINGS,
+    ENDPOINTS,
+    SYSTEMS_ASSOCIATIONS,
+    Endpoint,
+)
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import key_fingerprint
@@ -105,7 +110,13 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
         state: folder for files that outlive a run.
     """
     requested = integration.model_dump_json(
-        include={"org_id", "association_targets", "details", "skip_endpoints"}
+        include={
+            "org_id",
+            "association_targets",
+            "details",
+            "skip_endpoints",
+            "direct_bindings",
+        }
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
     return Checkpoint(Workspace(state).checkpoint_folder(integration.name), fingerprint)
@@ -226,7 +237,9 @@ def _sum_lost_values(lists: Sequence[FinishedList]) -> dict[str, Counter[str]]:
 
 def select_endpoints(integration: Integration) -> list[Endpoint]:
     """Return the endpoints that the settings include; skipping one also skips its child lists."""
-    skipped = set(integration.skip_endpoints)
+    skipped = {*integration.skip_endpoints, SYSTEMS_ASSOCIATIONS.name}
+    if integration.direct_bindings == "off":
+        skipped.update(endpoint.name for endpoint in DIRECT_BINDINGS)
     return [
         endpoint
         for endpoint in ENDPOINTS.values()

@@ -32,6 +32,8 @@ def _flags(names: str) -> dict[str, pa.DataType]:
 
 # Texts that are times: a number in their place is of an unknown unit.
 TIMES = frozenset({"created", "lastContact", "mfa.exclusionUntil", "sso.idpCertExpirationAt"})
+# Rules of dynamic groups have no fixed shape: their columns hold canonical JSON.
+JSON_TEXTS = frozenset({"memberQuery", "memberQueryExemptions", "memberQueryErrorFlags"})
 SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
 ATTRIBUTES = _object(
@@ -56,7 +58,7 @@ class Endpoint:
             with the header `x-total-count` (v2).
         schema: fields read from a record, in JumpCloud's spelling.
         key: path of the field, or fields, that make a record unique within its list.
-        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2023.
+        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2026-08-21.
         parameters: query parameters, in addition to `limit` and `skip`.
         parent: endpoint with one such list for each of its records, or empty.
         parent_column: raw column of the parent's id.
@@ -67,6 +69,7 @@ class Endpoint:
         may_have_holes: True if the total counts deleted records that are not sent
             (docs/reference/jumpcloud-api.md, section 11).
         search_path: path of the POST search with larger pages of the same records, or empty.
+        is_optional: True if a pull goes on without it where the key's role may not read it.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Endpoint:
     record_path: str = ""
     may_have_holes: bool = False
     search_path: str = ""
+    is_optional: bool = False
 
     @property
     def needs_total(self) -> bool:
@@ -99,7 +103,14 @@ class Endpoint:
         return pa.schema([pa.field(self.parent_column, TEXT), *self.schema])
 
 
-def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]) -> Endpoint:
+def _v1(
+    name: str,
+    description: str,
+    scope: str,
+    columns: dict[str, pa.DataType],
+    *,
+    is_optional: bool = False,
+) -> Endpoint:
     """Return a v1 list, sorted by id. Its fields are separated by spaces; commas are ignored."""
     schema = pa.schema({"_id": TEXT, **columns})
     return Endpoint(
@@ -115,7 +126,44 @@ def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]
         takes_org_id=name != "organizations",
         record_path=f"/api/{name}/{{id}}",
         search_path=f"/api/search/{name}" if name in {"systems", "systemusers"} else "",
+        is_optional=is_optional,
     )
+
+
+def _named_list(
+    name: str,
+    description: str,
+    scope: str,
+    columns: dict[str, pa.DataType],
+    *,
+    is_optional: bool = True,
+) -> Endpoint:
+    """Return a v2 list of records with names."""
+    schema = pa.schema({"id": TEXT, "name": TEXT, **columns})
+    return Endpoint(
+        name=name,
+        path=f"/api/v2/{name}",
+        description=description,
+        body="array",
+        schema=schema,
+        key=(("id",),),
+        scope=scope,
+        # It is not known if v2 sorts by id. JumpCloud's own tools sort groups by name.
+        parameters={"sort": "name", "fields": ",".join(schema.names)},
+        is_detail=is_optional,
+        record_path=f"/api/v2/{name}/{{id}}",
+        is_optional=is_optional,
+    )
+
+
+# Raw column of the parent's id in a list of graph objects.
+_PARENT_COLUMNS = {
+    "systemgroups": "group_id",
+    "applications": "application_id",
+    "usergroups": "user_group_id",
+    "systemusers": "user_id",
+    "systems": "system_id",
+}
 
 
 def _graph_list(
@@ -125,22 +173,27 @@ def _graph_list(
     scope: str,
     columns: dict[str, pa.DataType],
     *,
-    may_have_holes: bool = False,
+    target: str = "",
 ) -> Endpoint:
-    """Return a v2 list of the graph objects that belong to a system group or an application."""
-    groups = parent == "systemgroups"
+    """Return a v2 list of the graph objects that belong to a record of the parent.
+
+    With a target, only objects of this type are read.
+    """
+    path = "users" if parent == "systemusers" else parent
     return Endpoint(
-        name=f"{parent}_{name}",
-        path=f"/api/v2/{parent}/{{id}}/{name}",
+        name=f"{path}_{name}",
+        path=f"/api/v2/{path}/{{id}}/{name}",
         description=description,
         body="array",
         schema=pa.schema(columns),
         key=(("to", "type"), ("to", "id")) if "to" in columns else (("type",), ("id",)),
         scope=scope,
+        parameters={"targets": target} if target else {},
         parent=parent,
-        parent_column="group_id" if groups else "application_id",
-        is_detail=not groups,
-        may_have_holes=may_have_holes,
+        parent_column=_PARENT_COLUMNS[parent],
+        is_detail=parent != "systemgroups",
+        may_have_holes=name == "members",
+        is_optional=parent not in {"systemgroups", "applications"},
     )
 
 
@@ -151,21 +204,13 @@ ORGANIZATIONS = _v1(
     _texts("displayName"),
 )
 
-_GROUP_COLUMNS = pa.schema(
-    _texts("id name type description email membershipMethod organizationObjectId")
-)
-SYSTEMGROUPS = Endpoint(
-    name="systemgroups",
-    path="/api/v2/systemgroups",
-    description="System group (device group)",
-    body="array",
-    schema=_GROUP_COLUMNS,
-    key=(("id",),),
-    scope="groups.readonly",
-    # It is not known if v2 sorts by id. JumpCloud's own tools sort groups by name.
-    parameters={"sort": "name", "fields": ",".join(_GROUP_COLUMNS.names)},
-    is_detail=False,
-    record_path="/api/v2/systemgroups/{id}",
+_RULE = "memberQuery memberQueryExemptions memberQueryErrorFlags"
+SYSTEMGROUPS = _named_list(
+    "systemgroups",
+    "System group (device group)",
+    "groups.readonly",
+    _texts(f"type description email membershipMethod organizationObjectId {_RULE}"),
+    is_optional=False,
 )
 SYSTEMGROUPS_MEMBERS = _graph_list(
     "systemgroups",
@@ -173,7 +218,6 @@ SYSTEMGROUPS_MEMBERS = _graph_list(
     "Direct membership of a system in a system group",
     "systems.readonly",
     {"to": GRAPH_OBJECT},
-    may_have_holes=True,
 )
 SYSTEMGROUPS_USERS = _graph_list(
     "systemgroups",
@@ -186,7 +230,7 @@ SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
     "systemgroups",
     "associations",
     "Direct binding of a system group to a target",
-    "groups.readonly",
+    "associations.groups.readonly",
     {"attributes": ATTRIBUTES, "to": GRAPH_OBJECT},
 )
 
@@ -249,6 +293,71 @@ APPLICATIONS_USERS = _graph_list(
     {**_texts("id type"), "paths": PATHS},
 )
 
+USERGROUPS = _named_list(
+    "usergroups",
+    "User group",
+    "groups.readonly",
+    {**_texts(f"type description membershipMethod {_RULE}"), "attributes": SUDO_ONLY},
+)
+USERGROUPS_MEMBERS = _graph_list(
+    "usergroups",
+    "members",
+    "Direct membership of a user in a user group",
+    "users.readonly",
+    {"to": GRAPH_OBJECT},
+)
+_BINDING = {"attributes": SUDO_ONLY, "to": GRAPH_OBJECT}
+USERGROUPS_ASSOCIATIONS = _graph_list(
+    "usergroups",
+    "associations",
+    "Direct binding of a user group to a system",
+    "associations.groups.readonly",
+    _BINDING,
+    target="system",
+)
+# Both lists have the same bindings: a pull reads the one with fewer parents.
+USERS_ASSOCIATIONS = _graph_list(
+    "systemusers",
+    "associations",
+    "Direct binding of a user to a system",
+    "associations.users.readonly",
+    _BINDING,
+    target="system",
+)
+SYSTEMS_ASSOCIATIONS = _graph_list(
+    "systems",
+    "associations",
+    "Direct binding of a system to a user",
+    "associations.systems.readonly",
+    _BINDING,
+    target="user",
+)
+DIRECT_BINDINGS = (USERGROUPS_ASSOCIATIONS, USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)
+
+POLICIES = _named_list(
+    "policies",
+    "Policy",
+    "systems.readonly",
+    {"template": _object(**_texts("name osMetaFamily"))},
+)
+POLICYGROUPS = _named_list("policygroups", "Policy group", "groups.readonly", _texts("description"))
+# `command` holds the script, which may hold secrets: it is not requested.
+COMMANDS = _v1(
+    "commands",
+    "Command",
+    "commands.readonly",
+    {**_texts("name commandType launchType trigger"), "sudo": FLAG},
+    is_optional=True,
+)
+# `sharedSecret` is not requested.
+RADIUSSERVERS = _v1(
+    "radiusservers",
+    "RADIUS server",
+    "radius.readonly",
+    _texts("name networkSourceIp"),
+    is_optional=True,
+)
+
 ENDPOINTS = {
     endpoint.name: endpoint
     for endpoint in (
@@ -261,6 +370,15 @@ ENDPOINTS = {
         SYSTEMUSERS,
         APPLICATIONS,
         APPLICATIONS_USERS,
+        USERGROUPS,
+        USERGROUPS_MEMBERS,
+        USERGROUPS_ASSOCIATIONS,
+        USERS_ASSOCIATIONS,
+        SYSTEMS_ASSOCIATIONS,
+        POLICIES,
+        POLICYGROUPS,
+        COMMANDS,
+        RADIUSSERVERS,
     )
 }
 

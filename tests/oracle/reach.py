@@ -60,7 +60,8 @@ def bound_users(
             yield target_id, None, attributes, None
         if kind == "user_group":
             for user_id, own in org.user_group_members.get(target_id, {}).items():
-                yield user_id, target_id, attributes, own
+                if user_id not in org.deleted:
+                    yield user_id, target_id, attributes, own
 
 
 def _grants(org: Organization, source_id: str) -> dict[str, Grant]:

@@ -29,7 +29,7 @@ from tests.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
 
-TARGETS: Final = ("user", "user_group", "policy", "policy_group", "command")
+TARGETS: Final = ("user", "user_group", "policy", "policy_group", "command", "radius_server")
 
 
 def expected_tables(
