@@ -8,7 +8,7 @@ from pipelines.transform.transform import Transform
 
 # Columns of the rule of a dynamic group.
 RULE = """
-    text_of(memberQuery) AS member_query, text_of(memberQueryExemptions) AS member_exemptions,
+    memberQuery AS member_query, memberQueryExemptions AS member_exemptions,
     as_set(CASE WHEN json_type(memberQueryErrorFlags) = 'ARRAY'
         THEN memberQueryErrorFlags ->> '$[*]' END) AS query_errors
 """

@@ -7,8 +7,8 @@ from pipelines.simulator.data.records import sudo
 def group_organization() -> Organization:
     """Return an organization with access through system groups; its ids are always the same."""
     org = generate(3, Sizes.empty())
-    systems = [org.add_system(hostname=f"host-{number}", id=f"a{number:023}") for number in range(6)]
-    users = [org.add_user(username=f"user-{number}", id=f"b{number:023}") for number in range(6)]
+    systems = [org.add_system(hostname=f"host-{n}", id=f"a{n:023}") for n in range(6)]
+    users = [org.add_user(username=f"user-{n}", id=f"b{n:023}") for n in range(6)]
     servers = org.add_group("Servers", id="c" + "1" * 23)
     org.add_group("Empty", id="c" + "2" * 23)
     ops = org.add_group("Ops", "user_group", id="d" + "1" * 23)

@@ -126,7 +126,7 @@ def test_binding_is_null_if_not_pulled(pull: Callable[..., Pulled], publisher: P
     organization = generate(1, SMALL)
     publisher.publish(pull(organization, association_targets=["user"]))
     expected = [
-        path | ({} if path["user_group_id"] is None else dict.fromkeys(BINDING))
+        path | (dict.fromkeys(BINDING) if path["user_group_id"] and path["group_id"] else {})
         for path in system_paths(organization)
     ]
     assert_equal(
