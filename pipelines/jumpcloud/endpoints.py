@@ -383,7 +383,7 @@ ENDPOINTS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListId:
     """Identifies a list by endpoint, parent's id or '', and target of associations or ''."""
 
