@@ -71,6 +71,8 @@ class IntegrationFacts(BaseModel):
     description: str
     region: str
     enabled: bool
+    # Earlier versions read no bindings outside system groups.
+    direct_bindings: str = "off"
 
 
 class Manifest(BaseModel):

@@ -6,7 +6,7 @@ INTEGRATION = Column("integration", "TEXT", "Name of the integration that the ro
 _RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 _HOLDERS = ("applications_users",)
 # Bindings outside system groups count where a pull reads them.
-_DIRECT = ("users_associations", "usergroups_associations", "usergroups_members")
+DIRECT = ("users_associations", "usergroups_associations", "usergroups_members")
 _MFA_STATUS = "NOT_ENROLLED, IN_ENROLLMENT, ENROLLED, ..."
 _MFA_FACTORS = tuple(
     Column(name, "TEXT", f"{factor}: {_MFA_STATUS}", "systemusers.mfaEnrollment", is_added=True)
@@ -89,14 +89,14 @@ SYSTEMS = Table(
             "user_count",
             "BIGINT",
             "Distinct users who are bound to it in any way, in any state",
-            optional_endpoints=_DIRECT,
+            optional_endpoints=DIRECT,
         ),
         Column(
             "application_count",
             "BIGINT",
             "Distinct applications of those users; NULL if applications are not pulled",
             endpoints=_HOLDERS,
-            optional_endpoints=_DIRECT,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
@@ -120,7 +120,7 @@ SYSTEMS = Table(
             "if users are not pulled",
             endpoints=("systemusers",),
             is_added=True,
-            optional_endpoints=_DIRECT,
+            optional_endpoints=DIRECT,
         ),
         Column(
             "recovery_key_present",
@@ -223,7 +223,7 @@ USERS = Table(
             "system_count",
             "BIGINT",
             "Distinct devices that the user is bound to in any way",
-            optional_endpoints=_DIRECT,
+            optional_endpoints=DIRECT,
         ),
         Column(
             "application_count",
@@ -298,7 +298,7 @@ APPLICATIONS = Table(
             "BIGINT",
             "Distinct devices of those users; NULL if application users are not pulled",
             endpoints=_HOLDERS,
-            optional_endpoints=_DIRECT,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
