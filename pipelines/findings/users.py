@@ -96,6 +96,9 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
         "mfa_exclusion": "true if the user is exempt from MFA",
+        "sudo_system_ids": "devices to which the user is bound directly, with sudo",
+        "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
+        "sudo",
     },
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
@@ -134,20 +137,53 @@ granted AS (
         ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
     WHERE s.sudo AND g.system_count > 0
     GROUP BY ALL
+),
+direct_changes AS (
+    SELECT integration, asset_type, asset_id, max(observed_at) AS bound_at
+    FROM main.changes
+    WHERE asset_type IN ('user_system_bindings', 'user_group_system_bindings')
+        AND (change = 'added' OR column_name = 'sudo' AND new_value = 'true')
+    GROUP BY ALL
+),
+direct_sudo AS (
+    SELECT integration, user_id, system_id, NULL AS user_group_name,
+        'user_system_bindings' AS asset_type, user_id || '/' || system_id AS asset_id
+    FROM main.user_system_bindings WHERE sudo
+    UNION ALL
+    SELECT integration, m.user_id, NULL, b.user_group_name, 'user_group_system_bindings',
+        b.user_group_id || '/' || b.system_id
+    FROM main.user_group_system_bindings b
+    JOIN main.user_group_members m USING (integration, user_group_id)
+    WHERE b.sudo
+),
+direct_grants AS (
+    SELECT d.integration, d.user_id,
+        list_sort(list(DISTINCT d.system_id) FILTER (d.system_id IS NOT NULL)) AS sudo_system_ids,
+        list_sort(list(DISTINCT d.user_group_name) FILTER (d.user_group_name IS NOT NULL))
+            AS sudo_user_groups,
+        min(greatest(w.first_seen_at, c.bound_at)) AS direct_at
+    FROM direct_sudo d JOIN without_mfa w USING (integration, user_id)
+    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
+    GROUP BY ALL
 )
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
-        'mfa_exclusion', u.mfa_exclusion) AS evidence,
+        'mfa_exclusion', u.mfa_exclusion,
+        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
     greatest(
         u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
         least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
         )
     ) AS since
-FROM without_mfa u LEFT JOIN granted s USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL
+FROM without_mfa u
+LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
 """,
 )
 

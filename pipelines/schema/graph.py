@@ -1,9 +1,9 @@
-"""Tables of the access graph outside system groups, and of the names of what groups refer to."""
+"""Tables of the access graph outside system groups, and of names of the targets of groups."""
 
 from pipelines.schema.assets import INTEGRATION
 from pipelines.schema.model import Column, Table
 
-# The endpoint stands for `systems_associations`, too: a pull reads one of the two.
+# The endpoint also covers `systems_associations`: a pull reads one of the two.
 USER_BINDINGS = "users_associations"
 USER_GROUP_BINDINGS = "usergroups_associations"
 USER_GROUP_MEMBERSHIPS = "usergroups_members"

@@ -1,4 +1,4 @@
-"""Transforms of the access graph outside system groups, and of the names of what groups refer to.
+"""Transforms of the access graph outside system groups, and of names of the targets of groups.
 
 The rule of a dynamic group is JSON text; its errors are a list.
 """

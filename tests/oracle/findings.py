@@ -58,6 +58,7 @@ class _Users(Graph):
                     "global_admin",
                     "mfa_exclusion",
                     sudo_group_ids=self.sudo_groups(user_id),
+                    **self.direct_sudo(user_id),
                 )
                 for user_id, row in self.users.items()
                 if has_mfa(row) is False

@@ -1,4 +1,4 @@
-"""The expected tables of user groups, and of the names of what system groups are bound to."""
+"""The expected tables of user groups, and of the names of the targets of system groups."""
 
 from typing import Any, Final
 

@@ -9,7 +9,7 @@ from tests.oracle.columns import (
     column_value,
 )
 from tests.oracle.names import Names
-from tests.oracle.reach import Reach, bound_users, edge_sudo, sudo_columns
+from tests.oracle.reach import Reach, Sudo, bound_users, edge_sudo, sudo_columns
 from tests.oracle.tables import Row
 
 
@@ -18,7 +18,7 @@ def system_paths(org: Organization) -> list[Row]:
     with org.lock:
         reach = Reach(org)
         names = Names(org, reach, read=True)
-        paths = [
+        paths: list[tuple[str, str | None, str | None, str, Sudo, Sudo]] = [
             (user_id, user_group_id, group_id, system_id, edge_sudo(binding), all_ways.sudo)
             for group_id, systems in reach.group_systems.items()
             for user_id, user_group_id, binding, _ in bound_users(org, group_id)

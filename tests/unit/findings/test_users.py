@@ -182,7 +182,7 @@ def test_users_without_mfa_with_sudo() -> None:
             "users",
             "admin",
             {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []}
-            | {"mfa_exclusion": None},
+            | {"mfa_exclusion": None, **NOT_DIRECT},
             day(3),
         ),
         found(
@@ -190,7 +190,7 @@ def test_users_without_mfa_with_sudo() -> None:
             "users",
             "bound",
             {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]}
-            | {"mfa_exclusion": None},
+            | {"mfa_exclusion": None, **NOT_DIRECT},
             day(4),
             name="bob",
         ),
