@@ -13,6 +13,9 @@ from tests.support.tables import (
 )
 
 
+NOT_DIRECT: dict[str, list[str]] = {"sudo_system_ids": [], "sudo_user_groups": []}
+
+
 def test_suspended_users_with_access() -> None:
     rows = find(
         "suspended_users_with_access",
@@ -198,7 +201,13 @@ def test_users_without_mfa_with_sudo() -> None:
             "high",
             "users",
             "lapsed",
-            {"state": None, "global_admin": True, "sudo_group_ids": [], "mfa_exclusion": True},
+            {
+                "state": None,
+                "global_admin": True,
+                "sudo_group_ids": [],
+                "mfa_exclusion": True,
+                **NOT_DIRECT,
+            },
             day(6),
             name="cy@x.org",
         ),
