@@ -12,7 +12,6 @@ from tests.support.tables import (
     unrelated,
 )
 
-
 NOT_DIRECT: dict[str, list[str]] = {"sudo_system_ids": [], "sudo_user_groups": []}
 
 
