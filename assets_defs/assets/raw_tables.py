@@ -95,6 +95,11 @@ def _stored(
         if name == ORGANIZATIONS.name and result.unproven:
             metadata["unproven"] = result.unproven
             context.log.warning(result.unproven)
+        if name in result.refusals:
+            metadata["not_asked"] = result.refusals[name]
+            context.log.warning(
+                "%s: not asked: %s. The run goes on without it", name, result.refusals[name]
+            )
         if name in ENDPOINTS:
             checks.append(_check(name, proofs, table.num_rows))
             unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))

@@ -37,7 +37,13 @@ ADVICE = (
     '"Read Only", or its service account only scopes that end in .readonly'
 )
 
-_SINGULAR = {"systemgroups": "group", "applications": "application"}
+_SINGULAR = {
+    "systemgroups": "group",
+    "applications": "application",
+    "usergroups": "user group",
+    "systems": "device",
+    "systemusers": "user",
+}
 
 
 @click.command()
@@ -158,6 +164,8 @@ def _without(endpoint: str) -> str:
             "a run works without it, and then only the records show which organization they are "
             f"of; then missing: {missing}"
         )
+    if ENDPOINTS[endpoint].is_optional:
+        return f"a run works without it; then missing: {missing}"
     if can_be_skipped(endpoint):
         return f"a run needs it, unless skip_endpoints names it; then missing: {missing}"
     if endpoint == SYSTEMGROUPS_ASSOCIATIONS.name:

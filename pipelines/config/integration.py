@@ -34,9 +34,24 @@ MAX_PROVIDER_NAME = 39  # with a hyphen and the id of an organization, it has 64
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 DetailEndpoint = Literal[
-    "organizations", "systems", "systemusers", "applications", "applications_users"
+    "organizations",
+    "systems",
+    "systemusers",
+    "applications",
+    "applications_users",
+    "usergroups",
+    "usergroups_members",
+    "usergroups_associations",
+    "users_associations",
+    "systems_associations",
+    "policies",
+    "policygroups",
+    "commands",
+    "radiusservers",
 ]
-AssociationTarget = Literal["user", "user_group", "policy", "policy_group", "command"]
+AssociationTarget = Literal[
+    "user", "user_group", "policy", "policy_group", "command", "radius_server"
+]
 ALL_TARGETS: tuple[AssociationTarget, ...] = get_args(AssociationTarget)
 
 
@@ -126,6 +141,7 @@ class Integration(BaseModel):
         details: False calls the four system group endpoints only.
         skip_endpoints: detail endpoints not to call. Their columns are NULL, and their assets do
             not count as removed.
+        direct_bindings: `read` the bindings of users and user groups to single devices, or `off`.
         max_in_flight: maximum number of calls at the same time.
         max_requests_per_second: maximum calls a second; by default, only the API limits them.
         schedule: time of the runs.
@@ -155,6 +171,7 @@ class Integration(BaseModel):
     association_targets: _Unique[AssociationTarget] = ALL_TARGETS
     details: bool = True
     skip_endpoints: _Unique[DetailEndpoint] = ()
+    direct_bindings: Literal["read", "off"] = "read"
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
     schedule: Schedule = Schedule()

@@ -40,6 +40,14 @@ class AssociationLists:
         self._waiting.append(group_id)
         return self._release()
 
+    def drop_target(self, target: str) -> list[ListId]:
+        """Read a target no longer, and return the lists to read next."""
+        self._targets = tuple(other for other in self._targets if other != target)
+        for found in self._candidates.values():
+            found.pop(target, None)
+        self.decided = self.decided or len(self._targets) <= 1
+        return self._release() if self.decided else self._evaluate_candidates()
+
     def is_probe(self, list_id: ListId) -> bool:
         """Return True for the list that only tests joined targets; other lists give its rows."""
         return list_id == self._probe

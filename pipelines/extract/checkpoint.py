@@ -7,8 +7,8 @@ allow-listed fields of the raw tables only, and so no secret.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from io import BufferedWriter
 from pathlib import Path
@@ -22,14 +22,8 @@ from pipelines.jumpcloud.endpoints import ENDPOINTS, ListId
 MAX_AGE = timedelta(hours=1)
 _COMPLETENESS = b"completeness"
 _START = "started_at"
-
-
-@dataclass(frozen=True)
-class FinishedList:
-    """Distinct rows of a list that was read to its end, with the proof."""
-
-    completeness: Completeness
-    rows: pa.RecordBatch
+# Small batches of one list each are combined, as soon as there are as many.
+_BATCHES = 1000
 
 
 class Checkpoint:
@@ -61,18 +55,37 @@ class Checkpoint:
             start.write_text(started_at.isoformat())
         return started_at
 
-    def load(self) -> dict[ListId, FinishedList]:
-        """Return the saved lists; their rows stay on disk."""
-        self.close()
-        paths = sorted(self._folder.glob("*.arrow"))
-        lists = (finished for path in paths for finished in _read_lists(path))
-        return {finished.completeness.list_id: finished for finished in lists}
+    def load(self) -> dict[ListId, Completeness]:
+        """Return the proofs of the saved lists; their rows stay on disk."""
+        return {proof.list_id: proof for proof, _ in self._read_lists("*")}
 
-    def save(self, finished: FinishedList) -> None:
-        """Write a list to disk, so that it survives if the process is killed."""
-        file, stream = self._get_stream(finished.completeness.list_id.endpoint)
-        proof = _serialize(finished.completeness)
-        stream.write_batch(finished.rows, custom_metadata={_COMPLETENESS: proof})
+    def read_rows(self, list_id: ListId) -> pa.RecordBatch:
+        """Return the rows of a saved list."""
+        lists = self._read_lists(list_id.endpoint)
+        return next(rows for proof, rows in lists if proof.list_id == list_id)
+
+    def read_table(self, endpoint: str, list_ids: Collection[ListId]) -> pa.Table:
+        """Return the rows of these saved lists of an endpoint."""
+        schema = ENDPOINTS[endpoint].table_schema
+        chunks: list[pa.RecordBatch] = []
+        batches: list[pa.RecordBatch] = []
+        for proof, rows in self._read_lists(endpoint):
+            if proof.list_id in list_ids and rows.num_rows:
+                batches.append(rows)
+            if len(batches) == _BATCHES:
+                chunks += _combine(batches, schema)
+                batches.clear()
+        return pa.Table.from_batches(chunks + _combine(batches, schema), schema)
+
+    def _read_lists(self, endpoint: str) -> Iterator[tuple[Completeness, pa.RecordBatch]]:
+        self.close()
+        for path in sorted(self._folder.glob(f"{endpoint}.*.arrow")):
+            yield from _read_lists(path)
+
+    def save(self, proof: Completeness, rows: pa.RecordBatch) -> None:
+        """Write the distinct rows of a finished list to disk, so that they survive a crash."""
+        file, stream = self._get_stream(proof.list_id.endpoint)
+        stream.write_batch(rows, custom_metadata={_COMPLETENESS: _serialize(proof)})
         file.flush()
 
     def close(self) -> None:
@@ -98,9 +111,17 @@ class Checkpoint:
         return self._streams[endpoint]
 
 
+def _combine(batches: list[pa.RecordBatch], schema: pa.Schema) -> list[pa.RecordBatch]:
+    return pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
+
+
 def _serialize(proof: Completeness) -> bytes:
+    return json.dumps(_values(proof) | {"list_id": _values(proof.list_id)}).encode()
+
+
+def _values(record: Completeness | ListId) -> dict[str, object]:
     # `asdict` makes deep copies, which takes longer than writing the list.
-    return json.dumps(vars(proof) | {"list_id": vars(proof.list_id)}).encode()
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _read_time(path: Path) -> datetime | None:
@@ -111,7 +132,7 @@ def _read_time(path: Path) -> datetime | None:
     return time if time.tzinfo else None
 
 
-def _read_lists(path: Path) -> Iterator[FinishedList]:
+def _read_lists(path: Path) -> Iterator[tuple[Completeness, pa.RecordBatch]]:
     """Yield the complete lists of a stream, up to where a crash cut it short."""
     try:
         stream = pa.ipc.open_stream(pa.memory_map(str(path)))
@@ -119,6 +140,6 @@ def _read_lists(path: Path) -> Iterator[FinishedList]:
             rows, metadata = stream.read_next_batch_with_custom_metadata()
             proof = json.loads(metadata[_COMPLETENESS])
             list_id = ListId(**proof.pop("list_id"))
-            yield FinishedList(Completeness(list_id=list_id, **proof), rows)
+            yield Completeness(list_id=list_id, **proof), rows
     except (StopIteration, pa.ArrowInvalid, OSError):
         return

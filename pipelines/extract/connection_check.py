@@ -10,10 +10,10 @@ from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import DetailEndpoint, Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import read_organizations
-from pipelines.extract.estimate import Plan, estimate_calls
-from pipelines.extract.fetcher import Refusal, explain_target
+from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.extract.organizations import check_organization
 from pipelines.extract.pull import select_endpoints
+from pipelines.extract.refusals import OPTIONAL_TARGET, Refusal, explain_target, is_dispensable
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import (
@@ -21,6 +21,8 @@ from pipelines.jumpcloud.endpoints import (
     ORGANIZATIONS,
     SYSTEMGROUPS,
     SYSTEMGROUPS_ASSOCIATIONS,
+    SYSTEMS,
+    SYSTEMUSERS,
     Endpoint,
     ListId,
 )
@@ -50,8 +52,8 @@ class EndpointAccess:
     Attributes:
         endpoint: name of the endpoint.
         state: `refused`: the key's role may not read it; `left out`: the settings skip it;
-            `nothing to ask`: there is no group or application with such a list; `not asked`: an
-            earlier failure made the request pointless.
+            `nothing to ask`: there is no record with such a list; `not asked`: an earlier failure
+            made the request pointless, or another list has the same with fewer calls.
         total: number of records; for a list per group or application, those of the first. None if
             the API does not announce it.
         why: message of the failure.
@@ -65,8 +67,8 @@ class EndpointAccess:
     @property
     def stops_run(self) -> bool:
         """Return True if no run works because of it."""
-        is_refused = self.state == "refused" and self.endpoint != ORGANIZATIONS.name
-        return is_refused or self.state == "failed"
+        goes_on = self.endpoint == ORGANIZATIONS.name or ENDPOINTS[self.endpoint].is_optional
+        return self.state == "failed" or (self.state == "refused" and not goes_on)
 
 
 @dataclass(frozen=True)
@@ -156,6 +158,8 @@ class _EndpointChecker:
         self._client = client
         self._targets = integration.association_targets
         self._selected = select_endpoints(integration)
+        self.not_asked = ""
+        self._totals: dict[str, int] = {}
         self._refused = False
         self._aborted = False
 
@@ -166,7 +170,10 @@ class _EndpointChecker:
             return EndpointAccess(endpoint.name, reason)
         parent_id = self._ids(endpoint.parent)[0] if endpoint.parent else ""
         try:
-            return EndpointAccess(endpoint.name, "readable", self._read(endpoint, parent_id))
+            total = self._read(endpoint, parent_id)
+            self._totals[endpoint.name] = total or 0
+            why, self.not_asked = self.not_asked, ""
+            return EndpointAccess(endpoint.name, "readable", total, why)
         except InventoryError as error:
             if isinstance(error, ForbiddenError) or self._is_refused_alone(endpoint, error):
                 self._refused = True
@@ -197,6 +204,9 @@ class _EndpointChecker:
             return "not asked"
         if endpoint.parent and not self._ids(endpoint.parent):
             return "nothing to ask"
+        if {SYSTEMS.name, SYSTEMUSERS.name} <= self._totals.keys():
+            chosen = choose_binding_list(self._selected, self._totals)
+            return None if endpoint in chosen else "not asked"
         return None
 
     def _ids(self, endpoint: str) -> list[str]:
@@ -217,7 +227,11 @@ class _EndpointChecker:
             try:
                 totals.append(self._read_list(endpoint, ListId(endpoint.name, parent_id, target)))
             except (ForbiddenError, NotFoundError, RefusedError) as error:
-                refused[target] = error
+                list_id = ListId(endpoint.name, parent_id, target)
+                if target == OPTIONAL_TARGET and is_dispensable(error, list_id):
+                    self.not_asked = str(error)
+                else:
+                    refused[target] = error
         if refused:
             first = next(iter(refused.values()))
             raise explain_target(first, ListId(endpoint.name, parent_id, ",".join(refused)))
@@ -239,13 +253,34 @@ class _EndpointChecker:
 
 
 def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
-    selected = select_endpoints(integration)
     known = {access.endpoint: access.total for access in results}
-    if known[ORGANIZATIONS.name] is None and not results[0].stops_run:
-        known[ORGANIZATIONS.name] = 0
+    refused = {access.endpoint for access in results if access.state == "refused"}
+    optional = {one.name for one in ENDPOINTS.values() if one.is_optional} | {ORGANIZATIONS.name}
+    known |= dict.fromkeys(refused & optional, 0)
+    selected = [
+        one
+        for one in select_endpoints(integration)
+        if not one.is_optional or not refused & {one.name, one.parent}
+    ]
     roots = [endpoint for endpoint in selected if not endpoint.parent]
     totals = {root.name: total for root in roots if (total := known[root.name]) is not None}
     limits = {root.name: SEARCH_PAGE_SIZE if root.search_path else PAGE_SIZE for root in roots}
     if totals.keys() != limits.keys():
         return None
-    return estimate_calls(totals, limits, selected, len(integration.association_targets))
+    selected = choose_binding_list(selected, totals)
+    targets = [
+        target
+        for target in integration.association_targets
+        if target != OPTIONAL_TARGET or not _is_target_refused(results)
+    ]
+    return estimate_calls(totals, limits, selected, len(targets))
+
+
+def _is_target_refused(results: tuple[EndpointAccess, ...]) -> bool:
+    """Return True if the associations can be read, but not those with the optional target."""
+    return any(
+        access.endpoint == SYSTEMGROUPS_ASSOCIATIONS.name
+        and access.state == "readable"
+        and bool(access.why)
+        for access in results
+    )

@@ -1,27 +1,53 @@
 """Estimate the number of calls of a pull from the totals on the first pages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from pipelines.jumpcloud.endpoints import (
+    DIRECT_BINDINGS,
     ENDPOINTS,
     SYSTEMGROUPS,
     SYSTEMGROUPS_ASSOCIATIONS,
+    SYSTEMS_ASSOCIATIONS,
+    USERS_ASSOCIATIONS,
     Endpoint,
 )
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Number of system groups, and of calls if every list of a group fits on one page."""
+    """Number of system groups, and of calls if every list of a record fits on one page.
+
+    Attributes:
+        groups: number of system groups.
+        calls: number of calls.
+        direct_calls: number of these calls that read direct bindings.
+    """
 
     groups: int
     calls: int
+    direct_calls: int = 0
 
     def __str__(self) -> str:
         """Return the text to show to a user."""
-        return f"{self.groups:,} groups: about {self.calls:,} calls"
+        text = f"{self.groups:,} groups: about {self.calls:,} calls"
+        if not self.direct_calls:
+            return text
+        part = f"{self.direct_calls:,} of them for bindings of users to single devices"
+        return f'{text}, {part} (direct_bindings = "off" saves these)'
+
+
+def choose_binding_list(endpoints: Sequence[Endpoint], totals: Mapping[str, int]) -> list[Endpoint]:
+    """Return the endpoints without the list of direct bindings that takes more calls.
+
+    Args:
+        endpoints: endpoints that the settings include.
+        totals: number of records of each endpoint without parent.
+    """
+    lists = [one for one in endpoints if one in (USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)]
+    best = min(lists, key=lambda one: totals[one.parent], default=None)
+    return [one for one in endpoints if one not in lists or one is best]
 
 
 def estimate_calls(
@@ -32,18 +58,21 @@ def estimate_calls(
     Args:
         totals: number of records of each endpoint without parent.
         limits: rows per page of each of them.
-        endpoints: endpoints of the pull.
+        endpoints: endpoints of the pull, with one list of direct bindings at most.
         targets: number of association targets; each is one list per group, although the API may
             accept several in one list.
     """
     calls = sum(
         _count_pages(total, limits[name], ENDPOINTS[name]) for name, total in totals.items()
     )
+    direct_calls = 0
     for endpoint in endpoints:
         if endpoint.parent:
             lists = targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else 1
             calls += lists * totals[endpoint.parent]
-    return Plan(totals[SYSTEMGROUPS.name], calls)
+        if endpoint in DIRECT_BINDINGS:
+            direct_calls += totals[endpoint.parent]
+    return Plan(totals[SYSTEMGROUPS.name], calls, direct_calls)
 
 
 def _count_pages(total: int, limit: int, endpoint: Endpoint) -> int:

@@ -1,17 +1,18 @@
 """Fetch all lists of an organization at the same time."""
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
-from typing import TypeAlias
 
 import pyarrow as pa
 
 from pipelines.extract.association_targets import AssociationLists
-from pipelines.extract.checkpoint import Checkpoint, FinishedList
-from pipelines.extract.estimate import Plan, estimate_calls
+from pipelines.extract.checkpoint import Checkpoint
+from pipelines.extract.empty_lists import check_empty_lists, check_empty_records
+from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
+from pipelines.extract.refusals import Refusal, explain_target, is_dispensable
 from pipelines.jumpcloud.client import (
     PAGE_SIZE,
     SEARCH_PAGE_SIZE,
@@ -22,38 +23,29 @@ from pipelines.jumpcloud.client import (
 )
 from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
-    APPLICATIONS_USERS,
     ENDPOINTS,
     ORGANIZATIONS,
     SYSTEMGROUPS_ASSOCIATIONS,
-    SYSTEMGROUPS_MEMBERS,
-    SYSTEMGROUPS_USERS,
-    SYSTEMS,
-    SYSTEMUSERS,
+    SYSTEMS_ASSOCIATIONS,
+    USERS_ASSOCIATIONS,
     Endpoint,
     ListId,
 )
 from pipelines.jumpcloud.errors import (
-    ExtractError,
     ForbiddenError,
     NotFoundError,
     ParentGoneError,
     RefusedError,
     UnauthorizedError,
 )
-from pipelines.jumpcloud.paginator import IncompleteError, OffsetPaginator
-from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
+from pipelines.jumpcloud.paginator import OffsetPaginator
+from pipelines.jumpcloud.parsing import Key, Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
-Refusal: TypeAlias = ForbiddenError | NotFoundError | RefusedError
-
-
-# Lists that name records of other lists by their ids.
-_NAMED_BY = {
-    SYSTEMS.name: {SYSTEMGROUPS_MEMBERS.name},
-    SYSTEMUSERS.name: {SYSTEMGROUPS_USERS.name, APPLICATIONS_USERS.name},
-}
+# Pages requested in advance. A list of each user takes much more memory while it waits.
+MAX_PENDING = 256
+_BINDING_LISTS = (USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)
 
 
 @dataclass(frozen=True)
@@ -89,9 +81,10 @@ class Fetcher:
     Attributes:
         plan: estimate of the whole pull; None until all its totals are known.
         unknown_fields: names of unknown fields in the records, by endpoint.
-        scope: endpoints and targets to read, without the list of organizations once it is refused.
-        organizations_refusal: message of the refusal of the list of organizations, or "". It is the
-            only list that a pull can do without.
+        scope: endpoints and targets to read, without those that are refused, and with one list of
+            direct bindings once the plan is made.
+        refusals: messages of the refusals that a pull can do without, by endpoint; for a target, of
+            its endpoint.
     """
 
     def __init__(
@@ -104,7 +97,7 @@ class Fetcher:
     ) -> None:
         self.plan: Plan | None = None
         self.unknown_fields: dict[str, frozenset[str]] = {}
-        self.organizations_refusal = ""
+        self.refusals: dict[str, str] = {}
         self._client = client
         self._pool = pool
         self._checkpoint = checkpoint
@@ -115,21 +108,22 @@ class Fetcher:
         self._on_progress = on_progress
         self._done: SimpleQueue[Future[Page]] = SimpleQueue()
         self._pending: dict[Future[Page], OffsetPaginator] = {}
-        self._resumed: deque[FinishedList] = deque()
+        self._resumed: deque[Completeness] = deque()
+        self._waiting: deque[ListId] = deque()
         self._known: set[ListId] = set()
         self._largest_pages: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
-        self._parents: set[tuple[str, str]] = set()
+        self._parents: dict[str, dict[str, None]] = {}
         self._finished: dict[ListId, Completeness] = {}
-        self._unsaved: dict[ListId, FinishedList] = {}
+        self._organizations: list[pa.RecordBatch] = []
         self._parent_ids: dict[str, frozenset[str]] = {}
 
-    def run(self) -> list[FinishedList]:
+    def run(self) -> list[Completeness]:
         """Fetch every list.
 
         Returns:
-            The finished lists, without lists of a parent that was deleted during the pull.
+            The proofs, without lists of a parent that was deleted during the pull.
 
         Raises:
             ExtractError: a list could not be read to its end.
@@ -137,57 +131,44 @@ class Fetcher:
         self._start_lists(
             [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
         )
-        while self._pending or self._resumed:
+        while self._pending or self._resumed or self._waiting:
             if self._resumed:
-                self._handle_finished(self._resumed.popleft())
+                self._handle_finished(self._resumed.popleft(), None)
                 continue
+            while self._waiting and len(self._pending) < MAX_PENDING:
+                self._request(self._waiting.popleft())
             future = self._done.get()
             paginator = self._pending.pop(future, None)
             if paginator:
                 self._handle_page(future, paginator)
-        lists = self._checkpoint.load() | self._unsaved
-        self._check_empty_lists()
-        self._check_empty_records(lists)
-        return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
+        check_empty_lists(self._finished.values())
+        check_empty_records(self._finished, self._first_key, self._client.is_gone)
+        self._finished = {
+            list_id: proof for list_id, proof in self._finished.items() if self._has_parent(list_id)
+        }
+        return list(self._finished.values())
 
-    def _check_empty_lists(self) -> None:
-        """Check that no list is empty without a total, where others of its endpoint have one."""
-        proofs = self._finished.values()
-        announced = {proof.list_id.endpoint for proof in proofs if proof.proof == "total"}
-        for proof in proofs:
-            is_empty = proof.proof == "empty page" and not proof.received
-            if is_empty and proof.list_id.endpoint in announced:
-                reason = "it is empty, and the API announces no total, but those of other lists"
-                raise IncompleteError(proof.list_id, reason)
-
-    def _check_empty_records(self, lists: Mapping[ListId, FinishedList]) -> None:
-        """Check that no list of records is empty while another list names one that exists."""
-        for name, sources in _NAMED_BY.items():
-            proof = self._finished.get(ListId(name))
-            if proof is None or proof.received:
-                continue
-            named = (
-                list_id
-                for list_id, other in self._finished.items()
-                if list_id.endpoint in sources and other.received
-            )
-            list_id = next(named, None)
-            if list_id is None:
-                continue
-            first = record_keys(ENDPOINTS[list_id.endpoint], lists[list_id].rows)[0][-1]
-            if not self._client.is_gone(ENDPOINTS[name], first):
-                reason = f"it is empty, but {first} exists, which {list_id} names"
-                raise IncompleteError(proof.list_id, reason)
+    def read_table(self, endpoint: Endpoint) -> pa.Table:
+        """Return the rows of all lists of an endpoint, after `run`."""
+        if endpoint is ORGANIZATIONS:
+            return pa.Table.from_batches(self._organizations, endpoint.table_schema)
+        return self._checkpoint.read_table(endpoint.name, self._finished.keys())
 
     def _start_lists(self, lists: Sequence[ListId]) -> None:
         for list_id in lists:
             self._start_list(list_id)
 
-    def _start_list(self, list_id: ListId, *, by_search: bool = True) -> None:
+    def _start_list(self, list_id: ListId) -> None:
         self._known.add(list_id)
         if list_id in self._saved:
             self._resumed.append(self._saved[list_id])
-            return
+        else:
+            # Which associations follow depends on those of the first groups.
+            add = self._waiting.appendleft if list_id.target else self._waiting.append
+            add(list_id)
+
+    def _request(self, list_id: ListId, *, by_search: bool = True) -> None:
+        """Request the first page of a list."""
         endpoint = ENDPOINTS[list_id.endpoint]
         by_search = by_search and bool(endpoint.search_path)
         paginator = OffsetPaginator(
@@ -234,7 +215,7 @@ class Fetcher:
         else:
             self._accept_page(paginator, page)
         if paginator.result:
-            self._save(FinishedList(paginator.result, _combine_rows(paginator)))
+            self._save(paginator.result, _combine_rows(paginator))
 
     def _accept_page(self, paginator: OffsetPaginator, page: Page) -> None:
         name = paginator.list_id.endpoint
@@ -258,28 +239,56 @@ class Fetcher:
     ) -> None:
         """Read a refused list in another way, or raise the error if there is none."""
         list_id = paginator.list_id
-        if list_id.endpoint == ORGANIZATIONS.name and is_permission(error):
-            self.organizations_refusal = str(error)
-            read = [one for one in self.scope.endpoints if one is not ORGANIZATIONS]
-            self.scope = Scope(read, self.scope.targets)
-            self._known.remove(list_id)
-            self._record_total(list_id, 0, paginator.limit)
+        if is_dispensable(error, list_id):
+            self.refusals[list_id.endpoint] = str(error)
+            if list_id.target:
+                self._leave_target_out(list_id.target)
+            else:
+                self._leave_endpoint_out(list_id.endpoint)
+                self._record_total(list_id, 0, paginator.limit)
         elif isinstance(error, UnauthorizedError):
             raise error
         elif paginator.by_search:
-            self._start_list(list_id, by_search=False)
+            self._request(list_id, by_search=False)
         elif self._associations.is_probe(list_id):
             self._start_lists(self._associations.finish_list(list_id, None))
         else:
             raise explain_target(error, list_id) from None
 
+    def _leave_endpoint_out(self, name: str) -> None:
+        """Read an endpoint and its child lists no longer."""
+        read = [one for one in self.scope.endpoints if name not in {one.name, one.parent}]
+        self.scope = replace(self.scope, endpoints=read)
+        names = {endpoint.name for endpoint in read}
+        self._forget(lambda list_id: list_id.endpoint not in names)
+
+    def _leave_target_out(self, target: str) -> None:
+        """Read the associations with a target no longer."""
+        targets = [other for other in self.scope.targets if other != target]
+        self.scope = replace(self.scope, targets=targets)
+        self._forget(lambda list_id: list_id.target == target)
+        self._start_lists(self._associations.drop_target(target))
+
+    def _forget(self, is_left_out: Callable[[ListId], bool]) -> None:
+        """Forget lists that are refused, in whatever state they are."""
+        for paginator in [p for p in self._pending.values() if is_left_out(p.list_id)]:
+            self._cancel(paginator)
+        self._waiting = deque(one for one in self._waiting if not is_left_out(one))
+        self._resumed = deque(one for one in self._resumed if not is_left_out(one.list_id))
+        for list_id in [one for one in self._known if is_left_out(one)]:
+            self._known.remove(list_id)
+            self._finished.pop(list_id, None)
+
     def _start_child_lists(self, parent: str, parent_id: str) -> None:
         """Start the lists of a parent record, unless they were started before."""
-        if (parent, parent_id) in self._parents:
+        started = self._parents.setdefault(parent, {})
+        if parent_id in started:
             return
-        self._parents.add((parent, parent_id))
+        started[parent_id] = None
+        # It is not known before the plan which list of direct bindings is read.
+        others = (SYSTEMGROUPS_ASSOCIATIONS, *(() if self.plan else _BINDING_LISTS))
         for endpoint in self.scope.endpoints:
-            if endpoint.parent == parent and endpoint is not SYSTEMGROUPS_ASSOCIATIONS:
+            if endpoint.parent == parent and endpoint not in others:
                 self._start_list(ListId(endpoint.name, parent_id))
         if parent == SYSTEMGROUPS_ASSOCIATIONS.parent:
             self._start_lists(self._associations.add_group(parent_id))
@@ -291,37 +300,51 @@ class Fetcher:
         self._totals[list_id.endpoint] = total
         self._limits[list_id.endpoint] = limit
         endpoints, targets = self.scope.endpoints, len(self.scope.targets)
-        if all(endpoint.parent or endpoint.name in self._totals for endpoint in endpoints):
-            self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
+        if any(not one.parent and one.name not in self._totals for one in endpoints):
+            return
+        endpoints = choose_binding_list(endpoints, self._totals)
+        self.scope = replace(self.scope, endpoints=endpoints)
+        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
+        for endpoint in endpoints:
+            if endpoint in _BINDING_LISTS:
+                parents = self._parents.get(endpoint.parent, {})
+                self._start_lists([ListId(endpoint.name, parent_id) for parent_id in parents])
 
     def _record_unknown_fields(self, endpoint: str, unknown_fields: frozenset[str]) -> None:
         known = self.unknown_fields.get(endpoint, frozenset())
         if len(known) < MAX_NAMES:
             self.unknown_fields[endpoint] = known | unknown_fields
 
-    def _save(self, finished: FinishedList) -> None:
-        list_id = finished.completeness.list_id
-        if list_id.endpoint == ORGANIZATIONS.name:
+    def _save(self, proof: Completeness, rows: pa.RecordBatch) -> None:
+        if proof.list_id.endpoint == ORGANIZATIONS.name:
             # Every attempt checks again which organization the key reads.
-            self._unsaved[list_id] = finished
-        elif not self._associations.is_probe(list_id):
-            self._checkpoint.save(finished)
-        self._handle_finished(finished)
+            self._organizations = [rows]
+        elif not self._associations.is_probe(proof.list_id):
+            self._checkpoint.save(proof, rows)
+        self._handle_finished(proof, rows)
 
-    def _handle_finished(self, finished: FinishedList) -> None:
-        list_id = finished.completeness.list_id
+    def _read_keys(self, list_id: ListId, rows: pa.RecordBatch | None) -> list[Key]:
+        """Return the keys of the rows; None for those in the checkpoint."""
+        rows = self._checkpoint.read_rows(list_id) if rows is None else rows
+        return record_keys(ENDPOINTS[list_id.endpoint], rows)
+
+    def _first_key(self, list_id: ListId) -> str:
+        return self._read_keys(list_id, None)[0][-1]
+
+    def _handle_finished(self, proof: Completeness, rows: pa.RecordBatch | None) -> None:
+        list_id = proof.list_id
         endpoint = ENDPOINTS[list_id.endpoint]
         if endpoint.name not in self._totals:
-            self._record_total(list_id, finished.completeness.expected, PAGE_SIZE)
+            self._record_total(list_id, proof.expected, PAGE_SIZE)
         if not self._associations.is_probe(list_id):
-            self._finished[list_id] = finished.completeness
+            self._finished[list_id] = proof
         if endpoint.name in self._parent_endpoints:
-            ids = [key[-1] for key in record_keys(endpoint, finished.rows)]
+            ids = [key[-1] for key in self._read_keys(list_id, rows)]
             self._parent_ids[endpoint.name] = frozenset(ids)
             for parent_id in ids:
                 self._start_child_lists(endpoint.name, parent_id)
         if endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._associations.decided:
-            keys = frozenset(record_keys(endpoint, finished.rows))
+            keys = frozenset(self._read_keys(list_id, rows))
             self._start_lists(self._associations.finish_list(list_id, keys))
         done, known = len(self._finished), len(self._known)
         self._on_progress(Progress(done, known, self._client.counts, self.plan))
@@ -330,19 +353,6 @@ class Fetcher:
         """Check that the parent's list, as read last, still contains the parent."""
         parent = ENDPOINTS[list_id.endpoint].parent
         return not parent or list_id.parent_id in self._parent_ids[parent]
-
-
-def is_permission(error: ExtractError) -> bool:
-    """Return True if the key may not read an endpoint; a bad key is refused everywhere."""
-    return isinstance(error, ForbiddenError | UnauthorizedError)
-
-
-def explain_target(error: Refusal, list_id: ListId) -> Refusal:
-    """Return the refusal of a list, with the setting that leaves its association targets out."""
-    if not list_id.target:
-        return error
-    names = ", ".join(f'"{target}"' for target in list_id.target.split(","))
-    return type(error)(f"{error}; or leave the refused {names} out of association_targets")
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:

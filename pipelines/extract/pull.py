@@ -13,14 +13,14 @@ import pyarrow as pa
 from pipelines.arrow import hide_pandas
 from pipelines.config.credentials import Credentials, load_credentials
 from pipelines.config.integration import Integration
-from pipelines.extract.checkpoint import Checkpoint, FinishedList
+from pipelines.extract.checkpoint import Checkpoint
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
 from pipelines.extract.organizations import check_organization, explain_refusal
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
-from pipelines.jumpcloud.completeness import completeness_table
-from pipelines.jumpcloud.endpoints import ENDPOINTS, Endpoint
+from pipelines.jumpcloud.completeness import Completeness, completeness_table
+from pipelines.jumpcloud.endpoints import DIRECT_BINDINGS, ENDPOINTS, ORGANIZATIONS, Endpoint
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import key_fingerprint
@@ -60,6 +60,8 @@ class Pull:
             that an interrupted attempt had finished.
         lost_values: number of values of another type than known, by endpoint and field; they are
             NULL.
+        refusals: messages of the refusals that the pull went on without, by endpoint; for an
+            association target, of its endpoint. Nothing of them is in `scope` or `completeness`.
         unproven: message with the promise that the pull cannot keep, or "".
     """
 
@@ -73,6 +75,7 @@ class Pull:
     throttle: RateLimitStats
     unknown_fields: Mapping[str, frozenset[str]]
     lost_values: Mapping[str, Mapping[str, int]]
+    refusals: Mapping[str, str]
     unproven: str
 
     def facts(self) -> pa.Table:
@@ -105,7 +108,13 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
         state: folder for files that outlive a run.
     """
     requested = integration.model_dump_json(
-        include={"org_id", "association_targets", "details", "skip_endpoints"}
+        include={
+            "org_id",
+            "association_targets",
+            "details",
+            "skip_endpoints",
+            "direct_bindings",
+        }
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
     return Checkpoint(Workspace(state).checkpoint_folder(integration.name), fingerprint)
@@ -187,9 +196,10 @@ def _pull(
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
-        lists = fetcher.run()
-        tables = {name: _make_table(endpoint, lists) for name, endpoint in ENDPOINTS.items()}
-        scope, refusal = fetcher.scope, fetcher.organizations_refusal
+        proofs = fetcher.run()
+        tables = {name: fetcher.read_table(endpoint) for name, endpoint in ENDPOINTS.items()}
+        scope, refusals = fetcher.scope, dict(fetcher.refusals)
+        refusal = refusals.pop(ORGANIZATIONS.name, "")
         pulled = {read.name: tables[read.name] for read in scope.endpoints}
         check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
@@ -204,38 +214,38 @@ def _pull(
     return Pull(
         tables=tables,
         scope=scope,
-        completeness=completeness_table([finished.completeness for finished in lists]),
+        completeness=completeness_table(proofs),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
-        lost_values=_sum_lost_values(lists),
+        lost_values=_sum_lost_values(proofs),
+        refusals=refusals,
         unproven=refusal and explain_refusal(refusal, integration, pulled),
     )
 
 
-def _sum_lost_values(lists: Sequence[FinishedList]) -> dict[str, Counter[str]]:
+def _sum_lost_values(proofs: Sequence[Completeness]) -> dict[str, Counter[str]]:
     sums: dict[str, Counter[str]] = {}
-    for proof in (finished.completeness for finished in lists):
+    for proof in proofs:
         if proof.lost_values:
             sums.setdefault(proof.list_id.endpoint, Counter()).update(proof.lost_values)
     return sums
 
 
 def select_endpoints(integration: Integration) -> list[Endpoint]:
-    """Return the endpoints that the settings include; skipping one also skips its child lists."""
-    skipped = set(integration.skip_endpoints)
+    """Return the endpoints that the settings include; skipping one also skips its child lists.
+
+    A pull reads one of the two lists of users' direct bindings (`choose_binding_list`).
+    """
+    skipped: set[str] = set(integration.skip_endpoints)
+    if integration.direct_bindings == "off":
+        skipped.update(endpoint.name for endpoint in DIRECT_BINDINGS)
     return [
         endpoint
         for endpoint in ENDPOINTS.values()
         if not skipped & {endpoint.name, endpoint.parent}
         and (integration.details or not endpoint.is_detail)
     ]
-
-
-def _make_table(endpoint: Endpoint, lists: Sequence[FinishedList]) -> pa.Table:
-    name = endpoint.name
-    batches = [item.rows for item in lists if item.completeness.list_id.endpoint == name]
-    return pa.Table.from_batches(batches, endpoint.table_schema).combine_chunks()

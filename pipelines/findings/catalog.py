@@ -56,6 +56,10 @@ REQUIRED_FIELDS = {
     "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
     "applications_without_users": ("applications.active",),
     "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
+    "groups_with_rule_errors": (
+        "systemgroups.memberQueryErrorFlags",
+        "usergroups.memberQueryErrorFlags",
+    ),
     "shared_private_addresses": ("systems.networkInterfaces",),
     "shared_public_addresses": ("systems.remoteIP",),
     "stale_systems_with_access": ("systems.active", "systems.created", "systems.lastContact"),
@@ -63,6 +67,11 @@ REQUIRED_FIELDS = {
         "systemusers.state",
         "systemusers.suspended",
         "systemusers.account_locked",
+    ),
+    "systems_with_direct_sudo": (
+        "users_associations.attributes",
+        "systems_associations.attributes",
+        "usergroups_associations.attributes",
     ),
     "systems_with_failing_policies": ("systems.policyStats",),
     "systems_with_same_serial_number": ("systems.serialNumber",),
@@ -116,7 +125,8 @@ QUESTIONS = View(
 WITH catalog(finding, severity, endpoints, targets, fields, compares_snapshots) AS (VALUES
     {_CATALOG_ROWS}
 ),
--- The latest two pulls. Without any application, there is no list of application users to read.
+-- The latest two pulls. Without any application, there is no list of application users to read,
+-- and likewise for direct bindings, which are read either by user or by device.
 pulls AS (
     SELECT integration,
         row_number() OVER (
@@ -124,7 +134,11 @@ pulls AS (
         ) AS age,
         list_concat(
             completeness ->> '$[*].endpoint',
-            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END
+            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END,
+            CASE WHEN list_contains(completeness ->> '$[*].endpoint', 'systems_associations')
+                OR rows ->> '$.users' = '0' OR rows ->> '$.systems' = '0'
+                THEN ['users_associations'] ELSE [] END,
+            CASE WHEN rows ->> '$.user_groups' = '0' THEN ['usergroups_associations'] ELSE [] END
         ) AS endpoints,
         -- Earlier versions did not record them.
         coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,

@@ -1,10 +1,19 @@
-"""Findings about local administrators, and about exemptions of users from MFA and expiry."""
+"""Findings about sudo outside groups, rules of groups, local administrators and exemptions."""
 
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
-from pipelines.schema.assets import SYSTEMS, USERS
+from pipelines.schema.assets import SYSTEM_GROUPS, SYSTEMS, USERS
+from pipelines.schema.graph import USER_GROUPS
 
+_DIRECT_CHANGES = """direct_changes AS (
+    SELECT integration, asset_type, asset_id, max(observed_at) AS bound_at
+    FROM main.changes
+    WHERE asset_type IN ('user_system_bindings', 'user_group_system_bindings')
+        AND (change = 'added' OR column_name = 'sudo' AND new_value = 'true')
+    GROUP BY ALL
+)"""
 # Defines granted(integration, user_id, sudo_group_ids, granted_at): the groups with devices on
-# which a user has sudo, and the start of the earliest one.
+# which a user has sudo, and the start of the earliest one. Defines direct_grants(integration,
+# user_id, sudo_system_ids, sudo_user_groups, direct_at) likewise for bindings outside groups.
 SUDO_GRANTS = f"""{
     last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")
 },
@@ -18,6 +27,28 @@ granted AS (
     LEFT JOIN bound b
         ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
     WHERE s.sudo AND g.system_count > 0
+    GROUP BY ALL
+),
+{_DIRECT_CHANGES},
+direct_sudo AS (
+    SELECT integration, user_id, system_id, NULL AS user_group_name,
+        'user_system_bindings' AS asset_type, user_id || '/' || system_id AS asset_id
+    FROM main.user_system_bindings WHERE sudo
+    UNION ALL
+    SELECT integration, m.user_id, NULL, b.user_group_name, 'user_group_system_bindings',
+        b.user_group_id || '/' || b.system_id
+    FROM main.user_group_system_bindings b
+    JOIN main.user_group_members m USING (integration, user_group_id)
+    WHERE b.sudo
+),
+direct_grants AS (
+    SELECT d.integration, d.user_id,
+        list_sort(list(DISTINCT d.system_id) FILTER (d.system_id IS NOT NULL)) AS sudo_system_ids,
+        list_sort(list(DISTINCT d.user_group_name) FILTER (d.user_group_name IS NOT NULL))
+            AS sudo_user_groups,
+        min(greatest(u.first_seen_at, c.bound_at)) AS direct_at
+    FROM direct_sudo d JOIN main.users u USING (integration, user_id)
+    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )"""
 
@@ -106,6 +137,9 @@ USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO = Finding(
         "password_date": "last change of the password, UTC; null if unknown",
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
+        "sudo_system_ids": "devices to which the user is bound directly, with sudo",
+        "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
+        "sudo",
     },
     since="When the password was first seen without expiry, or with the earliest sudo that the "
     "user still has, whichever is later",
@@ -135,19 +169,116 @@ SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     json_object('state', u.state,
         'password_date', strftime(make_timestamp(epoch_us(u.password_date)), '%Y-%m-%dT%H:%M:%SZ'),
         'global_admin', u.global_admin,
-        'sudo_group_ids', coalesce(s.sudo_group_ids, [])) AS evidence,
+        'sudo_group_ids', coalesce(s.sudo_group_ids, []),
+        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
     greatest(
         u.known_at, u.unlimited_at, u.systems_at,
         least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
         )
     ) AS since
-FROM unlimited u LEFT JOIN granted s USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL
+FROM unlimited u
+LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
+""",
+)
+
+SYSTEMS_WITH_DIRECT_SUDO = Finding(
+    name="systems_with_direct_sudo",
+    title="Devices on which a direct binding grants sudo, outside system groups",
+    severity="medium",
+    asset_type="systems",
+    why="Reviews of groups do not show such an exception. It was often meant for a day, and it "
+    "stays when the person changes teams.",
+    remedy="Grant sudo through a system group, and remove the binding of the user or user group to "
+    "the device. Keep exceptions only where somebody owns them.",
+    evidence={
+        "users": "users who are bound to the device with sudo, as id and name",
+        "user_groups": "user groups that are bound to it with sudo, as id and name",
+        "sudo_without_password": "true if one of these bindings requires no password",
+    },
+    since="When the earliest of these bindings that still exists was first seen with sudo",
+    required_endpoints=(
+        "systems",
+        "systemusers",
+        "usergroups",
+        "users_associations",
+        "usergroups_associations",
+    ),
+    sql=f"""
+WITH {_DIRECT_CHANGES},
+exceptions AS (
+    SELECT b.integration, b.system_id, b.user_id AS id, TRUE AS is_user,
+        coalesce({USERS.display_name("u")}, b.user_id) AS name, b.sudo_without_password,
+        'user_system_bindings' AS asset_type, b.user_id || '/' || b.system_id AS asset_id
+    FROM main.user_system_bindings b LEFT JOIN main.users u USING (integration, user_id)
+    WHERE b.sudo
+    UNION ALL
+    SELECT integration, system_id, user_group_id, FALSE, user_group_name, sudo_without_password,
+        'user_group_system_bindings', user_group_id || '/' || system_id
+    FROM main.user_group_system_bindings WHERE sudo
+),
+bound_systems AS (
+    SELECT e.integration, e.system_id, {SYSTEMS.display_name("s")} AS asset_name,
+        list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (e.is_user) AS users,
+        list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (NOT e.is_user) AS user_groups,
+        bool_or(e.sudo_without_password IS TRUE) AS sudo_without_password,
+        min(greatest(s.first_seen_at, c.bound_at)) AS since
+    FROM exceptions e JOIN main.systems s USING (integration, system_id)
+    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
+    GROUP BY ALL
+)
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
+    json_object('users', coalesce(users, []), 'user_groups', coalesce(user_groups, []),
+        'sudo_without_password', sudo_without_password) AS evidence, since
+FROM bound_systems
+""",
+)
+
+_RULE_CHANGE = "column_name = 'query_errors' AND coalesce(old_value, '[]') = '[]'"
+
+GROUPS_WITH_RULE_ERRORS = Finding(
+    name="groups_with_rule_errors",
+    title="Dynamic groups with an error in their rule",
+    severity="medium",
+    asset_type="system_groups",
+    why="JumpCloud does not evaluate such a rule. The group keeps members who left, and new ones "
+    "do not get its access and policies.",
+    remedy="Correct the rule in JumpCloud. `CYCLE` means that groups refer to one another, and "
+    "`INVALID_GROUP_REFERENCE` that the rule names a group that was deleted.",
+    evidence={
+        "query_errors": "errors of the rule",
+        "membership_method": "way in which the group gets its members",
+    },
+    since="When the group was first seen with an error, after it had none",
+    required_endpoints=("usergroups",),
+    sql=f"""
+WITH {last_start("system_group", "system_groups", _RULE_CHANGE)},
+{last_start("user_group", "user_groups", _RULE_CHANGE)},
+faulty AS (
+    SELECT g.integration, 'system_groups' AS asset_type, g.group_id AS asset_id,
+        {SYSTEM_GROUPS.display_name("g")} AS asset_name, g.query_errors, g.membership_method,
+        greatest(g.first_seen_at, c.system_group_at) AS since
+    FROM main.system_groups g LEFT JOIN system_group c USING (integration, group_id)
+    UNION ALL
+    SELECT g.integration, 'user_groups', g.user_group_id, {USER_GROUPS.display_name("g")},
+        g.query_errors, g.membership_method, greatest(g.first_seen_at, c.user_group_at)
+    FROM main.user_groups g LEFT JOIN user_group c USING (integration, user_group_id)
+)
+SELECT integration, asset_type, asset_id, asset_name,
+    json_object('query_errors', query_errors, 'membership_method', membership_method) AS evidence,
+    since
+FROM faulty
+WHERE len(query_errors) > 0
 """,
 )
 
 PRIVILEGE_FINDINGS = (
+    SYSTEMS_WITH_DIRECT_SUDO,
+    GROUPS_WITH_RULE_ERRORS,
     SYSTEMS_WITH_UNMANAGED_ADMINISTRATORS,
     USERS_EXEMPT_FROM_MFA_WITHOUT_END,
     USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO,

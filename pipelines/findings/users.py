@@ -97,6 +97,9 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
         "mfa_exclusion": "true if the user is exempt from MFA",
+        "sudo_system_ids": "devices to which the user is bound directly, with sudo",
+        "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
+        "sudo",
     },
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
@@ -128,15 +131,20 @@ SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
-        'mfa_exclusion', u.mfa_exclusion) AS evidence,
+        'mfa_exclusion', u.mfa_exclusion,
+        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
     greatest(
         u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
         least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
         )
     ) AS since
-FROM without_mfa u LEFT JOIN granted s USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL
+FROM without_mfa u
+LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
 """,
 )
 

@@ -11,7 +11,7 @@ from pipelines.jumpcloud.endpoints import ListId
 Proof = Literal["total", "overlap", "empty page", "not found"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completeness:
     """Proof that one list was read to its end.
 
@@ -51,5 +51,16 @@ COMPLETENESS_SCHEMA = pa.schema(
 
 def completeness_table(proofs: Iterable[Completeness]) -> pa.Table:
     """Return a table of `COMPLETENESS_SCHEMA` with one row per list."""
-    rows = [vars(proof.list_id) | vars(proof) for proof in proofs]
-    return pa.Table.from_pylist(rows, schema=COMPLETENESS_SCHEMA)
+    proofs = list(proofs)
+    columns: list[list[str] | list[int]] = [
+        [proof.list_id.endpoint for proof in proofs],
+        [proof.list_id.parent_id for proof in proofs],
+        [proof.list_id.target for proof in proofs],
+        [proof.proof for proof in proofs],
+        *([getattr(proof, name) for proof in proofs] for name in _NUMBERS),
+    ]
+    arrays = [
+        pa.array(values, field.type)
+        for values, field in zip(columns, COMPLETENESS_SCHEMA, strict=True)
+    ]
+    return pa.Table.from_arrays(arrays, schema=COMPLETENESS_SCHEMA)

@@ -11,51 +11,18 @@ from typing import Literal
 
 import pyarrow as pa
 
-TEXT = pa.string()
-FLAG = pa.bool_()
+from pipelines.jumpcloud.fields import FLAG, TEXT, flags, json_object, numbers, texts
 
-
-def _object(**fields: pa.DataType) -> pa.DataType:
-    """Return the type of a JSON object. Other fields of the object are dropped."""
-    return pa.struct(list(fields.items()))
-
-
-def _texts(names: str) -> dict[str, pa.DataType]:
-    """Return text fields with these names."""
-    return dict.fromkeys(names.split(), TEXT)
-
-
-def _flags(names: str) -> dict[str, pa.DataType]:
-    """Return boolean fields with these names."""
-    return dict.fromkeys(names.split(), FLAG)
-
-
-def _numbers(names: str) -> dict[str, pa.DataType]:
-    """Return whole number fields with these names."""
-    return dict.fromkeys(names.split(), pa.int64())
-
-
-# Texts that are times: a number in their place is of an unknown unit.
-TIMES = frozenset(
-    {
-        "created",
-        "lastContact",
-        "mfa.exclusionUntil",
-        "password_date",
-        "password_expiration_date",
-        "sso.idpCertExpirationAt",
-    }
-)
-SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
+SUDO = json_object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
-ATTRIBUTES = _object(
+ATTRIBUTES = json_object(
     sudo=SUDO,
-    ldapGroups=pa.list_(_object(name=TEXT)),
-    posixGroups=pa.list_(_object(id=pa.int64(), name=TEXT)),
+    ldapGroups=pa.list_(json_object(name=TEXT)),
+    posixGroups=pa.list_(json_object(id=pa.int64(), name=TEXT)),
 )
-SUDO_ONLY = _object(sudo=SUDO)
-GRAPH_OBJECT = _object(id=TEXT, type=TEXT)
-PATHS = pa.list_(pa.list_(_object(attributes=SUDO_ONLY, to=GRAPH_OBJECT)))
+SUDO_ONLY = json_object(sudo=SUDO)
+GRAPH_OBJECT = json_object(id=TEXT, type=TEXT)
+PATHS = pa.list_(pa.list_(json_object(attributes=SUDO_ONLY, to=GRAPH_OBJECT)))
 
 
 @dataclass(frozen=True)
@@ -70,7 +37,7 @@ class Endpoint:
             with the header `x-total-count` (v2).
         schema: fields read from a record, in JumpCloud's spelling.
         key: path of the field, or fields, that make a record unique within its list.
-        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2023.
+        scope: minimal OAuth scope that may read it, by JumpCloud's specification of 2026-08-21.
         parameters: query parameters, in addition to `limit` and `skip`.
         parent: endpoint with one such list for each of its records, or empty.
         parent_column: raw column of the parent's id.
@@ -81,6 +48,7 @@ class Endpoint:
         may_have_holes: True if the total counts deleted records that are not sent
             (docs/reference/jumpcloud-api.md, section 11).
         search_path: path of the POST search with larger pages of the same records, or empty.
+        is_optional: True if a pull goes on without it where the key's role may not read it.
     """
 
     name: str
@@ -99,6 +67,7 @@ class Endpoint:
     record_path: str = ""
     may_have_holes: bool = False
     search_path: str = ""
+    is_optional: bool = False
 
     @property
     def needs_total(self) -> bool:
@@ -113,7 +82,14 @@ class Endpoint:
         return pa.schema([pa.field(self.parent_column, TEXT), *self.schema])
 
 
-def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]) -> Endpoint:
+def _v1(
+    name: str,
+    description: str,
+    scope: str,
+    columns: dict[str, pa.DataType],
+    *,
+    is_optional: bool = False,
+) -> Endpoint:
     """Return a v1 list, sorted by id. Its fields are separated by spaces; commas are ignored."""
     schema = pa.schema({"_id": TEXT, **columns})
     return Endpoint(
@@ -129,7 +105,44 @@ def _v1(name: str, description: str, scope: str, columns: dict[str, pa.DataType]
         takes_org_id=name != "organizations",
         record_path=f"/api/{name}/{{id}}",
         search_path=f"/api/search/{name}" if name in {"systems", "systemusers"} else "",
+        is_optional=is_optional,
     )
+
+
+def _named_list(
+    name: str,
+    description: str,
+    scope: str,
+    columns: dict[str, pa.DataType],
+    *,
+    is_optional: bool = True,
+) -> Endpoint:
+    """Return a v2 list of records with names."""
+    schema = pa.schema({"id": TEXT, "name": TEXT, **columns})
+    return Endpoint(
+        name=name,
+        path=f"/api/v2/{name}",
+        description=description,
+        body="array",
+        schema=schema,
+        key=(("id",),),
+        scope=scope,
+        # It is not known if v2 sorts by id. JumpCloud's own tools sort groups by name.
+        parameters={"sort": "name", "fields": ",".join(schema.names)},
+        is_detail=is_optional,
+        record_path=f"/api/v2/{name}/{{id}}",
+        is_optional=is_optional,
+    )
+
+
+# Raw column of the parent's id in a list of graph objects.
+_PARENT_COLUMNS = {
+    "systemgroups": "group_id",
+    "applications": "application_id",
+    "usergroups": "user_group_id",
+    "systemusers": "user_id",
+    "systems": "system_id",
+}
 
 
 def _graph_list(
@@ -139,22 +152,27 @@ def _graph_list(
     scope: str,
     columns: dict[str, pa.DataType],
     *,
-    may_have_holes: bool = False,
+    target: str = "",
 ) -> Endpoint:
-    """Return a v2 list of the graph objects that belong to a system group or an application."""
-    groups = parent == "systemgroups"
+    """Return a v2 list of the graph objects that belong to a record of the parent.
+
+    With a target, only objects of this type are read.
+    """
+    path = "users" if parent == "systemusers" else parent
     return Endpoint(
-        name=f"{parent}_{name}",
-        path=f"/api/v2/{parent}/{{id}}/{name}",
+        name=f"{path}_{name}",
+        path=f"/api/v2/{path}/{{id}}/{name}",
         description=description,
         body="array",
         schema=pa.schema(columns),
         key=(("to", "type"), ("to", "id")) if "to" in columns else (("type",), ("id",)),
         scope=scope,
+        parameters={"targets": target} if target else {},
         parent=parent,
-        parent_column="group_id" if groups else "application_id",
-        is_detail=not groups,
-        may_have_holes=may_have_holes,
+        parent_column=_PARENT_COLUMNS[parent],
+        is_detail=parent != "systemgroups",
+        may_have_holes=name == "members",
+        is_optional=parent not in {"systemgroups", "applications"},
     )
 
 
@@ -162,24 +180,16 @@ ORGANIZATIONS = _v1(
     "organizations",
     "Organization that the key reads",
     "organizations.readonly",
-    _texts("displayName"),
+    texts("displayName"),
 )
 
-_GROUP_COLUMNS = pa.schema(
-    _texts("id name type description email membershipMethod organizationObjectId")
-)
-SYSTEMGROUPS = Endpoint(
-    name="systemgroups",
-    path="/api/v2/systemgroups",
-    description="System group (device group)",
-    body="array",
-    schema=_GROUP_COLUMNS,
-    key=(("id",),),
-    scope="groups.readonly",
-    # It is not known if v2 sorts by id. JumpCloud's own tools sort groups by name.
-    parameters={"sort": "name", "fields": ",".join(_GROUP_COLUMNS.names)},
-    is_detail=False,
-    record_path="/api/v2/systemgroups/{id}",
+_RULE = "memberQuery memberQueryExemptions memberQueryErrorFlags"
+SYSTEMGROUPS = _named_list(
+    "systemgroups",
+    "System group (device group)",
+    "groups.readonly",
+    texts(f"type description email membershipMethod organizationObjectId {_RULE}"),
+    is_optional=False,
 )
 SYSTEMGROUPS_MEMBERS = _graph_list(
     "systemgroups",
@@ -187,20 +197,19 @@ SYSTEMGROUPS_MEMBERS = _graph_list(
     "Direct membership of a system in a system group",
     "systems.readonly",
     {"to": GRAPH_OBJECT},
-    may_have_holes=True,
 )
 SYSTEMGROUPS_USERS = _graph_list(
     "systemgroups",
     "users",
     "User bound to a system group, with the paths that bind it",
     "users.readonly",
-    {**_texts("id type"), "compiledAttributes": SUDO_ONLY, "paths": PATHS},
+    {**texts("id type"), "compiledAttributes": SUDO_ONLY, "paths": PATHS},
 )
 SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
     "systemgroups",
     "associations",
     "Direct binding of a system group to a target",
-    "groups.readonly",
+    "associations.groups.readonly",
     {"attributes": ATTRIBUTES, "to": GRAPH_OBJECT},
 )
 
@@ -209,32 +218,36 @@ SYSTEMS = _v1(
     "Device with the state of its last check-in",
     "systems.readonly",
     {
-        **_texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
+        **texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
         "active": FLAG,
-        **_texts("created lastContact remoteIP"),
-        "networkInterfaces": pa.list_(_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)),
-        "fde": _object(active=FLAG, keyPresent=FLAG),
-        **_flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
-        "mdm": _object(
-            **_texts("vendor enrollmentType lostModeStatus"), **_flags("dep userApproved")
+        **texts("created lastContact remoteIP"),
+        "networkInterfaces": pa.list_(
+            json_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)
         ),
-        "primarySystemUser": _object(id=TEXT),
+        "fde": json_object(active=FLAG, keyPresent=FLAG),
+        **flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
+        "mdm": json_object(
+            **texts("vendor enrollmentType lostModeStatus"), **flags("dep userApproved")
+        ),
+        "primarySystemUser": json_object(id=TEXT),
         "organization": TEXT,
-        "policyStats": _object(**_numbers("total failed pending success duplicate unsupportedOs")),
+        "policyStats": json_object(
+            **numbers("total failed pending success duplicate unsupportedOs")
+        ),
         "modifySSHDConfig": FLAG,
         "hwVendor": TEXT,
-        "osVersionDetail": _object(
-            **_texts("releaseName distributionName"),
-            **_numbers("majorNumber minorNumber patchNumber"),
+        "osVersionDetail": json_object(
+            **texts("releaseName distributionName"),
+            **numbers("majorNumber minorNumber patchNumber"),
         ),
-        "domainInfo": _object(partOfDomain=FLAG, domainName=TEXT),
-        **_flags("azureAdJoined hasServiceAccount"),
-        "serviceAccountState": _object(
-            **_flags("hasSecureToken passwordODValid passwordAPFSValid")
+        "domainInfo": json_object(partOfDomain=FLAG, domainName=TEXT),
+        **flags("azureAdJoined hasServiceAccount"),
+        "serviceAccountState": json_object(
+            **flags("hasSecureToken passwordODValid passwordAPFSValid")
         ),
-        "systemInsights": _object(state=TEXT),
+        "systemInsights": json_object(state=TEXT),
         "userMetrics": pa.list_(
-            _object(userName=TEXT, **_flags("admin managed suspended secureTokenEnabled"))
+            json_object(userName=TEXT, **flags("admin managed suspended secureTokenEnabled"))
         ),
     },
 )
@@ -243,21 +256,21 @@ SYSTEMUSERS = _v1(
     "User",
     "users.readonly",
     {
-        **_texts("username email displayname firstname lastname state"),
-        **_flags("activated suspended account_locked"),
-        "mfa": _object(configured=FLAG, exclusion=FLAG, exclusionUntil=TEXT),
-        **_flags("totp_enabled sudo passwordless_sudo"),
-        **_texts("department jobTitle company location employeeIdentifier employeeType manager"),
-        **_flags("password_expired password_never_expires"),
+        **texts("username email displayname firstname lastname state"),
+        **flags("activated suspended account_locked"),
+        "mfa": json_object(configured=FLAG, exclusion=FLAG, exclusionUntil=TEXT),
+        **flags("totp_enabled sudo passwordless_sudo"),
+        **texts("department jobTitle company location employeeIdentifier employeeType manager"),
+        **flags("password_expired password_never_expires"),
         "created": TEXT,
-        "mfaEnrollment": _object(
-            **_texts("overallStatus totpStatus webAuthnStatus pushStatus smsStatus jcGoStatus")
+        "mfaEnrollment": json_object(
+            **texts("overallStatus totpStatus webAuthnStatus pushStatus smsStatus jcGoStatus")
         ),
         "systemUsername": TEXT,
         "unix_uid": pa.int64(),
-        **_texts("password_date password_expiration_date"),
-        "admin": _object(roleName=TEXT),
-        **_texts("creationSource external_source_type costCenter alternateEmail"),
+        **texts("password_date password_expiration_date"),
+        "admin": json_object(roleName=TEXT),
+        **texts("creationSource external_source_type costCenter alternateEmail"),
     },
 )
 # `config` holds certificates and private keys: it is not requested.
@@ -266,8 +279,8 @@ APPLICATIONS = _v1(
     "SSO application",
     "applications.readonly",
     {
-        **_texts("name displayName displayLabel"),
-        "sso": _object(type=TEXT, idpCertExpirationAt=TEXT),
+        **texts("name displayName displayLabel"),
+        "sso": json_object(type=TEXT, idpCertExpirationAt=TEXT),
         "ssoUrl": TEXT,
         "active": FLAG,
         "created": TEXT,
@@ -278,7 +291,72 @@ APPLICATIONS_USERS = _graph_list(
     "users",
     "User bound to an application, with the paths that bind it",
     "users.readonly",
-    {**_texts("id type"), "paths": PATHS},
+    {**texts("id type"), "paths": PATHS},
+)
+
+USERGROUPS = _named_list(
+    "usergroups",
+    "User group",
+    "groups.readonly",
+    {**texts(f"type description membershipMethod {_RULE}"), "attributes": SUDO_ONLY},
+)
+USERGROUPS_MEMBERS = _graph_list(
+    "usergroups",
+    "members",
+    "Direct membership of a user in a user group",
+    "users.readonly",
+    {"to": GRAPH_OBJECT},
+)
+_BINDING = {"attributes": SUDO_ONLY, "to": GRAPH_OBJECT}
+USERGROUPS_ASSOCIATIONS = _graph_list(
+    "usergroups",
+    "associations",
+    "Direct binding of a user group to a system",
+    "associations.groups.readonly",
+    _BINDING,
+    target="system",
+)
+# Both lists have the same bindings: a pull reads the one with fewer parents.
+USERS_ASSOCIATIONS = _graph_list(
+    "systemusers",
+    "associations",
+    "Direct binding of a user to a system",
+    "associations.users.readonly",
+    _BINDING,
+    target="system",
+)
+SYSTEMS_ASSOCIATIONS = _graph_list(
+    "systems",
+    "associations",
+    "Direct binding of a system to a user",
+    "associations.systems.readonly",
+    _BINDING,
+    target="user",
+)
+DIRECT_BINDINGS = (USERGROUPS_ASSOCIATIONS, USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)
+
+POLICIES = _named_list(
+    "policies",
+    "Policy",
+    "systems.readonly",
+    {"template": json_object(**texts("name osMetaFamily"))},
+)
+POLICYGROUPS = _named_list("policygroups", "Policy group", "groups.readonly", texts("description"))
+# `command` holds the script, which may hold secrets: it is not requested.
+COMMANDS = _v1(
+    "commands",
+    "Command",
+    "commands.readonly",
+    {**texts("name commandType launchType trigger"), "sudo": FLAG},
+    is_optional=True,
+)
+# `sharedSecret` is not requested.
+RADIUSSERVERS = _v1(
+    "radiusservers",
+    "RADIUS server",
+    "radius.readonly",
+    texts("name networkSourceIp"),
+    is_optional=True,
 )
 
 ENDPOINTS = {
@@ -293,11 +371,20 @@ ENDPOINTS = {
         SYSTEMUSERS,
         APPLICATIONS,
         APPLICATIONS_USERS,
+        USERGROUPS,
+        USERGROUPS_MEMBERS,
+        USERGROUPS_ASSOCIATIONS,
+        USERS_ASSOCIATIONS,
+        SYSTEMS_ASSOCIATIONS,
+        POLICIES,
+        POLICYGROUPS,
+        COMMANDS,
+        RADIUSSERVERS,
     )
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ListId:
     """Identifies a list by endpoint, parent's id or '', and target of associations or ''."""
 

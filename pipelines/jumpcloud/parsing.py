@@ -1,5 +1,6 @@
 """Parse the records of a response into typed Arrow rows."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,9 @@ from typing import cast
 
 import pyarrow as pa
 
-from pipelines.jumpcloud.endpoints import ORGANIZATIONS, TEXT, TIMES, Endpoint
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.fields import JSON_TEXTS, TEXT, TIMES
 from pipelines.jumpcloud.responses import Json, Response
 from pipelines.jumpcloud.unknown_fields import unknown_fields
 
@@ -67,7 +69,7 @@ def parse_page(
         )
     keys = tuple(_key(endpoint, record) for record in records)
     _check_ids(keys, where)
-    rows, lost = _parse_rows(records, endpoint.schema)
+    rows, lost = _parse_rows(_dump_json_texts(endpoint, records), endpoint.schema)
     if endpoint.parent:
         parents = pa.array([parent_id] * len(records), TEXT)
         rows = pa.RecordBatch.from_arrays([parents, *rows.columns], schema=endpoint.table_schema)
@@ -120,6 +122,21 @@ def _get_path(value: Json, path: tuple[str, ...]) -> Json:
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _dump_json_texts(endpoint: Endpoint, records: list[Record]) -> list[Record]:
+    """Return the records with canonical JSON in the fields that have no fixed shape."""
+    names = JSON_TEXTS.intersection(endpoint.schema.names)
+    if not names:
+        return records
+    return [
+        record | {name: _dump(record[name]) for name in names if record.get(name) is not None}
+        for record in records
+    ]
+
+
+def _dump(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _parse_rows(

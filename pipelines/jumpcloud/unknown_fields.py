@@ -16,9 +16,7 @@ IGNORED = {
     name: frozenset(fields.split())
     for name, fields in {
         "organizations": "created id logoUrl",
-        "systemgroups": """
-            attributes memberQuery memberQueryErrorFlags memberQueryExemptions
-            memberSuggestionsNotify""",
+        "systemgroups": "attributes memberSuggestionsNotify",
         "systemgroups_members": _GRAPH_EDGE,
         "systemgroups_users": _GRAPH_OBJECT,
         "systemgroups_associations": _GRAPH_EDGE,
@@ -42,6 +40,21 @@ IGNORED = {
             beta color config databaseAttributes description id learnMore logo organization
             parentApp""",
         "applications_users": _GRAPH_OBJECT,
+        "usergroups": "email memberSuggestionsNotify organizationObjectId suggestionCounts",
+        "usergroups_members": _GRAPH_EDGE,
+        "usergroups_associations": _GRAPH_EDGE,
+        "users_associations": _GRAPH_EDGE,
+        "systems_associations": _GRAPH_EDGE,
+        "policies": "",
+        "policygroups": "attributes email organizationObjectId type",
+        "commands": """
+            aiGenerated command commandRunners description files id listensTo organization schedule
+            scheduleRepeatType scheduleYear shell systems template templatingRequired
+            timeToLiveSeconds timeout timeoutAction user""",
+        "radiusservers": """
+            authIdp caCert caSource deviceCertEnabled id mfa organization radsecEnabled
+            requireRadsec requireTlsAuth sharedSecret tagNames tags userCertEnabled
+            userLockoutAction userPasswordEnabled userPasswordExpirationAction""",
     }.items()
 }
 

@@ -6,6 +6,8 @@ from pipelines.schema.model import Column, Table
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
 _RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 _HOLDERS = ("applications_users",)
+# Bindings outside system groups count where a pull reads them.
+DIRECT = ("users_associations", "usergroups_associations", "usergroups_members")
 
 SYSTEMS = Table(
     "systems",
@@ -72,12 +74,18 @@ SYSTEMS = Table(
         Column("primary_user_id", "TEXT", "Primary user", "systems.primarySystemUser"),
         Column("group_ids", "TEXT[]", "System groups that contain the device"),
         Column("group_names", "TEXT[]", "Names of those groups"),
-        Column("user_count", "BIGINT", "Distinct users bound to its groups, in any state"),
+        Column(
+            "user_count",
+            "BIGINT",
+            "Distinct users who are bound to it in any way, in any state",
+            optional_endpoints=DIRECT,
+        ),
         Column(
             "application_count",
             "BIGINT",
             "Distinct applications of those users; NULL if applications are not pulled",
             endpoints=_HOLDERS,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
@@ -97,10 +105,11 @@ SYSTEMS = Table(
         Column(
             "active_user_count",
             "BIGINT",
-            "Distinct users bound to its groups, except suspended and staged ones; NULL if users "
-            "are not pulled",
+            "Distinct users who are bound to it in any way, except suspended and staged ones; NULL "
+            "if users are not pulled",
             endpoints=("systemusers",),
             is_added=True,
+            optional_endpoints=DIRECT,
         ),
         Column(
             "recovery_key_present",
@@ -200,7 +209,12 @@ USERS = Table(
             revised_with="mfa_status",
         ),
         Column("system_group_ids", "TEXT[]", "System groups that the user is bound to"),
-        Column("system_count", "BIGINT", "Distinct devices in those groups"),
+        Column(
+            "system_count",
+            "BIGINT",
+            "Distinct devices that the user is bound to in any way",
+            optional_endpoints=DIRECT,
+        ),
         Column(
             "application_count",
             "BIGINT",
@@ -275,6 +289,7 @@ APPLICATIONS = Table(
             "BIGINT",
             "Distinct devices of those users; NULL if application users are not pulled",
             endpoints=_HOLDERS,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
@@ -324,6 +339,27 @@ SYSTEM_GROUPS = Table(
         ),
         Column("system_count", "BIGINT", "Number of devices in the group"),
         Column("user_count", "BIGINT", "Users bound to it, directly or through user groups"),
+        Column(
+            "member_query",
+            "JSON",
+            "Rule of a dynamic group",
+            "systemgroups.memberQuery",
+            is_added=True,
+        ),
+        Column(
+            "member_exemptions",
+            "JSON",
+            "Devices exempt from the rule",
+            "systemgroups.memberQueryExemptions",
+            is_added=True,
+        ),
+        Column(
+            "query_errors",
+            "TEXT[]",
+            "Errors of the rule: CYCLE, INVALID_GROUP_REFERENCE, ...",
+            "systemgroups.memberQueryErrorFlags",
+            is_added=True,
+        ),
     ),
 )
 

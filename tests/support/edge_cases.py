@@ -157,6 +157,7 @@ class _EdgeCases:
         self._several_paths()
         self._edge_attributes()
         self._unresolved()
+        self._direct_bindings()
         self._vanished()
         self._applications()
         self._repeat()
@@ -319,8 +320,37 @@ class _EdgeCases:
         group_id = org.add_group("Names strangers")
         org.add_member(group_id, org.ids.new())
         org.add_member(next(iter(org.user_groups)), org.ids.new())
-        for kind in ("user", "user_group", "policy", "policy_group", "command"):
+        for kind in ("user", "user_group", "policy", "policy_group", "command", "radius_server"):
             org.bind(group_id, kind, org.ids.new(), None)
+
+    def _direct_bindings(self) -> None:
+        """Bind users and user groups directly to systems, and add a hole to a user group."""
+        org, users, systems = self._org, list(self._org.users), list(self._org.systems)
+        edges: tuple[Attributes, ...] = (
+            None,
+            ABSENT,
+            {},
+            sudo(enabled=True),
+            sudo(enabled=False, without_password=True),
+            {"sudo": None},
+            {"sudo": {"enabled": True, "withoutPassword": True, "by": "me"}, "Hello": "World"},
+            {"radius": {"reply": [{"name": "Tunnel-Password", "value": secret(org.random)}]}},
+        )
+        for number, attributes in enumerate(edges):
+            org.bind_system(users[number], systems[number], attributes)
+            org.bind_system(users[0], systems[-1 - number], attributes)
+        org.bind_system(users[1], org.ids.new(), None)
+        org.bind_system(org.ids.new(), systems[0], None)
+        first, second, _ = list(org.user_groups)
+        org.bind_system(first, systems[0], sudo(enabled=True))
+        org.bind_system(first, systems[5], ABSENT)
+        org.bind_system(second, systems[0], sudo(enabled=True, without_password=True))
+        org.bind_system(second, org.ids.new(), {})
+        deleted = org.ids.new()
+        org.add_member(first, deleted)
+        org.deleted.add(deleted)
+        rule = {"z": [1, {"b": None, "a": "Größe"}], "queryType": "FilterQuery"}
+        org.update(second, memberQuery=rule, memberQueryErrorFlags=["CYCLE"])
 
     def _vanished(self) -> None:
         """Add a group that is deleted after the list was read."""

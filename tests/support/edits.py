@@ -100,6 +100,22 @@ class Editor:
         if source and target:
             self._org.bind(source, kind, target, attributes)
 
+    def bind_system(self) -> None:
+        sources = [*self._org.users, *self._org.user_groups]
+        source, system = (
+            self._pick(sources, self._first),
+            self._pick(self._org.systems, self._second),
+        )
+        if source and system:
+            enabled = self._second % 2 == 0
+            sudo: Attributes = {"sudo": {"enabled": enabled, "withoutPassword": False}}
+            self._org.bind_system(source, system, sudo)
+
+    def change_rule(self) -> None:
+        flags = ["CYCLE"] if self._second % 2 else []
+        groups = [*self._org.system_groups, *self._org.user_groups]
+        self._update(groups, memberQueryErrorFlags=flags)
+
     def unbind(self) -> None:
         source = self._pick(self._org.bindings, self._first)
         bound = sorted(self._org.bindings[source]) if source else []

@@ -58,6 +58,8 @@ class _PlantedFindings:
         self._policies()
         self._serial_numbers()
         self._certificates()
+        self._direct()
+        self._rules()
         self._administrators()
         self._exempt()
         self._passwords()
@@ -212,6 +214,26 @@ class _PlantedFindings:
         for active in (True, False, None):
             self._org.add_application(sso=ended, active=active)
         self._org.add_application(sso={"type": "saml", "idpCertExpirationAt": None})
+
+    def _direct(self) -> None:
+        org = self._org
+        admins, nobody = org.add_group("Admins", "user_group"), org.add_group("No", "user_group")
+        both, bare = self._device(), self._device()
+        org.bind_system(self._person(username=""), both, sudo())
+        org.bind_system(self._person(), both, sudo())
+        org.bind_system(admins, both, sudo(without_password=True))
+        org.bind_system(nobody, self._device(hostname=ABSENT), sudo())
+        # Near misses: sudo that is off or not set.
+        for attributes in (sudo(enabled=False, without_password=True), None, ABSENT):
+            org.bind_system(self._person(), bare, attributes)
+
+    def _rules(self) -> None:
+        for kind in ("system_group", "user_group"):
+            for flags in (["CYCLE", "INVALID_GROUP_REFERENCE"], [], None, ABSENT):
+                name, method = f"Rule {flags}", "DYNAMIC_AUTOMATED"
+                self._org.add_group(
+                    name, kind, membershipMethod=method, memberQueryErrorFlags=flags
+                )
 
     def _administrators(self) -> None:
         def account(name: str, **flags: object) -> Record:

@@ -43,6 +43,7 @@ class Pages:
         self._encoded: dict[tuple[str, tuple[str, ...]], dict[str, bytes]] = {}
         self._member_ids: dict[str, list[str]] = {}
         self._lists: dict[tuple[str, str], list[bytes]] = {}
+        self._sources: dict[str, dict[Target, Attributes]] = {}
 
     def collection(
         self, name: str, query: Query, turn: int, *, unstable_ties: bool = False
@@ -71,23 +72,25 @@ class Pages:
         return Page(page, len(rows))
 
     def members(self, group_id: str, query: Query, *, paths: bool = False) -> Page:
-        """Return a page of a system group's members. Deleted ones count, but are not delivered.
+        """Return a page of a group's members. Deleted ones count, but are not delivered.
 
         Args:
-            group_id: The system group.
+            group_id: The system group or user group.
             query: The request.
             paths: Deliver rows of `membership`, with paths, instead of rows of `members`.
         """
         self._drop_stale()
-        edges = self._org.members.get(group_id, {})
+        kind = "user" if group_id in self._org.user_groups else "system"
+        members = self._org.user_group_members if kind == "user" else self._org.members
+        edges = members.get(group_id, {})
         if group_id not in self._member_ids:
             self._member_ids[group_id] = self._repeat(edges)
         ids = self._member_ids[group_id]
         make_row = _membership_row if paths else _member_row
         page = [
-            make_row(system_id, edges[system_id])
-            for system_id in ids[query.skip : query.skip + query.limit]
-            if system_id not in self._org.deleted
+            make_row((kind, member_id), edges[member_id])
+            for member_id in ids[query.skip : query.skip + query.limit]
+            if member_id not in self._org.deleted
         ]
         return Page(page, len(ids))
 
@@ -97,7 +100,7 @@ class Pages:
 
     def associations(self, source_id: str, targets: Sequence[str], query: Query) -> Page:
         """Return a page of the direct edges to targets of these types."""
-        edges = self._org.bindings.get(source_id, {})
+        edges = self._direct_edges(source_id)
 
         def make_rows() -> list[bytes]:
             return [
@@ -109,6 +112,19 @@ class Pages:
             ]
 
         return self._cached_page((source_id, ",".join(targets)), query, make_rows)
+
+    def _direct_edges(self, source_id: str) -> dict[Target, Attributes]:
+        """Return the direct edges of any object of the graph, from either end."""
+        org = self._org
+        if source_id in org.systems:
+            self._drop_stale()
+            if not self._sources:
+                self._sources = _sources_by_system(org)
+            return self._sources.get(source_id, {})
+        if source_id in org.users or source_id in org.user_groups:
+            bound = org.user_systems.get(source_id) or org.user_group_systems.get(source_id, {})
+            return {("system", system_id): own for system_id, own in bound.items()}
+        return org.bindings.get(source_id, {})
 
     def _cached_page(
         self, key: tuple[str, str], query: Query, make_rows: Callable[[], list[bytes]]
@@ -130,6 +146,8 @@ class Pages:
                 reached.setdefault(target_id, []).append([step])
             elif kind == "user_group":
                 for user_id, own in self._org.user_group_members.get(target_id, {}).items():
+                    if user_id in self._org.deleted:
+                        continue
                     reached.setdefault(user_id, []).append([step, (("user", user_id), own)])
         given = self._org.compiled
         return [
@@ -159,12 +177,13 @@ class Pages:
 
     def _drop_stale(self) -> None:
         if self._version != self._org.version:
-            for cache in (self._orders, self._encoded, self._member_ids, self._lists):
+            caches = (self._orders, self._encoded, self._member_ids, self._lists, self._sources)
+            for cache in caches:
                 cache.clear()
             self._version = self._org.version
 
 
-_PLAIN_MEMBER: Final = b'{"attributes":null,"to":{"attributes":null,"id":"%s","type":"system"}}'
+_PLAIN_MEMBER: Final = b'{"attributes":null,"to":{"attributes":null,"id":"%s","type":"%s"}}'
 
 
 def encode(value: object) -> bytes:
@@ -172,14 +191,24 @@ def encode(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _member_row(system_id: str, attributes: Attributes) -> bytes:
+def _sources_by_system(org: Organization) -> dict[str, dict[Target, Attributes]]:
+    """Return the users and user groups that are bound to each system directly."""
+    found: dict[str, dict[Target, Attributes]] = {}
+    for kind, bound in (("user", org.user_systems), ("user_group", org.user_group_systems)):
+        for source_id, systems in bound.items():
+            for system_id, attributes in systems.items():
+                found.setdefault(system_id, {})[kind, source_id] = attributes
+    return found
+
+
+def _member_row(target: Target, attributes: Attributes) -> bytes:
     if attributes is None:
-        return _PLAIN_MEMBER % system_id.encode()
-    return encode(_connection(("system", system_id), attributes))
+        kind, member_id = target
+        return _PLAIN_MEMBER % (member_id.encode(), kind.encode())
+    return encode(_connection(target, attributes))
 
 
-def _membership_row(system_id: str, attributes: Attributes) -> bytes:
-    target = ("system", system_id)
+def _membership_row(target: Target, attributes: Attributes) -> bytes:
     return _path_row(target, [[(target, attributes)]], None)
 
 

@@ -27,6 +27,7 @@ V1_LISTS: Final = {
     "systemusers": "users",
     "applications": "applications",
     "commands": "commands",
+    "radiusservers": "radius_servers",
 }
 V1_RECORDS: Final = frozenset({"systems", "systemusers", "applications"})
 V2_LISTS: Final = {
@@ -37,9 +38,24 @@ V2_LISTS: Final = {
 }
 SEARCHES: Final = {"systems": "systems", "systemusers": "users"}
 LINKED: Final = frozenset({"systemgroups", "usergroups"})
-TARGETS: Final = frozenset({"command", "policy", "policy_group", "user", "user_group"})
+SOURCES: Final = {
+    "systemgroups": ("system_groups", "members membership users associations"),
+    "applications": ("applications", "users"),
+    "usergroups": ("user_groups", "members membership associations"),
+    "users": ("users", "associations"),
+    "systems": ("systems", "associations"),
+}
+"""Collection of the sources of each graph list, and its lists."""
+TARGETS: Final = {
+    "systemgroups": frozenset(
+        {"command", "policy", "policy_group", "radius_server", "user", "user_group"}
+    ),
+    "usergroups": frozenset({"system"}),
+    "users": frozenset({"system"}),
+    "systems": frozenset({"user", "user_group"}),
+}
 
-_GRAPH_PATH: Final = re.compile(r"/api/v2/(systemgroups|applications)/([^/]+)(?:/([a-z]+))?")
+_GRAPH_PATH: Final = re.compile(rf"/api/v2/({'|'.join(SOURCES)})/([^/]+)(?:/([a-z]+))?")
 
 
 @dataclass(frozen=True)
@@ -185,32 +201,30 @@ class Routes:
         source, source_id, list_name = match.groups()
         if not OBJECT_ID.fullmatch(source_id):
             return invalid_id(source_id)
-        org = self._org
-        known = org.system_groups if source == "systemgroups" else org.applications
-        if source_id not in known or source_id in org.vanished:
+        collection, lists = SOURCES[source]
+        known = getattr(self._org, collection)
+        if source_id not in known or source_id in self._org.vanished:
             return refusal(HTTPStatus.NOT_FOUND)
-        if source == "applications" and list_name != "users":
-            return refusal(HTTPStatus.NOT_FOUND)
-        if list_name is None:
+        if list_name is None and source in LINKED:
             return Answer(HTTPStatus.OK, encode(known[source_id]))
-        return self._edges(source_id, list_name, request)
+        if list_name not in lists.split():
+            return refusal(HTTPStatus.NOT_FOUND)
+        return self._edges(source, source_id, str(list_name), request)
 
-    def _edges(self, source_id: str, name: str, request: Request) -> Answer:
+    def _edges(self, source: str, source_id: str, name: str, request: Request) -> Answer:
         query = Query.v2(request.params, self._behavior.page_cap)
         if name in ("members", "membership"):
             paths = name == "membership"
             return self._v2(self._pages.members(source_id, query, paths=paths))
         if name == "users":
             return self._v2(self._pages.users(source_id, query))
-        if name == "associations":
-            targets = self._targets(request.params.get("targets", ""))
-            return self._v2(self._pages.associations(source_id, targets, query))
-        return refusal(HTTPStatus.NOT_FOUND)
+        targets = self._targets(source, request.params.get("targets", ""))
+        return self._v2(self._pages.associations(source_id, targets, query))
 
-    def _targets(self, text: str) -> list[str]:
+    def _targets(self, source: str, text: str) -> list[str]:
         targets = text.split(",")
         refused = len(targets) > 1 and self._behavior.comma_targets == "refused"
-        if refused or not TARGETS.issuperset(targets):
+        if refused or not TARGETS[source].issuperset(targets):
             raise BadRequestError(f'Bad Request: invalid targets "{text}"')
         return targets[:1] if self._behavior.comma_targets == "first_only" else targets
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
 from pipelines.simulator.data import names
+from pipelines.simulator.data.direct_access import add_direct_bindings, add_names
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import Attributes, Record, Rng, secret, sudo, timestamp
 from pipelines.simulator.data.users_and_systems import SystemGenerator, UserGenerator
@@ -23,6 +24,8 @@ class Sizes:
 
     Attributes:
         memberships: Intended number of memberships of system groups; None for a random number.
+        direct_bindings: Intended number of direct bindings of users to systems; None for a random
+            number.
     """
 
     systems: int = 450
@@ -34,6 +37,8 @@ class Sizes:
     policy_groups: int = 4
     commands: int = 12
     memberships: int | None = None
+    radius_servers: int = 2
+    direct_bindings: int | None = None
 
     @classmethod
     def empty(cls) -> Self:
@@ -51,6 +56,10 @@ def generate(seed: int = 1, sizes: Sizes = Sizes(), now: datetime | None = None)
     """
     org = Organization(f"Example Company {seed}", Rng(seed))
     _Company(org, sizes, now or datetime.now(UTC)).build()
+    # A generator of its own, so that everything else stays as it was before there were any.
+    rng = Rng(f"direct access {seed}")
+    add_names(org, rng, sizes.radius_servers)
+    add_direct_bindings(org, rng, sizes.direct_bindings)
     return org
 
 

@@ -36,11 +36,13 @@ class Organization(KeyHolder):
 
     Attributes:
         systems, users, applications, system_groups, user_groups, policies, policy_groups,
-            commands: Records by id, in insertion order.
+            commands, radius_servers: Records by id, in insertion order.
         members: System ids, with edge attributes, by system group id.
         user_group_members: User ids, with edge attributes, by user group id.
         bindings: Direct edges by the id of their source, a system group or an application.
-        deleted: Systems that lists still count as members but no longer deliver.
+        user_systems: System ids, with edge attributes, by the id of a user bound to them directly.
+        user_group_systems: The same by the id of a user group.
+        deleted: Systems and users that lists still count as members but no longer deliver.
         vanished: System groups that are listed, but answer 404 when read.
         compiled: `compiledAttributes` by (source id, user id), where it differs from the merged
             attributes of the edges.
@@ -65,9 +67,12 @@ class Organization(KeyHolder):
         self.policies: dict[str, Record] = {}
         self.policy_groups: dict[str, Record] = {}
         self.commands: dict[str, Record] = {}
+        self.radius_servers: dict[str, Record] = {}
         self.members: dict[str, dict[str, Attributes]] = {}
         self.user_group_members: dict[str, dict[str, Attributes]] = {}
         self.bindings: dict[str, dict[Target, Attributes]] = {}
+        self.user_systems: dict[str, dict[str, Attributes]] = {}
+        self.user_group_systems: dict[str, dict[str, Attributes]] = {}
         self.deleted: set[str] = set()
         self.vanished: set[str] = set()
         self.compiled: dict[tuple[str, str], Attributes] = {}
@@ -93,7 +98,7 @@ class Organization(KeyHolder):
     def collections(self) -> tuple[dict[str, Record], ...]:
         """Return every collection of records that has a bulk list."""
         v1_lists = (self.systems, self.users, self.applications, self.commands)
-        return (*v1_lists, self.policies, *self._groups().values())
+        return (*v1_lists, self.radius_servers, self.policies, *self._groups().values())
 
     def secrets(self) -> set[str]:
         """Return every secret, each of one line that can be searched for in files."""
@@ -201,13 +206,15 @@ class Organization(KeyHolder):
         with self.edit():
             del self.systems[system_id]
             self.deleted.add(system_id)
+            for edges in (*self.user_systems.values(), *self.user_group_systems.values()):
+                edges.pop(system_id, None)
 
     def remove_user(self, user_id: str) -> None:
-        """Delete a user and every edge to it."""
+        """Delete a user and every edge of it; its memberships remain as holes."""
         with self.edit():
             del self.users[user_id]
-            for members in self.user_group_members.values():
-                members.pop(user_id, None)
+            self.deleted.add(user_id)
+            self.user_systems.pop(user_id, None)
             self._drop_target(("user", user_id))
 
     def remove_application(self, application_id: str) -> None:
@@ -230,6 +237,7 @@ class Organization(KeyHolder):
             self.members.pop(group_id, None)
             self.bindings.pop(group_id, None)
             self.user_group_members.pop(group_id, None)
+            self.user_group_systems.pop(group_id, None)
             self._drop_target((kind, group_id))
 
     def _drop_target(self, target: Target) -> None:
@@ -247,6 +255,19 @@ class Organization(KeyHolder):
         """Remove a direct edge of a system group or an application."""
         with self.edit():
             del self.bindings[source_id][target_type, target_id]
+
+    def bind_system(self, source_id: str, system_id: str, attributes: Attributes = None) -> None:
+        """Bind a user or a user group directly to a system, or change the edge's attributes."""
+        with self.edit():
+            self._bound_systems(source_id).setdefault(source_id, {})[system_id] = attributes
+
+    def unbind_system(self, source_id: str, system_id: str) -> None:
+        """Remove a direct edge between a user or a user group and a system."""
+        with self.edit():
+            del self._bound_systems(source_id)[source_id][system_id]
+
+    def _bound_systems(self, source_id: str) -> dict[str, dict[str, Attributes]]:
+        return self.user_group_systems if source_id in self.user_groups else self.user_systems
 
     def add_member(self, group_id: str, member_id: str, attributes: Attributes = None) -> None:
         """Add a system to a system group, or a user to a user group."""

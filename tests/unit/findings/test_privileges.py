@@ -112,6 +112,7 @@ def test_users_without_password_expiry_with_sudo() -> None:
         ],
     )
     shown: Row = {"state": None, "password_date": None, "global_admin": None, "sudo_group_ids": []}
+    shown |= {"sudo_system_ids": [], "sudo_user_groups": []}
     at = day(1).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert rows == [
         found(
@@ -129,4 +130,76 @@ def test_users_without_password_expiry_with_sudo() -> None:
             day(4),
             name="bob",
         ),
+    ]
+
+
+def test_systems_with_direct_sudo() -> None:
+    rows = find(
+        "systems_with_direct_sudo",
+        systems=[{"system_id": "both", "hostname": "web-1"}, {"system_id": "old"}],
+        users=[{"user_id": "ann", "username": "ann.b"}],
+        user_system_bindings=[
+            {"system_id": "both", "user_id": "ann", "sudo": True},
+            {"system_id": "both", "user_id": "gone", "sudo": True, "sudo_without_password": True},
+            {"system_id": "both", "user_id": "plain", "sudo": False},
+            {"system_id": "old", "user_id": "ann"},
+            {"system_id": "old", "user_id": "ann", "sudo": True, "integration": "zeta"},
+        ],
+        user_group_system_bindings=[
+            {"system_id": "both", "user_group_id": "ops", "user_group_name": "Ops", "sudo": True},
+            {"system_id": "old", "user_group_id": "dev", "user_group_name": "Dev", "sudo": True},
+            {"system_id": "old", "user_group_id": "all", "user_group_name": "All"},
+        ],
+        changes=[
+            added(4, "user_system_bindings", "ann/both"),
+            changed(3, "user_system_bindings", "gone/both", "sudo", False, True),
+            added(5, "user_group_system_bindings", "ops/both"),
+            *unrelated(9, "user_system_bindings", "gone/both"),
+        ],
+    )
+    users = [{"id": "ann", "name": "ann.b"}, {"id": "gone", "name": "gone"}]
+    evidence = {"users": users, "user_groups": [{"id": "ops", "name": "Ops"}]}
+    assert rows == [
+        found(
+            "medium",
+            "systems",
+            "both",
+            evidence | {"sudo_without_password": True},
+            day(3),
+            name="web-1",
+        ),
+        found(
+            "medium",
+            "systems",
+            "old",
+            {"users": [], "user_groups": [{"id": "dev", "name": "Dev"}]}
+            | {"sudo_without_password": False},
+            day(1),
+        ),
+    ]
+
+
+def test_groups_with_rule_errors() -> None:
+    cycle: Row = {"query_errors": ["CYCLE"], "membership_method": "DYNAMIC_AUTOMATED"}
+    rows = find(
+        "groups_with_rule_errors",
+        system_groups=[
+            {"group_id": "same", "name": "Laptops"} | cycle,
+            {"group_id": "right", "query_errors": []},
+        ],
+        user_groups=[
+            {"user_group_id": "same", "name": "Team"} | cycle,
+            {"user_group_id": "right", "query_errors": []},
+            {"user_group_id": "same", "query_errors": [], "integration": "zeta"},
+        ],
+        changes=[
+            changed(3, "system_groups", "same", "query_errors", [], ["CYCLE"]),
+            changed(4, "system_groups", "same", "query_errors", ["OTHER"], ["CYCLE"]),
+            changed(5, "user_groups", "same", "query_errors", None, ["CYCLE"]),
+            *unrelated(9, "user_groups", "same"),
+        ],
+    )
+    assert rows == [
+        found("medium", "system_groups", "same", cycle, day(3), name="Laptops"),
+        found("medium", "user_groups", "same", cycle, day(5), name="Team"),
     ]

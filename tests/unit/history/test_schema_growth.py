@@ -77,7 +77,8 @@ def publish_again(
 
     def pulled(name: str) -> pa.Table:
         if name not in latest.sha256:
-            return pa.Table.from_pylist([NEW_ROWS[name]], TABLES[name].arrow_schema)
+            new = [NEW_ROWS[name]] if name in NEW_ROWS else []
+            return pa.Table.from_pylist(new, TABLES[name].arrow_schema)
         rows = history.read(TABLES[name], "acme", latest.snapshot_id)
         names = [n for n in rows.column_names if n not in {"first_seen_at", "last_seen_at"}]
         # A pull returns all columns of this version's contract.

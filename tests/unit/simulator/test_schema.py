@@ -6,6 +6,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.simulator import Organization, generate
 from tests.support import DATA
 from tests.support.edge_cases import edge_cases
@@ -49,6 +50,7 @@ def _check(endpoint: str, answer: Any) -> None:  # noqa: ANN401
         "/api/systemusers",
         "/api/applications",
         "/api/commands",
+        "/api/radiusservers",
         "/api/v2/systemgroups",
         "/api/v2/usergroups",
         "/api/v2/policies",
@@ -69,9 +71,23 @@ def test_graph_matches_the_swagger_files(org: Organization) -> None:
             _check(group, api.get(path))
             for part in ("members", "membership", "users"):
                 _check(f"{group}/{part}", api.get(f"{path}/{part}", limit=100))
-            for target in ("user", "user_group", "policy", "policy_group", "command"):
+            for target in ALL_TARGETS:
                 answer = api.get(f"{path}/associations", targets=target, limit=100)
                 _check(f"{group}/associations", answer)
+        for group_id in org.user_groups:
+            group, path = "GET /api/v2/usergroups/{id}", f"/api/v2/usergroups/{group_id}"
+            _check(group, api.get(path))
+            for part in ("members", "membership"):
+                _check(f"{group}/{part}", api.get(f"{path}/{part}", limit=100))
+        for kind, records, target in (
+            ("usergroups", org.user_groups, "system"),
+            ("users", list(org.users)[:50], "system"),
+            ("systems", list(org.systems)[:50], "user"),
+        ):
+            for record_id in records:
+                path = f"/api/v2/{kind}/{record_id}/associations"
+                answer = api.get(path, targets=target, limit=100)
+                _check(f"GET /api/v2/{kind}/{{id}}/associations", answer)
         for application_id in org.applications.keys() - org.vanished:
             answer = api.get(f"/api/v2/applications/{application_id}/users", limit=100)
             _check("GET /api/v2/applications/{id}/users", answer)
