@@ -132,14 +132,14 @@ pulls AS (
         row_number() OVER (
             PARTITION BY integration ORDER BY started_at DESC, snapshot_id DESC
         ) AS age,
-        list_concat(
+        flatten([
             completeness ->> '$[*].endpoint',
             CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END,
             CASE WHEN list_contains(completeness ->> '$[*].endpoint', 'systems_associations')
                 OR rows ->> '$.users' = '0' OR rows ->> '$.systems' = '0'
                 THEN ['users_associations'] ELSE [] END,
             CASE WHEN rows ->> '$.user_groups' = '0' THEN ['usergroups_associations'] ELSE [] END
-        ) AS endpoints,
+        ]) AS endpoints,
         -- Earlier versions did not record them.
         coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,
         rows ->> '$.system_groups' = '0' AS has_no_groups
