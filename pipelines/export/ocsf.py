@@ -107,7 +107,28 @@ SELECT a.integration, {
         active_user_count: a.active_user_count,
         recovery_key_present: a.recovery_key_present,
         hardware_kind: a.hardware_kind,
-        ssh_managed: a.ssh_managed
+        ssh_managed: a.ssh_managed,
+        os_release_name: a.os_release_name,
+        os_distribution_name: a.os_distribution_name,
+        os_version_major: a.os_version_major,
+        os_version_minor: a.os_version_minor,
+        os_version_patch: a.os_version_patch,
+        mdm_enrollment_type: a.mdm_enrollment_type,
+        mdm_dep: a.mdm_dep,
+        mdm_user_approved: a.mdm_user_approved,
+        mdm_lost_mode_status: a.mdm_lost_mode_status,
+        part_of_domain: a.part_of_domain,
+        domain_name: a.domain_name,
+        azure_ad_joined: a.azure_ad_joined,
+        system_insights_state: a.system_insights_state,
+        has_service_account: a.has_service_account,
+        service_account_secure_token: a.service_account_secure_token,
+        service_account_password_od_valid: a.service_account_password_od_valid,
+        service_account_password_apfs_valid: a.service_account_password_apfs_valid,
+        policies_pending: a.policies_pending,
+        policies_success: a.policies_success,
+        policies_duplicate: a.policies_duplicate,
+        policies_unsupported_os: a.policies_unsupported_os
     }
 } AS event
 FROM systems a
@@ -193,7 +214,14 @@ SELECT a.integration, {
         mfa_exclusion: a.mfa_exclusion,
         mfa_exclusion_until: iso_time(a.mfa_exclusion_until),
         system_username: a.system_username,
-        unix_uid: a.unix_uid
+        unix_uid: a.unix_uid,
+        password_date: iso_time(a.password_date),
+        password_expiration_date: iso_time(a.password_expiration_date),
+        admin_role: a.admin_role,
+        creation_source: a.creation_source,
+        external_source_type: a.external_source_type,
+        cost_center: a.cost_center,
+        alternate_email: a.alternate_email
     }
 } AS event
 FROM (SELECT *, {has_mfa} AS has_mfa FROM users) a

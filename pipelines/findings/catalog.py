@@ -8,6 +8,7 @@ import duckdb
 from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.model import SCHEMA, Finding, Severity
+from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.model import Column, Table, View
 
@@ -17,7 +18,14 @@ MAX_NAMES = 10
 # Ordered by severity, the highest first.
 FINDINGS = tuple(
     sorted(
-        (*USER_FINDINGS, *DEVICE_FINDINGS, *GROUP_FINDINGS, *CHANGE_FINDINGS, *ADDRESS_FINDINGS),
+        (
+            *USER_FINDINGS,
+            *DEVICE_FINDINGS,
+            *GROUP_FINDINGS,
+            *PRIVILEGE_FINDINGS,
+            *CHANGE_FINDINGS,
+            *ADDRESS_FINDINGS,
+        ),
         key=lambda finding: _SEVERITIES.index(finding.severity),
     )
 )
@@ -48,6 +56,10 @@ REQUIRED_FIELDS = {
     "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
     "applications_without_users": ("applications.active",),
     "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
+    "groups_with_rule_errors": (
+        "systemgroups.memberQueryErrorFlags",
+        "usergroups.memberQueryErrorFlags",
+    ),
     "shared_private_addresses": ("systems.networkInterfaces",),
     "shared_public_addresses": ("systems.remoteIP",),
     "stale_systems_with_access": ("systems.active", "systems.created", "systems.lastContact"),
@@ -56,8 +68,14 @@ REQUIRED_FIELDS = {
         "systemusers.suspended",
         "systemusers.account_locked",
     ),
+    "systems_with_direct_sudo": (
+        "users_associations.attributes",
+        "systems_associations.attributes",
+        "usergroups_associations.attributes",
+    ),
     "systems_with_failing_policies": ("systems.policyStats",),
     "systems_with_same_serial_number": ("systems.serialNumber",),
+    "systems_with_unmanaged_administrators": ("systems.userMetrics",),
     "systems_without_users": ("systems.primarySystemUser",),
     "unencrypted_systems_of_privileged_users": (
         *_SUDO,
@@ -65,11 +83,17 @@ REQUIRED_FIELDS = {
         "systems.primarySystemUser",
         "systemusers.sudo",
     ),
+    "users_exempt_from_mfa_without_end": ("systemusers.mfa",),
     "users_without_mfa_with_sudo": (
         *_SUDO,
         "systemusers.mfa",
         "systemusers.mfaEnrollment",
         "systemusers.totp_enabled",
+        "systemusers.sudo",
+    ),
+    "users_without_password_expiry_with_sudo": (
+        *_SUDO,
+        "systemusers.password_never_expires",
         "systemusers.sudo",
     ),
     "users_without_systems": ("systems.primarySystemUser",),
@@ -101,16 +125,21 @@ QUESTIONS = View(
 WITH catalog(finding, severity, endpoints, targets, fields, compares_snapshots) AS (VALUES
     {_CATALOG_ROWS}
 ),
--- The latest two pulls. Without any application, there is no list of application users to read.
+-- The latest two pulls. Without any application, there is no list of application users to read,
+-- and likewise for direct bindings, which are read either by user or by device.
 pulls AS (
     SELECT integration,
         row_number() OVER (
             PARTITION BY integration ORDER BY started_at DESC, snapshot_id DESC
         ) AS age,
-        list_concat(
+        flatten([
             completeness ->> '$[*].endpoint',
-            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END
-        ) AS endpoints,
+            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END,
+            CASE WHEN list_contains(completeness ->> '$[*].endpoint', 'systems_associations')
+                OR rows ->> '$.users' = '0' OR rows ->> '$.systems' = '0'
+                THEN ['users_associations'] ELSE [] END,
+            CASE WHEN rows ->> '$.user_groups' = '0' THEN ['usergroups_associations'] ELSE [] END
+        ]) AS endpoints,
         -- Earlier versions did not record them.
         coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,
         rows ->> '$.system_groups' = '0' AS has_no_groups

@@ -164,7 +164,8 @@ SYSTEMS_WITHOUT_USERS = Finding(
     asset_type="systems",
     why="Nobody patches a device without an owner, and nobody notices when it disappears.",
     remedy="Bind the responsible user or team to one of the device's groups. Retire the device if "
-    "nobody claims it. Users who are bound directly to a device are not pulled and not counted.",
+    "nobody claims it. `integrations.direct_bindings` shows if users who are bound to a single "
+    "device count.",
     evidence={"group_ids": "system groups of the device"},
     since="When the device was first seen without users",
     required_endpoints=("systems",),

@@ -1,6 +1,7 @@
 """Findings about users, and about the groups and applications that give them access."""
 
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.findings.privileges import SUDO_GRANTS
 from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
@@ -96,6 +97,9 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
         "global_admin": "true if the user has sudo on every device that the user can access",
         "sudo_group_ids": "system groups with devices on which the user has sudo",
         "mfa_exclusion": "true if the user is exempt from MFA",
+        "sudo_system_ids": "devices to which the user is bound directly, with sudo",
+        "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
+        "sudo",
     },
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
@@ -122,32 +126,25 @@ without_mfa AS (
     FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
     WHERE NOT {has_mfa("u")} AND u.system_count > 0
 ),
-{last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")},
-{last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
-granted AS (
-    SELECT s.integration, s.user_id, list_sort(list(s.group_id)) AS sudo_group_ids,
-        min(greatest(g.first_seen_at, b.bound_at, f.filled_at)) AS granted_at
-    FROM main.system_group_users s
-    JOIN main.system_groups g USING (integration, group_id)
-    LEFT JOIN filled f USING (integration, group_id)
-    LEFT JOIN bound b
-        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
-    WHERE s.sudo AND g.system_count > 0
-    GROUP BY ALL
-)
+{SUDO_GRANTS}
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
-        'mfa_exclusion', u.mfa_exclusion) AS evidence,
+        'mfa_exclusion', u.mfa_exclusion,
+        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
     greatest(
         u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
         least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
         )
     ) AS since
-FROM without_mfa u LEFT JOIN granted s USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL
+FROM without_mfa u
+LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
 """,
 )
 

@@ -8,14 +8,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.history.manifest import PullFacts
+from pipelines.schema.graph import USER_BINDINGS, USER_GROUP_BINDINGS, USER_GROUP_MEMBERSHIPS
 from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,
     CHANGES,
     SYSTEM_GROUP_ASSOCIATIONS,
+    SYSTEMS,
     USERS,
 )
 from pipelines.sql import in_memory
+
+# Optional lists, and types of targets, that may name an asset without a record.
+_NAMING = {
+    SYSTEMS.name: {USER_BINDINGS, USER_GROUP_BINDINGS},
+    USERS.name: {*APPLICATION_USERS.endpoints, "user", USER_BINDINGS, USER_GROUP_MEMBERSHIPS},
+}
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ def compute_changes(
     compared = [
         c.name
         for c in table.columns
-        if c.name not in ignored and known >= {c.name, c.revised_with or c.name}
+        if c.has_changes and c.name not in ignored and known >= {c.name, c.revised_with or c.name}
     ]
     # True of most tables of most pulls, and takes no time and no memory.
     if old.select(compared).equals(new.select(compared)):
@@ -73,20 +81,26 @@ def comparable_rows(table: Table, rows: pa.Table, one: PullFacts, other: PullFac
     if table.name == SYSTEM_GROUP_ASSOCIATIONS.name:
         both = sorted(one.association_targets & other.association_targets)
         return rows.filter(pc.is_in(rows["target_type"], pa.array(both, pa.string())))
-    if table.name == USERS.name and _sources_of_user_ids(one) != _sources_of_user_ids(other):
+    if _sources_of_ids(table, one) != _sources_of_ids(table, other):
         return rows.filter(pc.field("resolved"))
     return rows
 
 
 def incomparable_columns(table: Table, one: PullFacts, other: PullFacts) -> list[str]:
-    """Return the columns that depend on an endpoint which one of the pulls did not read."""
-    endpoints = one.endpoints & other.endpoints
-    return [column.name for column in table.columns if not endpoints.issuperset(column.endpoints)]
+    """Return the columns that depend on an endpoint which only one of the pulls, or none, read."""
+    both, differing = one.sources & other.sources, one.sources ^ other.sources
+    return [
+        column.name
+        for column in table.columns
+        if not (
+            both.issuperset(column.endpoints) and differing.isdisjoint(column.optional_endpoints)
+        )
+    ]
 
 
-def _sources_of_user_ids(pull: PullFacts) -> tuple[bool, bool]:
-    """Return which lists the pull read that may name a user without a record."""
-    return APPLICATION_USERS.endpoints[0] in pull.endpoints, "user" in pull.association_targets
+def _sources_of_ids(table: Table, pull: PullFacts) -> frozenset[str]:
+    """Return what the pull read that may name an asset without a record."""
+    return (pull.sources | pull.association_targets) & _NAMING.get(table.name, set())
 
 
 def _query(table: Table, before: list[str], after: list[str], compared: list[str]) -> str:

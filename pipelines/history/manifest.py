@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
+from pipelines.schema.graph import USER_BINDINGS
 from pipelines.schema.model import Table
 
 # Tables that every snapshot keeps, because they describe all pulls.
 LASTING_TABLES = frozenset({"changes", "completeness", "snapshots"})
+# A pull reads the direct bindings of users per device, if there are fewer devices.
+_SAME_BINDINGS = {"systems_associations": USER_BINDINGS}
 
 
 class PullFacts(BaseModel):
@@ -42,9 +46,14 @@ class PullFacts(BaseModel):
     association_targets: frozenset[str]
     lost_fields: frozenset[str] = frozenset()
 
+    @cached_property
+    def sources(self) -> frozenset[str]:
+        """Return the endpoints that were read, with one name for two with the same bindings."""
+        return frozenset(_SAME_BINDINGS.get(name, name) for name in self.endpoints)
+
     def has_read(self, table: Table) -> bool:
         """Return True if the pull read the records that are the table's rows."""
-        return self.endpoints.issuperset(table.endpoints)
+        return self.sources.issuperset(table.endpoints)
 
     @field_serializer("endpoints", "association_targets", "lost_fields")
     def _sort(self, names: Iterable[str]) -> list[str]:
@@ -62,6 +71,8 @@ class IntegrationFacts(BaseModel):
     description: str
     region: str
     enabled: bool
+    # Earlier versions read no bindings outside system groups.
+    direct_bindings: str = "off"
 
 
 class Manifest(BaseModel):

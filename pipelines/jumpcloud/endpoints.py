@@ -11,39 +11,18 @@ from typing import Literal
 
 import pyarrow as pa
 
-TEXT = pa.string()
-FLAG = pa.bool_()
+from pipelines.jumpcloud.fields import FLAG, TEXT, flags, json_object, numbers, texts
 
-
-def _object(**fields: pa.DataType) -> pa.DataType:
-    """Return the type of a JSON object. Other fields of the object are dropped."""
-    return pa.struct(list(fields.items()))
-
-
-def _texts(names: str) -> dict[str, pa.DataType]:
-    """Return text fields with these names."""
-    return dict.fromkeys(names.split(), TEXT)
-
-
-def _flags(names: str) -> dict[str, pa.DataType]:
-    """Return boolean fields with these names."""
-    return dict.fromkeys(names.split(), FLAG)
-
-
-# Texts that are times: a number in their place is of an unknown unit.
-TIMES = frozenset({"created", "lastContact", "mfa.exclusionUntil", "sso.idpCertExpirationAt"})
-# Rules of dynamic groups have no fixed shape: their columns hold canonical JSON.
-JSON_TEXTS = frozenset({"memberQuery", "memberQueryExemptions", "memberQueryErrorFlags"})
-SUDO = _object(enabled=FLAG, withoutPassword=FLAG)
+SUDO = json_object(enabled=FLAG, withoutPassword=FLAG)
 # A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
-ATTRIBUTES = _object(
+ATTRIBUTES = json_object(
     sudo=SUDO,
-    ldapGroups=pa.list_(_object(name=TEXT)),
-    posixGroups=pa.list_(_object(id=pa.int64(), name=TEXT)),
+    ldapGroups=pa.list_(json_object(name=TEXT)),
+    posixGroups=pa.list_(json_object(id=pa.int64(), name=TEXT)),
 )
-SUDO_ONLY = _object(sudo=SUDO)
-GRAPH_OBJECT = _object(id=TEXT, type=TEXT)
-PATHS = pa.list_(pa.list_(_object(attributes=SUDO_ONLY, to=GRAPH_OBJECT)))
+SUDO_ONLY = json_object(sudo=SUDO)
+GRAPH_OBJECT = json_object(id=TEXT, type=TEXT)
+PATHS = pa.list_(pa.list_(json_object(attributes=SUDO_ONLY, to=GRAPH_OBJECT)))
 
 
 @dataclass(frozen=True)
@@ -201,7 +180,7 @@ ORGANIZATIONS = _v1(
     "organizations",
     "Organization that the key reads",
     "organizations.readonly",
-    _texts("displayName"),
+    texts("displayName"),
 )
 
 _RULE = "memberQuery memberQueryExemptions memberQueryErrorFlags"
@@ -209,7 +188,7 @@ SYSTEMGROUPS = _named_list(
     "systemgroups",
     "System group (device group)",
     "groups.readonly",
-    _texts(f"type description email membershipMethod organizationObjectId {_RULE}"),
+    texts(f"type description email membershipMethod organizationObjectId {_RULE}"),
     is_optional=False,
 )
 SYSTEMGROUPS_MEMBERS = _graph_list(
@@ -224,7 +203,7 @@ SYSTEMGROUPS_USERS = _graph_list(
     "users",
     "User bound to a system group, with the paths that bind it",
     "users.readonly",
-    {**_texts("id type"), "compiledAttributes": SUDO_ONLY, "paths": PATHS},
+    {**texts("id type"), "compiledAttributes": SUDO_ONLY, "paths": PATHS},
 )
 SYSTEMGROUPS_ASSOCIATIONS = _graph_list(
     "systemgroups",
@@ -239,18 +218,37 @@ SYSTEMS = _v1(
     "Device with the state of its last check-in",
     "systems.readonly",
     {
-        **_texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
+        **texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
         "active": FLAG,
-        **_texts("created lastContact remoteIP"),
-        "networkInterfaces": pa.list_(_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)),
-        "fde": _object(active=FLAG, keyPresent=FLAG),
-        **_flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
-        "mdm": _object(vendor=TEXT),
-        "primarySystemUser": _object(id=TEXT),
+        **texts("created lastContact remoteIP"),
+        "networkInterfaces": pa.list_(
+            json_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)
+        ),
+        "fde": json_object(active=FLAG, keyPresent=FLAG),
+        **flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
+        "mdm": json_object(
+            **texts("vendor enrollmentType lostModeStatus"), **flags("dep userApproved")
+        ),
+        "primarySystemUser": json_object(id=TEXT),
         "organization": TEXT,
-        "policyStats": _object(total=pa.int64(), failed=pa.int64()),
+        "policyStats": json_object(
+            **numbers("total failed pending success duplicate unsupportedOs")
+        ),
         "modifySSHDConfig": FLAG,
         "hwVendor": TEXT,
+        "osVersionDetail": json_object(
+            **texts("releaseName distributionName"),
+            **numbers("majorNumber minorNumber patchNumber"),
+        ),
+        "domainInfo": json_object(partOfDomain=FLAG, domainName=TEXT),
+        **flags("azureAdJoined hasServiceAccount"),
+        "serviceAccountState": json_object(
+            **flags("hasSecureToken passwordODValid passwordAPFSValid")
+        ),
+        "systemInsights": json_object(state=TEXT),
+        "userMetrics": pa.list_(
+            json_object(userName=TEXT, **flags("admin managed suspended secureTokenEnabled"))
+        ),
     },
 )
 SYSTEMUSERS = _v1(
@@ -258,18 +256,21 @@ SYSTEMUSERS = _v1(
     "User",
     "users.readonly",
     {
-        **_texts("username email displayname firstname lastname state"),
-        **_flags("activated suspended account_locked"),
-        "mfa": _object(configured=FLAG, exclusion=FLAG, exclusionUntil=TEXT),
-        **_flags("totp_enabled sudo passwordless_sudo"),
-        **_texts("department jobTitle company location employeeIdentifier employeeType manager"),
-        **_flags("password_expired password_never_expires"),
+        **texts("username email displayname firstname lastname state"),
+        **flags("activated suspended account_locked"),
+        "mfa": json_object(configured=FLAG, exclusion=FLAG, exclusionUntil=TEXT),
+        **flags("totp_enabled sudo passwordless_sudo"),
+        **texts("department jobTitle company location employeeIdentifier employeeType manager"),
+        **flags("password_expired password_never_expires"),
         "created": TEXT,
-        "mfaEnrollment": _object(
-            **_texts("overallStatus totpStatus webAuthnStatus pushStatus smsStatus jcGoStatus")
+        "mfaEnrollment": json_object(
+            **texts("overallStatus totpStatus webAuthnStatus pushStatus smsStatus jcGoStatus")
         ),
         "systemUsername": TEXT,
         "unix_uid": pa.int64(),
+        **texts("password_date password_expiration_date"),
+        "admin": json_object(roleName=TEXT),
+        **texts("creationSource external_source_type costCenter alternateEmail"),
     },
 )
 # `config` holds certificates and private keys: it is not requested.
@@ -278,8 +279,8 @@ APPLICATIONS = _v1(
     "SSO application",
     "applications.readonly",
     {
-        **_texts("name displayName displayLabel"),
-        "sso": _object(type=TEXT, idpCertExpirationAt=TEXT),
+        **texts("name displayName displayLabel"),
+        "sso": json_object(type=TEXT, idpCertExpirationAt=TEXT),
         "ssoUrl": TEXT,
         "active": FLAG,
         "created": TEXT,
@@ -290,14 +291,14 @@ APPLICATIONS_USERS = _graph_list(
     "users",
     "User bound to an application, with the paths that bind it",
     "users.readonly",
-    {**_texts("id type"), "paths": PATHS},
+    {**texts("id type"), "paths": PATHS},
 )
 
 USERGROUPS = _named_list(
     "usergroups",
     "User group",
     "groups.readonly",
-    {**_texts(f"type description membershipMethod {_RULE}"), "attributes": SUDO_ONLY},
+    {**texts(f"type description membershipMethod {_RULE}"), "attributes": SUDO_ONLY},
 )
 USERGROUPS_MEMBERS = _graph_list(
     "usergroups",
@@ -338,15 +339,15 @@ POLICIES = _named_list(
     "policies",
     "Policy",
     "systems.readonly",
-    {"template": _object(**_texts("name osMetaFamily"))},
+    {"template": json_object(**texts("name osMetaFamily"))},
 )
-POLICYGROUPS = _named_list("policygroups", "Policy group", "groups.readonly", _texts("description"))
+POLICYGROUPS = _named_list("policygroups", "Policy group", "groups.readonly", texts("description"))
 # `command` holds the script, which may hold secrets: it is not requested.
 COMMANDS = _v1(
     "commands",
     "Command",
     "commands.readonly",
-    {**_texts("name commandType launchType trigger"), "sudo": FLAG},
+    {**texts("name commandType launchType trigger"), "sudo": FLAG},
     is_optional=True,
 )
 # `sharedSecret` is not requested.
@@ -354,7 +355,7 @@ RADIUSSERVERS = _v1(
     "radiusservers",
     "RADIUS server",
     "radius.readonly",
-    _texts("name networkSourceIp"),
+    texts("name networkSourceIp"),
     is_optional=True,
 )
 

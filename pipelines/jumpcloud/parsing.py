@@ -10,8 +10,9 @@ from typing import cast
 
 import pyarrow as pa
 
-from pipelines.jumpcloud.endpoints import JSON_TEXTS, ORGANIZATIONS, TEXT, TIMES, Endpoint
+from pipelines.jumpcloud.endpoints import ORGANIZATIONS, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
+from pipelines.jumpcloud.fields import JSON_TEXTS, TEXT, TIMES
 from pipelines.jumpcloud.responses import Json, Response
 from pipelines.jumpcloud.unknown_fields import unknown_fields
 

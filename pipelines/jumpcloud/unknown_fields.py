@@ -22,18 +22,18 @@ IGNORED = {
         "systemgroups_associations": _GRAPH_EDGE,
         "systems": """
             agentHasFullDiskAccess allowPublicKeyAuthentication amazonInstanceID archFamily
-            attributes azureAdJoined builtInCommands connectionHistory description desktopCapable
-            displayManager domainInfo fileSystem hasServiceAccount id isPolicyBound
-            memberof osVersionDetail provisionMetadata
-            remoteAssistAgentVersion secureLogin serviceAccountState sshRootEnabled sshdParams
-            systemInsights systemTimezone systemToken templateName userMetrics""",
+            attributes builtInCommands connectionHistory description desktopCapable
+            displayManager fileSystem id isPolicyBound
+            memberof provisionMetadata
+            remoteAssistAgentVersion secureLogin sshRootEnabled sshdParams
+            systemTimezone systemToken templateName""",
         "systemusers": """
-            account_locked_date addresses admin allow_public_key alternateEmail attributes
-            badLoginAttempts costCenter creationSource delegatedAuthority description
+            account_locked_date addresses allow_public_key attributes
+            badLoginAttempts delegatedAuthority description
             disableDeviceMaxLoginAttempts enable_managed_uid enable_user_portal_multifactor
-            external_dn external_password_expiration_date external_source_type externally_managed
+            external_dn external_password_expiration_date externally_managed
             id ldap_binding_user managedAppleId memberof middlename organization
-            password_date password_expiration_date password_hash phoneNumbers public_key
+            password_hash phoneNumbers public_key
             recoveryEmail relationships restrictedFields samba_service_user ssh_keys
             totp_secret unix_guid""",
         "applications": """

@@ -8,6 +8,7 @@ from pipelines.config.applied import AppliedSettings
 from pipelines.findings.catalog import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
+from pipelines.schema.assets import DIRECT
 from pipelines.schema.tables import INTEGRATIONS
 
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
@@ -23,6 +24,7 @@ def integrations_table(store: SnapshotStore, latest: Iterable[Manifest]) -> pa.T
             "integration": manifest.integration.name,
             **manifest.integration.model_dump(exclude={"name"}),
             **manifest.pull.model_dump(include={"organization_id", "organization_name"}),
+            "direct_bindings": _direct_bindings(manifest),
             "last_snapshot_id": manifest.snapshot_id,
             "last_success_at": manifest.pull.finished_at,
             **{name: manifest.rows[name] for name in _COUNTED},
@@ -47,6 +49,15 @@ def applied_table(settings: AppliedSettings, integrations: Iterable[str]) -> pa.
     names = ("integration", "enabled", "configured")
     schema = pa.schema([INTEGRATIONS.arrow_schema.field(name) for name in names])
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _direct_bindings(manifest: Manifest) -> str:
+    """Return what the pull read of the bindings outside system groups."""
+    setting = manifest.integration.direct_bindings
+    read = manifest.pull.sources.intersection(DIRECT)
+    if setting == "off" or len(read) == len(DIRECT):
+        return setting
+    return "partial" if read else "not read"
 
 
 def thresholds_table(latest: Iterable[Manifest]) -> pa.Table:

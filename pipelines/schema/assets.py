@@ -1,22 +1,13 @@
 """Asset tables of the data contract. Names and types never change. A new column is added last."""
 
+from pipelines.schema.columns import MFA_FACTORS, SYSTEM_FIELDS, USER_FIELDS
 from pipelines.schema.model import Column, Table
 
 INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
 _RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 _HOLDERS = ("applications_users",)
-_MFA_STATUS = "NOT_ENROLLED, IN_ENROLLMENT, ENROLLED, ..."
-_MFA_FACTORS = tuple(
-    Column(name, "TEXT", f"{factor}: {_MFA_STATUS}", "systemusers.mfaEnrollment", is_added=True)
-    for name, factor in {
-        "mfa_status": "MFA with any factor",
-        "mfa_totp_status": "One-time passwords",
-        "mfa_webauthn_status": "Security keys and passkeys",
-        "mfa_push_status": "Push to a phone",
-        "mfa_sms_status": "Text messages",
-        "mfa_jumpcloud_go_status": "JumpCloud Go",
-    }.items()
-)
+# Bindings outside system groups count where a pull reads them.
+DIRECT = ("users_associations", "usergroups_associations", "usergroups_members")
 
 SYSTEMS = Table(
     "systems",
@@ -83,12 +74,18 @@ SYSTEMS = Table(
         Column("primary_user_id", "TEXT", "Primary user", "systems.primarySystemUser"),
         Column("group_ids", "TEXT[]", "System groups that contain the device"),
         Column("group_names", "TEXT[]", "Names of those groups"),
-        Column("user_count", "BIGINT", "Distinct users bound to its groups, in any state"),
+        Column(
+            "user_count",
+            "BIGINT",
+            "Distinct users who are bound to it in any way, in any state",
+            optional_endpoints=DIRECT,
+        ),
         Column(
             "application_count",
             "BIGINT",
             "Distinct applications of those users; NULL if applications are not pulled",
             endpoints=_HOLDERS,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
@@ -108,10 +105,11 @@ SYSTEMS = Table(
         Column(
             "active_user_count",
             "BIGINT",
-            "Distinct users bound to its groups, except suspended and staged ones; NULL if users "
-            "are not pulled",
+            "Distinct users who are bound to it in any way, except suspended and staged ones; NULL "
+            "if users are not pulled",
             endpoints=("systemusers",),
             is_added=True,
+            optional_endpoints=DIRECT,
         ),
         Column(
             "recovery_key_present",
@@ -140,6 +138,7 @@ SYSTEMS = Table(
             "systems.modifySSHDConfig",
             is_added=True,
         ),
+        *SYSTEM_FIELDS,
     ),
 )
 
@@ -210,7 +209,12 @@ USERS = Table(
             revised_with="mfa_status",
         ),
         Column("system_group_ids", "TEXT[]", "System groups that the user is bound to"),
-        Column("system_count", "BIGINT", "Distinct devices in those groups"),
+        Column(
+            "system_count",
+            "BIGINT",
+            "Distinct devices that the user is bound to in any way",
+            optional_endpoints=DIRECT,
+        ),
         Column(
             "application_count",
             "BIGINT",
@@ -218,7 +222,7 @@ USERS = Table(
             endpoints=_HOLDERS,
         ),
         _RESOLVED,
-        *_MFA_FACTORS,
+        *MFA_FACTORS,
         Column(
             "mfa_exclusion",
             "BOOLEAN",
@@ -247,6 +251,7 @@ USERS = Table(
             "systemusers.unix_uid",
             is_added=True,
         ),
+        *USER_FIELDS,
     ),
 )
 
@@ -284,6 +289,7 @@ APPLICATIONS = Table(
             "BIGINT",
             "Distinct devices of those users; NULL if application users are not pulled",
             endpoints=_HOLDERS,
+            optional_endpoints=DIRECT,
         ),
         _RESOLVED,
         Column(
@@ -333,6 +339,27 @@ SYSTEM_GROUPS = Table(
         ),
         Column("system_count", "BIGINT", "Number of devices in the group"),
         Column("user_count", "BIGINT", "Users bound to it, directly or through user groups"),
+        Column(
+            "member_query",
+            "JSON",
+            "Rule of a dynamic group",
+            "systemgroups.memberQuery",
+            is_added=True,
+        ),
+        Column(
+            "member_exemptions",
+            "JSON",
+            "Devices exempt from the rule",
+            "systemgroups.memberQueryExemptions",
+            is_added=True,
+        ),
+        Column(
+            "query_errors",
+            "TEXT[]",
+            "Errors of the rule: CYCLE, INVALID_GROUP_REFERENCE, ...",
+            "systemgroups.memberQueryErrorFlags",
+            is_added=True,
+        ),
     ),
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipelines.schema.model import Macro, Table
-from pipelines.schema.tables import APPLICATIONS, INTEGRATION, SYSTEMS, USERS
+from pipelines.schema.tables import APPLICATIONS, INTEGRATION, SYSTEMS, USER_GROUPS, USERS
 
 # Stands in the SQL of a macro for the id of the published file that contains it.
 FILE_ID = "<file>"
@@ -62,25 +62,30 @@ _PATH = {
     "username": "Login name of the user",
     "user_group_id": "User group on the path; NULL if the user is bound directly",
 }
+_USER_GROUP_NAME = {"user_group_name": "Name of the user group; its id if the name is not known"}
 _SYSTEM_PATH = _PATH | {
-    "group_id": "System group on the path",
+    "group_id": "System group on the path; NULL if the user or user group is bound to the device "
+    "itself",
     "group_name": "Name of the system group",
     "system_id": "Device",
     "hostname": "Host name of the device",
-    "binding_sudo": "TRUE if the binding of the user or user group to the system group grants "
-    "sudo; NULL if not set, or if bindings of that type are not pulled",
+    "binding_sudo": "TRUE if the binding of the user or user group to the system group or the "
+    "device grants sudo; NULL if not set, or if bindings of that type are not pulled",
     "binding_sudo_without_password": "TRUE if that binding grants sudo without a password",
-    "sudo": "TRUE if the user has sudo through the system group, on all paths combined",
-    "sudo_without_password": "TRUE if the user has sudo without a password through the group",
+    "sudo": "TRUE if the user has sudo through the system group, on all paths through it combined; "
+    "without a system group, through the binding",
+    "sudo_without_password": "TRUE if the user has sudo without a password in this way",
     "global_admin": "TRUE if the user has sudo on all accessible devices, regardless of groups",
     "state": "STAGED, ACTIVATED or SUSPENDED; only an ACTIVATED user can log in",
     "global_admin_without_password": "TRUE if the user is a global administrator with sudo without "
     "a password",
+    **_USER_GROUP_NAME,
 }
 _APPLICATION_PATH = _PATH | {
     "application_id": "Application",
     "application_name": "Display label, display name or name of the application",
     "state": _SYSTEM_PATH["state"],
+    **_USER_GROUP_NAME,
 }
 
 _FLAGS = {
@@ -101,6 +106,32 @@ _USER_GROUP_IDS = """
             ELSE b.via_user_group_ids
         END) AS user_group_id
 """
+
+# What gives access to a device: a system group, a user group that is bound to the device, or the
+# device itself, to which users are bound.
+_SOURCES = """(
+        SELECT integration, system_id, 'group' AS kind, group_id AS source_id,
+            NULL::BOOLEAN AS sudo, NULL::BOOLEAN AS sudo_without_password
+        FROM main.system_group_members
+        UNION ALL
+        SELECT integration, system_id, 'user_group', user_group_id, sudo, sudo_without_password
+        FROM main.user_group_system_bindings
+        UNION ALL
+        SELECT integration, system_id, 'system', system_id, NULL, NULL FROM main.systems
+    )"""
+# The users whom a source gives access, with the user groups through which it does.
+_HOLDERS = """(
+        SELECT integration, 'group' AS kind, group_id AS source_id, user_id, direct,
+            via_user_group_ids, sudo, sudo_without_password
+        FROM main.system_group_users
+        UNION ALL
+        SELECT integration, 'user_group', user_group_id, user_id, FALSE, [user_group_id], NULL, NULL
+        FROM main.user_group_members
+        UNION ALL
+        SELECT integration, 'system', system_id, user_id, TRUE, []::TEXT[], sudo,
+            sudo_without_password
+        FROM main.user_system_bindings
+    )"""
 
 
 def _names(argument: _Argument) -> str:
@@ -231,23 +262,35 @@ def _system_macro(name: str, description: str, *arguments: _Argument) -> Macro:
     sql = f"""
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.group_id, g.name AS group_name,
     p.system_id, p.hostname,
-    a.sudo AS binding_sudo, a.sudo_without_password AS binding_sudo_without_password,
+    CASE WHEN p.kind = 'group' THEN a.sudo ELSE p.sudo END AS binding_sudo,
+    CASE WHEN p.kind = 'group' THEN a.sudo_without_password ELSE p.sudo_without_password END
+        AS binding_sudo_without_password,
     p.sudo, p.sudo_without_password, u.global_admin, u.state,
-    u.global_admin AND u.passwordless_sudo AS global_admin_without_password
+    u.global_admin AND u.passwordless_sudo AS global_admin_without_password,
+    coalesce({USER_GROUPS.display_name("n")}, p.user_group_id) AS user_group_name
 FROM (
-    SELECT s.*, b.user_id, b.sudo, b.sudo_without_password, {_USER_GROUP_IDS}
+    SELECT s.integration, s.system_id, s.hostname, s.kind, b.user_id,
+        CASE WHEN s.kind = 'group' THEN s.source_id END AS group_id, {_USER_GROUP_IDS},
+        CASE WHEN s.kind = 'user_group' THEN s.sudo ELSE b.sudo END AS sudo,
+        CASE WHEN s.kind = 'user_group' THEN s.sudo_without_password
+            ELSE b.sudo_without_password END AS sudo_without_password
     FROM (
-        SELECT r.*, s.integration, s.system_id, s.hostname, unnest(s.group_ids) AS group_id
+        SELECT r.*, s.integration, s.system_id, s.hostname, w.kind, w.source_id,
+            w.sudo, w.sudo_without_password
         FROM {_resolved(arguments)} r
         JOIN main.systems s
             ON s.integration = r.system_integration AND s.system_id = r.system_ids[1]
+        JOIN {_SOURCES} w ON w.integration = s.integration AND w.system_id = s.system_id
         WHERE len(r.system_ids) = 1
     ) s
-    JOIN main.system_group_users b USING (integration, group_id)
+    JOIN {_HOLDERS} b
+        ON b.integration = s.integration AND b.kind = s.kind AND b.source_id = s.source_id
     {_user_filter(arguments)}
 ) p
-JOIN main.users u USING (integration, user_id)
-JOIN main.system_groups g USING (integration, group_id)
+JOIN main.users u ON u.integration = p.integration AND u.user_id = p.user_id
+LEFT JOIN main.system_groups g ON g.integration = p.integration AND g.group_id = p.group_id
+LEFT JOIN main.user_groups n
+    ON n.integration = p.integration AND n.user_group_id = p.user_group_id
 LEFT JOIN main.system_group_associations a
     ON a.integration = p.integration AND a.group_id = p.group_id
     AND a.target_type = CASE WHEN p.user_group_id IS NULL THEN 'user' ELSE 'user_group' END
@@ -260,7 +303,8 @@ def _application_macro(name: str, description: str, *arguments: _Argument) -> Ma
     """Return a macro for the paths from users to applications."""
     sql = f"""
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
-    p.application_name, u.state
+    p.application_name, u.state,
+    coalesce({USER_GROUPS.display_name("n")}, p.user_group_id) AS user_group_name
 FROM (
     SELECT s.*, b.user_id, {_USER_GROUP_IDS}
     FROM (
@@ -276,6 +320,7 @@ FROM (
     {_user_filter(arguments)}
 ) p
 JOIN main.users u USING (integration, user_id)
+LEFT JOIN main.user_groups n USING (integration, user_group_id)
 """
     return _macro(name, description, arguments, _APPLICATION_PATH, sql)
 
@@ -289,7 +334,8 @@ def _user_filter(arguments: tuple[_Argument, ...]) -> str:
 MACROS = (
     _system_macro(
         "access_paths",
-        "Paths from a user to a device: user, user group, system group, device",
+        "Paths from a user to a device: user, user group, system group, device; without a group "
+        "where the user or user group is bound to the device itself",
         _USER,
         _SYSTEM,
     ),

@@ -35,6 +35,9 @@ class Column:
             original ones.
         revised_with: Name of the column that was added when this one's values got another
             meaning. Rows without that column have the earlier meaning and are not compared.
+        optional_endpoints: Endpoints that add to the value where a pull reads them. Values are
+            compared only if both pulls read the same ones.
+        has_changes: False if `changes` leaves the column out, such as the name of another row.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Column:
     endpoints: tuple[str, ...] = ()
     is_added: bool = False
     revised_with: str = ""
+    optional_endpoints: tuple[str, ...] = ()
+    has_changes: bool = True
 
 
 # Filled at publication, because only then the earlier snapshots are known.

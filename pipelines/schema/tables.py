@@ -8,15 +8,31 @@ from pipelines.schema.assets import (
     SYSTEMS,
     USERS,
 )
+from pipelines.schema.columns import LOCAL_ACCOUNT_FLAGS
+from pipelines.schema.graph import (
+    COMMANDS,
+    POLICIES,
+    POLICY_GROUPS,
+    RADIUS_SERVERS,
+    SUDO,
+    TARGETS,
+    USER_GROUP_MEMBERS,
+    USER_GROUP_SYSTEM_BINDINGS,
+    USER_GROUPS,
+    USER_SYSTEM_BINDINGS,
+)
 from pipelines.schema.model import Column, Table
 
-SUDO = (
-    Column("sudo", "BOOLEAN", "TRUE if sudo is granted; NULL if not set"),
-    Column("sudo_without_password", "BOOLEAN", "TRUE if sudo is granted without a password"),
-)
 PATHS = (
     Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
     Column("via_user_group_ids", "TEXT[]", "User groups through which the user is bound"),
+)
+PATH_NAMES = Column(
+    "via_user_group_names",
+    "TEXT[]",
+    "Names of those user groups; an id where the name is not known",
+    is_added=True,
+    has_changes=False,
 )
 
 SYSTEM_GROUP_MEMBERS = Table(
@@ -44,6 +60,7 @@ SYSTEM_GROUP_USERS = Table(
         Column("user_id", "TEXT", "User", "systemgroups_users.id"),
         *PATHS,
         *SUDO,
+        PATH_NAMES,
     ),
 )
 
@@ -56,10 +73,17 @@ SYSTEM_GROUP_ASSOCIATIONS = Table(
     columns=(
         INTEGRATION,
         Column("group_id", "TEXT", "System group", "systemgroups_associations.group_id"),
-        Column("target_type", "TEXT", "user, user_group, policy, policy_group or command"),
+        Column("target_type", "TEXT", f"user, {', '.join(TARGETS)}"),
         Column("target_id", "TEXT", "Id of the target"),
         *SUDO,
         Column("attributes", "JSON", "sudo, LDAP and POSIX groups of the binding"),
+        Column(
+            "target_name",
+            "TEXT",
+            "Name of the target; its id if the name is not known",
+            is_added=True,
+            has_changes=False,
+        ),
     ),
 )
 
@@ -74,6 +98,7 @@ APPLICATION_USERS = Table(
         Column("application_id", "TEXT", "Application", "applications_users.application_id"),
         Column("user_id", "TEXT", "User", "applications_users.id"),
         *PATHS,
+        PATH_NAMES,
     ),
 )
 
@@ -109,6 +134,20 @@ SYSTEM_IP_ADDRESSES = Table(
     ),
 )
 
+SYSTEM_LOCAL_ACCOUNTS = Table(
+    "system_local_accounts",
+    "Accounts that exist on each device, whether JumpCloud manages them or not",
+    key=("system_id", "username"),
+    endpoints=("systems",),
+    references={"system_id": "systems"},
+    columns=(
+        INTEGRATION,
+        Column("system_id", "TEXT", "Device", "systems._id"),
+        Column("username", "TEXT", "Name of the account on the device"),
+        *LOCAL_ACCOUNT_FLAGS,
+    ),
+)
+
 INTEGRATIONS = Table(
     "integrations",
     "Integrations with a published pull, with totals from the latest one",
@@ -134,6 +173,14 @@ INTEGRATIONS = Table(
         Column("ipv4_addresses", "BIGINT", "Number of IPv4 addresses"),
         Column("head_sha256", "TEXT", "SHA-256 of the latest manifest", is_added=True),
         Column("configured", "BOOLEAN", "FALSE if taken out of the settings", is_added=True),
+        Column(
+            "direct_bindings",
+            "TEXT",
+            "Bindings of users and user groups to single devices: read, or report if JumpCloud's "
+            "report named the devices; off or not read if access counts system groups only; "
+            "partial if only users or only user groups were read",
+            is_added=True,
+        ),
     ),
 )
 
@@ -195,7 +242,18 @@ CHANGES = Table(
     ),
 )
 
-ASSET_TABLES = (SYSTEMS, USERS, APPLICATIONS, IPV4_ADDRESSES, SYSTEM_GROUPS)
+ASSET_TABLES = (
+    SYSTEMS,
+    USERS,
+    APPLICATIONS,
+    IPV4_ADDRESSES,
+    SYSTEM_GROUPS,
+    USER_GROUPS,
+    POLICIES,
+    POLICY_GROUPS,
+    COMMANDS,
+    RADIUS_SERVERS,
+)
 RELATIONSHIP_TABLES = (
     SYSTEM_GROUP_MEMBERS,
     SYSTEM_GROUP_USERS,
@@ -203,6 +261,10 @@ RELATIONSHIP_TABLES = (
     APPLICATION_USERS,
     SYSTEM_IPV4_ADDRESSES,
     SYSTEM_IP_ADDRESSES,
+    SYSTEM_LOCAL_ACCOUNTS,
+    USER_GROUP_MEMBERS,
+    USER_SYSTEM_BINDINGS,
+    USER_GROUP_SYSTEM_BINDINGS,
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
@@ -213,12 +275,17 @@ __all__ = [
     "APPLICATION_USERS",
     "ASSET_TABLES",
     "CHANGES",
+    "COMMANDS",
     "COMPLETENESS",
     "INTEGRATION",
     "INTEGRATIONS",
     "INVENTORY_TABLES",
     "IPV4_ADDRESSES",
     "PATHS",
+    "PATH_NAMES",
+    "POLICIES",
+    "POLICY_GROUPS",
+    "RADIUS_SERVERS",
     "RELATIONSHIP_TABLES",
     "RUN_TABLES",
     "SNAPSHOTS",
@@ -229,6 +296,12 @@ __all__ = [
     "SYSTEM_GROUP_USERS",
     "SYSTEM_IPV4_ADDRESSES",
     "SYSTEM_IP_ADDRESSES",
+    "SYSTEM_LOCAL_ACCOUNTS",
     "TABLES",
+    "TARGETS",
     "USERS",
+    "USER_GROUPS",
+    "USER_GROUP_MEMBERS",
+    "USER_GROUP_SYSTEM_BINDINGS",
+    "USER_SYSTEM_BINDINGS",
 ]

@@ -4,6 +4,8 @@ An id that is in the graph but in no list gets a row with `resolved` FALSE.
 """
 
 from pipelines.schema import tables as contract
+from pipelines.transform.graph import RULE
+from pipelines.transform.reach import APPLICATION_WORDS, GROUPS, WAYS, count_distinct
 from pipelines.transform.transform import Transform
 
 # Counts are NULL, not zero, if the users of applications were not pulled. If there is no
@@ -36,107 +38,11 @@ _HARDWARE_KIND = f"""CASE
         WHEN lower(os) = 'ipados' THEN 'tablet'
         WHEN regexp_matches(lower(hwVendor), '{_HYPERVISORS}') THEN 'virtual'
     END"""
-# The following common table expressions (CTEs) count the systems, users and applications that are
-# reached. There can be a thousand times more pairs of systems and users than members. So ids are
-# numbered, a set of numbers is stored as 64-bit words, and each distinct set of groups is counted
-# once. Systems and users are numbered by their first group, so that the members of a group share
-# words.
-
-# Reads system_group_members and system_group_users.
-# Defines memberships(sys, grp) and bindings(usr, grp), with ids as numbers.
-_GROUPS = """
-group_numbers AS MATERIALIZED (
-    SELECT group_id, row_number() OVER ()::INTEGER AS grp
-    FROM (SELECT group_id FROM system_group_members UNION SELECT group_id FROM system_group_users)
-),
-user_numbers AS MATERIALIZED (
-    SELECT user_id, row_number() OVER (ORDER BY min(grp), user_id)::INTEGER AS usr
-    FROM system_group_users JOIN group_numbers USING (group_id) GROUP BY user_id
-),
-system_numbers AS MATERIALIZED (
-    SELECT system_id, row_number() OVER (ORDER BY min(grp), system_id)::INTEGER AS sys
-    FROM system_group_members JOIN group_numbers USING (group_id) GROUP BY system_id
-),
-memberships AS MATERIALIZED (
-    SELECT sys, grp FROM system_group_members
-    JOIN group_numbers USING (group_id) JOIN system_numbers USING (system_id)
-),
-bindings AS MATERIALIZED (
-    SELECT usr, grp FROM system_group_users
-    JOIN group_numbers USING (group_id) JOIN user_numbers USING (user_id)
-)
-"""
-
-
-def _count_distinct(name: str, source: str, edges: str, target: str, other_edges: str) -> str:
-    """Return a CTE that counts the distinct targets that each source reaches through its groups.
-
-    Args:
-        name: name of the CTE; its columns are `source` and `count`.
-        source: column of `edges` with the number of the source.
-        edges: `memberships` or `bindings`.
-        target: column of `other_edges` with the number of the target.
-        other_edges: the other one of the two.
-    """
-    return f"""
-{name}_words AS MATERIALIZED (
-    SELECT grp, {target} // 64 AS word, bit_or(1::UBIGINT << ({target} % 64)) AS bits
-    FROM {other_edges} GROUP BY grp, word
-),
-{name}_sets AS MATERIALIZED (
-    SELECT {source}, list_sort(list(grp)) AS groups FROM {edges} GROUP BY {source}
-),
-{name}_numbers AS MATERIALIZED (
-    SELECT groups, row_number() OVER ()::INTEGER AS set
-    FROM (SELECT DISTINCT groups FROM {name}_sets)
-),
-{name}_merged AS (
-    SELECT set, word, bit_or(bits) AS bits
-    FROM (SELECT set, unnest(groups) AS grp FROM {name}_numbers) JOIN {name}_words USING (grp)
-    GROUP BY set, word
-),
-{name}_counts AS (
-    SELECT set, sum(bit_count(bits))::BIGINT AS count FROM {name}_merged GROUP BY set
-),
-{name} AS (
-    SELECT {source}, coalesce(count, 0) AS count
-    FROM {name}_sets JOIN {name}_numbers USING (groups) LEFT JOIN {name}_counts USING (set)
-)
-"""
-
-
-# Reads application_users and the CTEs of _GROUPS.
-# Defines application_numbers(application_id, word, bit), and system_words(sys, word, bits): a bit
-# is set if a user who reaches the system has the application.
-_APPLICATION_WORDS = """
-application_numbers AS MATERIALIZED (
-    SELECT application_id, number // 64 AS word, 1::UBIGINT << (number % 64) AS bit
-    FROM (
-        SELECT application_id, row_number() OVER () - 1 AS number
-        FROM (SELECT DISTINCT application_id FROM application_users)
-    )
-),
-user_words AS (
-    SELECT usr, word, bit_or(bit) AS bits
-    FROM application_users
-    JOIN user_numbers USING (user_id) JOIN application_numbers USING (application_id)
-    GROUP BY usr, word
-),
-group_words AS (
-    SELECT grp, word, bit_or(bits) AS bits FROM bindings JOIN user_words USING (usr)
-    GROUP BY grp, word
-),
-system_words AS MATERIALIZED (
-    SELECT sys, word, bit_or(bits) AS bits FROM memberships JOIN group_words USING (grp)
-    GROUP BY sys, word
-)
-"""
-
 
 SYSTEM_GROUPS = Transform(
     contract.SYSTEM_GROUPS,
     inputs=("jumpcloud.systemgroups", "system_group_members", "system_group_users"),
-    sql="""
+    sql=f"""
 WITH members AS (
     SELECT group_id, count(*) AS system_count FROM system_group_members GROUP BY group_id
 ),
@@ -146,7 +52,7 @@ users AS (
 SELECT $integration AS integration, id AS group_id, text_of(name) AS name,
     text_of(description) AS description, text_of(email) AS email,
     text_of(membershipMethod) AS membership_method,
-    coalesce(system_count, 0) AS system_count, coalesce(user_count, 0) AS user_count
+    coalesce(system_count, 0) AS system_count, coalesce(user_count, 0) AS user_count, {RULE}
 FROM jumpcloud.systemgroups AS groups
 LEFT JOIN members ON members.group_id = groups.id
 LEFT JOIN users ON users.group_id = groups.id
@@ -161,8 +67,7 @@ SYSTEMS = Transform(
         "jumpcloud.completeness",
         "jumpcloud.applications",
         "system_groups",
-        "system_group_members",
-        "system_group_users",
+        *WAYS,
         "application_users",
         "system_ipv4_addresses",
     ),
@@ -172,24 +77,32 @@ WITH named_groups AS (
     FROM system_group_members JOIN system_groups USING (group_id)
     GROUP BY system_id
 ),
-{_GROUPS},
-{_count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
-active_bindings AS MATERIALIZED (
-    SELECT usr, grp
-    FROM bindings JOIN user_numbers USING (usr)
-    LEFT JOIN jumpcloud.systemusers AS records ON records._id = user_id
+{GROUPS},
+{count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
+active AS MATERIALIZED (
+    SELECT usr
+    FROM user_numbers LEFT JOIN jumpcloud.systemusers AS records ON records._id = user_id
     WHERE suspended IS NOT TRUE AND coalesce(state, '') NOT IN ('STAGED', 'SUSPENDED')
 ),
-{_count_distinct("active_users", "sys", "memberships", "usr", "active_bindings")},
-{_APPLICATION_WORDS},
+active_bindings AS MATERIALIZED (
+    FROM bindings SEMI JOIN active USING (usr)
+),
+single_users AS (
+    SELECT sys, count(*) AS count, count(active.usr) AS active_count
+    FROM single LEFT JOIN active USING (usr) GROUP BY sys
+),
+{count_distinct("active_users", "sys", "memberships", "usr", "active_bindings")},
+{APPLICATION_WORDS},
 reached_applications AS (
     SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
 ),
 counts AS (
-    SELECT system_id, reaching_users.count AS user_count,
-        active_users.count AS active_user_count, application_count
-    FROM system_numbers JOIN reaching_users USING (sys) JOIN active_users USING (sys)
-    LEFT JOIN reached_applications USING (sys)
+    SELECT system_id, application_count,
+        coalesce(reaching_users.count, 0) + coalesce(single_users.count, 0) AS user_count,
+        coalesce(active_users.count, 0) + coalesce(active_count, 0) AS active_user_count
+    FROM system_numbers
+    LEFT JOIN reaching_users USING (sys) LEFT JOIN active_users USING (sys)
+    LEFT JOIN single_users USING (sys) LEFT JOIN reached_applications USING (sys)
 ),
 addresses AS (
     SELECT system_id, as_set(list(address)) AS ipv4_addresses
@@ -198,6 +111,8 @@ addresses AS (
 ids AS (
     SELECT _id AS system_id FROM jumpcloud.systems
     UNION SELECT system_id FROM system_group_members
+    UNION SELECT system_id FROM user_system_bindings
+    UNION SELECT system_id FROM user_group_system_bindings
 )
 SELECT $integration AS integration, system_id,
     text_of(hostname) AS hostname, text_of(displayName) AS display_name, text_of(os) AS os,
@@ -220,7 +135,23 @@ SELECT $integration AS integration, system_id,
     CASE WHEN EXISTS (FROM jumpcloud.completeness WHERE endpoint = 'systemusers')
         THEN coalesce(active_user_count, 0) END AS active_user_count,
     fde.keyPresent AS recovery_key_present, text_of(hwVendor) AS hardware_vendor,
-    {_HARDWARE_KIND} AS hardware_kind, modifySSHDConfig AS ssh_managed
+    {_HARDWARE_KIND} AS hardware_kind, modifySSHDConfig AS ssh_managed,
+    text_of(osVersionDetail.releaseName) AS os_release_name,
+    text_of(osVersionDetail.distributionName) AS os_distribution_name,
+    osVersionDetail.majorNumber AS os_version_major,
+    osVersionDetail.minorNumber AS os_version_minor,
+    osVersionDetail.patchNumber AS os_version_patch,
+    text_of(mdm.enrollmentType) AS mdm_enrollment_type, mdm.dep AS mdm_dep,
+    mdm.userApproved AS mdm_user_approved, text_of(mdm.lostModeStatus) AS mdm_lost_mode_status,
+    domainInfo.partOfDomain AS part_of_domain, text_of(domainInfo.domainName) AS domain_name,
+    azureAdJoined AS azure_ad_joined, text_of(systemInsights.state) AS system_insights_state,
+    hasServiceAccount AS has_service_account,
+    serviceAccountState.hasSecureToken AS service_account_secure_token,
+    serviceAccountState.passwordODValid AS service_account_password_od_valid,
+    serviceAccountState.passwordAPFSValid AS service_account_password_apfs_valid,
+    policyStats.pending AS policies_pending, policyStats.success AS policies_success,
+    policyStats.duplicate AS policies_duplicate,
+    policyStats.unsupportedOs AS policies_unsupported_os
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
 LEFT JOIN named_groups USING (system_id)
@@ -235,8 +166,7 @@ USERS = Transform(
         "jumpcloud.systemusers",
         "jumpcloud.completeness",
         "jumpcloud.applications",
-        "system_group_members",
-        "system_group_users",
+        *WAYS,
         "system_group_associations",
         "application_users",
     ),
@@ -245,10 +175,14 @@ WITH user_groups AS (
     SELECT user_id, as_set(list(group_id)) AS system_group_ids
     FROM system_group_users GROUP BY user_id
 ),
-{_GROUPS},
-{_count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
+{GROUPS},
+{count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
+single_systems AS (
+    SELECT usr, count(*) AS single_count FROM single GROUP BY usr
+),
 counts AS (
-    SELECT user_id, count AS system_count FROM user_numbers JOIN reached_systems USING (usr)
+    SELECT user_id, coalesce(count, 0) + coalesce(single_count, 0) AS system_count
+    FROM user_numbers LEFT JOIN reached_systems USING (usr) LEFT JOIN single_systems USING (usr)
 ),
 applications AS (
     SELECT user_id, count(*) AS application_count FROM application_users GROUP BY user_id
@@ -258,6 +192,8 @@ ids AS (
     UNION SELECT user_id FROM system_group_users
     UNION SELECT user_id FROM application_users
     UNION SELECT target_id FROM system_group_associations WHERE target_type = 'user'
+    UNION SELECT user_id FROM user_system_bindings
+    UNION SELECT user_id FROM user_group_members
 )
 SELECT $integration AS integration, user_id,
     text_of(username) AS username, text_of(email) AS email, text_of(displayname) AS display_name,
@@ -278,7 +214,12 @@ SELECT $integration AS integration, user_id,
     text_of(mfaEnrollment.smsStatus) AS mfa_sms_status,
     text_of(mfaEnrollment.jcGoStatus) AS mfa_jumpcloud_go_status,
     mfa.exclusion AS mfa_exclusion, time_of(mfa.exclusionUntil) AS mfa_exclusion_until,
-    text_of(systemUsername) AS system_username, unix_uid
+    text_of(systemUsername) AS system_username, unix_uid,
+    time_of(records.password_date) AS password_date,
+    time_of(records.password_expiration_date) AS password_expiration_date,
+    text_of(admin.roleName) AS admin_role, text_of(creationSource) AS creation_source,
+    text_of(records.external_source_type) AS external_source_type,
+    text_of(costCenter) AS cost_center, text_of(alternateEmail) AS alternate_email
 FROM ids
 LEFT JOIN jumpcloud.systemusers AS records ON records._id = ids.user_id
 LEFT JOIN user_groups USING (user_id)
@@ -292,16 +233,15 @@ APPLICATIONS = Transform(
     inputs=(
         "jumpcloud.applications",
         "jumpcloud.completeness",
-        "system_group_members",
-        "system_group_users",
+        *WAYS,
         "application_users",
     ),
     sql=f"""
 WITH users AS (
     SELECT application_id, count(*) AS user_count FROM application_users GROUP BY application_id
 ),
-{_GROUPS},
-{_APPLICATION_WORDS},
+{GROUPS},
+{APPLICATION_WORDS},
 systems AS (
     SELECT application_id, count(*) AS system_count
     FROM application_numbers JOIN system_words USING (word)

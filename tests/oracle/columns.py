@@ -161,6 +161,37 @@ SYSTEM_HARDWARE: Final[Columns] = {
 
 SYSTEM_SSH: Final[Columns] = {"ssh_managed": (boolean, "modifySSHDConfig")}
 
+SYSTEM_ADDED: Final[Columns] = {
+    "os_release_name": (text, "osVersionDetail.releaseName"),
+    "os_distribution_name": (text, "osVersionDetail.distributionName"),
+    "os_version_major": (number, "osVersionDetail.majorNumber"),
+    "os_version_minor": (number, "osVersionDetail.minorNumber"),
+    "os_version_patch": (number, "osVersionDetail.patchNumber"),
+    "mdm_enrollment_type": (text, "mdm.enrollmentType"),
+    "mdm_dep": (boolean, "mdm.dep"),
+    "mdm_user_approved": (boolean, "mdm.userApproved"),
+    "mdm_lost_mode_status": (text, "mdm.lostModeStatus"),
+    "part_of_domain": (boolean, "domainInfo.partOfDomain"),
+    "domain_name": (text, "domainInfo.domainName"),
+    "azure_ad_joined": (boolean, "azureAdJoined"),
+    "system_insights_state": (text, "systemInsights.state"),
+    "has_service_account": (boolean, "hasServiceAccount"),
+    "service_account_secure_token": (boolean, "serviceAccountState.hasSecureToken"),
+    "service_account_password_od_valid": (boolean, "serviceAccountState.passwordODValid"),
+    "service_account_password_apfs_valid": (boolean, "serviceAccountState.passwordAPFSValid"),
+    "policies_pending": (number, "policyStats.pending"),
+    "policies_success": (number, "policyStats.success"),
+    "policies_duplicate": (number, "policyStats.duplicate"),
+    "policies_unsupported_os": (number, "policyStats.unsupportedOs"),
+}
+
+LOCAL_ACCOUNT: Final[Columns] = {
+    "admin": (boolean, "admin"),
+    "managed": (boolean, "managed"),
+    "suspended": (boolean, "suspended"),
+    "secure_token": (boolean, "secureTokenEnabled"),
+}
+
 USER: Final[Columns] = {
     "username": (text, "username"),
     "email": (text, "email"),
@@ -198,6 +229,13 @@ USER_ADDED: Final[Columns] = {
     "mfa_exclusion_until": (moment, "mfa.exclusionUntil"),
     "system_username": (text, "systemUsername"),
     "unix_uid": (number, "unix_uid"),
+    "password_date": (moment, "password_date"),
+    "password_expiration_date": (moment, "password_expiration_date"),
+    "admin_role": (text, "admin.roleName"),
+    "creation_source": (text, "creationSource"),
+    "external_source_type": (text, "external_source_type"),
+    "cost_center": (text, "costCenter"),
+    "alternate_email": (text, "alternateEmail"),
 }
 
 APPLICATION: Final[Columns] = {

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from tests.oracle.changes import Changes
-from tests.oracle.graph import Graph, Rows, finding, has_mfa
+from tests.oracle.graph import Graph, Rows, display_name, finding, has_mfa
 from tests.oracle.tables import Row, Tables
 
 Findings = dict[str, Rows]
@@ -32,6 +32,7 @@ def findings(
     found = _Users(now).findings() | _Devices(now).findings(at, stale_days)
     found |= (
         _Groups(now).findings()
+        | _Privileges(now).findings()
         | _certificates(now, at)
         | _addresses(now, many_devices, few_devices)
     )
@@ -58,6 +59,7 @@ class _Users(Graph):
                     "global_admin",
                     "mfa_exclusion",
                     sudo_group_ids=self.sudo_groups(user_id),
+                    **self.direct_sudo(user_id),
                 )
                 for user_id, row in self.users.items()
                 if has_mfa(row) is False
@@ -186,6 +188,72 @@ class _Groups(Graph):
         )
         number = sum(row["sudo_without_password"] is True for row in users)
         return number, [{"type": kind, "id": target_id} for kind, target_id in targets]
+
+
+class _Privileges(Graph):
+    def findings(self) -> Findings:
+        kinds = ("system_groups", "user_groups")
+        return {
+            "systems_with_direct_sudo": [
+                finding("systems", row, **evidence)
+                for system_id, row in self.systems.items()
+                for evidence in [self._exceptions(system_id)]
+                if evidence["users"] or evidence["user_groups"]
+            ],
+            "groups_with_rule_errors": [
+                finding(kind, row, "query_errors", "membership_method")
+                for kind in kinds
+                for row in self.tables[kind]
+                if row["query_errors"]
+            ],
+            "systems_with_unmanaged_administrators": [
+                finding("systems", row, accounts=accounts)
+                for system_id, row in self.systems.items()
+                for accounts in [self._unmanaged(system_id)]
+                if accounts
+            ],
+            "users_exempt_from_mfa_without_end": [
+                finding("users", row, "state", "mfa_status", "system_count")
+                for row in self.users.values()
+                if row["mfa_exclusion"] and not row["mfa_exclusion_until"]
+            ],
+            "users_without_password_expiry_with_sudo": [
+                finding(
+                    "users",
+                    row,
+                    "state",
+                    "global_admin",
+                    password_date=_iso(row["password_date"]),
+                    sudo_group_ids=self.sudo_groups(user_id),
+                    **self.direct_sudo(user_id),
+                )
+                for user_id, row in self.users.items()
+                if row["password_never_expires"] and self.is_privileged(user_id)
+            ],
+        }
+
+    def _exceptions(self, system_id: str) -> Row:
+        def bindings(table: str) -> Rows:
+            rows = self.tables[table]
+            return [row for row in rows if row["system_id"] == system_id and row["sudo"]]
+
+        users, groups = bindings("user_system_bindings"), bindings("user_group_system_bindings")
+        names = {row["user_id"]: display_name("users", self.users[row["user_id"]]) for row in users}
+        of_groups = {row["user_group_id"]: row["user_group_name"] for row in groups}
+        return {
+            "users": [{"id": key, "name": names[key]} for key in sorted(names)],
+            "user_groups": [{"id": key, "name": of_groups[key]} for key in sorted(of_groups)],
+            "sudo_without_password": any(r["sudo_without_password"] for r in (*users, *groups)),
+        }
+
+    def _unmanaged(self, system_id: str) -> list[str]:
+        built_in = {"root", "_jumpcloudserviceaccount"}
+        return sorted(
+            row["username"]
+            for row in self.tables["system_local_accounts"]
+            if row["system_id"] == system_id and row["username"].lower() not in built_in
+            if row["admin"] and row["managed"] is False and row["suspended"] is not True
+        )
 
 
 def _certificates(tables: Tables, at: datetime) -> Findings:

@@ -30,14 +30,18 @@ class Reach:
 
     Args:
         org: The organization, locked by the caller.
+        direct: Include bindings to single systems.
 
     Attributes:
         group_systems: Systems by system group, without deleted ones.
         group_users: Users with their grants, by system group.
         application_users: Users with their grants, by application.
+        user_group_members: Users by user group, without deleted ones.
+        user_systems: Systems with their sudo, by a user bound to them directly.
+        user_group_systems: The same by user group; the group may have sudo itself.
     """
 
-    def __init__(self, org: Organization) -> None:
+    def __init__(self, org: Organization, *, direct: bool = True) -> None:
         groups = [group_id for group_id in org.system_groups if group_id not in org.vanished]
         applications = [app_id for app_id in org.applications if app_id not in org.vanished]
         self.group_systems: dict[str, set[str]] = {
@@ -45,6 +49,33 @@ class Reach:
         }
         self.group_users = {group_id: _grants(org, group_id) for group_id in groups}
         self.application_users = {app_id: _grants(org, app_id) for app_id in applications}
+        self.user_group_members: dict[str, set[str]] = {
+            group_id: set(org.user_group_members.get(group_id, ())) - org.deleted
+            for group_id in org.user_groups
+        }
+        self.user_systems: dict[str, dict[str, Sudo]] = {
+            user_id: {system_id: edge_sudo(edge) for system_id, edge in edges.items()}
+            for user_id, edges in org.user_systems.items()
+            if direct and user_id in org.users
+        }
+        self.user_group_systems: dict[str, dict[str, Sudo]] = {
+            group_id: {
+                system_id: most(edge_sudo(edge), edge_sudo(group.get("attributes")))
+                for system_id, edge in org.user_group_systems.get(group_id, {}).items()
+            }
+            for group_id, group in org.user_groups.items()
+            if direct
+        }
+
+    def direct_ways(self) -> Iterator[tuple[str, str, str | None, Sudo]]:
+        """Yield system, user, user group or None, and sudo of each way without a system group."""
+        for user_id, systems in self.user_systems.items():
+            for system_id, sudo in systems.items():
+                yield system_id, user_id, None, sudo
+        for group_id, systems in self.user_group_systems.items():
+            for system_id, sudo in systems.items():
+                for user_id in self.user_group_members[group_id]:
+                    yield system_id, user_id, group_id, sudo
 
 
 def bound_users(

@@ -10,6 +10,8 @@ from pipelines.simulator.data.records import Attributes
 from tests.oracle.columns import (
     APPLICATION,
     APPLICATION_ADDED,
+    LOCAL_ACCOUNT,
+    SYSTEM_ADDED,
     SYSTEM_GROUP,
     SYSTEM_HARDWARE,
     SYSTEM_POLICIES,
@@ -24,7 +26,8 @@ from tests.oracle.columns import (
     system_values,
     text,
 )
-from tests.oracle.reach import Reach, edge_sudo, inverted, most, sudo_columns
+from tests.oracle.names import Names, rule
+from tests.oracle.reach import Reach, Sudo, edge_sudo, inverted, most, sudo_columns
 
 Row = dict[str, Any]
 Tables = dict[str, list[Row]]
@@ -37,6 +40,7 @@ def expected_tables(
     *,
     associations: Collection[str] = TARGETS,
     details: bool = True,
+    direct: bool = True,
     views: bool = True,
 ) -> Tables:
     """Return every asset and relationship table of the contract, and its three views.
@@ -49,21 +53,25 @@ def expected_tables(
         associations: Target types of the pull.
         details: Read the bulk lists of systems, users and applications; without them, assets have
             ids only.
+        direct: Read bindings to single systems.
         views: Include the views, which can be very large.
     """
     with org.lock:
-        tables = _Tables(org, associations, details=details)
+        tables = _Tables(org, associations, details=details, direct=direct)
         return tables.stored() | (tables.views() if views else {})
 
 
 class _Tables:
     """The tables of one organization, and the indexes that they share."""
 
-    def __init__(self, org: Organization, associations: Collection[str], *, details: bool) -> None:
+    def __init__(
+        self, org: Organization, associations: Collection[str], *, details: bool, direct: bool
+    ) -> None:
         self._org = org
         self._associations = associations
         self._details = details
-        self._reach = reach = Reach(org)
+        self._reach = reach = Reach(org, direct=details and direct)
+        self._names = Names(org, reach, read=details)
         self._holders = reach.application_users if details else {}
         self._systems = org.systems if details else {}
         self._users = org.users if details else {}
@@ -74,6 +82,12 @@ class _Tables:
             user_id: _union(reach.group_systems[group_id] for group_id in groups)
             for user_id, groups in self._groups_of_user.items()
         }
+        self._direct_ways: dict[tuple[str, str], list[tuple[str | None, Sudo]]] = {}
+        self._direct_users: dict[str, set[str]] = {}
+        for system_id, user_id, group_id, sudo in reach.direct_ways():
+            self._systems_of_user.setdefault(user_id, set()).add(system_id)
+            self._direct_users.setdefault(system_id, set()).add(user_id)
+            self._direct_ways.setdefault((system_id, user_id), []).append((group_id, sudo))
         self._apps_of_user = inverted(self._holders)
         self._users_of_groups: dict[frozenset[str], set[str]] = {}
 
@@ -90,6 +104,8 @@ class _Tables:
             "application_users": self._application_user_rows(),
             "system_ipv4_addresses": self._ipv4_rows(),
             "system_ip_addresses": self._ip_rows(),
+            "system_local_accounts": self._account_rows(),
+            **self._names.tables(),
         }
 
     def views(self) -> Tables:
@@ -112,11 +128,13 @@ class _Tables:
             | column_values(SYSTEM_HARDWARE, self._systems.get(system_id))
             | {"hardware_kind": hardware_kind(self._systems.get(system_id, {}))}
             | column_values(SYSTEM_SSH, self._systems.get(system_id))
+            | column_values(SYSTEM_ADDED, self._systems.get(system_id))
             for system_id in self._system_ids()
         ]
 
     def _system_ids(self) -> list[str]:
-        return sorted({*self._systems, *self._groups_of_system})
+        bound = [*self._reach.user_systems.values(), *self._reach.user_group_systems.values()]
+        return sorted({*self._systems, *self._groups_of_system, *_union(bound)})
 
     def _system_groups(self, system_id: str) -> Row:
         groups = self._groups_of_system.get(system_id, set())
@@ -127,7 +145,7 @@ class _Tables:
         groups = frozenset(self._groups_of_system.get(system_id, ()))
         if groups not in self._users_of_groups:
             self._users_of_groups[groups] = _union(self._reach.group_users[g] for g in groups)
-        return self._users_of_groups[groups]
+        return self._users_of_groups[groups] | self._direct_users.get(system_id, set())
 
     def _count_active(self, users: Iterable[str]) -> int | None:
         if not self._details:
@@ -141,7 +159,8 @@ class _Tables:
 
     def _user_rows(self) -> list[Row]:
         bound = {r["target_id"] for r in self._association_rows() if r["target_type"] == "user"}
-        ids = {*self._users, *self._groups_of_user, *self._apps_of_user, *bound}
+        members = _union(self._reach.user_group_members.values()) if self._details else ()
+        ids = {*self._users, *self._groups_of_user, *self._apps_of_user, *bound, *members}
         return [
             {"user_id": user_id}
             | column_values(USER, self._users.get(user_id))
@@ -187,6 +206,7 @@ class _Tables:
             | column_values(SYSTEM_GROUP, record)
             | {"system_count": len(reach.group_systems.get(group_id, ()))}
             | {"user_count": len(reach.group_users.get(group_id, ()))}
+            | rule(record)
             for group_id, record in sorted(self._org.system_groups.items())
         ]
 
@@ -202,6 +222,7 @@ class _Tables:
             {"group_id": group_id, "user_id": user_id}
             | {"direct": grant.direct, "via_user_group_ids": sorted(grant.via)}
             | sudo_columns(grant.sudo)
+            | self._names.group_names(grant.via)
             for group_id, users in sorted(self._reach.group_users.items())
             for user_id, grant in sorted(users.items(), key=itemgetter(0))
         ]
@@ -211,6 +232,7 @@ class _Tables:
             {"group_id": group_id, "target_type": kind, "target_id": target_id}
             | sudo_columns(edge_sudo(attributes))
             | {"attributes": _allowed(attributes)}
+            | {"target_name": self._names.name(kind, target_id)}
             for group_id in sorted(self._reach.group_systems)
             for (kind, target_id), attributes in sorted(
                 self._org.bindings.get(group_id, {}).items(), key=itemgetter(0)
@@ -223,6 +245,7 @@ class _Tables:
         rows: list[Row] = [
             {"application_id": application_id, "user_id": user_id}
             | {"direct": grant.direct, "via_user_group_ids": sorted(grant.via)}
+            | self._names.group_names(grant.via)
             for application_id, holders in self._holders.items()
             for user_id, grant in holders.items()
         ]
@@ -240,6 +263,21 @@ class _Tables:
         names = ("system_id", "interface", "address")
         return [{n: row[n] for n in names} for row in self._ip_rows() if row["family"] == 4]
 
+    def _account_rows(self) -> list[Row]:
+        accounts: dict[tuple[str, str], list[Row]] = {}
+        for system_id, record in self._systems.items():
+            for account in record.get("userMetrics") or ():
+                if account and (name := text(account.get("userName"))):
+                    values = column_values(LOCAL_ACCOUNT, account)
+                    accounts.setdefault((system_id, name), []).append(values)
+        return [
+            {"system_id": system_id, "username": name}
+            | {key: _any(row[key] for row in rows) for key in ("admin", "managed")}
+            | {"suspended": _all(row["suspended"] for row in rows)}
+            | {"secure_token": _any(row["secure_token"] for row in rows)}
+            for (system_id, name), rows in sorted(accounts.items())
+        ]
+
     def _system_addresses(self) -> set[tuple[str, str, str, int]]:
         return {
             (system_id, interface, str(address), address.version)
@@ -252,10 +290,17 @@ class _Tables:
         for system_id in self._system_ids():
             groups = self._groups_of_system.get(system_id, set())
             for user_id in sorted(self._system_user_ids(system_id)):
-                granting = sorted(groups & self._groups_of_user[user_id])
-                sudo = most(*(self._reach.group_users[g][user_id].sudo for g in granting))
-                key: Row = {"system_id": system_id, "user_id": user_id, "via_group_ids": granting}
-                rows.append(key | sudo_columns(sudo))
+                granting = sorted(groups & self._groups_of_user.get(user_id, set()))
+                ways = self._direct_ways.get((system_id, user_id), [])
+                sudo = [self._reach.group_users[group][user_id].sudo for group in granting]
+                user_groups = {group for group, _ in ways if group}
+                rows.append(
+                    {"system_id": system_id, "user_id": user_id, "via_group_ids": granting}
+                    | sudo_columns(most(*sudo, *(own for _, own in ways)))
+                    | {"direct": any(group is None for group, _ in ways)}
+                    | {"via_user_group_ids": sorted(user_groups)}
+                    | self._names.group_names(user_groups)
+                )
         return rows
 
     def _system_application_rows(self) -> list[Row]:
@@ -288,6 +333,16 @@ def _allowed(attributes: Attributes) -> Row | None:
 
 def _only(value: Mapping[str, Any], keys: tuple[str, ...]) -> Row:
     return {key: value[key] for key in keys if value.get(key) is not None}
+
+
+def _any(flags: Iterable[bool | None]) -> bool | None:
+    known = [flag for flag in flags if flag is not None]
+    return any(known) if known else None
+
+
+def _all(flags: Iterable[bool | None]) -> bool | None:
+    known = [flag for flag in flags if flag is not None]
+    return all(known) if known else None
 
 
 def _union(sets: Iterable[Iterable[str]]) -> set[str]:

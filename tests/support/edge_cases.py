@@ -104,6 +104,37 @@ HARDWARE: Final[tuple[Record, ...]] = (
     {"os": "Plan 9", "osFamily": ABSENT, "hwVendor": "VMware, Inc."},
 )
 BOOLEANS: Final[tuple[object, ...]] = (True, False, None, ABSENT)
+LOCAL_ACCOUNTS: Final[tuple[object, ...]] = (
+    ABSENT,
+    None,
+    [],
+    [{"userName": "root", "admin": True, "managed": False}, {"userName": "", "admin": True}],
+    [{"userName": "CORP\\zoë", "admin": True, "secureTokenEnabled": None}, {}, {"userName": None}],
+    [
+        {"userName": "twice", "admin": False, "managed": True, "suspended": True},
+        {"userName": "twice", "admin": True, "managed": None, "suspended": False},
+        {"userName": "Twice", "suspended": True, "secureTokenEnabled": True},
+    ],
+)
+MANAGEMENT: Final[tuple[Record, ...]] = (
+    {},
+    {"osVersionDetail": None, "mdm": None, "domainInfo": None, "systemInsights": None},
+    {"osVersionDetail": {}, "domainInfo": {}, "serviceAccountState": {}, "azureAdJoined": None},
+    {
+        "osVersionDetail": {"releaseName": "", "distributionName": "Rocky Linux", "majorNumber": 9},
+        "mdm": {"vendor": "external", "dep": None, "enrollmentType": "", "userApproved": False},
+        "domainInfo": {"partOfDomain": True, "domainName": "büro.example"},
+        "serviceAccountState": {"hasSecureToken": False, "passwordODValid": None},
+        "systemInsights": {"state": "deferred"},
+        "hasServiceAccount": True,
+    },
+)
+PASSWORDS: Final[tuple[Record, ...]] = (
+    {},
+    {"admin": {}, "creationSource": "", "costCenter": None, "alternateEmail": ""},
+    {"admin": {"id": "1", "roleName": ""}, "external_source_type": ""},
+    {"admin": {"id": "1", "roleName": "Help Desk"}, "external_source_type": "google"},
+)
 
 
 def edge_cases(seed: int = 1) -> Organization:
@@ -136,6 +167,7 @@ class _EdgeCases:
         org, dates, booleans = self._org, cycle(DATES), cycle(BOOLEANS)
         names, primary = cycle(TEXTS), cycle(PRIMARY_USERS)
         policies, hardware, managed = cycle(POLICY_STATS), cycle(HARDWARE), cycle((True, *BOOLEANS))
+        accounts, management = cycle(LOCAL_ACCOUNTS), cycle(MANAGEMENT)
         for interfaces in INTERFACES:
             org.add_system(
                 hostname=next(names),
@@ -148,11 +180,12 @@ class _EdgeCases:
                 allowSshPasswordAuthentication=next(booleans),
                 modifySSHDConfig=next(managed),
                 fde=_given(active=next(booleans), keyPresent=next(managed)),
-                mdm={"vendor": "none"},
+                userMetrics=next(accounts),
                 primarySystemUser=next(primary),
                 policyStats=next(policies),
                 networkInterfaces=interfaces,
                 **next(hardware),
+                **{"mdm": {"vendor": "none"}} | next(management),
                 systemToken=secret(org.random),
             )
         org.add_system(
@@ -171,6 +204,7 @@ class _EdgeCases:
         states = cycle(("ACTIVATED", "STAGED", "SUSPENDED", ABSENT, None))
         manager = org.add_user(displayname=ABSENT, state=ABSENT)
         managers = cycle((manager, None, "", ABSENT, org.ids.new()))
+        passwords, more_dates = cycle(PASSWORDS), cycle(DATES[::-1])
         for text in TEXTS:
             org.add_user(
                 displayname=text,
@@ -184,6 +218,9 @@ class _EdgeCases:
                 mfa=_given(configured=next(booleans)),
                 manager=next(managers),
                 employeeIdentifier=None,
+                password_date=next(more_dates),
+                password_expiration_date=next(more_dates),
+                **next(passwords),
                 totp_secret=secret(org.random),
                 ssh_keys=[{"name": "old", "public_key": f"ssh-rsa {secret(org.random)}"}],
             )

@@ -100,6 +100,22 @@ class Editor:
         if source and target:
             self._org.bind(source, kind, target, attributes)
 
+    def bind_system(self) -> None:
+        sources = [*self._org.users, *self._org.user_groups]
+        source, system = (
+            self._pick(sources, self._first),
+            self._pick(self._org.systems, self._second),
+        )
+        if source and system:
+            enabled = self._second % 2 == 0
+            sudo: Attributes = {"sudo": {"enabled": enabled, "withoutPassword": False}}
+            self._org.bind_system(source, system, sudo)
+
+    def change_rule(self) -> None:
+        flags = ["CYCLE"] if self._second % 2 else []
+        groups = [*self._org.system_groups, *self._org.user_groups]
+        self._update(groups, memberQueryErrorFlags=flags)
+
     def unbind(self) -> None:
         source = self._pick(self._org.bindings, self._first)
         bound = sorted(self._org.bindings[source]) if source else []
@@ -119,6 +135,20 @@ class Editor:
     def change_mfa(self) -> None:
         configured = self._second % 2 == 0
         self._update(self._org.users, mfa={"configured": configured}, totp_enabled=configured)
+
+    def change_exemption(self) -> None:
+        mfa: dict[str, object] = {"configured": False, "exclusion": self._second % 3 > 0}
+        if self._second % 3 == 1:
+            mfa |= {"exclusionUntil": "2027-01-01T00:00:00Z"}
+        self._update(self._org.users, mfa=mfa)
+
+    def change_password_expiry(self) -> None:
+        self._update(self._org.users, password_never_expires=self._second % 2 == 0)
+
+    def change_local_account(self) -> None:
+        flags = {"admin": self._second % 2 == 0, "managed": self._second % 3 == 0}
+        account = {"userName": "setup", **flags, "suspended": self._second % 5 == 0}
+        self._update(self._org.systems, userMetrics=[account] if self._second % 7 else [])
 
     def change_administrator(self) -> None:
         without_password = self._second % 3 == 0

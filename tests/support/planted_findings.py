@@ -58,6 +58,11 @@ class _PlantedFindings:
         self._policies()
         self._serial_numbers()
         self._certificates()
+        self._direct()
+        self._rules()
+        self._administrators()
+        self._exempt()
+        self._passwords()
         self._names()
 
     def _device(self, *groups: str, **fields: object) -> str:
@@ -209,6 +214,55 @@ class _PlantedFindings:
         for active in (True, False, None):
             self._org.add_application(sso=ended, active=active)
         self._org.add_application(sso={"type": "saml", "idpCertExpirationAt": None})
+
+    def _direct(self) -> None:
+        org = self._org
+        admins, nobody = org.add_group("Admins", "user_group"), org.add_group("No", "user_group")
+        both, bare = self._device(), self._device()
+        org.bind_system(self._person(username=""), both, sudo())
+        org.bind_system(self._person(), both, sudo())
+        org.bind_system(admins, both, sudo(without_password=True))
+        org.bind_system(nobody, self._device(hostname=ABSENT), sudo())
+        # Near misses: sudo that is off or not set.
+        for attributes in (sudo(enabled=False, without_password=True), None, ABSENT):
+            org.bind_system(self._person(), bare, attributes)
+
+    def _rules(self) -> None:
+        for kind in ("system_group", "user_group"):
+            for flags in (["CYCLE", "INVALID_GROUP_REFERENCE"], [], None, ABSENT):
+                name, method = f"Rule {flags}", "DYNAMIC_AUTOMATED"
+                self._org.add_group(
+                    name, kind, membershipMethod=method, memberQueryErrorFlags=flags
+                )
+
+    def _administrators(self) -> None:
+        def account(name: str, **flags: object) -> Record:
+            return {"userName": name, "admin": True, "managed": False, "suspended": False} | flags
+
+        self._device(userMetrics=[account("Setup"), account("Admin", suspended=None)])
+        # Near misses: built in, managed, disabled, no administrator, and unknown.
+        for name in ("root", "ROOT", "_jumpcloudserviceaccount"):
+            self._device(userMetrics=[account(name)])
+        for flags in ({"managed": True}, {"suspended": True}, {"admin": False}, {"managed": None}):
+            self._device(userMetrics=[account("other", **flags)])
+        self._device(userMetrics=ABSENT)
+
+    def _exempt(self) -> None:
+        soon = timestamp(self._now + STALE)
+        for end in (ABSENT, None, "", "9999-12-31T00:00:00Z", soon):
+            for exempt in (True, False, None):
+                mfa: Record = {"configured": False, "exclusion": exempt}
+                self._person(mfa=mfa if end is ABSENT else mfa | {"exclusionUntil": end})
+
+    def _passwords(self) -> None:
+        old = timestamp(self._now - 20 * STALE)
+        for never in (True, False, None):
+            fields: Record = {"password_never_expires": never, "password_date": old}
+            self._person(self._office, sudo(), **fields)
+            self._person(self._office, sudo=True, password_never_expires=never)
+            # Near misses: no sudo, and no device.
+            self._person(self._office, **fields)
+            self._person(self._empty, sudo(), **fields)
 
     def _names(self) -> None:
         """Plant assets without the first of their names in findings."""

@@ -62,8 +62,9 @@ def as_truth(rows: Rows) -> Rows:
     unknown = {"integration", "first_seen_at", "last_seen_at"}
     rows = [{name: row[name] for name in row if name not in unknown} for row in rows]
     for row in rows:
-        if isinstance(row.get("attributes"), str):
-            row["attributes"] = json.loads(str(row["attributes"]))
+        for name in ("attributes", "member_query", "member_exemptions"):
+            if isinstance(row.get(name), str):
+                row[name] = json.loads(str(row[name]))
     return rows
 
 

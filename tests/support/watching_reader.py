@@ -24,6 +24,7 @@ RELATIONSHIPS = (
     "application_users",
     "system_ipv4_addresses",
     "system_ip_addresses",
+    "system_local_accounts",
 )
 LATEST = """
 SELECT s.snapshot_id, s.rows, s.started_at, i.systems FROM integrations i

@@ -111,6 +111,20 @@ PLATFORMS: Final = (WINDOWS, MACOS, UBUNTU, IOS, ANDROID)
 PLATFORM_WEIGHTS: Final = (40, 37, 13, 7, 3)
 MOBILE: Final = frozenset({"iOS", "Android"})
 
+# Name, and numbers of the version where the text does not have them, by the text's first word.
+RELEASES: Final[dict[str, tuple[str, tuple[int, ...]]]] = {
+    "11": ("23H2", (10, 0, 22631)),
+    "10": ("22H2", (10, 0, 19045)),
+    "13.6.9": ("Ventura", ()),
+    "14.5": ("Sonoma", ()),
+    "14.7.1": ("Sonoma", ()),
+    "15.1": ("Sequoia", ()),
+    "20.04": ("focal", ()),
+    "22.04": ("jammy", ()),
+    "24.04": ("noble", ()),
+}
+ADMINISTRATOR_ROLES: Final = ("Administrator With Billing", "Administrator", "Read Only")
+
 APPLICATIONS: Final = (
     ("slack", "Slack", "saml"),
     ("github", "GitHub Enterprise", "saml"),

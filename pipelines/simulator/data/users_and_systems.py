@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipelines.simulator.data.names import (
+    ADMINISTRATOR_ROLES,
     DEPARTMENTS,
     FIRST_NAMES,
     LAST_NAMES,
@@ -12,20 +13,22 @@ from pipelines.simulator.data.names import (
     OFFICES,
     PLATFORM_WEIGHTS,
     PLATFORMS,
+    RELEASES,
     UBUNTU,
     WINDOWS,
     Office,
     Platform,
 )
 from pipelines.simulator.data.organization import Organization
-from pipelines.simulator.data.records import Record, secret, timestamp
+from pipelines.simulator.data.records import Record, Rng, secret, timestamp
 
 STATES: Final = ("ACTIVATED", "STAGED", "SUSPENDED")
 STATE_WEIGHTS: Final = (91, 4, 5)
 OTHER_ACCOUNT_NAMES: Final = 12
 """One user in so many has another name on devices."""
 EXEMPTIONS: Final = 40
-"""One user in so many is exempt from MFA."""
+"""One user in so many is exempt from MFA, and one in twice as many without an end."""
+PASSWORD_AGE: Final = timedelta(days=90)
 
 
 class UserGenerator:
@@ -40,6 +43,8 @@ class UserGenerator:
         self._org = org
         self._rng = org.random
         self.now = now
+        # Apart from the other draws, so that fields can be added without changing them.
+        self._more = Rng(f"{org.id} users")
         self._taken: dict[str, int] = {}
         self._managers: list[str] = []
 
@@ -48,6 +53,7 @@ class UserGenerator:
         user_id = self._org.ids.new()
         record = {"_id": user_id, "id": user_id, "organization": self._org.id}
         record |= self._person() | self._employment() | self._account()
+        record |= self._password(record) | self._administration(record)
         if self._rng.chance(0.1):
             self._managers.append(user_id)
         return record
@@ -125,8 +131,10 @@ class UserGenerator:
     def _mfa(self, *, configured: bool) -> Record:
         if len(self._org.users) % EXEMPTIONS != EXEMPTIONS - 1:
             return {"configured": configured, "exclusion": False}
-        end = timestamp(self.now + timedelta(days=30))
-        return {"configured": configured, "exclusion": True, "exclusionUntil": end}
+        exempt: Record = {"configured": configured, "exclusion": True}
+        if len(self._org.users) % (2 * EXEMPTIONS) == EXEMPTIONS - 1:
+            exempt["exclusionUntil"] = timestamp(self.now + timedelta(days=30))
+        return exempt
 
     def _enrollment(self, *, totp: bool) -> Record:
         """Return the status of each factor; some users have only a security key."""
@@ -141,6 +149,29 @@ class UserGenerator:
         enrolled["overallStatus"] = any(enrolled.values())
         return {name: "ENROLLED" if on else "NOT_ENROLLED" for name, on in enrolled.items()}
 
+    def _password(self, user: Record) -> Record:
+        """Return the dates of the password; a staged user has none."""
+        end = self.now + timedelta(days=self._more.uniform(1, 89))
+        if user["password_expired"]:
+            end -= PASSWORD_AGE
+        changed = timestamp(end - PASSWORD_AGE) if user["activated"] else None
+        expires = timestamp(end) if changed and not user["password_never_expires"] else None
+        return {"password_date": changed, "password_expiration_date": expires}
+
+    def _administration(self, user: Record) -> Record:
+        rng, administrator = self._more, None
+        if user["department"] == "IT" and rng.chance(0.2):
+            role = rng.choice(ADMINISTRATOR_ROLES)
+            administrator = {"id": f"{rng.getrandbits(96):024x}", "roleName": role}
+        imported = rng.chance(0.3)
+        return {
+            "admin": administrator,
+            "creationSource": "jumpcloud:gapps" if imported else "jumpcloud:admin",
+            "external_source_type": "google" if imported else "",
+            "costCenter": f"CC-{100 + list(DEPARTMENTS).index(user['department'])}",
+            "alternateEmail": f"{user['username']}@example.net" if rng.chance(0.1) else "",
+        }
+
 
 class SystemGenerator:
     """The generator of one organization's systems: laptops, servers and phones.
@@ -154,6 +185,8 @@ class SystemGenerator:
         self._org = org
         self._rng = org.random
         self.now = now
+        # Apart from the other draws, so that fields can be added without changing them.
+        self._more = Rng(f"{org.id} systems")
         self._count = 0
 
     def new(self, owner: Record | None) -> Record:
@@ -163,10 +196,11 @@ class SystemGenerator:
         office = self._rng.choice(OFFICES)
         record = self._identity(platform, office, owner)
         if platform.os in MOBILE:
-            return record | {"mdm": {"vendor": "internal", "dep": False, "userApproved": True}}
+            return record | {"mdm": self._mobile_mdm()}
         record |= self._state(office)
         record["networkInterfaces"] = self._interfaces(platform, office)
-        return record | self._security(platform) | self._people(owner)
+        record |= self._security(platform)
+        return record | self._people(platform, owner) | self._management(platform, record)
 
     def _identity(self, platform: Platform, office: Office, owner: Record | None) -> Record:
         rng = self._rng
@@ -235,20 +269,16 @@ class SystemGenerator:
     def _security(self, platform: Platform) -> Record:
         rng = self._rng
         encrypted = rng.chance(0.9 if platform is MACOS else 0.7)
-        vendor = "internal" if platform is MACOS else "none"
         return {
             "arch": platform.arch,
             "archFamily": platform.arch,
             "hwVendor": platform.vendor,
-            "osVersionDetail": {"osName": platform.os, "major": "", "revision": ""},
             "fde": {"active": encrypted, "keyPresent": encrypted},
-            "mdm": {"vendor": vendor},
             "allowMultiFactorAuthentication": rng.chance(0.5),
             "allowPublicKeyAuthentication": True,
             "allowSshPasswordAuthentication": rng.chance(0.4),
             "allowSshRootLogin": platform is UBUNTU and rng.chance(0.2),
             "modifySSHDConfig": platform is not WINDOWS,
-            "domainInfo": {"domainName": "", "partOfDomain": platform is WINDOWS},
             "policyStats": self._policies(),
             "sshdParams": [{"name": "PermitRootLogin", "value": "no"}],
         }
@@ -256,19 +286,85 @@ class SystemGenerator:
     def _policies(self) -> Record:
         """Return the results of the policies; on one device in eleven some fail."""
         failed = 1 + self._count % 2 if self._count % 11 == 0 else 0
-        return {"total": 3, "success": 3 - failed, "failed": failed, "pending": 0}
+        pending = int(not failed and self._more.chance(0.05))
+        success = 3 - failed - pending
+        counts = {"total": 3, "success": success, "failed": failed, "pending": pending}
+        return counts | {"duplicate": 0, "unsupportedOs": 0}
 
-    def _people(self, owner: Record | None) -> Record:
-        local = {"userName": "root", "admin": True, "managed": False, "suspended": False}
-        users = [local]
-        if owner:
-            name = owner["username"]
-            users.append({"userName": name, "admin": False, "managed": True, "suspended": False})
+    def _people(self, platform: Platform, owner: Record | None) -> Record:
         return {
             "primarySystemUser": {"id": owner["id"] if owner else None},
-            "userMetrics": users,
+            "userMetrics": self._accounts(platform, owner),
             "attributes": [],
         }
+
+    def _accounts(self, platform: Platform, owner: Record | None) -> list[Record]:
+        """Return the local accounts: a few devices have an administrator nobody manages."""
+        rng, is_mac = self._more, platform is MACOS
+        built_in = {WINDOWS: "Administrator", MACOS: "_jumpcloudserviceaccount"}
+        off = platform is WINDOWS and rng.chance(0.95)
+        found = [_local(built_in.get(platform, "root"), suspended=off, token=is_mac)]
+        if rng.chance(0.05):
+            found.append(_local(rng.choice(("setup", "itadmin")), token=is_mac))
+        if owner:
+            name = owner["systemUsername"] or owner["username"]
+            account = _local(name, suspended=owner["suspended"], token=is_mac)
+            found.append(account | {"admin": rng.chance(0.15), "managed": True})
+        return found
+
+    def _management(self, platform: Platform, system: Record) -> Record:
+        rng = self._more
+        joined = rng.choice(("domain", "Entra", "")) if platform is WINDOWS else ""
+        found: Record = {
+            "osVersionDetail": _version(platform, system["version"]),
+            "mdm": self._mac_mdm() if platform is MACOS else {"vendor": "none"},
+            "domainInfo": {
+                "partOfDomain": joined == "domain",
+                "domainName": "corp.example.com" if joined == "domain" else "",
+            },
+            "azureAdJoined": joined == "Entra",
+            "hasServiceAccount": platform is MACOS,
+        }
+        if platform is MACOS:
+            token = rng.chance(0.9)
+            state = {"hasSecureToken": token, "passwordODValid": True, "passwordAPFSValid": token}
+            found["serviceAccountState"] = state
+        return found
+
+    def _mac_mdm(self) -> Record:
+        dep = self._more.chance(0.6)
+        kind = "automated device" if dep else "device"
+        approved = dep or self._more.chance(0.9)
+        return {"vendor": "internal", "dep": dep, "enrollmentType": kind, "userApproved": approved}
+
+    def _mobile_mdm(self) -> Record:
+        kind = self._more.choice(("device", "user"))
+        mdm = {"vendor": "internal", "dep": False, "enrollmentType": kind, "userApproved": True}
+        return mdm | {"lostModeStatus": "disabled"}
+
+
+def _local(name: str, *, suspended: bool = False, token: bool) -> Record:
+    """Return the local account of an administrator, not managed by JumpCloud."""
+    flags = {"admin": True, "managed": False, "suspended": suspended}
+    return {"userName": name, **flags, "secureTokenEnabled": token}
+
+
+def _version(platform: Platform, text: str) -> Record:
+    first = text.split(maxsplit=1)[0]
+    name, numbers = RELEASES[first]
+    major, minor, patch = [*(numbers or map(int, first.split("."))), 0][:3]
+    return {
+        "osName": platform.os,
+        "releaseName": name,
+        "distributionName": platform.os if platform is UBUNTU else "",
+        "major": str(major),
+        "minor": str(minor),
+        "patch": str(patch),
+        "majorNumber": major,
+        "minorNumber": minor,
+        "patchNumber": patch,
+        "revision": "",
+    }
 
 
 def _interface(name: str, address: str, *, internal: bool = False) -> Record:

@@ -126,7 +126,7 @@ def test_binding_is_null_if_not_pulled(pull: Callable[..., Pulled], publisher: P
     organization = generate(1, SMALL)
     publisher.publish(pull(organization, association_targets=["user"]))
     expected = [
-        path | ({} if path["user_group_id"] is None else dict.fromkeys(BINDING))
+        path | (dict.fromkeys(BINDING) if path["user_group_id"] and path["group_id"] else {})
         for path in system_paths(organization)
     ]
     assert_equal(
@@ -198,6 +198,19 @@ SMALL_TABLES: dict[str, Rows] = {
         {"system_id": "laptop", "group_ids": ["desktops"]},
     ],
     "system_groups": [{"group_id": "servers", "name": "Servers"}, {"group_id": "desktops"}],
+    "system_group_members": [
+        {"group_id": "servers", "system_id": "db"},
+        {"group_id": "desktops", "system_id": "laptop"},
+    ],
+    "user_groups": [{"user_group_id": "ops", "name": "Operations"}, {"user_group_id": "night"}],
+    "user_group_members": [{"user_group_id": name, "user_id": "ann"} for name in ("ops", "night")],
+    "user_group_system_bindings": [
+        {"user_group_id": "night", "system_id": "two", "sudo": True, "sudo_without_password": False}
+    ],
+    "user_system_bindings": [
+        {"user_id": "ann", "system_id": "two", "sudo": False, "sudo_without_password": False},
+        {"user_id": "bob", "system_id": "one"},
+    ],
     "system_group_users": [
         {"group_id": "servers", "sudo": True} | BOUND,
         {"group_id": "servers", "user_id": "bob", "direct": False, "via_user_group_ids": []},
@@ -225,6 +238,10 @@ FOUND = {
     "access_paths('ann.b', 'db-1')": ["ann", "ann"],
     "access_paths('bob', 'db')": ["bob"],
     "access_paths('ann', 'laptop')": [],
+    "access_paths('ann', 'two')": ["ann", "ann"],
+    "access_paths('bob', 'one')": ["bob"],
+    "access_paths('bob', 'two')": [],
+    "system_access('two')": ["ann", "ann"],
     "system_access('db-1')": ["ann", "ann", "bob"],
     "application_access_paths('ann.b', 'wiki')": ["ann", "ann"],
     "application_access_paths('bob', 'Wiki')": ["bob"],
@@ -286,9 +303,18 @@ def test_access_paths_returns_whole_rows() -> None:
         "state": "ACTIVATED",
         "global_admin_without_password": False,
     }
+    by_itself = {"user_group_id": None, "user_group_name": None}
     assert rows == [
-        path | {"user_group_id": "ops", "binding_sudo": True},
-        path | {"user_group_id": None, "binding_sudo": None},
+        path | {"user_group_id": "ops", "user_group_name": "Operations", "binding_sudo": True},
+        path | by_itself | {"binding_sudo": None},
+    ]
+    rows = query_inventory("FROM system_access('two') ORDER BY user_group_id", **SMALL_TABLES)
+    own = path | {"group_id": None, "group_name": None, "system_id": "two", "hostname": None}
+    by_binding = own | dict.fromkeys(("sudo_without_password", BINDING[1]), False)
+    assert rows == [
+        by_binding
+        | {"user_group_id": "night", "user_group_name": "night", "sudo": True, BINDING[0]: True},
+        by_binding | by_itself | {"sudo": False, BINDING[0]: False},
     ]
     application_rows = query_inventory(
         "FROM application_access('wiki') WHERE user_id = 'ann' ORDER BY 4", **SMALL_TABLES
@@ -296,4 +322,7 @@ def test_access_paths_returns_whole_rows() -> None:
     shared = ("integration", "user_id", "username", "state")
     application = {name: path[name] for name in shared}
     application |= {"application_id": "wiki", "application_name": "Wiki"}
-    assert application_rows == [application | {"user_group_id": group} for group in ("ops", None)]
+    assert application_rows == [
+        application | {"user_group_id": "ops", "user_group_name": "Operations"},
+        application | by_itself,
+    ]

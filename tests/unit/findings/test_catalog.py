@@ -43,6 +43,21 @@ def test_list_of_application_users_is_optional_without_applications() -> None:
     }
 
 
+def test_direct_bindings_are_read_by_user_or_by_device() -> None:
+    def is_unknown(*endpoints: str, **rows: int) -> bool:
+        return "systems_with_direct_sudo" in unanswerable(pull(3, *others, *endpoints, **rows))
+
+    bindings = ("users_associations", "usergroups_associations")
+    others = [name for name in ALL_ENDPOINTS if name not in bindings]
+    assert not is_unknown(*bindings)
+    assert not is_unknown("systems_associations", "usergroups_associations")
+    assert is_unknown("usergroups_associations", users=1, systems=1)
+    assert is_unknown("users_associations", user_groups=1)
+    # Nothing to be read.
+    assert not is_unknown("usergroups_associations", users=1, systems=0)
+    assert not is_unknown(users=0, user_groups=0)
+
+
 def test_finding_is_unanswerable_without_its_association_targets() -> None:
     pulls = [pull(n, *ALL_ENDPOINTS, system_groups=1) for n in (2, 3)]
     assert unanswerable(*pulls, targets="user,user_group") == set()

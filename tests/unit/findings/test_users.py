@@ -12,6 +12,8 @@ from tests.support.tables import (
     unrelated,
 )
 
+NOT_DIRECT: dict[str, list[str]] = {"sudo_system_ids": [], "sudo_user_groups": []}
+
 
 def test_suspended_users_with_access() -> None:
     rows = find(
@@ -182,7 +184,7 @@ def test_users_without_mfa_with_sudo() -> None:
             "users",
             "admin",
             {"state": "ACTIVATED", "global_admin": True, "sudo_group_ids": []}
-            | {"mfa_exclusion": None},
+            | {"mfa_exclusion": None, **NOT_DIRECT},
             day(3),
         ),
         found(
@@ -190,7 +192,7 @@ def test_users_without_mfa_with_sudo() -> None:
             "users",
             "bound",
             {"state": None, "global_admin": None, "sudo_group_ids": ["servers"]}
-            | {"mfa_exclusion": None},
+            | {"mfa_exclusion": None, **NOT_DIRECT},
             day(4),
             name="bob",
         ),
@@ -198,7 +200,13 @@ def test_users_without_mfa_with_sudo() -> None:
             "high",
             "users",
             "lapsed",
-            {"state": None, "global_admin": True, "sudo_group_ids": [], "mfa_exclusion": True},
+            {
+                "state": None,
+                "global_admin": True,
+                "sudo_group_ids": [],
+                "mfa_exclusion": True,
+                **NOT_DIRECT,
+            },
             day(6),
             name="cy@x.org",
         ),

@@ -18,6 +18,7 @@ from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.publish import database
 from pipelines.publish.database import build_duckdb_file
+from pipelines.schema.columns import SYSTEM_FIELDS
 from pipelines.schema.model import SEEN, Column, Table
 from pipelines.schema.tables import (
     CHANGES,
@@ -38,7 +39,10 @@ FIRST_TABLES = [
     if (FIRST_VERSION / table.name).exists()
 ]
 # Rows of tables that the first version did not have.
-NEW_ROWS = {"system_ip_addresses": {"integration": "acme", "address": "2a00::1", "family": 6}}
+NEW_ROWS: dict[str, dict[str, object]] = {
+    "system_ip_addresses": {"integration": "acme", "address": "2a00::1", "family": 6},
+    "system_local_accounts": {"integration": "acme", "system_id": "s", "username": "root"},
+}
 SITE = Column("site", "TEXT", "Where it stands", is_added=True)
 GROWN = replace(SYSTEMS, columns=(*SYSTEMS.columns, SITE))
 
@@ -73,7 +77,8 @@ def publish_again(
 
     def pulled(name: str) -> pa.Table:
         if name not in latest.sha256:
-            return pa.Table.from_pylist([NEW_ROWS[name]], TABLES[name].arrow_schema)
+            new = [NEW_ROWS[name]] if name in NEW_ROWS else []
+            return pa.Table.from_pylist(new, TABLES[name].arrow_schema)
         rows = history.read(TABLES[name], "acme", latest.snapshot_id)
         names = [n for n in rows.column_names if n not in {"first_seen_at", "last_seen_at"}]
         # A pull returns all columns of this version's contract.
@@ -199,6 +204,7 @@ def test_added_columns_come_last(publisher: Publisher) -> None:
         "hardware_vendor",
         "hardware_kind",
         "ssh_managed",
+        *(column.name for column in SYSTEM_FIELDS),
     ]
 
 

@@ -27,7 +27,14 @@ NO_SYSTEM: Row = (
     | _empty("disk_encrypted mfa_enabled ssh_root_login ssh_password_login mdm_vendor")
     | {"primary_user_id": None}
 )
-ADDED = "recovery_key_present hardware_vendor hardware_kind ssh_managed"
+ADDED = (
+    "recovery_key_present hardware_vendor hardware_kind ssh_managed os_release_name "
+    "os_distribution_name os_version_major os_version_minor os_version_patch mdm_enrollment_type "
+    "mdm_dep mdm_user_approved mdm_lost_mode_status part_of_domain domain_name azure_ad_joined "
+    "system_insights_state has_service_account service_account_secure_token "
+    "service_account_password_od_valid service_account_password_apfs_valid policies_pending "
+    "policies_success policies_duplicate policies_unsupported_os"
+)
 NO_MORE_OF_SYSTEM = _empty(f"policies_total policies_failed active_user_count {ADDED}")
 NO_USER: Row = _empty(
     "username email display_name first_name last_name state activated suspended account_locked "
@@ -39,7 +46,9 @@ NO_USER: Row = _empty(
 
 NO_MORE_OF_USER: Row = _empty(
     "mfa_status mfa_totp_status mfa_webauthn_status mfa_push_status mfa_sms_status "
-    "mfa_jumpcloud_go_status mfa_exclusion mfa_exclusion_until system_username unix_uid"
+    "mfa_jumpcloud_go_status mfa_exclusion mfa_exclusion_until system_username unix_uid "
+    "password_date password_expiration_date admin_role creation_source external_source_type "
+    "cost_center alternate_email"
 )
 
 GRANTED = {"sudo": True, "sudo_without_password": False}

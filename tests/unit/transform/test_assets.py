@@ -81,12 +81,22 @@ def test_system_has_every_field_of_its_record() -> None:
         "allowMultiFactorAuthentication": True,
         "allowSshRootLogin": False,
         "allowSshPasswordAuthentication": True,
-        "mdm": {"vendor": "JUMPCLOUD"},
+        "mdm": {"vendor": "internal", "enrollmentType": "device", "lostModeStatus": "disabled"}
+        | {"dep": False, "userApproved": True},
         "primarySystemUser": {"id": "u1"},
         "organization": "org",
-        "policyStats": {"total": 7, "failed": 2},
+        "policyStats": {"total": 7, "failed": 2, "pending": 1, "success": 4}
+        | {"duplicate": 5, "unsupportedOs": 6},
         "modifySSHDConfig": True,
         "hwVendor": "Apple Inc.",
+        "osVersionDetail": {"releaseName": "Sequoia", "distributionName": "macOS"}
+        | {"majorNumber": 15, "minorNumber": 1, "patchNumber": 2},
+        "domainInfo": {"partOfDomain": True, "domainName": "corp.example.com"},
+        "azureAdJoined": False,
+        "systemInsights": {"state": "enabled"},
+        "hasServiceAccount": True,
+        "serviceAccountState": {"hasSecureToken": True, "passwordODValid": False}
+        | {"passwordAPFSValid": True},
     }
     assert run_transform("systems", systems=[system], completeness=ALL_PULLED) == [
         expected_system(
@@ -107,13 +117,34 @@ def test_system_has_every_field_of_its_record() -> None:
             mfa_enabled=True,
             ssh_root_login=False,
             ssh_password_login=True,
-            mdm_vendor="JUMPCLOUD",
+            mdm_vendor="internal",
             primary_user_id="u1",
             policies_total=7,
             policies_failed=2,
             recovery_key_present=False,
             hardware_vendor="Apple Inc.",
             ssh_managed=True,
+            os_release_name="Sequoia",
+            os_distribution_name="macOS",
+            os_version_major=15,
+            os_version_minor=1,
+            os_version_patch=2,
+            mdm_enrollment_type="device",
+            mdm_dep=False,
+            mdm_user_approved=True,
+            mdm_lost_mode_status="disabled",
+            part_of_domain=True,
+            domain_name="corp.example.com",
+            azure_ad_joined=False,
+            system_insights_state="enabled",
+            has_service_account=True,
+            service_account_secure_token=True,
+            service_account_password_od_valid=False,
+            service_account_password_apfs_valid=True,
+            policies_pending=1,
+            policies_success=4,
+            policies_duplicate=5,
+            policies_unsupported_os=6,
         )
     ]
 
@@ -218,6 +249,13 @@ def test_user_has_every_field_of_its_record() -> None:
         },
         "systemUsername": "annb",
         "unix_uid": 4294967295,
+        "password_date": "2026-09-01T08:00:00.000Z",
+        "password_expiration_date": "2026-11-30T08:00:00.000Z",
+        "admin": {"roleName": "Help Desk"},
+        "creationSource": "jumpcloud:gapps",
+        "external_source_type": "google",
+        "costCenter": "CC-7",
+        "alternateEmail": "ann@example.net",
     }
     assert run_transform("users", systemusers=[user], completeness=ALL_PULLED) == [
         expected_user(
@@ -254,6 +292,13 @@ def test_user_has_every_field_of_its_record() -> None:
             mfa_exclusion_until=datetime(2026, 12, 1, tzinfo=UTC),
             system_username="annb",
             unix_uid=4294967295,
+            password_date=datetime(2026, 9, 1, 8, tzinfo=UTC),
+            password_expiration_date=datetime(2026, 11, 30, 8, tzinfo=UTC),
+            admin_role="Help Desk",
+            creation_source="jumpcloud:gapps",
+            external_source_type="google",
+            cost_center="CC-7",
+            alternate_email="ann@example.net",
         )
     ]
 

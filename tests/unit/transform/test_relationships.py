@@ -199,3 +199,40 @@ def test_interface_addresses_exclude_unusable_ones() -> None:
         for row in rows
         if row["family"] == 4
     ]
+
+
+def test_local_accounts_are_one_row_per_name() -> None:
+    def account(name: str | None, **flags: bool | None) -> Row:
+        return {"userName": name, **flags}
+
+    accounts = [
+        account("root", admin=True, managed=False, suspended=False, secureTokenEnabled=True),
+        account("ann", admin=False, managed=True, suspended=True),
+        # Reported twice: an administrator, and enabled.
+        account("ann", admin=True, managed=None, suspended=False),
+        account("Ann"),
+        account(""),
+        account(None, admin=True),
+        None,
+    ]
+    systems: list[Row] = [
+        {"_id": "s1", "userMetrics": accounts},
+        {"_id": "s2", "userMetrics": []},
+        {"_id": "s3"},
+    ]
+    assert run_transform("system_local_accounts", systems=systems) == [
+        contract_row(
+            "system_local_accounts",
+            system_id="s1",
+            username=name,
+            admin=admin,
+            managed=managed,
+            suspended=suspended,
+            secure_token=token,
+        )
+        for name, admin, managed, suspended, token in (
+            ("Ann", None, None, None, None),
+            ("ann", True, True, False, None),
+            ("root", True, False, False, True),
+        )
+    ]

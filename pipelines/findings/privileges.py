@@ -1,0 +1,285 @@
+"""Findings about sudo outside groups, rules of groups, local administrators and exemptions."""
+
+from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.schema.assets import SYSTEM_GROUPS, SYSTEMS, USERS
+from pipelines.schema.graph import USER_GROUPS
+
+_DIRECT_CHANGES = """direct_changes AS (
+    SELECT integration, asset_type, asset_id, max(observed_at) AS bound_at
+    FROM main.changes
+    WHERE asset_type IN ('user_system_bindings', 'user_group_system_bindings')
+        AND (change = 'added' OR column_name = 'sudo' AND new_value = 'true')
+    GROUP BY ALL
+)"""
+# Defines granted(integration, user_id, sudo_group_ids, granted_at): the groups with devices on
+# which a user has sudo, and the start of the earliest one. Defines direct_grants(integration,
+# user_id, sudo_system_ids, sudo_user_groups, direct_at) likewise for bindings outside groups.
+SUDO_GRANTS = f"""{
+    last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")
+},
+{last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
+granted AS (
+    SELECT s.integration, s.user_id, list_sort(list(s.group_id)) AS sudo_group_ids,
+        min(greatest(g.first_seen_at, b.bound_at, f.filled_at)) AS granted_at
+    FROM main.system_group_users s
+    JOIN main.system_groups g USING (integration, group_id)
+    LEFT JOIN filled f USING (integration, group_id)
+    LEFT JOIN bound b
+        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
+    WHERE s.sudo AND g.system_count > 0
+    GROUP BY ALL
+),
+{_DIRECT_CHANGES},
+direct_sudo AS (
+    SELECT integration, user_id, system_id, NULL AS user_group_name,
+        'user_system_bindings' AS asset_type, user_id || '/' || system_id AS asset_id
+    FROM main.user_system_bindings WHERE sudo
+    UNION ALL
+    SELECT integration, m.user_id, NULL, b.user_group_name, 'user_group_system_bindings',
+        b.user_group_id || '/' || b.system_id
+    FROM main.user_group_system_bindings b
+    JOIN main.user_group_members m USING (integration, user_group_id)
+    WHERE b.sudo
+),
+direct_grants AS (
+    SELECT d.integration, d.user_id,
+        list_sort(list(DISTINCT d.system_id) FILTER (d.system_id IS NOT NULL)) AS sudo_system_ids,
+        list_sort(list(DISTINCT d.user_group_name) FILTER (d.user_group_name IS NOT NULL))
+            AS sudo_user_groups,
+        min(greatest(u.first_seen_at, c.bound_at)) AS direct_at
+    FROM direct_sudo d JOIN main.users u USING (integration, user_id)
+    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
+    GROUP BY ALL
+)"""
+
+# Unix has `root` always, and `_jumpcloudserviceaccount` is JumpCloud's own account on a Mac.
+_BUILT_IN = "'root', '_jumpcloudserviceaccount'"
+
+SYSTEMS_WITH_UNMANAGED_ADMINISTRATORS = Finding(
+    name="systems_with_unmanaged_administrators",
+    title="Devices with a local administrator that JumpCloud does not manage",
+    severity="medium",
+    asset_type="systems",
+    why="JumpCloud neither suspends such an account nor changes its password. Whoever knows the "
+    "password controls the device, also after leaving the company.",
+    remedy="Let JumpCloud take over the account, remove its administrator rights, or disable it. "
+    "`root` and JumpCloud's own service account are not reported, and neither are disabled "
+    "accounts. All accounts are in `system_local_accounts`.",
+    evidence={"accounts": "names of these accounts on the device"},
+    since="When the earliest of these accounts was first seen as an unmanaged administrator, after "
+    "it was none",
+    required_endpoints=("systems",),
+    sql=f"""
+WITH {
+        last_start(
+            "started",
+            "system_local_accounts",
+            "column_name = 'admin' AND new_value = 'true'",
+            "column_name = 'managed' AND new_value = 'false'",
+            "column_name = 'suspended' AND old_value = 'true'",
+        )
+    },
+unmanaged AS (
+    SELECT s.integration, s.system_id, {SYSTEMS.display_name("s")} AS asset_name,
+        list_sort(list(a.username)) AS accounts,
+        min(greatest(s.first_seen_at, c.started_at)) AS since
+    FROM main.system_local_accounts a
+    JOIN main.systems s USING (integration, system_id)
+    LEFT JOIN started c
+        ON c.integration = a.integration AND c.asset_id = a.system_id || '/' || a.username
+    WHERE a.admin AND a.managed = FALSE AND a.suspended IS NOT TRUE
+        AND lower(a.username) NOT IN ({_BUILT_IN})
+    GROUP BY ALL
+)
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
+    json_object('accounts', accounts) AS evidence, since
+FROM unmanaged
+""",
+)
+
+USERS_EXEMPT_FROM_MFA_WITHOUT_END = Finding(
+    name="users_exempt_from_mfa_without_end",
+    title="Users who are exempt from MFA without an end",
+    severity="medium",
+    asset_type="users",
+    why="An exemption is meant for the days until a user has enrolled a factor. Without an end, it "
+    "is forgotten, and one stolen password is enough.",
+    remedy="End the exemption, or give it an end. For an account that cannot have a second factor, "
+    "restrict its access instead.",
+    evidence={
+        "state": "state of the user",
+        "mfa_status": "status of MFA with any factor",
+        "system_count": "number of devices that the user can access",
+    },
+    since="When the user was first seen exempt, or the exemption without its end, whichever is "
+    "later",
+    required_endpoints=("systemusers",),
+    sql=select_assets(
+        "users",
+        ("state", "mfa_status", "system_count"),
+        "mfa_exclusion AND mfa_exclusion_until IS NULL",
+        "column_name = 'mfa_exclusion' AND new_value = 'true'",
+        "column_name = 'mfa_exclusion_until' AND new_value IS NULL",
+    ),
+)
+
+USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO = Finding(
+    name="users_without_password_expiry_with_sudo",
+    title="Users with sudo on a device and a password that never expires",
+    severity="medium",
+    asset_type="users",
+    why="A password that leaked years ago still makes its finder root or a local administrator on "
+    "every device of these groups.",
+    remedy="Let the password expire, or remove sudo: from the bindings of the groups in the "
+    "evidence, or from the user if the user is a global administrator.",
+    evidence={
+        "state": "state of the user",
+        "password_date": "last change of the password, UTC; null if unknown",
+        "global_admin": "true if the user has sudo on every device that the user can access",
+        "sudo_group_ids": "system groups with devices on which the user has sudo",
+        "sudo_system_ids": "devices to which the user is bound directly, with sudo",
+        "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
+        "sudo",
+    },
+    since="When the password was first seen without expiry, or with the earliest sudo that the "
+    "user still has, whichever is later",
+    required_endpoints=("systemusers",),
+    sql=f"""
+WITH user_changes AS (
+    SELECT integration, asset_id AS user_id,
+        max(observed_at) FILTER (change = 'added') AS added_at,
+        max(observed_at) FILTER (column_name = 'password_never_expires' AND new_value = 'true')
+            AS unlimited_at,
+        max(observed_at) FILTER (column_name = 'global_admin' AND new_value = 'true') AS admin_at,
+        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
+    FROM main.changes
+    WHERE asset_type = 'users'
+        AND column_name IN ('', 'password_never_expires', 'global_admin', 'system_count')
+    GROUP BY ALL
+),
+unlimited AS (
+    SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
+        greatest(u.first_seen_at, c.added_at) AS known_at
+    FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
+    WHERE u.password_never_expires AND u.system_count > 0
+),
+{SUDO_GRANTS}
+SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
+    {USERS.display_name("u")} AS asset_name,
+    json_object('state', u.state,
+        'password_date', strftime(make_timestamp(epoch_us(u.password_date)), '%Y-%m-%dT%H:%M:%SZ'),
+        'global_admin', u.global_admin,
+        'sudo_group_ids', coalesce(s.sudo_group_ids, []),
+        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
+    greatest(
+        u.known_at, u.unlimited_at, u.systems_at,
+        least(
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
+        )
+    ) AS since
+FROM unlimited u
+LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
+""",
+)
+
+SYSTEMS_WITH_DIRECT_SUDO = Finding(
+    name="systems_with_direct_sudo",
+    title="Devices on which a direct binding grants sudo, outside system groups",
+    severity="medium",
+    asset_type="systems",
+    why="Reviews of groups do not show such an exception. It was often meant for a day, and it "
+    "stays when the person changes teams.",
+    remedy="Grant sudo through a system group, and remove the binding of the user or user group to "
+    "the device. Keep exceptions only where somebody owns them.",
+    evidence={
+        "users": "users who are bound to the device with sudo, as id and name",
+        "user_groups": "user groups that are bound to it with sudo, as id and name",
+        "sudo_without_password": "true if one of these bindings requires no password",
+    },
+    since="When the earliest of these bindings that still exists was first seen with sudo",
+    required_endpoints=(
+        "systems",
+        "systemusers",
+        "usergroups",
+        "users_associations",
+        "usergroups_associations",
+    ),
+    sql=f"""
+WITH {_DIRECT_CHANGES},
+exceptions AS (
+    SELECT b.integration, b.system_id, b.user_id AS id, TRUE AS is_user,
+        coalesce({USERS.display_name("u")}, b.user_id) AS name, b.sudo_without_password,
+        'user_system_bindings' AS asset_type, b.user_id || '/' || b.system_id AS asset_id
+    FROM main.user_system_bindings b LEFT JOIN main.users u USING (integration, user_id)
+    WHERE b.sudo
+    UNION ALL
+    SELECT integration, system_id, user_group_id, FALSE, user_group_name, sudo_without_password,
+        'user_group_system_bindings', user_group_id || '/' || system_id
+    FROM main.user_group_system_bindings WHERE sudo
+),
+bound_systems AS (
+    SELECT e.integration, e.system_id, {SYSTEMS.display_name("s")} AS asset_name,
+        list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (e.is_user) AS users,
+        list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (NOT e.is_user) AS user_groups,
+        bool_or(e.sudo_without_password IS TRUE) AS sudo_without_password,
+        min(greatest(s.first_seen_at, c.bound_at)) AS since
+    FROM exceptions e JOIN main.systems s USING (integration, system_id)
+    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
+    GROUP BY ALL
+)
+SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
+    json_object('users', coalesce(users, []), 'user_groups', coalesce(user_groups, []),
+        'sudo_without_password', sudo_without_password) AS evidence, since
+FROM bound_systems
+""",
+)
+
+_RULE_CHANGE = "column_name = 'query_errors' AND coalesce(old_value, '[]') = '[]'"
+
+GROUPS_WITH_RULE_ERRORS = Finding(
+    name="groups_with_rule_errors",
+    title="Dynamic groups with an error in their rule",
+    severity="medium",
+    asset_type="system_groups",
+    why="JumpCloud does not evaluate such a rule. The group keeps members who left, and new ones "
+    "do not get its access and policies.",
+    remedy="Correct the rule in JumpCloud. `CYCLE` means that groups refer to one another, and "
+    "`INVALID_GROUP_REFERENCE` that the rule names a group that was deleted.",
+    evidence={
+        "query_errors": "errors of the rule",
+        "membership_method": "way in which the group gets its members",
+    },
+    since="When the group was first seen with an error, after it had none",
+    required_endpoints=("usergroups",),
+    sql=f"""
+WITH {last_start("system_group", "system_groups", _RULE_CHANGE)},
+{last_start("user_group", "user_groups", _RULE_CHANGE)},
+faulty AS (
+    SELECT g.integration, 'system_groups' AS asset_type, g.group_id AS asset_id,
+        {SYSTEM_GROUPS.display_name("g")} AS asset_name, g.query_errors, g.membership_method,
+        greatest(g.first_seen_at, c.system_group_at) AS since
+    FROM main.system_groups g LEFT JOIN system_group c USING (integration, group_id)
+    UNION ALL
+    SELECT g.integration, 'user_groups', g.user_group_id, {USER_GROUPS.display_name("g")},
+        g.query_errors, g.membership_method, greatest(g.first_seen_at, c.user_group_at)
+    FROM main.user_groups g LEFT JOIN user_group c USING (integration, user_group_id)
+)
+SELECT integration, asset_type, asset_id, asset_name,
+    json_object('query_errors', query_errors, 'membership_method', membership_method) AS evidence,
+    since
+FROM faulty
+WHERE len(query_errors) > 0
+""",
+)
+
+PRIVILEGE_FINDINGS = (
+    SYSTEMS_WITH_DIRECT_SUDO,
+    GROUPS_WITH_RULE_ERRORS,
+    SYSTEMS_WITH_UNMANAGED_ADMINISTRATORS,
+    USERS_EXEMPT_FROM_MFA_WITHOUT_END,
+    USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO,
+)

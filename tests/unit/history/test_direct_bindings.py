@@ -1,0 +1,52 @@
+"""Bindings that an earlier pull did not ask for are neither added, changed nor removed."""
+
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pipelines.simulator.data.records import sudo
+from tests.support import DATA
+from tests.support.grown_organization import group_organization
+from tests.support.publisher import Publisher, Pulled
+
+# Written by tests/data/write_system_groups_only.py
+BEFORE = DATA / "system_groups_only" / "history"
+COLUMNS = "asset_type, asset_id, column_name, change"
+
+
+def test_upgrade_and_switching_off_change_nothing(
+    fast_tmp_path: Path, pull: Callable[..., Pulled]
+) -> None:
+    publisher = Publisher(fast_tmp_path / "home")
+    shutil.copytree(BEFORE, publisher.home / "history")
+    organization = group_organization()
+    systems, users = list(organization.systems), list(organization.users)
+    ops, _ = organization.user_groups
+    organization.bind_system(users[5], systems[5], sudo())
+    organization.bind_system(ops, systems[4])
+
+    def publish(number: int, **settings: object) -> None:
+        start = datetime(2027, 1, number, tzinfo=UTC)
+        publisher.publish(pull(organization, **settings).moved_to(start))
+
+    publish(1)
+    assert publisher.rows("SELECT count(*) AS n FROM user_system_bindings") == [{"n": 1}]
+    assert publisher.rows("SELECT max(user_count) AS n FROM systems WHERE len(group_ids) = 0") == [
+        {"n": 4}
+    ]
+    publish(2, direct_bindings="off")
+    publish(3, direct_bindings="off", skip_endpoints=["usergroups", "policies"])
+    publish(4)
+    assert publisher.rows("FROM changes") == []
+    organization.unbind_system(users[5], systems[5])
+    publish(5)
+    assert publisher.rows(f"SELECT {COLUMNS} FROM changes ORDER BY ALL") == [
+        {"asset_type": kind, "asset_id": asset_id, "column_name": column, "change": change}
+        for kind, asset_id, column, change in (
+            ("systems", systems[5], "active_user_count", "changed"),
+            ("systems", systems[5], "user_count", "changed"),
+            ("user_system_bindings", f"{users[5]}/{systems[5]}", "", "removed"),
+            ("users", users[5], "system_count", "changed"),
+        )
+    ]
