@@ -74,7 +74,7 @@ WHERE total <= {MAX_POINTS}
 ORDER BY integration, number
 """
 
-_UNANSWERABLE = f"SELECT integration, finding FROM {SCHEMA}.questions WHERE NOT answerable"
+_QUESTIONS = f"SELECT integration, finding, answerable, note FROM {SCHEMA}.questions"
 
 _OPERATING_SYSTEMS = """
 SELECT integration, display_name(os) AS label, count(*) AS count
@@ -231,14 +231,17 @@ def _last_contacts(counts: Sequence[int]) -> list[Share]:
 
 def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Finding]]:
     """Return all findings of each integration, in the order of the catalog."""
-    unanswerable = set(connection.sql(_UNANSWERABLE).fetchall())
+    questions = {
+        (integration, finding): (answerable, note)
+        for integration, finding, answerable, note in connection.sql(_QUESTIONS).fetchall()
+    }
     findings: dict[str, list[Finding]] = {}
     for entry in FINDINGS:
         texts = (entry.name, entry.severity, entry.title, entry.remedy)
         for integration, count, examples in connection.sql(_finding_sql(entry)).fetchall():
-            answerable = (integration, entry.name) not in unanswerable
+            answerable, note = questions[integration, entry.name]
             findings.setdefault(integration, []).append(
-                Finding(*texts, count, examples, answerable)
+                Finding(*texts, count, examples, answerable, note)
             )
     return findings
 

@@ -66,6 +66,7 @@ def render(reports: Sequence[IntegrationReport]) -> str:
         reports=reports,
         listed=reports[:MAX_LISTED],
         removed=[report.name for report in reports if report.configured is False],
+        partial=[report.name for report in reports[:MAX_LISTED] if report.notes],
         sections=_sections(environment, reports),
         newest=max((report.pull.started_at for report in reports), default=None),
     )
