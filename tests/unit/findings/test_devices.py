@@ -70,9 +70,9 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             removed(5, "users", "deleted"),
         ],
     )
-    direct = {"sudo_users": [], "sudo_user_groups": []}
+    direct: Row = {"sudo_users": [], "sudo_user_groups": []}
     assert rows == [
-        found("high", "systems", asset_id, evidence | direct, since, name)
+        found("high", "systems", asset_id, {**evidence, **direct}, since, name)
         for asset_id, evidence, since, name in (
             ("of-admin", {"primary_user_id": "admin", "sudo_group_ids": []}, day(3), ""),
             (
@@ -88,15 +88,15 @@ def test_unencrypted_systems_of_privileged_users() -> None:
 
 
 def test_unencrypted_systems_of_users_with_sudo_outside_groups() -> None:
-    unencrypted = {"disk_encrypted": False}
+    unencrypted: Row = {"disk_encrypted": False}
     rows = find(
         "unencrypted_systems_of_privileged_users",
         systems=[
-            {"system_id": "of-bound", "primary_user_id": "bound"} | unencrypted,
-            {"system_id": "of-other", "primary_user_id": "plain"} | unencrypted,
-            {"system_id": "of-nobody"} | unencrypted,
-            {"system_id": "of-admins"} | unencrypted,
-            {"system_id": "plain"} | unencrypted,
+            unencrypted | {"system_id": "of-bound", "primary_user_id": "bound"},
+            unencrypted | {"system_id": "of-other", "primary_user_id": "plain"},
+            unencrypted | {"system_id": "of-nobody"},
+            unencrypted | {"system_id": "of-admins"},
+            unencrypted | {"system_id": "plain"},
             {"system_id": "encrypted", "disk_encrypted": True},
         ],
         users=[
