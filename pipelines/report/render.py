@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
@@ -157,7 +158,9 @@ def _duration(seconds: float) -> str:
 def _heading(table: str) -> str:
     """Return a table's name as a heading."""
     heading = table.replace("_", " ").capitalize()
-    return heading.replace("Ipv4", "IPv4").replace("ipv4", "IPv4")
+    for word in ("IPv4", "IP", "RADIUS"):
+        heading = re.sub(rf"\b{word}\b", word, heading, flags=re.IGNORECASE)
+    return heading
 
 
 def _difference(count: Count) -> str:

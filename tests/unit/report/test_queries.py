@@ -201,6 +201,7 @@ def test_unpulled_data_is_unknown_not_zero(
     for title in ("Users without MFA who have sudo", "Devices on which a policy fails"):
         assert title in unknown
         assert title not in none
+    assert "RADIUS servers" in page.one("figure", data_count="radius_servers").text
     note = page.one("p", data_note="").text
     assert "Counted without the bindings of users and user groups to single devices" in note
     assert "Devices without recent contact that users can still access" in note
