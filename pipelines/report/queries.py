@@ -24,8 +24,18 @@ from pipelines.report.model import (
 )
 from pipelines.schema.assets import has_mfa
 from pipelines.schema.model import Table
-from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
+from pipelines.schema.tables import (
+    APPLICATIONS,
+    ASSET_TABLES,
+    INVENTORY_TABLES,
+    IPV4_ADDRESSES,
+    SYSTEM_GROUPS,
+    SYSTEMS,
+    USERS,
+)
 
+# Each has a number and a chart, which more would hide. Snapshots of each version have these.
+COUNTED = (SYSTEMS, USERS, APPLICATIONS, IPV4_ADDRESSES, SYSTEM_GROUPS)
 MAX_EXAMPLES = 5
 MAX_SHARES = 8
 # Each point is also a row of a table, and a longer table would not be read.
@@ -210,7 +220,7 @@ def _counts(latest: _Snapshot, endpoints: set[str]) -> list[Count]:
             now[table.name] if now[table.name] or endpoints.issuperset(table.endpoints) else None,
             before.get(table.name),
         )
-        for table in ASSET_TABLES
+        for table in COUNTED
     ]
 
 
