@@ -218,7 +218,7 @@ def test_query_before_first_publication_fails_and_writes_nothing(
 ) -> None:
     done = ask(*command)
     assert done.exit_code == 1
-    assert "no inventory has been published here yet" in done.stderr
+    assert "published here yet. Run `jumpcloud-inventory run`, or choose" in done.stderr
     assert not publisher.home.exists()
 
 
