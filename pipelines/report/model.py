@@ -64,7 +64,8 @@ class Finding:
         title: heading.
         remedy: recommended action.
         count: number of rows.
-        examples: names of the first affected assets.
+        names: number of different names of the affected assets.
+        examples: the first of these names.
         answerable: the pull has the data that this finding needs.
     """
 
@@ -73,6 +74,7 @@ class Finding:
     title: str
     remedy: str
     count: int
+    names: int
     examples: Sequence[str]
     answerable: bool
 

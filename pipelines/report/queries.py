@@ -245,10 +245,10 @@ def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Find
     findings: dict[str, list[Finding]] = {}
     for entry in FINDINGS:
         texts = (entry.name, entry.severity, entry.title, entry.remedy)
-        for integration, count, examples in connection.sql(_finding_sql(entry)).fetchall():
+        for integration, count, names, examples in connection.sql(_finding_sql(entry)).fetchall():
             answerable = (integration, entry.name) not in unanswerable
             findings.setdefault(integration, []).append(
-                Finding(*texts, count, examples, answerable)
+                Finding(*texts, count, names, examples, answerable)
             )
     return findings
 
@@ -256,7 +256,8 @@ def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Find
 def _finding_sql(finding: CatalogFinding) -> str:
     return f"""
 SELECT integration, count(asset_id) AS count,
-    coalesce(min(display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
+    count(DISTINCT display_name(asset_name)) AS names,
+    coalesce(min(DISTINCT display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
 FROM integrations LEFT JOIN {SCHEMA}.{finding.name} USING (integration)
 GROUP BY integration
 """
