@@ -24,7 +24,6 @@ from benchmarks.served import (
 )
 from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
-from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
 # Deleted members shorten the pages of groups.
