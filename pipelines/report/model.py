@@ -64,7 +64,8 @@ class Finding:
         title: heading.
         remedy: recommended action.
         count: number of rows.
-        examples: names of the first affected assets.
+        names: number of different names of the affected assets.
+        examples: the first of these names.
         answerable: the pull has the data that this finding needs.
         note: what the rows do not count, because the pull did not read it; None if they count all.
     """
@@ -74,6 +75,7 @@ class Finding:
     title: str
     remedy: str
     count: int
+    names: int
     examples: Sequence[str]
     answerable: bool
     note: str | None

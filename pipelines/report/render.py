@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipelines.errors import InventoryError
 from pipelines.report.model import SEVERITIES, Count, IntegrationReport, Point
@@ -83,6 +83,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {"severities": SEVERITIES, "unknown": "not known"}
     environment.filters |= {
+        "code": _code,
         "date": lambda at: f"{at:%Y-%m-%d}",
         "difference": _difference,
         "duration": _duration,
@@ -147,6 +148,15 @@ def _percent(count: int, total: int) -> str:
 def _time(at: datetime) -> Markup:
     return Markup('<time datetime="{}">{} UTC</time>').format(
         at.isoformat(timespec="seconds"), f"{at:%Y-%m-%d %H:%M}"
+    )
+
+
+def _code(text: str) -> Markup:
+    """Return a text as HTML: what backticks enclose is code."""
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
     )
 
 

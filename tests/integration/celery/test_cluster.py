@@ -68,16 +68,15 @@ def test_each_organization_is_published_despite_failures(
         assert Counter(run.tags[PARTITION_TAG] for run in done) == dict.fromkeys(NAMES, 1)
         failed = deployed.runs(dg.DagsterRunStatus.FAILURE)
         causes = {run.run_id: failure_message(deployed.instance, run, Path()) for run in failed}
-        (lost,) = (run_id for run_id, cause in causes.items() if LOST in cause)
+        assert sum(LOST in cause for cause in causes.values()) == 1
         # Each failed run was retried.
         assert {run.tags["dagster/auto_retry_run_id"] for run in failed} <= {
             run.run_id for run in (*done, *failed)
         }
         published = deployed.publishing_runs()
         assert len(published) == len(dict(published))
-        # A run that PostgreSQL interrupts after its publication fails too, and is tried again.
+        # A run that is killed or interrupted after its publication fails too, and is tried again.
         may_publish = {run.run_id: run.tags[PARTITION_TAG] for run in (*done, *failed)}
-        del may_publish[lost]
         must_publish = {run.run_id: run.tags[PARTITION_TAG] for run in done}
         assert must_publish.items() <= set(published) <= may_publish.items()
         assert deployed.differing_integrations() == []
