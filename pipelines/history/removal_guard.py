@@ -119,7 +119,7 @@ def find_removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
     emptied = lost.filter(pc.is_in(lost[key], after[key])).num_rows
     counts = (known.num_rows, found.num_rows, lost.num_rows - emptied, emptied)
     names = sorted(table.display_names(lost))
-    ids = frozenset(lost[key].to_pylist())
+    ids = frozenset(map(str, lost[key].to_pylist()))
     return Removals(*counts, names=tuple(names[:MAX_NAMES]), ids=ids)
 
 
