@@ -41,7 +41,7 @@ from pipelines.jumpcloud.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from pipelines.jumpcloud.paginator import IncompleteError, OffsetPaginator
+from pipelines.jumpcloud.paginator import MAX_REREADS, IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.parsing import Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
@@ -137,6 +137,14 @@ class Fetcher:
         self._start_lists(
             [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
         )
+        self._finish_pending()
+        self._confirm_gone_parents()
+        lists = self._checkpoint.load() | self._unsaved
+        self._check_empty_lists()
+        self._check_empty_records(lists)
+        return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
+
+    def _finish_pending(self) -> None:
         while self._pending or self._resumed:
             if self._resumed:
                 self._handle_finished(self._resumed.popleft())
@@ -145,10 +153,23 @@ class Fetcher:
             paginator = self._pending.pop(future, None)
             if paginator:
                 self._handle_page(future, paginator)
-        lists = self._checkpoint.load() | self._unsaved
-        self._check_empty_lists()
-        self._check_empty_records(lists)
-        return [lists[list_id] for list_id in self._finished if self._has_parent(list_id)]
+
+    def _confirm_gone_parents(self) -> None:
+        """Read the list of a parent that is gone again, until it does not have the parent."""
+        for _ in range(MAX_REREADS):
+            for name in {ENDPOINTS[list_id.endpoint].parent for list_id in self._gone_lists()}:
+                self._saved.pop(ListId(name), None)
+                self._start_list(ListId(name))
+            self._finish_pending()
+        for list_id in self._gone_lists():
+            parent = ENDPOINTS[list_id.endpoint].parent
+            reason = f"it is not found, and neither is its parent, which {parent} still has"
+            raise IncompleteError(list_id, reason)
+
+    def _gone_lists(self) -> list[ListId]:
+        """Return the lists that were not found, of parents that the list of parents has."""
+        gone = (list_id for list_id, one in self._finished.items() if one.proof == "not found")
+        return [list_id for list_id in gone if self._has_parent(list_id)]
 
     def _check_empty_lists(self) -> None:
         """Check that no list is empty without a total, where others of its endpoint have one."""
@@ -301,8 +322,8 @@ class Fetcher:
 
     def _save(self, finished: FinishedList) -> None:
         list_id = finished.completeness.list_id
-        if list_id.endpoint == ORGANIZATIONS.name:
-            # Every attempt checks again which organization the key reads.
+        if list_id.endpoint == ORGANIZATIONS.name or finished.completeness.proof == "not found":
+            # Every attempt checks again which organization the key reads, and what is gone.
             self._unsaved[list_id] = finished
         elif not self._associations.is_probe(list_id):
             self._checkpoint.save(finished)

@@ -39,6 +39,7 @@ PULL_SCHEMA = pa.schema(
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
         "lost_fields": pa.list_(pa.string()),
+        "organization_id": pa.string(),
     }
 )
 
@@ -61,6 +62,7 @@ class Pull:
         lost_values: number of values of another type than known, by endpoint and field; they are
             NULL.
         unproven: message with the promise that the pull cannot keep, or "".
+        organization_id: id of the organization of the records, if it is known.
     """
 
     tables: dict[str, pa.Table]
@@ -74,6 +76,7 @@ class Pull:
     unknown_fields: Mapping[str, frozenset[str]]
     lost_values: Mapping[str, Mapping[str, int]]
     unproven: str
+    organization_id: str | None
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -92,6 +95,7 @@ class Pull:
                     for name in counts
                 }
             ),
+            "organization_id": self.organization_id,
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -191,7 +195,7 @@ def _pull(
         tables = {name: _make_table(endpoint, lists) for name, endpoint in ENDPOINTS.items()}
         scope, refusal = fetcher.scope, fetcher.organizations_refusal
         pulled = {read.name: tables[read.name] for read in scope.endpoints}
-        check_organization(integration, pulled)
+        organization_id = check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -213,6 +217,7 @@ def _pull(
         unknown_fields=fetcher.unknown_fields,
         lost_values=_sum_lost_values(lists),
         unproven=refusal and explain_refusal(refusal, integration, pulled),
+        organization_id=organization_id,
     )
 
 
