@@ -48,12 +48,16 @@ def request_runs(
 ) -> dg.SensorResult:
     """Request a run of each integration with a tick after one time and until another.
 
-    Of several ticks, only the last one runs.
+    Of several ticks, only the last one runs. A failed evaluation keeps the cursor, so the ticks
+    until the settings are corrected will have been missed.
+
+    Raises:
+        dg.Failure: the settings are wrong. No run can start, so the UI must not show success.
     """
     try:
         settings = workspace.settings()
     except SettingsError as error:
-        return dg.SensorResult(skip_reason=str(error), cursor=since.isoformat())
+        raise dg.Failure(str(error)) from None
     schedules = {one.schedule for one in settings.integration}
     ticks = {time: tick for time in schedules if (tick := last_tick(time, now)) > since}
     due = [one for one in settings.integration if one.schedule in ticks]

@@ -190,6 +190,22 @@ class Workspace:
 
         return ObjectSnapshotStore(copies or self.history_folder, self.objects)
 
+    def check_name(self, integration: str) -> str | None:
+        """Return a warning about the name of an integration, if it needs one.
+
+        Raises:
+            SettingsError: the name is not suitable, and nothing was published under it yet.
+        """
+        from pipelines.config.integration import find_name_problem  # noqa: PLC0415 -- see the top
+
+        problem = find_name_problem(integration)
+        if not problem:
+            return None
+        message = f"integration {integration!r}: the name is not suitable: {problem}"
+        if integration not in self.open_history().snapshots():
+            raise SettingsError(f"{message}. Choose another one")
+        return f"{message}. It is kept, because it was published before"
+
     def removal_file(self, integration: str) -> "RemovalFile":
         """Return the file with the removals that stopped the last run of an integration."""
         from pipelines.history.removal_file import (  # noqa: PLC0415 -- see the top

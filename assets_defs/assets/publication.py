@@ -146,15 +146,11 @@ def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.Materi
 
 def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
     """Return the facts of a pull from its tables of `PULL_TABLES`."""
-    organizations = pulled[ORGANIZATIONS.name].to_pylist()
-    own = (one for one in organizations if integration.org_id in {"", one["_id"]})
-    # Without that list, the records have shown that they are of `org_id`.
-    organization = next(own, {"_id": integration.org_id or None, "displayName": None})
-    return PullFacts(
-        **pulled[PULLS].to_pylist()[0],
-        organization_id=organization["_id"],
-        organization_name=organization["displayName"],
-    )
+    # As the pull found it: the settings may have another `org_id` by now. Version 0.1 staged none.
+    facts = {"organization_id": integration.org_id or None} | pulled[PULLS].to_pylist()[0]
+    names = {one["_id"]: one["displayName"] for one in pulled[ORGANIZATIONS.name].to_pylist()}
+    name = names.get(facts["organization_id"])
+    return PullFacts.model_validate(facts | {"organization_name": name})
 
 
 @dg.asset(

@@ -64,6 +64,8 @@ def pull(
     """Read all lists of the organization concurrently, under one throttle."""
     reporter = _Reporter(context)
     with step(context, workspace, run_lock) as integration:
+        if warning := workspace.check_name(integration.name):
+            context.log.warning(warning)
         fail_other_runs(context.instance, integration.name, context.run.run_id)
         workspace.open_history().latest(integration.name)  # fails before all the calls, not after
         try:

@@ -20,8 +20,8 @@ from pipelines.workspace import Workspace
 @pass_workspace
 def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
     """Remove integration NAME, which is no longer in the settings, with all its history."""
-    prepare_instance(workspace)
     _check(workspace, name)
+    prepare_instance(workspace)
     history = workspace.open_history()
     if not yes:
         count = len(history.snapshot_ids(name))

@@ -129,17 +129,7 @@ def choose_integrations(
     chosen = chosen or [integration for integration in known.integration if integration.enabled]
     if not chosen:
         raise SettingsError("every integration is disabled; name the one to use")
-    _check_names(workspace, [integration.name for integration in chosen])
+    for integration in chosen:
+        if warning := workspace.check_name(integration.name):
+            click.echo(warning, err=True)
     return chosen
-
-
-def _check_names(workspace: Workspace, names: Sequence[str]) -> None:
-    from pipelines.config.integration import find_name_problem  # noqa: PLC0415 -- see the top
-
-    for name, problem in ((name, find_name_problem(name)) for name in names):
-        if not problem:
-            continue
-        message = f"integration {name!r}: the name is not suitable: {problem}"
-        if name not in workspace.open_history().snapshots():
-            raise SettingsError(f"{message}. Choose another one")
-        click.echo(f"{message}. It is kept, because it was published before", err=True)

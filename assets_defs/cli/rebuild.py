@@ -12,9 +12,9 @@ from pipelines.workspace import Workspace
 @pass_workspace
 def rebuild(workspace: Workspace) -> None:
     """Build the DuckDB file and its report again from the history."""
-    workspace.prepare()
     history = workspace.open_history()
     if not history.snapshots():
         raise InventoryError(f"{history.location}: there is no snapshot to rebuild from")
+    workspace.prepare()
     rebuild_file(workspace)
     click.echo(f"DuckDB file: {workspace.inventory_file()}\nReport: {workspace.report_file()}")

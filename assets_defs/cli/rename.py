@@ -32,8 +32,8 @@ def rename(workspace: Workspace, old: str, new: str, *, yes: bool) -> None:
     Prompts if NEW has published in the meantime, because its own snapshots are then removed. After
     an interruption, call it again.
     """
-    prepare_instance(workspace)
     _check(workspace, old, new)
+    prepare_instance(workspace)
     removed = _own_snapshots(workspace, old, new)
     if removed and not yes:
         confirm(
@@ -86,11 +86,12 @@ def _rename(workspace: Workspace, old: str, new: str, *, replaces: bool) -> None
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(locked(path))
-        for name in (old, new):
-            workspace.removal_file(name).remove()
         history = workspace.open_history()
         if replaces:
+            workspace.removal_file(new).remove()
             history.drop_integration(new)
+        # They belong to the latest snapshot, which the next run compares with.
+        workspace.removal_file(old).rename(new)
         history.rename(old, new)
         remove_own_file(workspace, old)
         if workspace.url:

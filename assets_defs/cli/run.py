@@ -62,9 +62,9 @@ def run(
     messages: list[str] = []
     try:
         with explained_errors(workspace.root, messages.append):
+            settings = workspace.settings()
             prepare_instance(workspace)
             print_shared_home(workspace)
-            settings = workspace.settings()
             limit_concurrent_runs(workspace, settings.max_parallel_runs)
             chosen = choose_integrations(workspace, settings, names)
             options = ["--accept-removals"] if accept_removals else []

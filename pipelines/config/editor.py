@@ -2,7 +2,8 @@
 
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import tomlkit
@@ -11,11 +12,23 @@ from tomlkit.exceptions import TOMLKitError
 from pipelines.config.settings import Settings, parse_settings, read_settings_file
 from pipelines.errors import SettingsError
 from pipelines.storage.atomic import replace_atomically
+from pipelines.storage.locks import locked_folder
 
 _TABLE = "integration"
 _HEADER = re.compile(r"^[ \t]*\[", re.MULTILINE)
 _ENTRY = re.compile(r"^[ \t]*\[\[[ \t]*integration[ \t]*\]\]", re.MULTILINE)
 _NAME_LINE = re.compile(r"^[ \t]*name[ \t]*=.*\n?", re.MULTILINE)
+
+
+@contextmanager
+def _editing(path: Path) -> Iterator[None]:
+    """Keep others from editing the file meanwhile, because an edit would replace theirs."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked_folder(path.resolve().parent))
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be written ({error.strerror})") from None
+        yield
 
 
 def append_integration(
@@ -29,6 +42,11 @@ def append_integration(
     Raises:
         SettingsError: the entry is not valid, or the file cannot be written. The file is unchanged.
     """
+    with _editing(path):
+        return _append(path, fields)
+
+
+def _append(path: Path, fields: Mapping[str, str | bool | Mapping[str, str]]) -> Settings:
     text = read_settings_file(path) if path.exists() else ""
     if not _ENTRY.search(text) and _TABLE in _document(text, path):
         raise SettingsError(
@@ -52,6 +70,11 @@ def set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
     Raises:
         SettingsError: the integration does not exist, or the file cannot be read or written.
     """
+    with _editing(path):
+        return _set_enabled(path, name, enabled=enabled)
+
+
+def _set_enabled(path: Path, name: str, *, enabled: bool) -> bool:
     text = read_settings_file(path)
     before = parse_settings(text, str(path))
     if before.named(name).enabled == enabled:

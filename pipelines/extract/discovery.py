@@ -7,7 +7,7 @@ directory, and refreshed by commands and schedules that may take the time.
 import json
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pyarrow as pa
@@ -28,6 +28,8 @@ from pipelines.storage.atomic import write_text
 from pipelines.workspace import Workspace
 
 MAX_AT_ONCE = 8
+# Dagster gives a tick 60 seconds. One that takes longer starts no run, of no integration.
+MAX_SECONDS = 30.0
 _ORGANIZATION_ID = re.compile("[0-9a-f]{24}")
 
 
@@ -133,13 +135,20 @@ def refresh_organizations(entries: Sequence[Integration], state: Path) -> list[s
     if not entries:
         return []
     clients: list[JumpCloudClient] = []
-    with ThreadPoolExecutor(MAX_AT_ONCE) as pool:
-        failures = pool.map(lambda entry: _refresh(entry, state, clients.append), entries)
-        try:
-            return [failure for failure in failures if failure]
-        finally:
-            for client in clients:  # still at work only after Ctrl-C
-                client.abort()
+    pool = ThreadPoolExecutor(MAX_AT_ONCE)
+    lookups = [pool.submit(_refresh, entry, state, clients.append) for entry in entries]
+    try:
+        waiting = wait(lookups, MAX_SECONDS).not_done
+    finally:  # also after Ctrl-C
+        for client in clients:
+            client.abort()
+        pool.shutdown(wait=False, cancel_futures=True)
+    found = zip(entries, lookups, strict=True)
+    failures = [
+        _failure(entry, f"no answer in {MAX_SECONDS:g} s") if one in waiting else one.result()
+        for entry, one in found
+    ]
+    return [failure for failure in failures if failure]
 
 
 def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient], None]) -> str:
@@ -155,6 +164,10 @@ def _refresh(entry: Integration, state: Path, on_open: Callable[[JumpCloudClient
         reason = f"{path}: cannot be written ({error.strerror})"
     else:
         return ""
+    return _failure(entry, reason)
+
+
+def _failure(entry: Integration, reason: str) -> str:
     return f"the organizations of integration {entry.name!r} could not be looked up: {reason}"
 
 

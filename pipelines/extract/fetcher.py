@@ -38,7 +38,7 @@ from pipelines.jumpcloud.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from pipelines.jumpcloud.paginator import OffsetPaginator
+from pipelines.jumpcloud.paginator import MAX_REREADS, IncompleteError, OffsetPaginator
 from pipelines.jumpcloud.parsing import Key, Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
@@ -116,7 +116,8 @@ class Fetcher:
         self._limits: dict[str, int] = {}
         self._parents: dict[str, dict[str, None]] = {}
         self._finished: dict[ListId, Completeness] = {}
-        self._organizations: list[pa.RecordBatch] = []
+        # Rows of lists that each attempt reads, and of those that this one read twice.
+        self._unsaved: dict[ListId, pa.RecordBatch] = {}
         self._parent_ids: dict[str, frozenset[str]] = {}
 
     def run(self) -> list[Completeness]:
@@ -131,6 +132,16 @@ class Fetcher:
         self._start_lists(
             [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
         )
+        self._finish_pending()
+        self._confirm_gone_parents()
+        check_empty_lists(self._finished.values())
+        check_empty_records(self._finished, self._first_key, self._client.is_gone)
+        self._finished = {
+            list_id: proof for list_id, proof in self._finished.items() if self._has_parent(list_id)
+        }
+        return list(self._finished.values())
+
+    def _finish_pending(self) -> None:
         while self._pending or self._resumed or self._waiting:
             if self._resumed:
                 self._handle_finished(self._resumed.popleft(), None)
@@ -141,18 +152,30 @@ class Fetcher:
             paginator = self._pending.pop(future, None)
             if paginator:
                 self._handle_page(future, paginator)
-        check_empty_lists(self._finished.values())
-        check_empty_records(self._finished, self._first_key, self._client.is_gone)
-        self._finished = {
-            list_id: proof for list_id, proof in self._finished.items() if self._has_parent(list_id)
-        }
-        return list(self._finished.values())
+
+    def _confirm_gone_parents(self) -> None:
+        """Read the list of a parent that is gone again, until it does not have the parent."""
+        for _ in range(MAX_REREADS):
+            for name in {ENDPOINTS[list_id.endpoint].parent for list_id in self._gone_lists()}:
+                self._saved.pop(ListId(name), None)
+                self._start_list(ListId(name))
+            self._finish_pending()
+        for list_id in self._gone_lists():
+            parent = ENDPOINTS[list_id.endpoint].parent
+            reason = f"it is not found, and neither is its parent, which {parent} still has"
+            raise IncompleteError(list_id, reason)
+
+    def _gone_lists(self) -> list[ListId]:
+        """Return the lists that were not found, of parents that the list of parents has."""
+        gone = (list_id for list_id, one in self._finished.items() if one.proof == "not found")
+        return [list_id for list_id in gone if self._has_parent(list_id)]
 
     def read_table(self, endpoint: Endpoint) -> pa.Table:
         """Return the rows of all lists of an endpoint, after `run`."""
-        if endpoint is ORGANIZATIONS:
-            return pa.Table.from_batches(self._organizations, endpoint.table_schema)
-        return self._checkpoint.read_table(endpoint.name, self._finished.keys())
+        unsaved = {list_id for list_id in self._unsaved if list_id.endpoint == endpoint.name}
+        saved = self._checkpoint.read_table(endpoint.name, self._finished.keys() - unsaved)
+        batches = [self._unsaved[list_id] for list_id in unsaved & self._finished.keys()]
+        return pa.concat_tables([saved, pa.Table.from_batches(batches, endpoint.table_schema)])
 
     def _start_lists(self, lists: Sequence[ListId]) -> None:
         for list_id in lists:
@@ -316,16 +339,22 @@ class Fetcher:
             self.unknown_fields[endpoint] = known | unknown_fields
 
     def _save(self, proof: Completeness, rows: pa.RecordBatch) -> None:
-        if proof.list_id.endpoint == ORGANIZATIONS.name:
-            # Every attempt checks again which organization the key reads.
-            self._organizations = [rows]
-        elif not self._associations.is_probe(proof.list_id):
+        list_id = proof.list_id
+        if self._is_checked_again(proof) or list_id in self._finished:
+            self._unsaved[list_id] = rows
+        elif not self._associations.is_probe(list_id):
             self._checkpoint.save(proof, rows)
         self._handle_finished(proof, rows)
 
+    def _is_checked_again(self, proof: Completeness) -> bool:
+        """Return True if each attempt checks it: the organization of the key, and what is gone."""
+        return proof.list_id.endpoint == ORGANIZATIONS.name or proof.proof == "not found"
+
     def _read_keys(self, list_id: ListId, rows: pa.RecordBatch | None) -> list[Key]:
-        """Return the keys of the rows; None for those in the checkpoint."""
-        rows = self._checkpoint.read_rows(list_id) if rows is None else rows
+        """Return the keys of the rows; None for those of a finished list."""
+        rows = self._unsaved.get(list_id) if rows is None else rows
+        if rows is None:
+            rows = self._checkpoint.read_rows(list_id)
         return record_keys(ENDPOINTS[list_id.endpoint], rows)
 
     def _first_key(self, list_id: ListId) -> str:

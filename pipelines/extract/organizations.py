@@ -4,7 +4,7 @@ A key of several organizations may be answered with the records of another one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ ORGANIZATION_FIELDS = {SYSTEMGROUPS.name: "organizationObjectId", SYSTEMS.name: 
 _OBJECT_ID = re.compile("[0-9a-fA-F]{24}")
 
 
-def check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> None:
+def check_organization(integration: Integration, tables: Mapping[str, pa.Table]) -> str | None:
     """Check that the key can read the organization in the settings, and that all records are its.
 
     Args:
@@ -26,12 +26,17 @@ def check_organization(integration: Integration, tables: Mapping[str, pa.Table])
         tables: raw tables of the endpoints that were read; `organizations` lists all that the key
             can see.
 
+    Returns:
+        Its id; without `org_id`, the only one that the key sees or that the records name, if any.
+
     Raises:
         WrongOrganizationError: the key cannot see the organization of `org_id`, or sees several and
             `org_id` is not set, or there are records of another organization.
     """
+    visible: list[str] = []
     if ORGANIZATIONS.name in tables:
-        _check_visible(integration, tables[ORGANIZATIONS.name])
+        visible = [str(org_id) for org_id in tables[ORGANIZATIONS.name].column("_id").to_pylist()]
+        _check_visible(integration, visible)
     found = _find_organizations(tables)
     named = sorted(frozenset[str]().union(*found.values()))
     if not integration.org_id:
@@ -40,7 +45,7 @@ def check_organization(integration: Integration, tables: Mapping[str, pa.Table])
                 f"integration {integration.name!r}: the records are of {len(named)} organizations; "
                 f"set org_id to one of: {', '.join(named)}"
             )
-        return
+        return next(iter([*visible, *named]), None)
     for endpoint, ids in found.items():
         others = sorted(ids - {integration.org_id})
         if others:
@@ -49,6 +54,7 @@ def check_organization(integration: Integration, tables: Mapping[str, pa.Table])
                 f"{', '.join(others)} came instead of org_id {integration.org_id}. Check org_id "
                 "and the key"
             )
+    return integration.org_id
 
 
 def explain_refusal(refusal: str, integration: Integration, tables: Mapping[str, pa.Table]) -> str:
@@ -79,8 +85,7 @@ def _find_organizations(tables: Mapping[str, pa.Table]) -> dict[str, frozenset[s
     return found
 
 
-def _check_visible(integration: Integration, organizations: pa.Table) -> None:
-    ids = [str(org_id) for org_id in organizations.column("_id").to_pylist()]
+def _check_visible(integration: Integration, ids: Sequence[str]) -> None:
     if integration.org_id and integration.org_id not in ids:
         raise WrongOrganizationError(
             f"integration {integration.name!r}: the key cannot see the organization of org_id "

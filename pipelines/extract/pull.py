@@ -39,6 +39,7 @@ PULL_SCHEMA = pa.schema(
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
         "lost_fields": pa.list_(pa.string()),
+        "organization_id": pa.string(),
     }
 )
 
@@ -63,6 +64,7 @@ class Pull:
         refusals: messages of the refusals that the pull went on without, by endpoint; for an
             association target, of its endpoint. Nothing of them is in `scope` or `completeness`.
         unproven: message with the promise that the pull cannot keep, or "".
+        organization_id: id of the organization of the records, if it is known.
     """
 
     tables: dict[str, pa.Table]
@@ -77,6 +79,7 @@ class Pull:
     lost_values: Mapping[str, Mapping[str, int]]
     refusals: Mapping[str, str]
     unproven: str
+    organization_id: str | None
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -95,6 +98,7 @@ class Pull:
                     for name in counts
                 }
             ),
+            "organization_id": self.organization_id,
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -201,7 +205,7 @@ def _pull(
         scope, refusals = fetcher.scope, dict(fetcher.refusals)
         refusal = refusals.pop(ORGANIZATIONS.name, "")
         pulled = {read.name: tables[read.name] for read in scope.endpoints}
-        check_organization(integration, pulled)
+        organization_id = check_organization(integration, pulled)
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -224,6 +228,7 @@ def _pull(
         lost_values=_sum_lost_values(proofs),
         refusals=refusals,
         unproven=refusal and explain_refusal(refusal, integration, pulled),
+        organization_id=organization_id,
     )
 
 

@@ -94,7 +94,7 @@ def commit_snapshot(
         thresholds: thresholds of the findings.
 
     Raises:
-        InventoryError: the pull started before the latest snapshot.
+        InventoryError: the pull started before the latest snapshot, or is of another organization.
     """
     name, started_at = integration.name, pulled.pull.started_at
     store.remove_orphan_files(name)
@@ -103,6 +103,7 @@ def commit_snapshot(
         return last
     if last and last.pull.started_at > started_at:
         raise _late_start_error(store, name, started_at, last)
+    _check_organization(store, name, pulled.pull)
     manifest = Manifest(
         snapshot_id=_unique_id(pulled.pull, store.reserved_ids(name)),
         run_id=run_id,
@@ -113,6 +114,22 @@ def commit_snapshot(
         thresholds=thresholds,
     )
     return _write_snapshot(store, manifest, last, pulled, volatile_columns)
+
+
+def _check_organization(store: SnapshotStore, integration: str, pull: PullFacts) -> None:
+    """Check that a pull is of the organization that the snapshots are of.
+
+    Raises:
+        InventoryError: it is of another one.
+    """
+    known = (one.pull.organization_id for one in reversed(store.manifests(integration)))
+    before = next(filter(None, known), None)
+    if before and pull.organization_id and pull.organization_id != before:
+        raise InventoryError(
+            f"integration {integration!r}: this pull is of the organization "
+            f"{pull.organization_id}, but the history is of {before}. Check the key and org_id; "
+            "give another organization an integration with a name of its own"
+        )
 
 
 def _write_snapshot(

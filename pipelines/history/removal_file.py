@@ -1,7 +1,8 @@
 """Keep the removals that stopped the last run of an integration, until a run publishes."""
 
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from pipelines.errors import InventoryError
 from pipelines.history.removal_guard import StoppedRemovals
@@ -43,7 +44,7 @@ class RemovalFile:
         """
         removals = self.read("stopped")
         if removals:
-            self._accept()
+            self._move(self._path("stopped"), self._path("accepted"))
         removals = removals or self.read("accepted")
         if removals is None:
             raise InventoryError(
@@ -51,6 +52,15 @@ class RemovalFile:
                 " `jumpcloud-inventory status` shows how it ended"
             )
         return removals
+
+    def rename(self, integration: str) -> None:
+        """Give the removals, in any state, to another name of the integration.
+
+        After a crash, call it again.
+        """
+        for state in get_args(State):
+            path = self._path(state)
+            self._move(path, path.with_name(f"{integration}.{state}.json"))
 
     def remove(self) -> None:
         """Remove the file, in any state."""
@@ -66,9 +76,10 @@ class RemovalFile:
     def _write(self, text: str) -> None:
         write_text(text, self._path("stopped"))
 
-    def _accept(self) -> None:
+    def _move(self, source: Path, target: Path) -> None:
         # A rename keeps the owner: the service has to read what root has accepted.
-        replace_durably(self._path("stopped"), self._path("accepted"))
+        with suppress(FileNotFoundError):
+            replace_durably(source, target)
 
     def _remove(self, *states: State) -> None:
         for state in states:
@@ -95,11 +106,10 @@ class RemovalObject(RemovalFile):
     def _write(self, text: str) -> None:
         self._store.put(self._path("stopped").as_posix(), text.encode())
 
-    def _accept(self) -> None:
-        content = self._read("stopped")
-        if content:
-            self._store.put(self._path("accepted").as_posix(), content)
-        self._remove("stopped")
+    def _move(self, source: Path, target: Path) -> None:
+        if found := self._store.get(source.as_posix()):
+            self._store.put(target.as_posix(), found[0])
+            self._store.delete([source.as_posix()])
 
     def _remove(self, *states: State) -> None:
         self._store.delete([self._path(state).as_posix() for state in states])

@@ -32,6 +32,7 @@ class Removals:
         missing: number of assets of the last snapshot without a row in this pull.
         emptied: number of those with a row, but without data.
         names: names of the first five of both.
+        ids: ids of both.
     """
 
     before: int
@@ -39,6 +40,7 @@ class Removals:
     missing: int
     emptied: int
     names: tuple[str, ...]
+    ids: frozenset[str] = frozenset()
 
     @property
     def lost(self) -> int:
@@ -83,9 +85,9 @@ class StoppedRemovals(BaseModel):
             return None
 
     def cover(self, asset_type: str, removals: Removals) -> bool:
-        """Return True if these removals of a later pull are not worse."""
+        """Return True if these removals of a later pull are the same, and hardly any others."""
         stopped = self.by_type.get(asset_type)
-        return stopped is not None and removals.lost <= stopped.lost * (1 + TOLERANCE)
+        return stopped is not None and len(removals.ids - stopped.ids) <= stopped.lost * TOLERANCE
 
     def describe(self) -> str:
         """Return the removals of all types in one line."""
@@ -117,7 +119,8 @@ def find_removals(table: Table, before: pa.Table, after: pa.Table) -> Removals:
     emptied = lost.filter(pc.is_in(lost[key], after[key])).num_rows
     counts = (known.num_rows, found.num_rows, lost.num_rows - emptied, emptied)
     names = sorted(table.display_names(lost))
-    return Removals(*counts, names=tuple(names[:MAX_NAMES]))
+    ids = frozenset(map(str, lost[key].to_pylist()))
+    return Removals(*counts, names=tuple(names[:MAX_NAMES]), ids=ids)
 
 
 def _with_data(rows: pa.Table, columns: list[str]) -> pa.Table:

@@ -95,7 +95,7 @@ class SnapshotStore:
         self._require(self._path(table, *key), manifest.sha256[table], *key)
 
     def unknown_files(self, integration: str, manifests: Iterable[Manifest]) -> list[str]:
-        """Return the files that no manifest names in the folders of committed tables.
+        """Return the files that no manifest names, except those of snapshots without a manifest.
 
         Engines that read all files of a folder read them too.
         """
@@ -104,7 +104,7 @@ class SnapshotStore:
             for manifest in manifests
             for table in manifest.sha256
         }
-        folders = {path.parent for path in named}
+        folders = {folder for path in named for folder in (path.parent, path.parent.parent)}
         found = map(Path, self._list_files(integration))
         return [str(path) for path in found if path.parent in folders and path not in named]
 
@@ -261,7 +261,8 @@ class SnapshotStore:
 
     def _list_files(self, integration: str) -> list[str]:
         """Return the paths of all files of an integration, relative to the history."""
-        found = self.root.glob(f"*/{_PREFIX}{integration}/snapshot=*/*")
+        own, parts = f"*/{_PREFIX}{integration}/*", f"*/{_PREFIX}{integration}/snapshot=*/*"
+        found = [path for path in self.root.glob(own) if path.is_file()] + [*self.root.glob(parts)]
         return sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def _is_committed(self, integration: str, snapshot_id: str) -> bool:

@@ -83,6 +83,7 @@ def open_session(integration: Integration, credentials: Credentials) -> ReadOnly
 FORM = {"grant_type": "client_credentials", "scope": "api"}
 # A call in flight may take a timeout to arrive. Its token must be valid until then.
 MARGIN_SECONDS = 60.0
+_MAX_LIFETIME_SECONDS = 1e9  # integers of any length can be sent, and most fit into no float
 _REFUSED_STATUSES = {HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 # Characters of a bearer token (RFC 6750). No other may get into a header.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
@@ -159,7 +160,7 @@ class ServiceAccountAuth(AuthBase):
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise MalformedError(f"{self._url}: the response has no bearer token")
         # Without a valid lifetime, a token is used until it is refused.
-        if not isinstance(seconds, int | float) or seconds <= 0:
+        if not isinstance(seconds, int | float) or not 0 < seconds <= _MAX_LIFETIME_SECONDS:
             seconds = float("inf")
         return token, float(seconds)
 

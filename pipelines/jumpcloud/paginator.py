@@ -162,8 +162,10 @@ class OffsetPaginator:
     def _evaluate_sorted(self, totals: set[int | None]) -> list[int]:
         offset = _find_gap(self._pages)
         if offset is None:
+            if any(page.exceeds_total for page in self._pages):
+                return self._restart_sorted("the list gives more rows than it announces")
             if len(totals) == 1 and self._count_missing() > 0:
-                return self._restart_sorted()
+                return self._restart_sorted("the list gives fewer rows than it announces")
             return self._finish("overlap")
         self._rereads += 1
         if self._rereads > MAX_REPAIRS:
@@ -172,12 +174,12 @@ class OffsetPaginator:
         self._requested.discard(offset)
         return [offset]
 
-    def _restart_sorted(self) -> list[int]:
+    def _restart_sorted(self, reason: str) -> list[int]:
         # A list that changes may miss rows in many readings, but different ones each time.
         keys = _distinct_keys(self._pages)
         max_rereads = MAX_REREADS if keys == self._previous_keys else MAX_REPAIRS
         self._previous_keys = keys
-        return self._restart("the list gives fewer rows than it announces", max_rereads)
+        return self._restart(reason, max_rereads)
 
     def _evaluate_by_total(self, totals: set[int | None]) -> list[int]:
         keys = _distinct_keys(self._pages)

@@ -51,6 +51,12 @@ class Page:
         """Return the keys without duplicates."""
         return frozenset(self.keys)
 
+    @property
+    def exceeds_total(self) -> bool:
+        """Return True if the page has a row beyond the total that it announces."""
+        end = self.skip + len(self.keys) if self.keys else 0
+        return self.total is not None and end > self.total
+
 
 def parse_page(
     endpoint: Endpoint, parent_id: str, response: Response, skip: int, limit: int

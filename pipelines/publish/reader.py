@@ -1,5 +1,6 @@
 """Open the published file for reading."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -83,38 +84,50 @@ _READERS = {
 }
 
 
+@contextmanager
 def open_sandboxed(
     path: Path,
     output: Path | None = None,
     views: Mapping[str, Path] = MappingProxyType({}),
-) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open the published file for untrusted queries, which can access no other files than these.
 
     Args:
         path: the published file.
         output: the file that a result is written to.
-        views: files to query with the inventory, by the name of their view.
+        views: files to query with the inventory, by the name of their view. A query gets copies:
+            DuckDB can write to every file that it may read.
 
     Raises:
         InventoryError: a file cannot be opened, or a query failed.
     """
-    files = [*([output] if output else []), *views.values()]
-    allowed = ", ".join(quoted(str(file.absolute())) for file in files)
-    # Python variables of this program must not be readable as tables.
-    return _open_spilling(
-        path,
-        f"SET python_enable_replacements = false; SET allowed_paths = [{allowed}]; "
-        "SET enable_external_access = false; SET lock_configuration = true; "
-        + "; ".join(_create_view(name, file) for name, file in views.items()),
-    )
+    with temporary_folder() as folder:
+        copies = {name: _copy(file, folder / name) for name, file in views.items()}
+        files = [*([output] if output else []), *copies.values()]
+        allowed = ", ".join(quoted(str(file.absolute())) for file in files)
+        # Python variables of this program must not be readable as tables.
+        settings = (
+            f"SET python_enable_replacements = false; SET allowed_paths = [{allowed}]; "
+            "SET enable_external_access = false; SET lock_configuration = true; "
+            + "; ".join(_create_view(name, file) for name, file in copies.items())
+        )
+        with _open_spilling(path, settings) as connection:
+            yield connection
+
+
+def _copy(file: Path, target: Path) -> Path:
+    suffix = file.suffix.lower()
+    if suffix not in _READERS or not file.is_file():
+        kinds = ", ".join(_READERS)
+        raise InventoryError(f"{file}: cannot be read. Name a file that ends in {kinds}")
+    try:
+        return Path(shutil.copyfile(file, target.with_suffix(suffix)))
+    except OSError as error:
+        raise InventoryError(f"{file}: cannot be read ({error.strerror})") from None
 
 
 def _create_view(name: str, file: Path) -> str:
-    reader = _READERS.get(file.suffix.lower())
-    if reader is None or not file.is_file():
-        kinds = ", ".join(_READERS)
-        raise InventoryError(f"{file}: cannot be read. Name a file that ends in {kinds}")
-    source = reader.format(path=quoted(str(file.absolute())))
+    source = _READERS[file.suffix].format(path=quoted(str(file)))
     taken = quoted(f"the inventory has a table {name}. Name the file's table differently")
     return (
         f"SELECT error({taken}) FROM information_schema.tables WHERE table_name = {quoted(name)}; "

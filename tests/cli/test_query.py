@@ -109,6 +109,9 @@ def test_sql_joins_a_file_of_the_user(ask: Callable[..., Result], tmp_path: Path
     rows = [line.split(",") for line in done.stdout.splitlines()]
     assert [row[0] for row in rows] == ['"employee"', '"007"', '"64e1"']
     assert [row[1] for row in rows] == ["n", str(SMALL.systems), str(SMALL.systems)]
+    write = f"COPY (SELECT 1) TO '{people.as_posix().replace(chr(39), 2 * chr(39))}'"
+    done = ask("sql", f"{write} (USE_TMP_FILE false)", "--with", f"hr={people}")
+    assert "disabled by configuration" in done.stderr
     (tmp_path / "other.csv").write_text("secret")
     for given, message in (
         (f"hr={tmp_path / 'none.csv'}", "cannot be read. Name a file that ends in .csv, .json"),

@@ -10,6 +10,7 @@ from pipelines.storage.atomic import write_text
 from tests.support.publisher import Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
+ACCEPTED = '{"snapshot_id": "one", "by_type": {}}'
 SWITCHES = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
 COUNTED = "SELECT DISTINCT integration FROM findings.summary"
 
@@ -42,8 +43,7 @@ def test_renamed_integration_keeps_its_history(
     assert "'other' is not in the settings" in ask("rename", "before", "other").stderr
     assert "no integration 'typo' was published" in ask("rename", "typo", "kept").stderr
     removals = publisher.home / "removals"
-    for name in ("before", "kept"):
-        write_text("{}", removals / f"{name}.stopped.json")
+    write_text(ACCEPTED, removals / "before.accepted.json")
     for _ in range(2):  # also after a crash before its end
         done = ask("rename", "before", "kept")
         assert done.exit_code == 0, done.output
@@ -51,7 +51,9 @@ def test_renamed_integration_keeps_its_history(
         assert publisher.rows(SWITCHES) == [
             {"integration": "kept", "enabled": True, "configured": True}
         ]
-    assert not list(removals.iterdir())
+    # It is for the next run, which continues the history.
+    assert [path.name for path in removals.iterdir()] == ["kept.accepted.json"]
+    assert ask("accept", "kept").exit_code == 0
     assert publisher.rows(COUNTED) == [{"integration": "kept"}]
     assert publisher.rows("SELECT DISTINCT integration FROM snapshots") == [{"integration": "kept"}]
     assert "no longer in the settings" not in report.read_text()
@@ -67,6 +69,8 @@ def test_rename_replaces_snapshots_of_new_name(
     ids = publisher.history.snapshot_ids("kept")
     # It has published under the new name before anybody renamed its history.
     later = publisher.publish(on_day(2, pulled), "earlier").snapshot_id
+    removals = publisher.home / "removals"
+    write_text(ACCEPTED, removals / "kept.accepted.json")
     unanswered = ask("rename", "earlier", "kept")
     assert unanswered.exit_code == 1
     assert f"Remove the 2 snapshots that 'kept' has published since {ids[0]}?" in unanswered.stdout
@@ -74,6 +78,7 @@ def test_rename_replaces_snapshots_of_new_name(
     assert publisher.history.snapshots() == {"earlier": [later], "kept": ids}
     assert ask("rename", "earlier", "kept", "--yes").exit_code == 0
     assert publisher.history.snapshots() == {"kept": [later]}
+    assert not list(removals.iterdir())
 
     publisher.publish(on_day(2, pulled), "earlier")
     refused = ask("rename", "earlier", "kept", "--yes")

@@ -115,12 +115,16 @@ def test_status_without_settings_points_to_demo(installation: Installation) -> N
     assert shown.stderr == ""
 
 
-def test_reading_creates_no_data_directory(installation: Installation) -> None:
+def test_wrong_data_directory_is_not_created(installation: Installation) -> None:
     typo = installation.folder / "typo"
     shown = installation.run("status", "--data-dir", str(typo))
     assert shown.returncode == 0
     assert "never" in shown.stdout
-    for command in (["sql", "SELECT 1"], ["diff"], ["export", "--format", "csv"], ["check"]):
+    for command in (
+        *(["sql", "SELECT 1"], ["diff"], ["export", "--format", "csv"], ["check"], ["rebuild"]),
+        *(["forget", "acme", "--yes"], ["rename", "acme", "jumpcloud"]),
+        ["run", "--config", "missing.toml"],
+    ):
         done = installation.run(*command, "--data-dir", str(typo))
         assert done.returncode in {1, 2}, command
     assert not typo.exists()

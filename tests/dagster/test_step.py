@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets_defs.assets.raw_tables import pull
 from assets_defs.definitions import build_resources
 from assets_defs.partitions import INTEGRATIONS, PARTITION_TAG
 from assets_defs.runs.step import RunLock, step
@@ -96,3 +97,20 @@ def test_lock_is_refused_while_another_holds_it(tmp_path: Path) -> None:
         ):
             pass
     assert not is_held(path)
+
+
+def test_unsuitable_name_is_refused_before_any_call(workspace: Workspace) -> None:
+    assert workspace.config
+    workspace.config.write_text('[[integration]]\nname = "2024"\n')
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize(
+            [pull],
+            tags={PARTITION_TAG: "2024"},
+            instance=instance,
+            resources=build_resources(workspace),
+            raise_on_error=False,
+        )
+    (failure,) = result.get_step_failure_events()
+    data = failure.step_failure_data.user_failure_data
+    assert data
+    assert "'2024': the name is not suitable: a name begins with a letter" in str(data.description)

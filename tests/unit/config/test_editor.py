@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets_defs.cli.main import main
-from pipelines.config.editor import append_integration
+from pipelines.config.editor import append_integration, set_enabled
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import load_settings
@@ -319,3 +320,16 @@ def test_add_without_input_names_missing_option(path: Path, command: Callable[..
     assert done.exit_code == 2
     assert "Missing option '--name'" in done.output
     assert not path.exists()
+
+
+def test_concurrent_edits_are_all_kept(tmp_path: Path) -> None:
+    path = tmp_path / "integrations.toml"
+    names = [f"one-{number}" for number in range(8)]
+    path.write_text("".join(f'[[integration]]\nname = "{name}"\n' for name in names))
+    new = {"name": "new", "api_key_env": KEY_VARIABLE}
+    with ThreadPoolExecutor() as pool:
+        edits = [pool.submit(set_enabled, path, name, enabled=False) for name in names]
+        edits.append(pool.submit(lambda: bool(append_integration(path, new))))
+        assert all(edit.result() for edit in edits)
+    enabled = {one.name: one.enabled for one in load_settings(path, {}).integration}
+    assert enabled == dict.fromkeys(names, False) | {"new": True}

@@ -12,12 +12,15 @@ import pytest
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings, load_settings
 from pipelines.errors import InventoryError, SettingsError
+from pipelines.extract import discovery
 from pipelines.extract.discovery import expand_settings, refresh_organizations, resolve_integration
 from pipelines.extract.pull import pull_organization
 from pipelines.jumpcloud.errors import WrongOrganizationError
+from pipelines.jumpcloud.exchanges import EXCHANGE_SECONDS
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE, Installation
+from tests.support.raw_server import raw_server
 
 SMALL = Sizes(systems=6, users=5, system_groups=2, user_groups=1, applications=1)
 
@@ -133,6 +136,23 @@ def test_cached_organizations_are_used_after_a_failure(
     (failure,) = refresh_organizations([msp], state)
     assert "the key sees none" in failure
     assert names(msp, state) == before
+
+
+def test_lookup_that_stalls_is_ended(
+    entry: Callable[..., tuple[Server, Integration]],
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(discovery, "MAX_SECONDS", 3.0)
+    _, msp = entry()
+    with raw_server(b"HTTP/1.1 200 OK\r\n", drip=b"a: b\r\n") as stalled:
+        slow = msp.model_copy(update={"name": "slow", "base_url": stalled.url})
+        (failure,) = refresh_organizations([slow, msp], state)
+        assert stalled.disconnected.wait(EXCHANGE_SECONDS / 2)
+    assert failure == (
+        "the organizations of integration 'slow' could not be looked up: no answer in 3 s"
+    )
+    assert len(names(msp, state)) == 2
 
 
 def test_failure_of_one_entry_does_not_affect_others(

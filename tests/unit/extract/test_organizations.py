@@ -125,12 +125,14 @@ def test_unproven_organization_is_reported(pull: Callable[..., Pulled]) -> None:
     organization, refused = generate(sizes=SIZES), Behavior(denied={"organizations"})
     pulled = pull(organization, refused)
     assert f"the records name {organization.id}; set org_id" in pulled.pull.unproven
+    assert pulled.pull.organization_id == organization.id
     for record_id in (*organization.system_groups, *organization.systems):
         organization.update(record_id, organization=None, organizationObjectId=None)
     pulled = pull(organization, refused)
     assert "nothing shows that the records are of the right organization" in pulled.pull.unproven
     pulled = pull(organization, skip_endpoints=["organizations"])
     assert pulled.pull.unproven == ""
+    assert pulled.pull.organization_id is None
 
 
 def test_records_of_several_organizations_require_org_id(pull: Callable[..., Pulled]) -> None:

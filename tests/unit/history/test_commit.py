@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
-from pipelines.history.commit import ABSENT_ASSETS, add_first_last_seen, read_removed_assets
+from pipelines.errors import InventoryError
+from pipelines.history.commit import (
+    ABSENT_ASSETS,
+    PulledTables,
+    add_first_last_seen,
+    commit_snapshot,
+    read_removed_assets,
+)
+from pipelines.history.store import SnapshotStore
+from pipelines.jumpcloud.completeness import completeness_table
+from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.sql import in_memory
-from tests.support.manifests import BADGES, make_badges, publish_badges
+from tests.support.manifests import BADGES, make_badges, make_manifest, make_pull, publish_badges
 from tests.support.publisher import FIRST_DAY, Rows
 
 SECOND_DAY, THIRD_DAY = (FIRST_DAY + timedelta(days=day) for day in (1, 2))
@@ -105,3 +116,23 @@ def test_removed_assets_are_read_from_changes(tmp_path: Path) -> None:
         {"asset_type": "systems", "asset_id": "1", "first_seen_at": THIRD_DAY},
         {"asset_type": "users", "asset_id": "1", "first_seen_at": FIRST_DAY},
     ]
+
+
+def test_pull_of_another_organization_is_refused(tmp_path: Path) -> None:
+    store = SnapshotStore(tmp_path)
+    facts = make_manifest("acme", 0).integration
+
+    def commit(day: int, organization: str | None) -> None:
+        pull = make_pull(day).model_copy(update={"organization_id": organization})
+        tables = {table.name: table.arrow_schema.empty_table() for table in INVENTORY_TABLES}
+        pulled = PulledTables(pull, completeness_table([]), tables.__getitem__)
+        commit_snapshot(store, facts, pulled, "run")
+
+    for day, organization in enumerate(("a", None, "a")):
+        commit(day, organization)
+    with pytest.raises(InventoryError, match="of the organization b, but the history is of a"):
+        commit(3, "b")
+    commit(3, None)
+    with pytest.raises(InventoryError, match="of the organization b, but the history is of a"):
+        commit(4, "b")
+    assert len(store.snapshot_ids(facts.name)) == 4

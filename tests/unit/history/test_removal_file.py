@@ -31,9 +31,21 @@ def accept_in_turn(run: RemovalFile, person: RemovalFile) -> None:
     assert person.read("stopped") is person.read("accepted") is None
 
 
+def rename_twice(old: RemovalFile, new: RemovalFile) -> None:
+    """Check that a new name takes over what was accepted, also after a crash before the end."""
+    old.stop(STOPPED)
+    old.accept()
+    for _ in range(2):
+        old.rename("renamed")
+    assert old.read("accepted") is None
+    assert new.read("accepted") == STOPPED
+    new.remove()
+
+
 def test_removals_are_accepted_only_after_a_stop(tmp_path: Path) -> None:
-    file = Workspace(tmp_path).removal_file("acme")
+    file, renamed = map(Workspace(tmp_path).removal_file, ("acme", "renamed"))
     accept_in_turn(file, file)
+    rename_twice(file, renamed)
     assert list((tmp_path / "removals").iterdir()) == []
 
 
@@ -42,6 +54,7 @@ def test_removals_of_another_machine_are_accepted(
 ) -> None:
     one, other = (Workspace(tmp_path / name, URL).removal_file("acme") for name in ("one", "other"))
     accept_in_turn(one, other)
+    rename_twice(one, Workspace(tmp_path / "other", URL).removal_file("renamed"))
     assert machine("one").store.objects("removals") == []
 
 

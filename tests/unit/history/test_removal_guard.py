@@ -41,7 +41,8 @@ def test_removals_count_and_name_missing_assets() -> None:
     before = make_badges(("1", "Ann", 1), ("2", "Bo", 1), ("3", None, 1), ("4", "Al", 1))
     after = make_badges(("2", "Renamed", 5), ("5", "New", 1))
     # An asset without a name is named by its id.
-    expected = Removals(before=4, after=2, missing=3, emptied=0, names=("3", "Al", "Ann"))
+    names, ids = ("3", "Al", "Ann"), frozenset("134")
+    expected = Removals(before=4, after=2, missing=3, emptied=0, names=names, ids=ids)
     assert find_removals(BADGES, before, after) == expected
     assert expected.describe("gate_badges") == (
         "3 of 4 gate badges vanished since the last snapshot (2 now): 3, Al, Ann"
@@ -145,13 +146,17 @@ def test_limit_needs_both_share_and_minimum(
     assert removals.exceed_limit(share=0.3, minimum=20) is is_exceeded
 
 
-def lost(number: int) -> Removals:
-    return Removals(before=100, after=100 - number, missing=number, emptied=0, names=("a",))
+def lost(number: int, first: int = 0) -> Removals:
+    ids = frozenset(map(str, range(first, first + number)))
+    return Removals(100, 100 - number, missing=number, emptied=0, names=("a",), ids=ids)
 
 
-def test_accepted_removals_cover_nothing_worse() -> None:
+def test_accepted_removals_cover_no_others() -> None:
     stopped = StoppedRemovals(snapshot_id="one", by_type={"systems": lost(40)})
+    stopped = StoppedRemovals.model_validate_json(stopped.model_dump_json())
     assert stopped.cover("systems", lost(30))
     assert stopped.cover("systems", lost(44))  # a few more may have left since
     assert not stopped.cover("systems", lost(45))
+    assert stopped.cover("systems", lost(40, first=4))
+    assert not stopped.cover("systems", lost(30, first=30))
     assert not stopped.cover("users", lost(30))

@@ -45,6 +45,12 @@ def add_file(history: SnapshotStore, ids: list[str]) -> str:
     return "users/.*/part-1.parquet: not named by a manifest"
 
 
+def add_file_without_snapshot(history: SnapshotStore, ids: list[str]) -> str:
+    part = history.part("users", "acme", ids[2])
+    shutil.copy(part, part.parent.parent)
+    return "users/integration=acme/part-0.parquet: not named by a manifest"
+
+
 def edit_manifest(history: SnapshotStore, ids: list[str]) -> str:
     path = history.manifest_path("acme", ids[1])
     path.write_text(path.read_text().replace('"run-1"', '"run-2"'))
@@ -70,6 +76,7 @@ DAMAGES = (
     edit_table,
     remove_table,
     add_file,
+    add_file_without_snapshot,
     edit_manifest,
     remove_manifest,
     remove_first_manifest,

@@ -88,6 +88,18 @@ def test_token_is_renewed_before_expiry(organization: Organization) -> None:
         assert statuses(server, of_tokens=False) == [200] * 5
 
 
+@pytest.mark.parametrize("seconds", [10**400, float("nan"), "60", -1])
+def test_odd_lifetime_of_a_token_is_ignored(
+    seconds: object, monkeypatch: pytest.MonkeyPatch, organization: Organization
+) -> None:
+    content = json.dumps({"access_token": "unknown", "expires_in": seconds}).encode()
+    monkeypatch.setattr("pipelines.simulator.api.tokens.encode", lambda _: content)
+    with Server(organization) as server:
+        auth = auth_for(server, organization)
+        with read_only_session(server.base_url, auth, connections=1) as session:
+            assert session.get(f"{server.base_url}/api/systems", timeout=5).status_code == 401
+
+
 def test_concurrent_calls_share_one_token(organization: Organization) -> None:
     with Server(organization, behavior=Behavior(latency_seconds=0.01)) as server:
         auth = auth_for(server, organization)

@@ -17,6 +17,7 @@ from pipelines.jumpcloud.errors import (
     TemporaryError,
     UnauthorizedError,
 )
+from pipelines.jumpcloud.paginator import IncompleteError
 from pipelines.jumpcloud.retry import MAX_TRIES
 from pipelines.simulator import Behavior, Fault, Server, Sizes, generate
 from tests.oracle import expected_tables
@@ -97,6 +98,18 @@ def test_missing_list_of_existing_group_fails(
     fault = Fault("systemgroups/.*/users", "not_found")
     with pytest.raises(NotFoundError, match="/users: not found"):
         pull(generate(sizes=SMALL), Behavior(faults=[fault]))
+
+
+@pytest.mark.parametrize("parents", ["systemgroups", "applications"])
+def test_missing_parents_that_are_listed_fail(parents: str, pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    behavior = Behavior(faults=[Fault(f"{parents}/", "not_found")])
+    with pytest.raises(IncompleteError, match=f"not found, .* which {parents} still has"):
+        pull(organization, behavior)
+    # The next attempt reads them, although it resumes the other lists.
+    pulled, expected = pull(organization), expected_tables(organization)
+    for name in pulled.tables:
+        assert pulled.rows(name) == expected[name]
 
 
 @pytest.mark.parametrize("key", ["jca_of_another_region", "x"])

@@ -237,6 +237,15 @@ def test_sorted_list_with_a_wrong_total_fails() -> None:
         read([*numbered(3), None, *numbered(20)[4:]], is_sorted=True)
 
 
+@pytest.mark.parametrize("total", [11, 18])
+def test_sorted_list_with_a_small_total_fails(total: int) -> None:
+    paginator = OffsetPaginator(ListId("list"), 10, is_sorted=True)
+    waiting = paginator.start()
+    with pytest.raises(IncompleteError, match="gives more rows than it announces"):  # noqa: PT012
+        while waiting:
+            waiting += paginator.accept(page(numbered(100), waiting.pop(0), 10, total))
+
+
 def test_list_that_always_changes_fails_with_its_name() -> None:
     paginator = OffsetPaginator(ListId("systemgroups_members", "64b0"), 3, may_have_holes=True)
     waiting, total = paginator.start(), 5
