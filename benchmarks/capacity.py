@@ -7,19 +7,20 @@ import sys
 from dataclasses import dataclass
 
 from benchmarks.runner import GIB, Report, mib
-from pipelines.extract.estimate import estimate_calls
+from pipelines.config.integration import ALL_TARGETS
+from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
+    DIRECT_BINDINGS,
     ENDPOINTS,
-    ORGANIZATIONS,
     SYSTEMGROUPS,
     SYSTEMS,
     SYSTEMUSERS,
+    USERGROUPS,
 )
 
 PAGE = 100
 SEARCH_PAGE = 1_000
-ASSOCIATION_TARGETS = 5
 # A row costs a hundredth of a call in a list that fills its last page, and a call in a short list.
 CALLS_PER_ROW = 0.7 / PAGE
 RUNS_A_YEAR = 730
@@ -37,7 +38,15 @@ LATENCY_SECONDS = 0.15
 IN_FLIGHT = 8
 CALLS_A_SECOND = 8.0
 
-COLUMNS = ("systems", "calls", "seconds", "CPU seconds", "peak memory", "history a year")
+COLUMNS = (
+    "systems",
+    "calls",
+    "of them direct",
+    "seconds",
+    "CPU seconds",
+    "peak memory",
+    "history a year",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,9 @@ class Size:
 
     Attributes:
         memberships: Number of memberships of systems in system groups.
-        bindings: Number of bindings of users to system groups and applications.
+        bindings: Number of bindings of users to system groups and applications, and of memberships
+            in user groups.
+        direct: Bindings of users and user groups to single devices are read.
     """
 
     systems: int
@@ -55,6 +66,8 @@ class Size:
     applications: int
     memberships: int
     bindings: int
+    user_groups: int
+    direct: bool = True
 
     @classmethod
     def from_systems(cls, systems: int) -> "Size":
@@ -65,22 +78,28 @@ class Size:
             groups=4 + systems // 25,
             applications=3 + systems // 50,
             memberships=4 * systems,
-            bindings=5 * systems,
+            bindings=7 * systems,
+            user_groups=4 + systems // 50,
         )
 
     @property
     def calls(self) -> int:
         """Return the calls of a run against an API that joins no targets."""
-        totals = {
-            ORGANIZATIONS.name: 1,
+        return self._plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
+
+    @property
+    def _plan(self) -> Plan:
+        # The other lists take a page: policies, policy groups, commands and RADIUS servers.
+        totals = dict.fromkeys((name for name, one in ENDPOINTS.items() if not one.parent), 1) | {
             SYSTEMGROUPS.name: self.groups,
             SYSTEMS.name: self.systems,
             SYSTEMUSERS.name: self.users,
             APPLICATIONS.name: self.applications,
+            USERGROUPS.name: self.user_groups,
         }
         limits = {name: SEARCH_PAGE if ENDPOINTS[name].search_path else PAGE for name in totals}
-        plan = estimate_calls(totals, limits, tuple(ENDPOINTS.values()), ASSOCIATION_TARGETS)
-        return plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
+        read = [one for one in ENDPOINTS.values() if self.direct or one not in DIRECT_BINDINGS]
+        return estimate_calls(totals, limits, choose_binding_list(read, totals), len(ALL_TARGETS))
 
     @property
     def cpu_seconds(self) -> float:
@@ -109,6 +128,7 @@ class Size:
         return [
             f"{self.systems:,}",
             f"{self.calls:,}",
+            f"{self._plan.direct_calls:,}",
             f"{self.seconds:,.0f}",
             f"{self.cpu_seconds:.1f}",
             mib(self.memory_bytes),

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
 from pipelines.simulator.api.behavior import FaultKind
 from tests.oracle.reach import Reach
 
-ALL_TARGETS = ("user", "user_group", "policy", "policy_group", "command")
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")
 BAD_GATEWAY = 502
 PAGE = 100
@@ -36,6 +37,7 @@ class Spec:
     Attributes:
         deleted_systems: Number of deleted systems, which leave holes in the groups' pages.
         memberships: Number over all groups; None for a mix of small and large groups.
+        direct_bindings: Number of users' bindings to single devices; None for a random number.
         latency_ms: Time of every answer.
         requests_per_second: Rate above which 429 is answered; None for no limit.
         failing: Share of failing calls: a third each 502, reset and truncated.
@@ -49,6 +51,7 @@ class Spec:
     user_groups: int = 18
     deleted_systems: int = 0
     memberships: int | None = None
+    direct_bindings: int | None = None
     latency_ms: float = 50.0
     requests_per_second: float | None = None
     failing: float = 0.0
@@ -74,6 +77,7 @@ def build(spec: Spec) -> Organization:
             user_groups=spec.user_groups,
             applications=spec.applications,
             memberships=spec.memberships,
+            direct_bindings=spec.direct_bindings,
         ),
         now=NOW,
     )
@@ -105,7 +109,9 @@ def memberships(organization: Organization) -> pa.Table:
     return pa.table({"group_id": pa.array(groups), "system_id": pa.array(systems)})
 
 
-def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
+def cheapest_calls(
+    organization: Organization, *, comma_targets: bool, direct_bindings: bool = True
+) -> int:
     """Return the calls of the cheapest complete plan (docs/reference/jumpcloud-api.md, section 13).
 
     Deleted members still fill pages.
@@ -113,6 +119,7 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
     Args:
         organization: The organization as it is served.
         comma_targets: One call may request the associations of all target types.
+        direct_bindings: Bindings of users and user groups to single devices are read.
     """
     reach = Reach(organization)
     once = (
@@ -121,14 +128,43 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
         + _pages(len(organization.systems), SEARCH_PAGE)
         + _pages(len(organization.users), SEARCH_PAGE)
         + _pages(len(organization.applications))
+        + sum(_pages(len(records)) for records in _named_records(organization))
     )
-    lists = (organization.members, reach.group_users, reach.application_users)
-    repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
+    lists = [
+        *organization.members.values(),
+        *reach.group_users.values(),
+        *reach.application_users.values(),
+        *(organization.user_group_members.get(group, ()) for group in organization.user_groups),
+    ]
+    if direct_bindings:
+        lists += _direct_lists(organization)
+    repeated = sum(_pages(len(ids)) for ids in lists)
     for group_id in organization.system_groups:
         found = Counter(kind for kind, _ in organization.bindings[group_id])
         counts = [found.total()] if comma_targets else [found[target] for target in ALL_TARGETS]
         repeated += sum(map(_pages, counts))
     return once + repeated
+
+
+def _named_records(organization: Organization) -> tuple[Sized, ...]:
+    """Return the records of which a pull reads little more than the name."""
+    return (
+        organization.user_groups,
+        organization.policies,
+        organization.policy_groups,
+        organization.commands,
+        organization.radius_servers,
+    )
+
+
+def _direct_lists(organization: Organization) -> list[Sized]:
+    """Return the devices of each user group, and those of each user or the users of each device."""
+    groups = organization.user_group_systems
+    lists: list[Sized] = [groups.get(group_id, ()) for group_id in organization.user_groups]
+    if len(organization.users) <= len(organization.systems):
+        return lists + [organization.user_systems.get(one, ()) for one in organization.users]
+    users = Counter(one for bound in organization.user_systems.values() for one in bound)
+    return lists + [range(users[one]) for one in organization.systems]
 
 
 def _pages(records: int, size: int = PAGE) -> int:
