@@ -89,11 +89,13 @@ def main() -> None:
     started_at = datetime.fromisoformat(sys.argv[3])
     proofs = _read(raw / "completeness.parquet")
     steps: dict[str, float] = {}
+    pa.set_memory_pool(pa.system_memory_pool())  # like a pull
     with in_memory() as connection:
         begun = time.monotonic()
         for name, rows, peak_growth in _transform(raw, connection):
             steps[f"peak {name}"] = peak_growth
             write_parquet(rows, data_dir / "tables" / f"{name}.parquet")
+            del rows
         transformed = time.monotonic()
         pull = PullFacts(
             started_at=started_at,
@@ -132,9 +134,9 @@ def _transform(
         connection,
     )
     for table, rows, _ in results:
-        now = _peak_bytes()
-        yield table.name, rows, now - peak
+        yield table.name, rows, _peak_bytes() - peak
         peak = _peak_bytes()
+        del rows
 
 
 def _read(path: Path) -> pa.Table:
