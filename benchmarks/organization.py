@@ -130,7 +130,7 @@ def cheapest_calls(
         + _pages(len(organization.applications))
         + sum(_pages(len(records)) for records in _named_records(organization))
     )
-    lists = [
+    lists: list[Sized] = [
         *organization.members.values(),
         *reach.group_users.values(),
         *reach.application_users.values(),
@@ -147,7 +147,7 @@ def cheapest_calls(
 
 
 def _named_records(organization: Organization) -> tuple[Sized, ...]:
-    """Return the records of which a pull reads little more than the name."""
+    """Return the records that a pull reads for their names."""
     return (
         organization.user_groups,
         organization.policies,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.organization import ALL_TARGETS, Spec
+from benchmarks.organization import Spec
 from benchmarks.runner import HERE, Goal, Report, Usage, environment_python, mib, run
 from benchmarks.served import (
     IN_FLIGHT,
@@ -22,8 +22,13 @@ from benchmarks.served import (
     run_ours,
     serve,
 )
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
+NOT_OF_PEERS = (
+    *("applications_users", "usergroups", "users_associations", "systems_associations"),
+    *("policies", "policygroups", "commands", "radiusservers"),
+)
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
 # Deleted members shorten the pages of groups.
 WITH_DELETED = replace(SPEC, deleted_systems=250)
@@ -70,7 +75,7 @@ class Ours:
 
     name: str
     targets: Sequence[str] = ("user",)
-    skipped: Sequence[str] = ("applications_users",)
+    skipped: Sequence[str] = NOT_OF_PEERS
     by_dagster: bool = True
 
 
