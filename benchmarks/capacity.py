@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from benchmarks.runner import GIB, Report, mib
 from pipelines.config.integration import ALL_TARGETS
-from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
+from pipelines.extract.estimate import choose_binding_list, estimate_calls
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
-    DIRECT_BINDINGS,
     ENDPOINTS,
     SYSTEMGROUPS,
     SYSTEMS,
@@ -38,15 +37,7 @@ LATENCY_SECONDS = 0.15
 IN_FLIGHT = 8
 CALLS_A_SECOND = 8.0
 
-COLUMNS = (
-    "systems",
-    "calls",
-    "of them direct",
-    "seconds",
-    "CPU seconds",
-    "peak memory",
-    "history a year",
-)
+COLUMNS = ("systems", "calls", "seconds", "CPU seconds", "peak memory", "history a year")
 
 
 @dataclass(frozen=True)
@@ -54,20 +45,18 @@ class Size:
     """The size of an organization.
 
     Attributes:
+        user_groups: Number of user groups, each with less than a page of members.
         memberships: Number of memberships of systems in system groups.
-        bindings: Number of bindings of users to system groups and applications, and of memberships
-            in user groups.
-        direct: Bindings of users and user groups to single devices are read.
+        bindings: Number of bindings of users to system groups and applications.
     """
 
     systems: int
     users: int
     groups: int
+    user_groups: int
     applications: int
     memberships: int
     bindings: int
-    user_groups: int
-    direct: bool = True
 
     @classmethod
     def from_systems(cls, systems: int) -> "Size":
@@ -76,30 +65,28 @@ class Size:
             systems=systems,
             users=6 * systems // 10,
             groups=4 + systems // 25,
+            user_groups=4 + systems // 25,
             applications=3 + systems // 50,
             memberships=4 * systems,
-            bindings=7 * systems,
-            user_groups=4 + systems // 50,
+            bindings=5 * systems,
         )
 
     @property
     def calls(self) -> int:
         """Return the calls of a run against an API that joins no targets."""
-        return self._plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
-
-    @property
-    def _plan(self) -> Plan:
-        # The other lists take a page: policies, policy groups, commands and RADIUS servers.
-        totals = dict.fromkeys((name for name, one in ENDPOINTS.items() if not one.parent), 1) | {
+        totals = {
+            # One page each.
+            **{endpoint.name: 1 for endpoint in ENDPOINTS.values() if not endpoint.parent},
             SYSTEMGROUPS.name: self.groups,
+            USERGROUPS.name: self.user_groups,
             SYSTEMS.name: self.systems,
             SYSTEMUSERS.name: self.users,
             APPLICATIONS.name: self.applications,
-            USERGROUPS.name: self.user_groups,
         }
         limits = {name: SEARCH_PAGE if ENDPOINTS[name].search_path else PAGE for name in totals}
-        read = [one for one in ENDPOINTS.values() if self.direct or one not in DIRECT_BINDINGS]
-        return estimate_calls(totals, limits, choose_binding_list(read, totals), len(ALL_TARGETS))
+        endpoints = choose_binding_list(tuple(ENDPOINTS.values()), totals)
+        plan = estimate_calls(totals, limits, endpoints, len(ALL_TARGETS))
+        return plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
 
     @property
     def cpu_seconds(self) -> float:
@@ -128,7 +115,6 @@ class Size:
         return [
             f"{self.systems:,}",
             f"{self.calls:,}",
-            f"{self._plan.direct_calls:,}",
             f"{self.seconds:,.0f}",
             f"{self.cpu_seconds:.1f}",
             mib(self.memory_bytes),

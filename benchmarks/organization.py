@@ -9,7 +9,6 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +36,6 @@ class Spec:
     Attributes:
         deleted_systems: Number of deleted systems, which leave holes in the groups' pages.
         memberships: Number over all groups; None for a mix of small and large groups.
-        direct_bindings: Number of users' bindings to single devices; None for a random number.
         latency_ms: Time of every answer.
         requests_per_second: Rate above which 429 is answered; None for no limit.
         failing: Share of failing calls: a third each 502, reset and truncated.
@@ -51,7 +49,6 @@ class Spec:
     user_groups: int = 18
     deleted_systems: int = 0
     memberships: int | None = None
-    direct_bindings: int | None = None
     latency_ms: float = 50.0
     requests_per_second: float | None = None
     failing: float = 0.0
@@ -77,7 +74,6 @@ def build(spec: Spec) -> Organization:
             user_groups=spec.user_groups,
             applications=spec.applications,
             memberships=spec.memberships,
-            direct_bindings=spec.direct_bindings,
         ),
         now=NOW,
     )
@@ -109,9 +105,7 @@ def memberships(organization: Organization) -> pa.Table:
     return pa.table({"group_id": pa.array(groups), "system_id": pa.array(systems)})
 
 
-def cheapest_calls(
-    organization: Organization, *, comma_targets: bool, direct_bindings: bool = True
-) -> int:
+def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
     """Return the calls of the cheapest complete plan (docs/reference/jumpcloud-api.md, section 13).
 
     Deleted members still fill pages.
@@ -119,52 +113,45 @@ def cheapest_calls(
     Args:
         organization: The organization as it is served.
         comma_targets: One call may request the associations of all target types.
-        direct_bindings: Bindings of users and user groups to single devices are read.
     """
-    reach = Reach(organization)
-    once = (
-        1
-        + _pages(len(organization.system_groups))
-        + _pages(len(organization.systems), SEARCH_PAGE)
-        + _pages(len(organization.users), SEARCH_PAGE)
-        + _pages(len(organization.applications))
-        + sum(_pages(len(records)) for records in _named_records(organization))
+    once = 1 + sum(
+        _pages(len(records), size)
+        for records, size in (
+            (organization.systems, SEARCH_PAGE),
+            (organization.users, SEARCH_PAGE),
+            (organization.system_groups, PAGE),
+            (organization.applications, PAGE),
+            (organization.user_groups, PAGE),
+            (organization.policies, PAGE),
+            (organization.policy_groups, PAGE),
+            (organization.commands, PAGE),
+            (organization.radius_servers, PAGE),
+        )
     )
-    lists: list[Sized] = [
-        *organization.members.values(),
-        *reach.group_users.values(),
-        *reach.application_users.values(),
-        *(organization.user_group_members.get(group, ()) for group in organization.user_groups),
-    ]
-    if direct_bindings:
-        lists += _direct_lists(organization)
-    repeated = sum(_pages(len(ids)) for ids in lists)
+    reach = Reach(organization)
+    lists = (
+        organization.members,
+        reach.group_users,
+        reach.application_users,
+        organization.user_group_members,
+        reach.user_group_systems,
+    )
+    repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
     for group_id in organization.system_groups:
         found = Counter(kind for kind, _ in organization.bindings[group_id])
         counts = [found.total()] if comma_targets else [found[target] for target in ALL_TARGETS]
         repeated += sum(map(_pages, counts))
-    return once + repeated
+    return once + repeated + _direct_calls(organization)
 
 
-def _named_records(organization: Organization) -> tuple[Sized, ...]:
-    """Return the records that a pull reads for their names."""
-    return (
-        organization.user_groups,
-        organization.policies,
-        organization.policy_groups,
-        organization.commands,
-        organization.radius_servers,
-    )
-
-
-def _direct_lists(organization: Organization) -> list[Sized]:
-    """Return the devices of each user group, and those of each user or the users of each device."""
-    groups = organization.user_group_systems
-    lists: list[Sized] = [groups.get(group_id, ()) for group_id in organization.user_groups]
-    if len(organization.users) <= len(organization.systems):
-        return lists + [organization.user_systems.get(one, ()) for one in organization.users]
-    users = Counter(one for bound in organization.user_systems.values() for one in bound)
-    return lists + [range(users[one]) for one in organization.systems]
+def _direct_calls(organization: Organization) -> int:
+    """Return the calls for the bindings of users to single systems, read from the best end."""
+    by_user = {
+        user_id: len(organization.user_systems.get(user_id, ())) for user_id in organization.users
+    }
+    bound = Counter(i for systems in organization.user_systems.values() for i in systems)
+    by_system = {system_id: bound[system_id] for system_id in organization.systems}
+    return sum(map(_pages, min(by_user, by_system, key=len).values()))
 
 
 def _pages(records: int, size: int = PAGE) -> int:

@@ -25,10 +25,6 @@ from benchmarks.served import (
 from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
-NOT_OF_PEERS = (
-    *("applications_users", "usergroups", "users_associations", "systems_associations"),
-    *("policies", "policygroups", "commands", "radiusservers"),
-)
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
 # Deleted members shorten the pages of groups.
 WITH_DELETED = replace(SPEC, deleted_systems=250)
@@ -62,6 +58,13 @@ class Peer:
     memberships: str
 
 
+# The peers read neither users of applications, nor names and direct bindings.
+PEERS_SKIP = (
+    "applications_users",
+    *(endpoint.name for endpoint in ENDPOINTS.values() if endpoint.is_optional),
+)
+
+
 @dataclass(frozen=True)
 class Ours:
     """One way to read the organization with our own code.
@@ -75,7 +78,7 @@ class Ours:
 
     name: str
     targets: Sequence[str] = ("user",)
-    skipped: Sequence[str] = NOT_OF_PEERS
+    skipped: Sequence[str] = PEERS_SKIP
     by_dagster: bool = True
 
 
