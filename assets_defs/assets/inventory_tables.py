@@ -101,6 +101,7 @@ def tables(
                 },
                 check_results=checks,
             )
+            del rows  # before the next table is made
         if failures:
             # The next run must read the API again, not continue from the lists that were stopped.
             remove_checkpoint(workspace.root, name)
@@ -115,6 +116,8 @@ def transform_tables(
 ) -> Iterator[tuple[Table, pa.Table, Mapping[str, pa.Table]]]:
     """Yield each table of the contract with its rows, and the tables in memory by name.
 
+    The tables in memory are those that a later transform or check reads, without their lists.
+
     Args:
         integration: name of the integration.
         read: returns a raw table by its name, such as `jumpcloud.systems`.
@@ -127,8 +130,17 @@ def transform_tables(
         for source in transform.inputs:
             if source not in frames:
                 frames[source] = read(source)
-        rows = frames[name] = transform.run(integration, frames, connection)
+        rows = transform.run(integration, frames, connection)
         # A raw table is large, and no check needs it.
         needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))
-        frames = {source: frame for source, frame in frames.items() if source in needed}
+        for source in frames.keys() - needed:
+            del frames[source]
+        frames[name] = _without_lists(rows)
         yield transform.table, rows, frames
+        del rows
+
+
+def _without_lists(rows: pa.Table) -> pa.Table:
+    """Return the rows without lists, which take most of the memory; no transform reads them."""
+    lists = [field.name for field in rows.schema if pa.types.is_list(field.type)]
+    return rows.drop_columns(lists)

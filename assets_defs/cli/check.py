@@ -17,6 +17,7 @@ from assets_defs.cli.options import (
     choose_integrations,
     pass_workspace,
 )
+from pipelines.config.credentials import load_credentials
 from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
@@ -95,7 +96,8 @@ def check_integrations(
         if as_json:
             documents.append({"name": integration.name, "works": result.works} | asdict(result))
         else:
-            _print(integration, result)
+            key = load_credentials(integration).identity
+            _print(integration, result, workspace.saved_rates.get(key))
     if as_json:
         click.echo(json.dumps(documents, indent=1, default=datetime.isoformat))
     try:
@@ -125,7 +127,7 @@ def _check_concurrently(
         pool.shutdown(cancel_futures=True)
 
 
-def _print(integration: Integration, result: ConnectionCheck) -> None:
+def _print(integration: Integration, result: ConnectionCheck, rate: float | None) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(_title(integration), markup=False)
     # Without any response, the other states are not worth a table.
@@ -135,7 +137,7 @@ def _print(integration: Integration, result: ConnectionCheck) -> None:
         for reach in result.reaches:
             table.add_row(reach.endpoint, reach.state, _count(reach))
         console.print(table)
-    for line in _lines(result):
+    for line in _lines(result, rate):
         console.print(f"  {printable(line)}", markup=False)
     verdict = "a run would work" if result.works else "a run would fail"
     console.print(f"{integration.name}: {verdict}", markup=False)
@@ -156,11 +158,12 @@ def _count(reach: EndpointAccess) -> str:
     return f"{reach.total:,}" + (f" of the first {_SINGULAR[parent]}" if parent else "")
 
 
-def _lines(result: ConnectionCheck) -> Iterator[str]:
+def _lines(result: ConnectionCheck, rate: float | None) -> Iterator[str]:
     for org_id, name in result.organizations:
         yield f"organization: {name or 'without a name'} ({org_id})"
     if result.plan:
-        yield f"plan: {result.plan}"
+        time = f"; {result.plan.describe_time(rate)}" if rate else ""
+        yield f"plan: {result.plan}{time}"
     for reach in result.reaches:
         if reach.why:
             yield f"{reach.endpoint}: {reach.why}"

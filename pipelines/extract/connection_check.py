@@ -183,19 +183,21 @@ class _EndpointChecker:
             why, self.not_asked = self.not_asked, ""
             return EndpointAccess(endpoint.name, "readable", total, why)
         except InventoryError as error:
-            if isinstance(error, ForbiddenError) or self._is_refused_alone(endpoint, error):
-                self._refused = True
-                return EndpointAccess(endpoint.name, "refused", why=str(error))
             not_found = isinstance(error, NotFoundError)
             if not_found and parent_id and self._is_gone(endpoint.parent, parent_id):
                 return EndpointAccess(endpoint.name, "nothing to ask")
+            if self._is_refused(endpoint, error):
+                self._refused = True
+                return EndpointAccess(endpoint.name, "refused", why=str(error))
             bad_key = isinstance(error, UnauthorizedError | TokenError)
             answered = self._refused or bool(self.tables)
             self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
 
-    def _is_refused_alone(self, endpoint: Endpoint, error: InventoryError) -> bool:
-        """Return True if the list of organizations is refused with 401, but not every list."""
+    def _is_refused(self, endpoint: Endpoint, error: InventoryError) -> bool:
+        """Return True if one list is refused; a bad key is refused everywhere, with 401."""
+        if isinstance(error, Refusal):
+            return endpoint.is_optional or isinstance(error, ForbiddenError)
         if endpoint is not ORGANIZATIONS or not isinstance(error, UnauthorizedError):
             return False
         try:

@@ -37,6 +37,19 @@ class Plan:
         part = f"{self.direct_calls:,} of them for bindings of users to single devices"
         return f'{text}, {part} (direct_bindings = "off" saves these)'
 
+    def describe_time(self, calls_per_second: float) -> str:
+        """Return the time that the calls take at a rate, as the text to show to a user."""
+        text = f"about {_minutes(self.calls, calls_per_second)}"
+        if self.direct_calls:
+            part = _minutes(self.direct_calls, calls_per_second)
+            text += f", {part} of them for single devices,"
+        return f"{text} at {calls_per_second:.0f} calls/s, the rate of the last run"
+
+
+def _minutes(calls: int, calls_per_second: float) -> str:
+    minutes = ceil(calls / calls_per_second / 60)
+    return f"{minutes:,} min"
+
 
 def choose_binding_list(endpoints: Sequence[Endpoint], totals: Mapping[str, int]) -> list[Endpoint]:
     """Return the endpoints without the list of direct bindings that takes more calls.

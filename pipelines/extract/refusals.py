@@ -28,7 +28,7 @@ def is_dispensable(error: ExtractError, list_id: ListId) -> bool:
         return is_permission(error)
     if list_id.target == OPTIONAL_TARGET:
         return isinstance(error, ForbiddenError | RefusedError)
-    return ENDPOINTS[list_id.endpoint].is_optional and isinstance(error, ForbiddenError)
+    return ENDPOINTS[list_id.endpoint].is_optional and isinstance(error, Refusal)
 
 
 def explain_target(error: Refusal, list_id: ListId) -> Refusal:

@@ -58,6 +58,7 @@ def test_check_reads_each_endpoint_once(
     assert "│ systems │ readable │ 30 │" in shown
     assert "no read can show" in shown
     assert "acme: a run would work" in shown
+    assert "calls/s" not in shown  # the rate is not known before the first run
     # One of the two lists of users' direct bindings is not asked.
     assert len(server.calls) == len(ENDPOINTS) - 2 + len(ALL_TARGETS)
     assert {call.method for call in server.calls} == {"GET"}

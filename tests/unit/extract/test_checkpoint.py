@@ -31,9 +31,11 @@ def interrupted(
     serve: Callable[..., Server],
     integration: Callable[..., Integration],
     state: Path,
+    request: pytest.FixtureRequest,
 ) -> tuple[Server, Integration]:
     """A server, and an integration with a first pull that failed half way."""
-    fault = Fault("/systemgroups/.*/users", "deep_json", every=5)
+    failing: str = getattr(request, "param", "/systemgroups/.*/users")
+    fault = Fault(failing, "deep_json", every=5)
     server = serve(organization, Behavior(faults=[fault]))
     acme: Integration = integration(server)
     with pytest.raises(MalformedError):
@@ -56,13 +58,23 @@ def requests_sent(server: Server) -> set[tuple[str, str]]:
     return {(path, ",".join(query.get("targets", []))) for path, query in queries}
 
 
+@pytest.mark.parametrize(
+    ("interrupted", "half_read"),
+    [
+        ("/systemgroups/.*/users", "systemgroups_users"),
+        ("/users/.*/associations", "users_associations"),
+    ],
+    indirect=["interrupted"],
+)
 def test_finished_lists_are_not_read_again(
-    interrupted: tuple[Server, Integration], state: Path
+    interrupted: tuple[Server, Integration], half_read: str, state: Path
 ) -> None:
     server, acme = interrupted
+    saved = make_checkpoint(acme, load_credentials(acme), state).load()
+    assert any(list_id.endpoint == half_read for list_id in saved)
     finished = {
         (path.format(id=list_id.parent_id), list_id.target)
-        for list_id in make_checkpoint(acme, load_credentials(acme), state).load()
+        for list_id in saved
         for path in (ENDPOINTS[list_id.endpoint].path, ENDPOINTS[list_id.endpoint].search_path)
     }
     assert len(finished) > 3

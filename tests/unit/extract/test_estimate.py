@@ -54,3 +54,12 @@ def test_plan_is_shown_with_thousands_separators() -> None:
     assert str(Plan(1200, 9_876)) == "1,200 groups: about 9,876 calls"
     assert "4,000 of them" in str(Plan(1200, 9_876, 4000))
     assert 'direct_bindings = "off"' in str(Plan(1200, 9_876, 4000))
+
+
+def test_time_of_a_plan_follows_from_the_rate() -> None:
+    assert (
+        Plan(9, 4_810, 600)
+        .describe_time(8.2)
+        .startswith("about 10 min, 2 min of them for single devices, at 8 calls/s")
+    )
+    assert Plan(9, 481).describe_time(8.0).startswith("about 2 min at 8 calls/s")

@@ -147,10 +147,21 @@ def test_refused_binding_list_is_asked_of_few_users_only(
     assert "users_associations" not in {one.name for one in pulled.pull.scope.endpoints}
 
 
-def test_direct_bindings_off_asks_for_none(pull: Callable[..., Pulled]) -> None:
-    organization = generate(sizes=Sizes(systems=9, users=9, system_groups=1, user_groups=2))
-    pulled = pull(organization, direct_bindings="off")
-    read = {endpoint.name for endpoint in pulled.pull.scope.endpoints}
-    assert not {name for name in read if name.startswith(("users_", "systems_"))}
-    assert "usergroups_members" in read
-    assert "usergroups_associations" not in read
+def test_names_and_direct_bindings_cost_what_is_planned(pull: Callable[..., Pulled]) -> None:
+    sizes = Sizes(systems=50, users=30, system_groups=24, user_groups=6, applications=6)
+    organization = generate(sizes=sizes)
+    named = ["usergroups", "policies", "policygroups", "commands", "radiusservers"]
+    without = pull(organization, direct_bindings="off", skip_endpoints=named)
+    off = pull(organization, direct_bindings="off")
+    read = pull(organization)
+    calls = [pulled.server.calls_by_path().total() for pulled in (without, off, read)]
+    assert calls[1] <= 1.07 * calls[0]
+    assert calls[2] - calls[1] == sizes.users + sizes.user_groups
+    for pulled, total in zip((without, off, read), calls, strict=True):
+        assert pulled.pull.plan
+        assert pulled.pull.plan.calls == pytest.approx(total, rel=0.03)
+    direct = {f"/api/v2/{parent}/{{id}}/associations" for parent in ("users", "usergroups")}
+    assert read.server.calls_by_path().keys() - off.server.calls_by_path().keys() == direct
+    planned = [one.pull.plan.direct_calls for one in (off, read) if one.pull.plan]
+    assert planned == [0, sizes.users + sizes.user_groups]
+    assert "usergroups_members" in {endpoint.name for endpoint in off.pull.scope.endpoints}

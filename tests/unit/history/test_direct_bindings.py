@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.simulator import Behavior, Fault
 from pipelines.simulator.data.records import sudo
 from tests.support import DATA
 from tests.support.grown_organization import group_organization
@@ -12,6 +13,13 @@ from tests.support.publisher import Publisher, Pulled
 
 # Written by tests/data/write_system_groups_only.py
 BEFORE = DATA / "system_groups_only" / "history"
+REFUSED = {
+    "/radiusservers": 400,
+    "/policies": 403,
+    "/commands": 404,
+    "/usergroups": 403,
+    "/users/[^/]+/associations": 400,
+}
 COLUMNS = "asset_type, asset_id, column_name, change"
 
 
@@ -26,9 +34,10 @@ def test_upgrade_and_switching_off_change_nothing(
     organization.bind_system(users[5], systems[5], sudo())
     organization.bind_system(ops, systems[4])
 
-    def publish(number: int, **settings: object) -> None:
-        start = datetime(2027, 1, number, tzinfo=UTC)
-        publisher.publish(pull(organization, **settings).moved_to(start))
+    def publish(number: int, behavior: Behavior | None = None, **settings: object) -> Pulled:
+        pulled = pull(organization, behavior, **settings)
+        publisher.publish(pulled.moved_to(datetime(2027, 1, number, tzinfo=UTC)))
+        return pulled
 
     publish(1)
     assert publisher.rows("SELECT count(*) AS n FROM user_system_bindings") == [{"n": 1}]
@@ -37,10 +46,14 @@ def test_upgrade_and_switching_off_change_nothing(
     ]
     publish(2, direct_bindings="off")
     publish(3, direct_bindings="off", skip_endpoints=["usergroups", "policies"])
-    publish(4)
+    faults = [Fault(f"{path}$", "status", status=status) for path, status in REFUSED.items()]
+    refused = publish(4, Behavior(faults=faults)).pull.refusals
+    named = {"radiusservers", "policies", "commands", "usergroups"}
+    assert refused.keys() == named | {"users_associations"}
+    publish(5)
     assert publisher.rows("FROM changes") == []
     organization.unbind_system(users[5], systems[5])
-    publish(5)
+    publish(6)
     assert publisher.rows(f"SELECT {COLUMNS} FROM changes ORDER BY ALL") == [
         {"asset_type": kind, "asset_id": asset_id, "column_name": column, "change": change}
         for kind, asset_id, column, change in (
