@@ -50,10 +50,22 @@ _BINDING_LISTS = (USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)
 
 @dataclass(frozen=True)
 class Scope:
-    """Endpoints and types of association targets that a pull reads."""
+    """What a pull reads.
+
+    Attributes:
+        endpoints: endpoints.
+        targets: types of association targets.
+        devices: systems to read the direct bindings of; None for all of them.
+    """
 
     endpoints: Sequence[Endpoint]
     targets: Sequence[str]
+    devices: frozenset[str] | None = None
+
+    def includes(self, list_id: ListId) -> bool:
+        """Return False for the direct bindings of a system that are not to be read."""
+        is_device = list_id.endpoint == SYSTEMS_ASSOCIATIONS.name
+        return self.devices is None or not is_device or list_id.parent_id in self.devices
 
 
 @dataclass(frozen=True)
@@ -119,8 +131,8 @@ class Fetcher:
         self._organizations: list[pa.RecordBatch] = []
         self._parent_ids: dict[str, frozenset[str]] = {}
 
-    def run(self) -> list[Completeness]:
-        """Fetch every list.
+    def run(self, lists: Sequence[ListId] = ()) -> list[Completeness]:
+        """Fetch every list, or only some lists of records that exist.
 
         Returns:
             The proofs, without lists of a parent that was deleted during the pull.
@@ -128,9 +140,8 @@ class Fetcher:
         Raises:
             ExtractError: a list could not be read to its end.
         """
-        self._start_lists(
-            [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
-        )
+        roots = [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
+        self._start_lists(lists or roots)
         while self._pending or self._resumed or self._waiting:
             if self._resumed:
                 self._handle_finished(self._resumed.popleft(), None)
@@ -159,6 +170,8 @@ class Fetcher:
             self._start_list(list_id)
 
     def _start_list(self, list_id: ListId) -> None:
+        if not self.scope.includes(list_id):
+            return
         self._known.add(list_id)
         if list_id in self._saved:
             self._resumed.append(self._saved[list_id])
@@ -304,7 +317,8 @@ class Fetcher:
             return
         endpoints = choose_binding_list(endpoints, self._totals)
         self.scope = replace(self.scope, endpoints=endpoints)
-        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
+        devices = None if self.scope.devices is None else len(self.scope.devices)
+        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets, devices)
         for endpoint in endpoints:
             if endpoint in _BINDING_LISTS:
                 parents = self._parents.get(endpoint.parent, {})
@@ -351,8 +365,8 @@ class Fetcher:
 
     def _has_parent(self, list_id: ListId) -> bool:
         """Check that the parent's list, as read last, still contains the parent."""
-        parent = ENDPOINTS[list_id.endpoint].parent
-        return not parent or list_id.parent_id in self._parent_ids[parent]
+        ids = self._parent_ids.get(ENDPOINTS[list_id.endpoint].parent)
+        return ids is None or list_id.parent_id in ids
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:

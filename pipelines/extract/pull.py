@@ -17,6 +17,13 @@ from pipelines.extract.checkpoint import Checkpoint
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Fetcher, Progress, Scope
 from pipelines.extract.organizations import check_organization, explain_refusal
+from pipelines.extract.second_witness import (
+    Comparison,
+    Witness,
+    find_witness,
+    limit_scope,
+    make_reader,
+)
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.completeness import Completeness, completeness_table
@@ -39,6 +46,7 @@ PULL_SCHEMA = pa.schema(
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
         "lost_fields": pa.list_(pa.string()),
+        "report_at": pa.timestamp("us", tz="UTC"),
     }
 )
 
@@ -63,6 +71,11 @@ class Pull:
         refusals: messages of the refusals that the pull went on without, by endpoint; for an
             association target, of its endpoint. Nothing of them is in `scope` or `completeness`.
         unproven: message with the promise that the pull cannot keep, or "".
+        differences: a row of `DIFFERENCES_SCHEMA` for each pair of user and device that only the
+            report or only the pull has; empty without a report.
+        report_at: time of JumpCloud's report of users and devices; None if none was used.
+        report_problem: reason why no report was used, or not compared, although the settings
+            want it, or "".
     """
 
     tables: dict[str, pa.Table]
@@ -77,6 +90,9 @@ class Pull:
     lost_values: Mapping[str, Mapping[str, int]]
     refusals: Mapping[str, str]
     unproven: str
+    differences: pa.Table
+    report_at: datetime | None
+    report_problem: str
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -95,6 +111,7 @@ class Pull:
                     for name in counts
                 }
             ),
+            "report_at": self.report_at,
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -195,13 +212,18 @@ def _pull(
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
+        witness = find_witness(client, integration, scope)
+        if witness.report and integration.direct_bindings == "report":
+            scope = limit_scope(scope, witness.report)
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
         proofs = fetcher.run()
         tables = {name: fetcher.read_table(endpoint) for name, endpoint in ENDPOINTS.items()}
-        scope, refusals = fetcher.scope, dict(fetcher.refusals)
-        refusal = refusals.pop(ORGANIZATIONS.name, "")
-        pulled = {read.name: tables[read.name] for read in scope.endpoints}
+        refusal = fetcher.refusals.get(ORGANIZATIONS.name, "")
+        pulled = {read.name: tables[read.name] for read in fetcher.scope.endpoints}
         check_organization(integration, pulled)
+        comparison = Comparison(tables, proofs, fetcher.scope)
+        if witness.report:
+            comparison.run(witness.report, started_at, make_reader(client, pool, checkpoint))
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -211,19 +233,41 @@ def _pull(
         client.abort()
         pool.shutdown(wait=False, cancel_futures=True)
         checkpoint.close()
+    return _make_pull(
+        fetcher,
+        comparison,
+        client,
+        started_at,
+        witness,
+        refusal and explain_refusal(refusal, integration, pulled),
+    )
+
+
+def _make_pull(
+    fetcher: Fetcher,
+    comparison: Comparison,
+    client: JumpCloudClient,
+    started_at: datetime,
+    witness: Witness,
+    unproven: str,
+) -> Pull:
+    refusals = {n: text for n, text in fetcher.refusals.items() if n != ORGANIZATIONS.name}
     return Pull(
-        tables=tables,
-        scope=scope,
-        completeness=completeness_table(proofs),
+        tables=comparison.tables,
+        scope=fetcher.scope,
+        completeness=completeness_table(comparison.proofs),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
-        lost_values=_sum_lost_values(proofs),
+        lost_values=_sum_lost_values(comparison.proofs),
         refusals=refusals,
-        unproven=refusal and explain_refusal(refusal, integration, pulled),
+        unproven=unproven,
+        differences=comparison.differences,
+        report_at=witness.report.created_at if witness.report else None,
+        report_problem=witness.problem or (comparison.problem if witness.report else ""),
     )
 
 
