@@ -18,6 +18,7 @@ from pipelines.extract.fetcher import Fetcher, Scope
 from pipelines.jumpcloud.client import JumpCloudClient
 from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
+    ENDPOINTS,
     SYSTEMGROUPS_MEMBERS,
     SYSTEMGROUPS_USERS,
     SYSTEMS,
@@ -152,7 +153,7 @@ def make_reader(client: JumpCloudClient, pool: ThreadPoolExecutor, checkpoint: C
     """Return a function that reads lists of one endpoint in addition to those of a pull."""
 
     def read(lists: Sequence[ListId]) -> tuple[pa.Table, list[Completeness]]:
-        (endpoint,) = {one for one in _BINDINGS if one.name == lists[0].endpoint}
+        endpoint = ENDPOINTS[lists[0].endpoint]
         again = checkpoint.open_other("again")
         try:
             fetcher = Fetcher(client, pool, Scope([endpoint], ()), again, lambda _: None)

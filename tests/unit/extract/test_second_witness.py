@@ -30,10 +30,23 @@ def assert_tables_match(pulled: Pulled, organization: Organization) -> None:
             assert pulled.rows(name) == expected[name], name
 
 
+def listed_edge_cases() -> Organization:
+    """Return the edge cases without direct bindings of records in no list.
+
+    Which of these a pull finds depends on the end from which it reads.
+    """
+    organization = edge_cases()
+    for user, devices in list(organization.user_systems.items()):
+        for device in list(devices):
+            if user not in organization.users or device not in organization.systems:
+                organization.unbind_system(user, device)
+    return organization
+
+
 ORGANIZATIONS = {
     "company": lambda: generate(sizes=SMALL),
     "empty": lambda: generate(sizes=Sizes.empty()),
-    "edge cases": edge_cases,
+    "edge cases": listed_edge_cases,
 }
 
 
