@@ -1,7 +1,7 @@
 """Read JumpCloud's report of users and devices: who is bound to which device, and how.
 
 The report is made by Directory Insights, on a host of its own. Its rows have no sudo
-(docs/reference/jumpcloud-api.md, section 16).
+(docs/reference/jumpcloud-api.md, section 4).
 """
 
 import json
