@@ -117,8 +117,8 @@ def _witness_result(integration: str, rows: pa.Table) -> dg.AssetCheckResult:
         asset_key=table_key(ACCESS_DIFFERENCES.name),
         passed=not first,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{integration}: {rows.num_rows:,} pairs of user and device are in one of two "
-        f"sources only: {', '.join(first)}{more}"
+        description=f"{integration}: pairs of user and device in one of two sources only: "
+        f"{rows.num_rows:,}, such as {', '.join(first)}{more}"
         if first
         else f"{integration}: no difference is known",
         metadata={"differences": rows.num_rows},
