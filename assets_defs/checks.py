@@ -244,6 +244,8 @@ def _counted_result(found: FindingCount) -> dg.AssetCheckResult:
     metadata: dict[str, str | int] = {"count": count}
     metadata |= {"by_integration": counts, "first": ", ".join(found.names)} if counts else {}
     metadata |= {"not_known_of": unknown} if unknown else {}
+    if found.partial:
+        metadata["without_direct_bindings_of"] = _join(found.partial)
     summary = f"{counts}, in all {count}" if len(found.counts) > 1 else counts or "none"
     return _finding_result(found.finding, summary, metadata, passed=count == 0)
 

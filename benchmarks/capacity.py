@@ -7,19 +7,19 @@ import sys
 from dataclasses import dataclass
 
 from benchmarks.runner import GIB, Report, mib
-from pipelines.extract.estimate import estimate_calls
+from pipelines.config.integration import ALL_TARGETS
+from pipelines.extract.estimate import choose_binding_list, estimate_calls
 from pipelines.jumpcloud.endpoints import (
     APPLICATIONS,
     ENDPOINTS,
-    ORGANIZATIONS,
     SYSTEMGROUPS,
     SYSTEMS,
     SYSTEMUSERS,
+    USERGROUPS,
 )
 
 PAGE = 100
 SEARCH_PAGE = 1_000
-ASSOCIATION_TARGETS = 5
 # A row costs a hundredth of a call in a list that fills its last page, and a call in a short list.
 CALLS_PER_ROW = 0.7 / PAGE
 RUNS_A_YEAR = 730
@@ -45,6 +45,7 @@ class Size:
     """The size of an organization.
 
     Attributes:
+        user_groups: Number of user groups, each with less than a page of members.
         memberships: Number of memberships of systems in system groups.
         bindings: Number of bindings of users to system groups and applications.
     """
@@ -52,6 +53,7 @@ class Size:
     systems: int
     users: int
     groups: int
+    user_groups: int
     applications: int
     memberships: int
     bindings: int
@@ -63,6 +65,7 @@ class Size:
             systems=systems,
             users=6 * systems // 10,
             groups=4 + systems // 25,
+            user_groups=4 + systems // 25,
             applications=3 + systems // 50,
             memberships=4 * systems,
             bindings=5 * systems,
@@ -72,14 +75,17 @@ class Size:
     def calls(self) -> int:
         """Return the calls of a run against an API that joins no targets."""
         totals = {
-            ORGANIZATIONS.name: 1,
+            # One page each.
+            **{endpoint.name: 1 for endpoint in ENDPOINTS.values() if not endpoint.parent},
             SYSTEMGROUPS.name: self.groups,
+            USERGROUPS.name: self.user_groups,
             SYSTEMS.name: self.systems,
             SYSTEMUSERS.name: self.users,
             APPLICATIONS.name: self.applications,
         }
         limits = {name: SEARCH_PAGE if ENDPOINTS[name].search_path else PAGE for name in totals}
-        plan = estimate_calls(totals, limits, tuple(ENDPOINTS.values()), ASSOCIATION_TARGETS)
+        endpoints = choose_binding_list(tuple(ENDPOINTS.values()), totals)
+        plan = estimate_calls(totals, limits, endpoints, len(ALL_TARGETS))
         return plan.calls + round(CALLS_PER_ROW * (self.memberships + self.bindings))
 
     @property

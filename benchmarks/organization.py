@@ -16,11 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
 from pipelines.simulator.api.behavior import FaultKind
 from tests.oracle.reach import Reach
 
-ALL_TARGETS = ("user", "user_group", "policy", "policy_group", "command")
 FAILURES: tuple[FaultKind, ...] = ("status", "reset", "truncated")
 BAD_GATEWAY = 502
 PAGE = 100
@@ -114,21 +114,44 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
         organization: The organization as it is served.
         comma_targets: One call may request the associations of all target types.
     """
-    reach = Reach(organization)
-    once = (
-        1
-        + _pages(len(organization.system_groups))
-        + _pages(len(organization.systems), SEARCH_PAGE)
-        + _pages(len(organization.users), SEARCH_PAGE)
-        + _pages(len(organization.applications))
+    once = 1 + sum(
+        _pages(len(records), size)
+        for records, size in (
+            (organization.systems, SEARCH_PAGE),
+            (organization.users, SEARCH_PAGE),
+            (organization.system_groups, PAGE),
+            (organization.applications, PAGE),
+            (organization.user_groups, PAGE),
+            (organization.policies, PAGE),
+            (organization.policy_groups, PAGE),
+            (organization.commands, PAGE),
+            (organization.radius_servers, PAGE),
+        )
     )
-    lists = (organization.members, reach.group_users, reach.application_users)
+    reach = Reach(organization)
+    lists = (
+        organization.members,
+        reach.group_users,
+        reach.application_users,
+        organization.user_group_members,
+        reach.user_group_systems,
+    )
     repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
     for group_id in organization.system_groups:
         found = Counter(kind for kind, _ in organization.bindings[group_id])
         counts = [found.total()] if comma_targets else [found[target] for target in ALL_TARGETS]
         repeated += sum(map(_pages, counts))
-    return once + repeated
+    return once + repeated + _direct_calls(organization)
+
+
+def _direct_calls(organization: Organization) -> int:
+    """Return the calls for the bindings of users to single systems, read from the best end."""
+    by_user = {
+        user_id: len(organization.user_systems.get(user_id, ())) for user_id in organization.users
+    }
+    bound = Counter(i for systems in organization.user_systems.values() for i in systems)
+    by_system = {system_id: bound[system_id] for system_id in organization.systems}
+    return sum(map(_pages, min(by_user, by_system, key=len).values()))
 
 
 def _pages(records: int, size: int = PAGE) -> int:

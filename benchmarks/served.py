@@ -11,8 +11,9 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.organization import ALL_TARGETS, Spec
+from benchmarks.organization import Spec
 from benchmarks.runner import BenchmarkError, Usage, run
+from pipelines.config.integration import ALL_TARGETS
 
 STOP_SECONDS = 10
 ANSWER_SECONDS = 30

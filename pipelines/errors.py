@@ -1,5 +1,8 @@
 """Errors that a user can fix. Any other exception is a defect of the program."""
 
+NOT_PUBLISHED = "no inventory has been published here yet"
+PUBLISH = "Run `jumpcloud-inventory run`, or choose another data directory"
+
 
 class InventoryError(Exception):
     """Base class of errors caused by something outside the program.

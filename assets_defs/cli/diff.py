@@ -22,7 +22,14 @@ from pipelines.schema.tables import (
     SYSTEM_GROUP_ASSOCIATIONS,
     SYSTEM_GROUP_MEMBERS,
     SYSTEM_GROUP_USERS,
+    SYSTEM_GROUPS,
     SYSTEM_IPV4_ADDRESSES,
+    SYSTEM_LOCAL_ACCOUNTS,
+    USER_GROUP_MEMBERS,
+    USER_GROUP_SYSTEM_BINDINGS,
+    USER_GROUPS,
+    USER_SYSTEM_BINDINGS,
+    USERS,
 )
 from pipelines.sql import disable_async_writes
 from pipelines.workspace import Workspace
@@ -37,6 +44,18 @@ _RELATIONSHIPS = {
     SYSTEM_GROUP_ASSOCIATIONS.name: "group {group_id} bound to {target_type} {target_id}",
     APPLICATION_USERS.name: "user {user_id} holds application {application_id}",
     SYSTEM_IPV4_ADDRESSES.name: "system {system_id} has {address} on {interface}",
+    SYSTEM_LOCAL_ACCOUNTS.name: "system {system_id} has account {username}",
+    USER_GROUP_MEMBERS.name: "user {user_id} in user group {user_group_id}",
+    USER_SYSTEM_BINDINGS.name: "user {user_id} bound to system {system_id} itself",
+    USER_GROUP_SYSTEM_BINDINGS.name: "user group {user_group_id} bound to system {system_id}",
+}
+# Tables with the names of the ids that a column holds, other than of the key.
+_ID_COLUMNS = {
+    "group_ids": SYSTEM_GROUPS.name,
+    "manager_id": USERS.name,
+    "primary_user_id": USERS.name,
+    "system_group_ids": SYSTEM_GROUPS.name,
+    "via_user_group_ids": USER_GROUPS.name,
 }
 
 Row = Mapping[str, str | None]
@@ -131,26 +150,48 @@ def _counts(rows: Sequence[Row]) -> str:
 
 def _line(difference: SnapshotDiff, table: Table, row: Row) -> str:
     """Return a change as one line: sign, subject and values."""
-    key = difference.parse_key(table.name, str(row["asset_id"]))
-    references = {table.key[0]: table.name} if table.is_asset else table.references
-    names = {}
-    for column, value in key.items():
-        label = difference.label(references.get(column, ""), value)
-        names[column] = printable(value if label == value else f"{label} ({value})")
+    asset_id = str(row["asset_id"])
+    labels = difference.key_names(table.name, asset_id)
+    names = {
+        column: printable(_named(value, labels[column]))
+        for column, value in difference.parse_key(table.name, asset_id).items()
+    }
     subject = _RELATIONSHIPS.get(table.name, f"{{{table.key[0]}}}").format(**names)
     if row["change"] == "changed":
-        old, new = (printable(row[side] or "null") for side in ("old_value", "new_value"))
-        return f"    ~ {subject} {row['column_name']}: {old} -> {new}"
+        column = str(row["column_name"])
+        old, new = (
+            printable(_with_names(difference, column, row[side]))
+            for side in ("old_value", "new_value")
+        )
+        return f"    ~ {subject} {column}: {old} -> {new}"
     value = json.loads(row["new_value"] or row["old_value"] or "{}")
-    return f"    {_SIGNS[str(row['change'])]} {subject}{_terms(value)}"
+    return f"    {_SIGNS[str(row['change'])]} {subject}{printable(_terms(difference, value))}"
 
 
-def _terms(row: Mapping[str, object]) -> str:
+def _named(value: str, label: str) -> str:
+    return value if label == value else f"{label} ({value})"
+
+
+def _with_names(difference: SnapshotDiff, column: str, value: str | None) -> str:
+    """Return a value as JSON, with the name next to each id."""
+    if value is None:
+        return "null"
+    if column not in _ID_COLUMNS:
+        return value
+    table, ids = _ID_COLUMNS[column], json.loads(value)
+    if isinstance(ids, list):
+        named = [_named(one, difference.label(table, one)) for one in ids]
+        return json.dumps(named, ensure_ascii=False)
+    return json.dumps(_named(ids, difference.label(table, ids)), ensure_ascii=False)
+
+
+def _terms(difference: SnapshotDiff, row: Mapping[str, object]) -> str:
     """Return the conditions of an access."""
     terms = ""
     groups = row.get("via_user_group_ids")
     if isinstance(groups, list) and groups and not row.get("direct"):
-        terms += f", through user group {' and '.join(groups)}"
+        names = [_named(group, difference.label(USER_GROUPS.name, group)) for group in groups]
+        terms += f", through user group {' and '.join(names)}"
     if row.get("sudo_without_password"):
         return f"{terms}, with sudo without password"
     return f"{terms}, with sudo" if row.get("sudo") else terms

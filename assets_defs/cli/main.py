@@ -28,12 +28,21 @@ COMMANDS: Mapping[str, str] = {
     "ui": "Open the Dagster UI, with the schedules running; without settings, on the demo.",
     "verify": "Verify the files of integrations: those NAMED, or all, with their whole history.",
 }
+INTERRUPTED = 130  # what a shell reports after Ctrl-C
 # A command is in the file of its name, except these.
 _MODULES = {"combine": "object_store", "disable": "enable", "fetch": "object_store"}
 
 
 class LazyGroup(click.Group):
     """A group of commands that imports only the one that is called."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Call the command; Ctrl-C ends it with the exit code of an interruption."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            sys.exit(INTERRUPTED)
 
     def list_commands(self, _: click.Context) -> list[str]:
         """Return the names of the commands."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+import click
 import duckdb
 
 from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS
@@ -35,6 +36,7 @@ def commit_past(
     latest = history.latest(name)
     if latest and latest.pull.started_at >= started_at:
         return
+    click.echo(f"{name}: publishing the organization as of {started_at:%Y-%m-%d}", err=True)
     integration = resolve_integration(workspace, name)
     with locked(workspace.run_lock(name), f"a run of integration {name!r}"):
         # Lists of another state must not be resumed, neither now nor by the next pull.

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from assets_defs.assets.integration_status import report_status
+from assets_defs.cli.main import INTERRUPTED
 from assets_defs.cli.options import (
     choose_integrations,
     explained_errors,
@@ -45,7 +46,6 @@ from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 MAX_PURGED_RUNS = 10
-INTERRUPTED = 130  # what a shell reports after Ctrl-C
 KILLED = "its process was killed"
 UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` shows the cause"
 

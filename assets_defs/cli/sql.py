@@ -137,6 +137,8 @@ def _expand(relation: duckdb.DuckDBPyRelation, width: int) -> Iterator[str]:
     columns = [printable(name) for name in relation.columns]
     shown = ([printable(value) for value in row] for row in rows[:MAX_TABLE_ROWS])
     yield from expanded_rows(columns, shown, width)
+    if not rows:
+        yield "0 rows"
     if len(rows) > MAX_TABLE_ROWS:
         yield f"The first {MAX_TABLE_ROWS} rows; --format csv or json has all."
 

@@ -6,13 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from ipaddress import IPv4Address
 
 import click
 
 from assets_defs.cli.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
 from assets_defs.cli.demo import simulated_organization
+from assets_defs.cli.main import INTERRUPTED
 from assets_defs.cli.options import pass_workspace
 from assets_defs.runs.foreground import DEFINITIONS
 from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
@@ -73,10 +74,15 @@ def _serve_ui(host: IPv4Address, port: int, environment: Mapping[str, str]) -> i
     with subprocess.Popen(command, env=environment) as process:  # noqa: S603 -- fixed
         # A service manager signals this process only.
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        interrupted = False
         while True:
             # Ctrl-C reaches the child as well: wait for its regular end.
-            with suppress(KeyboardInterrupt):
-                return process.wait()
+            try:
+                code = process.wait()
+            except KeyboardInterrupt:
+                interrupted = True
+            else:
+                return INTERRUPTED if interrupted else code
 
 
 def _free_port(host: IPv4Address, preferred: int) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.organization import ALL_TARGETS, Spec
+from benchmarks.organization import Spec
 from benchmarks.runner import HERE, Goal, Report, Usage, environment_python, mib, run
 from benchmarks.served import (
     IN_FLIGHT,
@@ -22,6 +22,7 @@ from benchmarks.served import (
     run_ours,
     serve,
 )
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 SPEC = Spec(systems=5_000, users=3_000, system_groups=200, applications=80)
@@ -57,6 +58,13 @@ class Peer:
     memberships: str
 
 
+# The peers read neither users of applications, nor names and direct bindings.
+PEERS_SKIP = (
+    "applications_users",
+    *(endpoint.name for endpoint in ENDPOINTS.values() if endpoint.is_optional),
+)
+
+
 @dataclass(frozen=True)
 class Ours:
     """One way to read the organization with our own code.
@@ -70,7 +78,7 @@ class Ours:
 
     name: str
     targets: Sequence[str] = ("user",)
-    skipped: Sequence[str] = ("applications_users",)
+    skipped: Sequence[str] = PEERS_SKIP
     by_dagster: bool = True
 
 

@@ -10,6 +10,7 @@ from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.model import SCHEMA, Finding, Severity
 from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
+from pipelines.schema.assets import DIRECT
 from pipelines.schema.model import Column, Table, View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
@@ -45,7 +46,14 @@ THRESHOLDS = Table(
 
 # Raw fields that decide which rows a finding has. Their values are lost if they have another type
 # than known.
-_SUDO = ("systemgroups_users.compiledAttributes", "systemgroups_users.paths")
+_DIRECT_SUDO = (
+    "users_associations.attributes",
+    "systems_associations.attributes",
+    "usergroups_associations.attributes",
+    "usergroups.attributes",
+)
+_GROUP_SUDO = ("systemgroups_users.compiledAttributes", "systemgroups_users.paths")
+_SUDO = (*_GROUP_SUDO, *_DIRECT_SUDO)
 REQUIRED_FIELDS = {
     "access_gained": (
         *_SUDO,
@@ -55,7 +63,7 @@ REQUIRED_FIELDS = {
     ),
     "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
     "applications_without_users": ("applications.active",),
-    "groups_with_passwordless_sudo": (*_SUDO, "systemgroups_associations.attributes"),
+    "groups_with_passwordless_sudo": (*_GROUP_SUDO, "systemgroups_associations.attributes"),
     "groups_with_rule_errors": (
         "systemgroups.memberQueryErrorFlags",
         "usergroups.memberQueryErrorFlags",
@@ -68,11 +76,7 @@ REQUIRED_FIELDS = {
         "systemusers.suspended",
         "systemusers.account_locked",
     ),
-    "systems_with_direct_sudo": (
-        "users_associations.attributes",
-        "systems_associations.attributes",
-        "usergroups_associations.attributes",
-    ),
+    "systems_with_direct_sudo": _DIRECT_SUDO,
     "systems_with_failing_policies": ("systems.policyStats",),
     "systems_with_same_serial_number": ("systems.serialNumber",),
     "systems_with_unmanaged_administrators": ("systems.userMetrics",),
@@ -105,10 +109,16 @@ _VIEW_COLUMNS = {
     "severity": "high, medium or low",
 }
 
+_NOTE = {
+    "note": "Bindings to single devices that the latest pull, or for a comparison the previous "
+    "one, did not read, although the finding counts them; NULL if there are none"
+}
+
 _CATALOG_ROWS = ",\n    ".join(
     f"('{finding.name}', '{finding.severity}', {list(finding.required_endpoints)}::TEXT[], "
     f"{list(finding.required_targets)}::TEXT[], "
-    f"{list(REQUIRED_FIELDS.get(finding.name, ()))}::TEXT[], {finding.compares_snapshots})"
+    f"{list(REQUIRED_FIELDS.get(finding.name, ()))}::TEXT[], {finding.compares_snapshots}, "
+    f"{finding.uses_direct_bindings})"
     for finding in FINDINGS
 )
 
@@ -120,9 +130,12 @@ QUESTIONS = View(
         "answerable": "TRUE if the latest pull read the lists and associations that the finding "
         "requires, and every value of its fields; for a comparison of two snapshots, the previous "
         "pull must have read them too"
-    },
+    }
+    | _NOTE,
     sql=f"""
-WITH catalog(finding, severity, endpoints, targets, fields, compares_snapshots) AS (VALUES
+WITH catalog(
+    finding, severity, endpoints, targets, fields, compares_snapshots, uses_direct
+) AS (VALUES
     {_CATALOG_ROWS}
 ),
 -- The latest two pulls. Without any application, there is no list of application users to read,
@@ -138,8 +151,11 @@ pulls AS (
             CASE WHEN list_contains(completeness ->> '$[*].endpoint', 'systems_associations')
                 OR rows ->> '$.users' = '0' OR rows ->> '$.systems' = '0'
                 THEN ['users_associations'] ELSE [] END,
-            CASE WHEN rows ->> '$.user_groups' = '0' THEN ['usergroups_associations'] ELSE [] END
+            CASE WHEN rows ->> '$.user_groups' = '0'
+                    AND list_contains(completeness ->> '$[*].endpoint', 'usergroups')
+                THEN ['usergroups_associations', 'usergroups_members'] ELSE [] END
         ]) AS endpoints,
+        list_has_all(endpoints, {list(DIRECT)}) AS has_direct,
         -- Earlier versions did not record them.
         coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,
         rows ->> '$.system_groups' = '0' AS has_no_groups
@@ -159,7 +175,15 @@ SELECT i.integration, c.finding, c.severity,
             NOT c.compares_snapshots
             OR coalesce(list_has_all(before.endpoints, c.endpoints), FALSE)
                 AND NOT list_has_any(before.lost_fields, c.fields)
-        ) AS answerable
+        ) AS answerable,
+    CASE WHEN c.uses_direct THEN CASE
+        WHEN NOT latest.has_direct THEN 'without '
+            || CASE WHEN i.direct_bindings = 'partial' THEN 'some' ELSE 'the' END
+            || ' bindings of users and user groups to single devices, which were not read'
+            || CASE WHEN i.direct_bindings = 'off' THEN ' (direct_bindings is off)' ELSE '' END
+        WHEN c.compares_snapshots AND NOT before.has_direct THEN 'without the bindings of users '
+            || 'and user groups to single devices, which the previous pull did not read'
+    END END AS note
 FROM main.integrations i
 JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
 LEFT JOIN associations a ON a.integration = i.integration
@@ -179,13 +203,14 @@ SUMMARY = View(
     "summary",
     "Number of rows of each finding, including zero, for integrations of the settings",
     columns=_VIEW_COLUMNS
-    | {"count": "Number of rows; NULL if there are none but the finding was not answerable"},
+    | {"count": "Number of rows; NULL if there are none but the finding was not answerable"}
+    | _NOTE,
     sql=f"""
 WITH counts AS (
     {_COUNTS}
 )
 SELECT q.integration, q.finding, q.severity,
-    coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count
+    coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count, q.note
 FROM {SCHEMA}.questions q LEFT JOIN counts n USING (integration, finding)
 WHERE q.integration NOT IN (SELECT integration FROM main.integrations WHERE NOT configured)
 """,
@@ -204,12 +229,14 @@ class FindingCount:
         counts: number of rows by integration, for integrations that have any.
         names: the first ten assets, as `integration/asset name`, sorted.
         unanswerable: integrations without rows for which the finding cannot be computed.
+        partial: integrations without the bindings to single devices that the finding counts.
     """
 
     finding: Finding
     counts: dict[str, int]
     names: tuple[str, ...]
     unanswerable: tuple[str, ...]
+    partial: tuple[str, ...]
 
 
 def count_findings(
@@ -221,9 +248,10 @@ def count_findings(
         connection: a connection that uses the published file.
         own: name of the only integration to count; None for all.
     """
-    unanswerable = connection.sql(
-        f"SELECT finding, integration FROM {QUESTIONS.qualified_name} "
-        "WHERE NOT answerable AND integration = coalesce($own, integration) ORDER BY integration",
+    questions = connection.sql(
+        "SELECT finding, integration, answerable, note IS NOT NULL "
+        f"FROM {QUESTIONS.qualified_name} "
+        "WHERE integration = coalesce($own, integration) ORDER BY integration",
         params={"own": own},
     ).fetchall()
     for finding in FINDINGS:
@@ -237,7 +265,13 @@ def count_findings(
         names = [f"{integration}/{name}" for integration, _, first in rows for name in first]
         unknown = [
             integration
-            for name, integration in unanswerable
-            if name == finding.name and integration not in counts
+            for name, integration, answerable, _ in questions
+            if name == finding.name and not answerable and integration not in counts
         ]
-        yield FindingCount(finding, counts, tuple(names[:MAX_NAMES]), tuple(unknown))
+        partial = [
+            integration
+            for name, integration, _, has_note in questions
+            if name == finding.name and has_note
+        ]
+        first = tuple(names[:MAX_NAMES])
+        yield FindingCount(finding, counts, first, tuple(unknown), tuple(partial))

@@ -1,115 +1,13 @@
 """Findings about devices that are unsafe, forgotten or without an owner, and their addresses."""
 
+from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
 from pipelines.schema.assets import SYSTEMS
 from pipelines.sql import quoted
 
-UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS = Finding(
-    name="unencrypted_systems_of_privileged_users",
-    title="Devices without disk encryption that privileged users use",
-    severity="high",
-    asset_type="systems",
-    why="Anyone who finds or steals the device can read its disk, including the keys, sessions and "
-    "passwords of a user with sudo. If the primary user is known, only this user counts, and must "
-    "be a global administrator or have sudo on this device. Otherwise, every user with sudo on "
-    "the device through a group counts.",
-    remedy="Enable FileVault, BitLocker or LUKS with a policy on the device's groups. Until then, "
-    "replace the primary user's keys if the device is lost.",
-    evidence={
-        "primary_user_id": "primary user, if known: a global administrator or a user with sudo on "
-        "the device",
-        "sudo_group_ids": "groups of the device through which a user has sudo on it",
-    },
-    since="When the disk was first seen unencrypted; later if the device then got or lost the "
-    "primary user or joined the groups in the evidence, or if the sudo was granted later",
-    required_endpoints=("systems",),
-    sql=f"""
-WITH bound AS (
-    SELECT integration, asset_id, max(observed_at) FILTER (change = 'added') AS bound_at,
-        max(observed_at) FILTER (column_name = 'sudo' AND new_value = 'true') AS sudo_at
-    FROM main.changes WHERE asset_type = 'system_group_users' GROUP BY ALL
-),
-{last_start("admin", "users", "column_name = 'global_admin' AND new_value = 'true'")},
-granted AS (
-    SELECT s.integration, s.group_id, s.user_id,
-        greatest(
-            g.first_seen_at, b.bound_at,
-            least(
-                CASE WHEN s.sudo THEN coalesce(b.sudo_at, g.first_seen_at) END,
-                CASE WHEN u.global_admin THEN coalesce(a.admin_at, g.first_seen_at) END
-            )
-        ) AS granted_at
-    FROM main.system_group_users s
-    JOIN main.users u USING (integration, user_id)
-    JOIN main.system_groups g USING (integration, group_id)
-    LEFT JOIN admin a USING (integration, user_id)
-    LEFT JOIN bound b
-        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
-    WHERE s.sudo OR u.global_admin
-),
-sudo_groups AS (
-    SELECT integration, group_id, min(granted_at) AS granted_at FROM granted GROUP BY ALL
-),
-unencrypted AS (
-    SELECT s.*, u.user_id IS NOT NULL AS has_primary_user,
-        CASE WHEN u.global_admin THEN greatest(u.first_seen_at, a.admin_at) END AS admin_at
-    FROM main.systems s
-    LEFT JOIN main.users u ON u.integration = s.integration AND u.user_id = s.primary_user_id
-    LEFT JOIN admin a ON a.integration = s.integration AND a.user_id = s.primary_user_id
-    WHERE s.disk_encrypted = FALSE
-),
-{last_start("joined", "system_group_members")},
-memberships AS (
-    SELECT s.integration, s.system_id, s.primary_user_id, s.group_id, j.joined_at
-    FROM (SELECT *, unnest(group_ids) AS group_id FROM unencrypted) s
-    LEFT JOIN joined j
-        ON j.integration = s.integration AND j.asset_id = s.group_id || '/' || s.system_id
-),
-primary_user_sudo AS (
-    SELECT m.integration, m.system_id, min(greatest(g.granted_at, m.joined_at)) AS granted_at
-    FROM memberships m JOIN granted g
-        ON g.integration = m.integration AND g.group_id = m.group_id
-        AND g.user_id = m.primary_user_id
-    GROUP BY ALL
-),
-any_user_sudo AS (
-    SELECT integration, system_id, list_sort(list(group_id)) AS sudo_group_ids,
-        min(greatest(granted_at, joined_at)) AS granted_at
-    FROM memberships JOIN sudo_groups USING (integration, group_id)
-    GROUP BY ALL
-),
-{last_change("removed", "users", "change = 'removed'")},
-system_changes AS (
-    SELECT integration, asset_id AS system_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'disk_encrypted') AS unencrypted_at,
-        max(observed_at) FILTER (column_name = 'primary_user_id') AS primary_at
-    FROM main.changes
-    WHERE asset_type = 'systems' AND column_name IN ('', 'disk_encrypted', 'primary_user_id')
-    GROUP BY ALL
-)
-SELECT u.integration, 'systems' AS asset_type, u.system_id AS asset_id,
-    {SYSTEMS.display_name("u")} AS asset_name,
-    json_object('primary_user_id', CASE WHEN u.has_primary_user THEN u.primary_user_id END,
-        'sudo_group_ids', coalesce(a.sudo_group_ids, [])) AS evidence,
-    greatest(
-        u.first_seen_at, c.added_at, c.unencrypted_at, c.primary_at,
-        CASE WHEN u.has_primary_user THEN least(u.admin_at, p.granted_at)
-            ELSE greatest(a.granted_at, r.removed_at) END
-    ) AS since
-FROM unencrypted u
-LEFT JOIN primary_user_sudo p USING (integration, system_id)
-LEFT JOIN any_user_sudo a USING (integration, system_id)
-LEFT JOIN system_changes c USING (integration, system_id)
-LEFT JOIN removed r ON r.integration = u.integration AND r.user_id = u.primary_user_id
-WHERE u.admin_at IS NOT NULL OR p.system_id IS NOT NULL
-    OR NOT u.has_primary_user AND a.system_id IS NOT NULL
-""",
-)
-
 STALE_SYSTEMS_WITH_ACCESS = Finding(
     name="stale_systems_with_access",
-    title="Devices without recent contact that users can still access through a group",
+    title="Devices without recent contact that users can still access",
     severity="medium",
     asset_type="systems",
     why="A device that is off, lost or no longer managed does not receive policies or revocations, "
@@ -121,11 +19,12 @@ STALE_SYSTEMS_WITH_ACCESS = Finding(
         "days_without_contact": "whole days from the last contact, or without any from the "
         "enrollment, to the start of the pull",
         "last_contact_at": "time of the last contact, UTC; null if it has never checked in",
-        "user_count": "number of users bound to the device's groups",
+        "user_count": "number of users bound to the device in any way",
     },
     since="`stale_days` after the last contact or the enrollment, or when the device was first "
     "seen disconnected or a user was first seen with access, whichever is later",
     required_endpoints=("systems",),
+    uses_direct_bindings=True,
     sql=f"""
 WITH ages AS (
     SELECT s.*, coalesce(s.last_contact_at, s.created_at) AS last_at,
@@ -159,16 +58,16 @@ WHERE a.age > a.stale_days * a.day
 
 SYSTEMS_WITHOUT_USERS = Finding(
     name="systems_without_users",
-    title="Devices that no user can access through a group and that have no primary user",
+    title="Devices that no user can access and that have no primary user",
     severity="low",
     asset_type="systems",
     why="Nobody patches a device without an owner, and nobody notices when it disappears.",
     remedy="Bind the responsible user or team to one of the device's groups. Retire the device if "
-    "nobody claims it. `integrations.direct_bindings` shows if users who are bound to a single "
-    "device count.",
+    "nobody claims it.",
     evidence={"group_ids": "system groups of the device"},
     since="When the device was first seen without users",
     required_endpoints=("systems",),
+    uses_direct_bindings=True,
     sql=select_assets(
         "systems",
         ("group_ids",),
@@ -184,8 +83,8 @@ SYSTEMS_IN_NO_GROUP = Finding(
     title="Devices that are not in any system group",
     severity="low",
     asset_type="systems",
-    why="Policies, commands and access are assigned through groups. A device outside all groups is "
-    "enrolled but not managed.",
+    why="Policies and commands are assigned through groups, and so is most access. A device "
+    "outside all groups is enrolled but hardly managed.",
     remedy="Add the device to the appropriate groups, or give those groups a membership rule that "
     "matches it.",
     evidence={"os": "operating system", "primary_user_id": "primary user"},

@@ -94,6 +94,8 @@ class Finding:
             "unknown", not "none".
         required_targets: Target types for which a pull must read associations, likewise.
         compares_snapshots: True if the query compares the latest two snapshots.
+        uses_direct_bindings: True if the rows also depend on bindings of users and user groups to
+            single devices. Where a pull did not read them, the finding has a note.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Finding:
     required_endpoints: tuple[str, ...] = ()
     required_targets: tuple[str, ...] = ()
     compares_snapshots: bool = False
+    uses_direct_bindings: bool = False
 
     @property
     def view(self) -> View:

@@ -1,56 +1,9 @@
 """Findings about sudo outside groups, rules of groups, local administrators and exemptions."""
 
-from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.findings.access import BINDING_CHANGES, SUDO_GRANTS
+from pipelines.findings.model import Finding, last_start, select_assets
 from pipelines.schema.assets import SYSTEM_GROUPS, SYSTEMS, USERS
 from pipelines.schema.graph import USER_GROUPS
-
-_DIRECT_CHANGES = """direct_changes AS (
-    SELECT integration, asset_type, asset_id, max(observed_at) AS bound_at
-    FROM main.changes
-    WHERE asset_type IN ('user_system_bindings', 'user_group_system_bindings')
-        AND (change = 'added' OR column_name = 'sudo' AND new_value = 'true')
-    GROUP BY ALL
-)"""
-# Defines granted(integration, user_id, sudo_group_ids, granted_at): the groups with devices on
-# which a user has sudo, and the start of the earliest one. Defines direct_grants(integration,
-# user_id, sudo_system_ids, sudo_user_groups, direct_at) likewise for bindings outside groups.
-SUDO_GRANTS = f"""{
-    last_start("bound", "system_group_users", "column_name = 'sudo' AND new_value = 'true'")
-},
-{last_change("filled", "system_groups", "column_name = 'system_count' AND old_value = '0'")},
-granted AS (
-    SELECT s.integration, s.user_id, list_sort(list(s.group_id)) AS sudo_group_ids,
-        min(greatest(g.first_seen_at, b.bound_at, f.filled_at)) AS granted_at
-    FROM main.system_group_users s
-    JOIN main.system_groups g USING (integration, group_id)
-    LEFT JOIN filled f USING (integration, group_id)
-    LEFT JOIN bound b
-        ON b.integration = s.integration AND b.asset_id = s.group_id || '/' || s.user_id
-    WHERE s.sudo AND g.system_count > 0
-    GROUP BY ALL
-),
-{_DIRECT_CHANGES},
-direct_sudo AS (
-    SELECT integration, user_id, system_id, NULL AS user_group_name,
-        'user_system_bindings' AS asset_type, user_id || '/' || system_id AS asset_id
-    FROM main.user_system_bindings WHERE sudo
-    UNION ALL
-    SELECT integration, m.user_id, NULL, b.user_group_name, 'user_group_system_bindings',
-        b.user_group_id || '/' || b.system_id
-    FROM main.user_group_system_bindings b
-    JOIN main.user_group_members m USING (integration, user_group_id)
-    WHERE b.sudo
-),
-direct_grants AS (
-    SELECT d.integration, d.user_id,
-        list_sort(list(DISTINCT d.system_id) FILTER (d.system_id IS NOT NULL)) AS sudo_system_ids,
-        list_sort(list(DISTINCT d.user_group_name) FILTER (d.user_group_name IS NOT NULL))
-            AS sudo_user_groups,
-        min(greatest(u.first_seen_at, c.bound_at)) AS direct_at
-    FROM direct_sudo d JOIN main.users u USING (integration, user_id)
-    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
-    GROUP BY ALL
-)"""
 
 # Unix has `root` always, and `_jumpcloudserviceaccount` is JumpCloud's own account on a Mac.
 _BUILT_IN = "'root', '_jumpcloudserviceaccount'"
@@ -129,9 +82,9 @@ USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO = Finding(
     severity="medium",
     asset_type="users",
     why="A password that leaked years ago still makes its finder root or a local administrator on "
-    "every device of these groups.",
-    remedy="Let the password expire, or remove sudo: from the bindings of the groups in the "
-    "evidence, or from the user if the user is a global administrator.",
+    "every device in the evidence.",
+    remedy="Let the password expire, or remove sudo: from the bindings in the evidence, or from "
+    "the user if the user is a global administrator.",
     evidence={
         "state": "state of the user",
         "password_date": "last change of the password, UTC; null if unknown",
@@ -144,6 +97,7 @@ USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO = Finding(
     since="When the password was first seen without expiry, or with the earliest sudo that the "
     "user still has, whichever is later",
     required_endpoints=("systemusers",),
+    uses_direct_bindings=True,
     sql=f"""
 WITH user_changes AS (
     SELECT integration, asset_id AS user_id,
@@ -208,8 +162,9 @@ SYSTEMS_WITH_DIRECT_SUDO = Finding(
         "users_associations",
         "usergroups_associations",
     ),
+    uses_direct_bindings=True,
     sql=f"""
-WITH {_DIRECT_CHANGES},
+WITH {BINDING_CHANGES},
 exceptions AS (
     SELECT b.integration, b.system_id, b.user_id AS id, TRUE AS is_user,
         coalesce({USERS.display_name("u")}, b.user_id) AS name, b.sudo_without_password,
@@ -226,9 +181,9 @@ bound_systems AS (
         list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (e.is_user) AS users,
         list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (NOT e.is_user) AS user_groups,
         bool_or(e.sudo_without_password IS TRUE) AS sudo_without_password,
-        min(greatest(s.first_seen_at, c.bound_at)) AS since
+        min(greatest(s.first_seen_at, c.bound_at, c.sudo_at)) AS since
     FROM exceptions e JOIN main.systems s USING (integration, system_id)
-    LEFT JOIN direct_changes c USING (integration, asset_type, asset_id)
+    LEFT JOIN binding_changes c USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )
 SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,

@@ -1,7 +1,7 @@
 """Findings about users, and about the groups and applications that give them access."""
 
+from pipelines.findings.access import SUDO_GRANTS
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
-from pipelines.findings.privileges import SUDO_GRANTS
 from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
@@ -11,8 +11,8 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
     asset_type="users",
     why="Suspending a user blocks the login but keeps the bindings. Reactivating or unlocking the "
     "account restores all access at once, and sessions and local accounts may still work.",
-    remedy="Remove people who left from their groups, or delete them. Find out why an account was "
-    "locked before you unlock it.",
+    remedy="Remove people who left from their groups and devices, or delete them. Find out why an "
+    "account was locked before you unlock it.",
     evidence={
         "state": "state of the user",
         "suspended": "true if the user is suspended",
@@ -24,6 +24,7 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
     since="When the user was first seen as suspended or locked, or with access, whichever is "
     "later. If several reasons apply, the earliest one counts",
     required_endpoints=("systemusers", "applications", "applications_users"),
+    uses_direct_bindings=True,
     sql=f"""
 WITH user_changes AS (
     SELECT integration, asset_id AS user_id,
@@ -88,10 +89,10 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     severity="high",
     asset_type="users",
     why="One stolen password is enough to become root or a local administrator on every device "
-    "of these groups. A user with any enrolled factor has MFA: one-time passwords, a security key, "
+    "in the evidence. A user with any enrolled factor has MFA: one-time passwords, a security key, "
     "push or another one.",
-    remedy="Require MFA for the user, or remove sudo: from the bindings of the groups in the "
-    "evidence, or from the user if the user is a global administrator.",
+    remedy="Require MFA for the user, or remove sudo: from the bindings in the evidence, or from "
+    "the user if the user is a global administrator.",
     evidence={
         "state": "state of the user",
         "global_admin": "true if the user has sudo on every device that the user can access",
@@ -104,6 +105,7 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
     since="When the user was first seen without MFA, or with the earliest sudo that the user still "
     "has, whichever is later",
     required_endpoints=("systemusers",),
+    uses_direct_bindings=True,
     sql=f"""
 WITH user_changes AS (
     SELECT integration, asset_id AS user_id,
@@ -164,6 +166,7 @@ USERS_WITHOUT_SYSTEMS = Finding(
     },
     since="When the user was first seen without a device",
     required_endpoints=("systemusers", "systems"),
+    uses_direct_bindings=True,
     sql=f"""
 WITH {
         last_start(
@@ -209,8 +212,8 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
     evidence={
         "system_count": "number of devices in the group",
         "user_count": "number of users who have sudo without a password through the group",
-        "targets": "bindings that grant it, as type and id; empty if only the list of the group's "
-        "users reports it",
+        "targets": "bindings that grant it, as type, id and name; empty if only the list of the "
+        "group's users reports it",
     },
     since="When the earliest grant that still exists was first seen",
     required_targets=("user", "user_group"),
@@ -224,18 +227,19 @@ WITH grant_changes AS (
 ),
 grants AS (
     SELECT integration, 'system_group_users' AS asset_type, group_id, user_id,
-        NULL AS target_type, NULL AS target_id, group_id || '/' || user_id AS asset_id
+        NULL AS target_type, NULL AS target_id, NULL AS target_name,
+        group_id || '/' || user_id AS asset_id
     FROM main.system_group_users WHERE sudo_without_password
     UNION ALL
     SELECT integration, 'system_group_associations', group_id, NULL, target_type, target_id,
-        concat_ws('/', group_id, target_type, target_id)
+        coalesce(target_name, target_id), concat_ws('/', group_id, target_type, target_id)
     FROM main.system_group_associations WHERE sudo_without_password
 ),
 granting AS (
     SELECT integration, group_id, count(user_id) AS user_count, min(b.granted_at) AS granted_at,
         bool_or(b.granted_at IS NULL) AS has_initial_grant,
-        list({{'type': target_type, 'id': target_id}} ORDER BY target_type, target_id)
-            FILTER (target_id IS NOT NULL) AS targets
+        list({{'type': target_type, 'id': target_id, 'name': target_name}}
+            ORDER BY target_type, target_id) FILTER (target_id IS NOT NULL) AS targets
     FROM grants LEFT JOIN grant_changes b USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )

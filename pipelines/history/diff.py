@@ -12,8 +12,10 @@ from pipelines.history.lookup import by_integration, find_past, find_snapshot, p
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.schema.model import Table
-from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, TABLES
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, TABLES, TARGETS, USERS
 from pipelines.sql import in_memory
+
+_TARGET_TABLES = {kind: table.name for kind, table in {"user": USERS, **TARGETS}.items()}
 
 
 @dataclass(frozen=True)
@@ -48,15 +50,17 @@ class SnapshotDiff:
         """Return the display name of an asset, or its id if the table has none."""
         return self.labels.get(table, {}).get(asset_id, asset_id)
 
+    def key_names(self, asset_type: str, asset_id: str) -> dict[str, str]:
+        """Return the values of the key's columns, with each asset's id replaced by its name."""
+        table, key = TABLES[asset_type], self.parse_key(asset_type, asset_id)
+        tables = {table.key[0]: table.name} if table.is_asset else dict(table.references)
+        if "target_type" in key:
+            tables["target_id"] = _TARGET_TABLES.get(key["target_type"], "")
+        return {column: self.label(tables.get(column, ""), value) for column, value in key.items()}
+
     def asset_name(self, asset_type: str, asset_id: str) -> str:
         """Return the id of a row with each asset's id replaced by its name."""
-        table = TABLES[asset_type]
-        if table.is_asset:
-            return self.label(asset_type, asset_id)
-        key = self.parse_key(asset_type, asset_id)
-        return "/".join(
-            self.label(table.references.get(column, ""), value) for column, value in key.items()
-        )
+        return "/".join(self.key_names(asset_type, asset_id).values())
 
     def to_table(self) -> pa.Table:
         """Return the changes as one table, with the ids of both snapshots and a column of names."""

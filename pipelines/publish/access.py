@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.errors import InventoryError
+from pipelines.errors import NOT_PUBLISHED, PUBLISH, InventoryError
 from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend
 from pipelines.storage.locks import locked
@@ -54,7 +54,7 @@ def select_published(history: "SnapshotStore", names: Sequence[str]) -> list[str
     """
     known = history.snapshots()
     if not known:
-        raise InventoryError(f"{history.location}: no inventory has been published here yet")
+        raise InventoryError(f"{history.location}: {NOT_PUBLISHED}. {PUBLISH}")
     for name in names:
         if name not in known:
             raise _unpublished(name, known)
@@ -116,13 +116,15 @@ def fetch_file(workspace: Workspace, integration: str | None = None) -> Path:
 def nothing_published(workspace: Workspace, integration: str | None) -> InventoryError:
     """Return the error for a file in an object store that does not exist yet."""
     location = workspace.location(workspace.inventory_file(integration))
-    message = f"{location}: no inventory has been published here yet"
+    message = f"{location}: {NOT_PUBLISHED}"
     known = workspace.open_history().snapshots()
     if integration and integration not in known:
         return _unpublished(integration, known)
     if integration is None and known:
-        message += "; run `jumpcloud-inventory combine` to build it from the integrations"
-    return InventoryError(message)
+        remedy = "Run `jumpcloud-inventory combine` to build it from the integrations"
+    else:
+        remedy = PUBLISH
+    return InventoryError(f"{message}. {remedy}")
 
 
 def _unpublished(integration: str, known: Iterable[str]) -> InventoryError:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import duckdb
 
-from pipelines.errors import InventoryError
+from pipelines.errors import NOT_PUBLISHED, PUBLISH, InventoryError
 from pipelines.sql import MEMORY, disable_async_writes, identifier, quoted
 from pipelines.temporary import temporary_folder
 
@@ -31,7 +31,7 @@ def open_inventory(path: str | Path) -> duckdb.DuckDBPyConnection:
         InventoryError: the file does not exist or is damaged, or a program tried to change it.
     """
     if not Path(path).exists():
-        raise InventoryError(f"{path}: no inventory has been published here yet")
+        raise InventoryError(f"{path}: {NOT_PUBLISHED}. {PUBLISH}")
     refuse_log(Path(path))
     try:
         connection = duckdb.connect(path, read_only=True)

@@ -64,8 +64,10 @@ class Finding:
         title: heading.
         remedy: recommended action.
         count: number of rows.
-        examples: names of the first affected assets.
+        names: number of different names of the affected assets.
+        examples: the first of these names.
         answerable: the pull has the data that this finding needs.
+        note: what the rows do not count, because the pull did not read it; None if they count all.
     """
 
     name: str
@@ -73,8 +75,10 @@ class Finding:
     title: str
     remedy: str
     count: int
+    names: int
     examples: Sequence[str]
     answerable: bool
+    note: str | None
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,15 @@ class IntegrationReport:
     def clear(self) -> Sequence[Finding]:
         """Return the findings that certainly have no row."""
         return [finding for finding in self.findings if not finding.count and finding.answerable]
+
+    @property
+    def notes(self) -> Mapping[str, Sequence[str]]:
+        """Return the titles of the findings with a note, by note."""
+        notes: dict[str, list[str]] = {}
+        for finding in self.findings:
+            if finding.note:
+                notes.setdefault(finding.note, []).append(finding.title)
+        return notes
 
     @property
     def not_checked(self) -> Sequence[Finding]:

@@ -24,8 +24,18 @@ from pipelines.report.model import (
 )
 from pipelines.schema.assets import has_mfa
 from pipelines.schema.model import Table
-from pipelines.schema.tables import ASSET_TABLES, INVENTORY_TABLES, SYSTEMS, USERS
+from pipelines.schema.tables import (
+    APPLICATIONS,
+    ASSET_TABLES,
+    INVENTORY_TABLES,
+    IPV4_ADDRESSES,
+    SYSTEM_GROUPS,
+    SYSTEMS,
+    USERS,
+)
 
+# Each has a number and a chart, which more would hide. Snapshots of each version have these.
+COUNTED = (SYSTEMS, USERS, APPLICATIONS, IPV4_ADDRESSES, SYSTEM_GROUPS)
 MAX_EXAMPLES = 5
 MAX_SHARES = 8
 # Each point is also a row of a table, and a longer table would not be read.
@@ -74,7 +84,7 @@ WHERE total <= {MAX_POINTS}
 ORDER BY integration, number
 """
 
-_UNANSWERABLE = f"SELECT integration, finding FROM {SCHEMA}.questions WHERE NOT answerable"
+_QUESTIONS = f"SELECT integration, finding, answerable, note FROM {SCHEMA}.questions"
 
 _OPERATING_SYSTEMS = """
 SELECT integration, display_name(os) AS label, count(*) AS count
@@ -210,7 +220,7 @@ def _counts(latest: _Snapshot, endpoints: set[str]) -> list[Count]:
             now[table.name] if now[table.name] or endpoints.issuperset(table.endpoints) else None,
             before.get(table.name),
         )
-        for table in ASSET_TABLES
+        for table in COUNTED
     ]
 
 
@@ -231,14 +241,17 @@ def _last_contacts(counts: Sequence[int]) -> list[Share]:
 
 def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Finding]]:
     """Return all findings of each integration, in the order of the catalog."""
-    unanswerable = set(connection.sql(_UNANSWERABLE).fetchall())
+    questions = {
+        (integration, finding): (answerable, note)
+        for integration, finding, answerable, note in connection.sql(_QUESTIONS).fetchall()
+    }
     findings: dict[str, list[Finding]] = {}
     for entry in FINDINGS:
         texts = (entry.name, entry.severity, entry.title, entry.remedy)
-        for integration, count, examples in connection.sql(_finding_sql(entry)).fetchall():
-            answerable = (integration, entry.name) not in unanswerable
+        for integration, count, names, examples in connection.sql(_finding_sql(entry)).fetchall():
+            answerable, note = questions[integration, entry.name]
             findings.setdefault(integration, []).append(
-                Finding(*texts, count, examples, answerable)
+                Finding(*texts, count, names, examples, answerable, note)
             )
     return findings
 
@@ -246,7 +259,8 @@ def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Find
 def _finding_sql(finding: CatalogFinding) -> str:
     return f"""
 SELECT integration, count(asset_id) AS count,
-    coalesce(min(display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
+    count(DISTINCT display_name(asset_name)) AS names,
+    coalesce(min(DISTINCT display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
 FROM integrations LEFT JOIN {SCHEMA}.{finding.name} USING (integration)
 GROUP BY integration
 """

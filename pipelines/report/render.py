@@ -2,13 +2,14 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from pipelines.errors import InventoryError
 from pipelines.report.model import SEVERITIES, Count, IntegrationReport, Point
@@ -66,6 +67,7 @@ def render(reports: Sequence[IntegrationReport]) -> str:
         reports=reports,
         listed=reports[:MAX_LISTED],
         removed=[report.name for report in reports if report.configured is False],
+        partial=[report.name for report in reports[:MAX_LISTED] if report.notes],
         sections=_sections(environment, reports),
         newest=max((report.pull.started_at for report in reports), default=None),
     )
@@ -81,6 +83,7 @@ def _environment() -> Environment:
     )
     environment.globals |= {"severities": SEVERITIES, "unknown": "not known"}
     environment.filters |= {
+        "code": _code,
         "date": lambda at: f"{at:%Y-%m-%d}",
         "difference": _difference,
         "duration": _duration,
@@ -148,6 +151,15 @@ def _time(at: datetime) -> Markup:
     )
 
 
+def _code(text: str) -> Markup:
+    """Return a text as HTML: what backticks enclose is code."""
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(parts)
+    )
+
+
 def _duration(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
@@ -156,7 +168,9 @@ def _duration(seconds: float) -> str:
 def _heading(table: str) -> str:
     """Return a table's name as a heading."""
     heading = table.replace("_", " ").capitalize()
-    return heading.replace("Ipv4", "IPv4").replace("ipv4", "IPv4")
+    for word in ("IPv4", "IP", "RADIUS"):
+        heading = re.sub(rf"\b{word}\b", word, heading, flags=re.IGNORECASE)
+    return heading
 
 
 def _difference(count: Count) -> str:

@@ -54,6 +54,7 @@ def test_demo_needs_no_key(demo: Demo) -> None:
     for part in ("systems", "API calls", "seconds to pull", "inventory.duckdb"):
         assert part in demo.done.stdout
     assert demo.done.stdout.count("SELECT") == 3
+    assert demo.done.stderr.count("demo: publishing the organization as of ") == PAST_WEEKS
     with inventory(demo.installation) as file:
         assert file.sql("SELECT integration FROM integrations").fetchall() == [("demo",)]
         counts = file.sql("SELECT finding, count FROM findings.summary").fetchall()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipelines.simulator import Sizes, generate
 from pipelines.simulator.api.server import Server
 from tests.support import ROOT
 from tests.support.cli import Installation
+from tests.support.publisher import Publisher, Pulled, on_day
 
 TINY = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 # Refuses to import Dagster, as where it is not installed.
@@ -36,14 +38,14 @@ finally:
 
 
 @pytest.fixture
-def published(installation: Installation) -> Installation:
+def published(
+    installation: Installation, serve: Callable[..., Server], pull: Callable[..., Pulled]
+) -> Installation:
     organization = generate(1, TINY)
-    with Server(organization) as server:
-        installation.set_integrations(acme=server)
-        for name in ("first", "部長"):
-            organization.add_user(username=name)
-            done = installation.run("run", ACME_KEY=organization.api_key)
-            assert done.returncode == 0, done.stderr
+    installation.set_integrations(acme=serve(organization))
+    for day, name in enumerate(("first", "部長")):
+        organization.add_user(username=name)
+        Publisher(installation.data).publish(on_day(day, pull(organization)))
     return installation
 
 

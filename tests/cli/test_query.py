@@ -78,6 +78,7 @@ def test_result_wider_than_terminal_has_one_line_per_column(
     many = ask("sql", "SELECT s.* FROM systems s, range(10)").stdout.splitlines()
     assert many[-1] == "The first 40 rows; --format csv or json has all."
     assert len([line for line in many if line.startswith("─[")]) == 40
+    assert ask("sql", "FROM systems WHERE FALSE").stdout == "0 rows\n"
 
 
 @pytest.mark.usefixtures("published")
@@ -218,7 +219,7 @@ def test_query_before_first_publication_fails_and_writes_nothing(
 ) -> None:
     done = ask(*command)
     assert done.exit_code == 1
-    assert "no inventory has been published here yet" in done.stderr
+    assert "published here yet. Run `jumpcloud-inventory run`, or choose" in done.stderr
     assert not publisher.home.exists()
 
 

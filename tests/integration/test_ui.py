@@ -45,7 +45,7 @@ def ui(
         "JUMPCLOUD_INVENTORY_CONFIG": str(settings),
         "JUMPCLOUD_INVENTORY_HOME": str(data),
     }
-    with served_ui(environment) as address:
+    with served_ui(environment, ctrl_c=True) as address:
         yield address
 
 

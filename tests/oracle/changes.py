@@ -37,6 +37,8 @@ class Changes:
             "access_gained": [
                 *self._bindings(),
                 *self._members(),
+                *self._direct_bindings(),
+                *self._user_groups(),
                 *self._applications(),
                 *self._administrators(),
             ],
@@ -69,6 +71,27 @@ class Changes:
         through = self._now.groups[group_id]["name"] or group_id
         return _access(kind, row, gained, through, reach, group_id=group_id)
 
+    def _direct_bindings(self) -> Iterator[Row]:
+        old = {_key(row): row for row in _direct_rows(self._before)}
+        for row in _direct_rows(self._now):
+            gained = [name for name in _rights(row) if name not in _rights(old.get(_key(row)))]
+            system = self._now.systems[row["system_id"]]
+            if gained and "user_id" in row:
+                user, through = self._now.users[row["user_id"]], display_name("systems", system)
+                yield _access("users", user, gained, through, 1, system_id=row["system_id"])
+            elif gained and (users := self._now.group_members.get(row["user_group_id"])):
+                yield _of_user_group("systems", system, gained, row, len(users))
+
+    def _user_groups(self) -> Iterator[Row]:
+        rows = self._now.tables["user_group_system_bindings"]
+        for group_id, users in self._now.group_members.items():
+            own = [row for row in rows if row["user_group_id"] == group_id]
+            rights = [name for name in _RIGHTS if any(row[name] for row in own)]
+            for user_id in users - self._before.group_members.get(group_id, set()):
+                if own:
+                    user, gained = self._now.users[user_id], ["access", *rights]
+                    yield _of_user_group("users", user, gained, own[0], len(own))
+
     def _applications(self) -> Iterator[Row]:
         for app_id, user_id in self._now.held_active() - self._before.held_active():
             through = display_name("applications", self._now.applications[app_id])
@@ -92,8 +115,27 @@ def _access(
     reach: int | None,
     **ids: str,
 ) -> Row:
-    evidence = {"gained": gained, "group_id": None, "application_id": None} | ids
+    names = ("group_id", "application_id", "system_id", "user_group_id")
+    evidence = {"gained": gained, **dict.fromkeys(names), **ids}
     return finding(kind, row, **evidence, through=through, reach=reach)
+
+
+def _of_user_group(kind: str, row: Row, gained: list[str], binding: Row, reach: int) -> Row:
+    through, group_id = binding["user_group_name"], binding["user_group_id"]
+    return _access(kind, row, gained, through, reach, user_group_id=group_id)
+
+
+def _direct_rows(graph: Graph) -> Rows:
+    tables = ("user_system_bindings", "user_group_system_bindings")
+    return [row for table in tables for row in graph.tables[table]]
+
+
+def _key(row: Row) -> tuple[object, ...]:
+    return row.get("user_id"), row.get("user_group_id"), row["system_id"]
+
+
+def _rights(row: Row | None) -> list[str]:
+    return ["access", *(name for name in _RIGHTS if row[name])] if row else []
 
 
 def _admin_rights(row: Row) -> list[str]:

@@ -133,29 +133,60 @@ class _Devices(Graph):
         for row in self.systems.values():
             if row["disk_encrypted"] is not False:
                 continue
-            grants = {
+            grants = [
                 (group, user)
                 for (group, user), binding in self.bindings.items()
                 if row["system_id"] in self.members[group]
                 if binding["sudo"] or self.users[user]["global_admin"]
-            }
-            groups = {group for group, _ in grants}
+            ]
+            direct = [
+                (way, user)
+                for system_id, user, way in self.direct_ways()
+                if system_id == row["system_id"]
+                if way["sudo"] or self.users[user]["global_admin"]
+            ]
+            users = {user for _, user in (*grants, *direct)}
             known = row["primary_user_id"] if row["primary_user_id"] in self.users else None
-            own = any(user == known for _, user in grants)
-            if (own or self.users[known]["global_admin"]) if known else groups:
-                yield finding("systems", row, primary_user_id=known, sudo_group_ids=sorted(groups))
+            if (known in users or self.users[known]["global_admin"]) if known else users:
+                ways = [way for way, _ in direct]
+                yield finding(
+                    "systems",
+                    row,
+                    primary_user_id=known,
+                    sudo_group_ids=sorted({group for group, _ in grants}),
+                    sudo_users=sorted(
+                        display_name("users", self.users[way["user_id"]])
+                        for way in ways
+                        if "user_id" in way
+                    ),
+                    sudo_user_groups=sorted(
+                        {way["user_group_name"] for way in ways if "user_group_id" in way}
+                    ),
+                )
 
 
 class _Groups(Graph):
     def findings(self) -> Findings:
         unresolved = [
-            finding("systems", row, "group_ids", application_count=None)
-            for row in self.systems.values()
+            finding(
+                "systems",
+                row,
+                "group_ids",
+                application_count=None,
+                **self._referring(system_id=system_id),
+            )
+            for system_id, row in self.systems.items()
             if not row["resolved"]
         ]
         unresolved += [
-            finding("users", row, "application_count", group_ids=row["system_group_ids"])
-            for row in self.users.values()
+            finding(
+                "users",
+                row,
+                "application_count",
+                group_ids=row["system_group_ids"],
+                **self._referring(user_id=user_id),
+            )
+            for user_id, row in self.users.items()
             if not row["resolved"]
         ]
         return {
@@ -178,16 +209,33 @@ class _Groups(Graph):
             "unresolved_ids": unresolved,
         }
 
+    def _referring(self, **row_id: str) -> Row:
+        """Return the names in bindings of a device or user outside system groups."""
+        ((column, value),) = row_id.items()
+
+        def rows(table: str) -> Rows:
+            return [row for row in self.tables[table] if row.get(column) == value]
+
+        groups = [*rows("user_group_system_bindings"), *rows("user_group_members")]
+        bound = rows("user_system_bindings")
+        users = {display_name("users", self.users[row["user_id"]]) for row in bound}
+        systems = {display_name("systems", self.systems[row["system_id"]]) for row in bound}
+        return {
+            "users": sorted(users) if column == "system_id" else [],
+            "systems": sorted(systems) if column == "user_id" else [],
+            "user_groups": sorted({row["user_group_name"] for row in groups}),
+        }
+
     def _passwordless(self, group_id: str) -> tuple[int, Rows]:
         """Return the number of users, and the targets, with sudo without a password."""
         users = [row for (group, _), row in self.bindings.items() if group == group_id]
         targets = sorted(
-            (row["target_type"], row["target_id"])
+            (row["target_type"], row["target_id"], row["target_name"])
             for row in self.tables["system_group_associations"]
             if row["group_id"] == group_id and row["sudo_without_password"]
         )
         number = sum(row["sudo_without_password"] is True for row in users)
-        return number, [{"type": kind, "id": target_id} for kind, target_id in targets]
+        return number, [dict(zip(("type", "id", "name"), one, strict=True)) for one in targets]
 
 
 class _Privileges(Graph):

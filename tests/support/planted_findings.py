@@ -132,6 +132,18 @@ class _PlantedFindings:
         ruled = org.add_group("Of a global administrator")
         org.bind(ruled, "user", self._person(sudo=True), None)
         self._device(ruled, fde={"active": False})
+        # Bindings to the device itself, each with and without sudo.
+        team = org.add_group("Team", "user_group")
+        org.add_member(team, plain)
+        for edge in (sudo(), None):
+            for primary in (plain, idle, None):
+                alone, shared = (
+                    org.add_system(fde={"active": False}, primarySystemUser={"id": primary})
+                    for _ in range(2)
+                )
+                org.bind_system(plain, alone, edge)
+                org.bind_system(team, shared, edge)
+        org.bind_system(self._person(sudo=True), org.add_system(fde={"active": False}))
 
     def _stale(self) -> None:
         just = self._now - STALE
@@ -191,6 +203,12 @@ class _PlantedFindings:
         org.bind(next(iter(org.applications)), "user", org.ids.new())
         hidden = self._device()
         org.hide(hidden)
+        # Named by bindings only.
+        team, user = org.add_group("Of nobody known", "user_group"), self._person()
+        org.add_member(team, org.ids.new())
+        org.bind_system(team, org.ids.new())
+        org.bind_system(user, org.ids.new())
+        org.bind_system(user, hidden)
 
     def _policies(self) -> None:
         for failed in (0, 1, 7, None, ABSENT, "3"):

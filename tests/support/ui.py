@@ -18,8 +18,16 @@ PATIENCE_SECONDS = 120
 
 
 @contextmanager
-def served_ui(environment: Mapping[str, str], host: str = "127.0.0.1") -> Iterator[str]:
-    """Serve the UI of an installation until the context ends, and yield its address."""
+def served_ui(
+    environment: Mapping[str, str], host: str = "127.0.0.1", *, ctrl_c: bool = False
+) -> Iterator[str]:
+    """Serve the UI of an installation until the context ends, and yield its address.
+
+    Args:
+        environment: variables of the process.
+        host: address to listen on.
+        ctrl_c: True to end it as Ctrl-C on a terminal, False as a service manager.
+    """
     with socket.create_server((host, 0)) as free:
         port = free.getsockname()[1]
     with subprocess.Popen(
@@ -27,6 +35,7 @@ def served_ui(environment: Mapping[str, str], host: str = "127.0.0.1") -> Iterat
         env={"PATH": os.environ["PATH"], "TZ": "UTC", **environment},
         stdout=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     ) as process:
         assert process.stdout
         try:
@@ -36,7 +45,11 @@ def served_ui(environment: Mapping[str, str], host: str = "127.0.0.1") -> Iterat
             _wait_for(address[0])
             yield address[0]
         finally:
-            process.send_signal(signal.SIGTERM)
+            if ctrl_c:
+                os.killpg(process.pid, signal.SIGINT)
+            else:
+                process.send_signal(signal.SIGTERM)
+    assert process.returncode == 130 or not ctrl_c
 
 
 @tenacity.retry(

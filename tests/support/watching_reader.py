@@ -16,7 +16,18 @@ from pathlib import Path
 
 import duckdb
 
-ASSETS = ("systems", "users", "applications", "ipv4_addresses", "system_groups")
+ASSETS = (
+    "systems",
+    "users",
+    "applications",
+    "ipv4_addresses",
+    "system_groups",
+    "user_groups",
+    "policies",
+    "policy_groups",
+    "commands",
+    "radius_servers",
+)
 RELATIONSHIPS = (
     "system_group_members",
     "system_group_users",
@@ -25,6 +36,9 @@ RELATIONSHIPS = (
     "system_ipv4_addresses",
     "system_ip_addresses",
     "system_local_accounts",
+    "user_group_members",
+    "user_system_bindings",
+    "user_group_system_bindings",
 )
 LATEST = """
 SELECT s.snapshot_id, s.rows, s.started_at, i.systems FROM integrations i

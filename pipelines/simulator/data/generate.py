@@ -56,10 +56,6 @@ def generate(seed: int = 1, sizes: Sizes = Sizes(), now: datetime | None = None)
     """
     org = Organization(f"Example Company {seed}", Rng(seed))
     OrganizationGenerator(org, sizes, now or datetime.now(UTC)).build()
-    # A generator of its own, so that everything else stays as it was before there were any.
-    rng = Rng(f"direct access {seed}")
-    add_names(org, rng, sizes.radius_servers)
-    add_direct_bindings(org, rng, sizes.direct_bindings)
     return org
 
 
@@ -86,6 +82,10 @@ class OrganizationGenerator:
         self._add_policies_and_commands()
         self._add_system_groups()
         self._add_applications()
+        # Apart from the other draws, so that these stay as they were before there were any.
+        rng = Rng(f"{self._org.id} direct access")
+        add_names(self._org, rng, self._sizes.radius_servers)
+        add_direct_bindings(self._org, rng, self._sizes.direct_bindings)
 
     def _add_users(self) -> None:
         for _ in range(self._sizes.users):

@@ -1,5 +1,7 @@
 """The views that count the findings, on a few rows."""
 
+import re
+
 from pipelines.findings.catalog import FINDINGS, REQUIRED_FIELDS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from tests.support.publisher import Rows
@@ -56,6 +58,37 @@ def test_direct_bindings_are_read_by_user_or_by_device() -> None:
     # Nothing to be read.
     assert not is_unknown("usergroups_associations", users=1, systems=0)
     assert not is_unknown(users=0, user_groups=0)
+
+
+def test_note_names_bindings_that_were_not_read() -> None:
+    def notes(setting: str, *pulls: Row) -> dict[str, str]:
+        rows = query_inventory(
+            "SELECT q.finding, s.note FROM findings.questions q JOIN findings.summary s "
+            "USING (integration, finding) WHERE q.note IS NOT NULL AND q.note = s.note",
+            integrations=[row | {"direct_bindings": setting} for row in latest(3)],
+            snapshots=list(pulls),
+        )
+        return {str(row["finding"]): str(row["note"]) for row in rows}
+
+    bindings = ("users_associations", "usergroups_associations", "usergroups_members")
+    others = [name for name in ALL_ENDPOINTS if name not in bindings]
+    whole, without = pull(3, *others, *bindings), pull(3, *others, users=1, systems=1)
+    before = pull(2, *others, user_groups=1)
+    assert notes("read", whole) == {}
+    assert notes("read", pull(2, *others, "systems_associations", *bindings[1:]), whole) == {}
+    assert notes("read", before, whole).keys() == {"access_gained"}
+    # Nothing to be read.
+    assert notes("read", pull(3, *others, users=0, user_groups=0)) == {}
+    for setting, text in (
+        ("off", "without the bindings .* off"),
+        ("partial", "without some bindings"),
+        ("not read", "without the bindings"),
+    ):
+        found = notes(setting, without)
+        assert found.keys() == {
+            finding.name for finding in FINDINGS if finding.uses_direct_bindings
+        }
+        assert all(re.match(text, note) for note in found.values())
 
 
 def test_finding_is_unanswerable_without_its_association_targets() -> None:

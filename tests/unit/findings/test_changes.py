@@ -96,18 +96,11 @@ def gained(
     rights: list[str],
     through: str,
     reach: int | None = None,
-    *,
-    group_id: str | None = None,
-    application_id: str | None = None,
+    **ids: str,
 ) -> Row:
     """Return the evidence of gained access."""
-    return {
-        "gained": rights,
-        "group_id": group_id,
-        "application_id": application_id,
-        "through": through,
-        "reach": reach,
-    }
+    names = ("group_id", "application_id", "system_id", "user_group_id")
+    return {"gained": rights, "through": through, "reach": reach, **dict.fromkeys(names)} | ids
 
 
 def test_access_gained_by_group_binding() -> None:
@@ -177,6 +170,51 @@ def test_access_gained_by_new_group_member() -> None:
             day(3),
             name="db-1",
         ),
+    ]
+
+
+def test_access_gained_outside_system_groups() -> None:
+    rows = find(
+        "access_gained",
+        integrations=latest(3),
+        users=[{"user_id": "ann"}, {"user_id": "bob", "username": "bobby"}, {"user_id": "cy"}],
+        systems=[{"system_id": "db", "hostname": "db-1"}, {"system_id": "web"}],
+        user_system_bindings=[
+            {"user_id": "ann", "system_id": "db", "sudo": True},
+            {"user_id": "bob", "system_id": "db", "sudo": True},
+            {"user_id": "cy", "system_id": "web"},
+        ],
+        user_group_members=[
+            {"user_group_id": "ops", "user_id": "ann", "user_group_name": "Operations"},
+            {"user_group_id": "ops", "user_id": "bob", "user_group_name": "Operations"},
+            {"user_group_id": "unbound", "user_id": "cy", "user_group_name": "unbound"},
+        ],
+        user_group_system_bindings=[
+            {"user_group_id": "ops", "system_id": "db", "user_group_name": "Operations"},
+            {"user_group_id": "ops", "system_id": "web", "sudo": True}
+            | {"user_group_name": "Operations"},
+            {"user_group_id": "empty", "system_id": "web", "user_group_name": "empty"},
+        ],
+        changes=[
+            added(3, "user_system_bindings", "ann/db", sudo=True),
+            changed(3, "user_system_bindings", "bob/db", "sudo", None, True),
+            added(2, "user_system_bindings", "cy/web"),
+            added(3, "user_group_system_bindings", "ops/web", sudo=True),
+            changed(3, "user_group_system_bindings", "ops/db", "sudo", True, False),
+            added(3, "user_group_system_bindings", "empty/web"),
+            added(3, "user_group_members", "ops/bob"),
+            added(2, "user_group_members", "ops/ann"),
+            added(3, "user_group_members", "unbound/cy"),
+        ],
+    )
+    both = ["access", "sudo"]
+    operations = gained(both, "Operations", 2, user_group_id="ops")
+    assert rows == [
+        found("medium", "systems", "web", operations, day(3)),
+        found("medium", "users", "ann", gained(both, "db-1", 1, system_id="db"), day(3)),
+        found("medium", "users", "bob", operations, day(3), name="bobby"),
+        found("medium", "users", "bob", gained(["sudo"], "db-1", 1, system_id="db"), day(3))
+        | {"asset_name": "bobby"},
     ]
 
 
@@ -262,7 +300,7 @@ def test_unresolved_ids(endpoints: tuple[str, ...]) -> None:
         systems=[
             {"system_id": "deleted", "resolved": False, "group_ids": ["servers"]},
             {"system_id": "missing", "resolved": False},
-            {"system_id": "present", "resolved": True},
+            {"system_id": "present", "hostname": "db-1", "resolved": True},
         ],
         users=[
             {
@@ -271,8 +309,19 @@ def test_unresolved_ids(endpoints: tuple[str, ...]) -> None:
                 "system_group_ids": ["servers"],
                 "application_count": 1,
             },
-            {"user_id": "present", "resolved": True},
+            {"user_id": "present", "username": "ann", "resolved": True},
             {"user_id": "present", "resolved": False, "integration": "zeta"},
+        ],
+        user_system_bindings=[
+            {"user_id": "present", "system_id": "missing"},
+            {"user_id": "deleted", "system_id": "present"},
+        ],
+        user_group_members=[
+            {"user_group_id": "ops", "user_id": "deleted", "user_group_name": "Operations"},
+            {"user_group_id": "ops", "user_id": "present", "user_group_name": "Operations"},
+        ],
+        user_group_system_bindings=[
+            {"user_group_id": "dev", "system_id": "missing", "user_group_name": "Developers"},
         ],
         changes=[
             added(2, "systems", "deleted"),
@@ -282,13 +331,14 @@ def test_unresolved_ids(endpoints: tuple[str, ...]) -> None:
         ],
     )
     known: Row = {"group_ids": ["servers"], "application_count": None}
+    known |= {"users": [], "systems": [], "user_groups": []}
+    of_missing: Row = {"group_ids": [], "users": ["ann"], "user_groups": ["Developers"]}
+    of_deleted: Row = {"systems": ["db-1"], "user_groups": ["Operations"], "application_count": 1}
     expected = {
         "systems": [
             found("medium", "systems", "deleted", known, day(3)),
-            found("medium", "systems", "missing", known | {"group_ids": []}, day(1)),
+            found("medium", "systems", "missing", known | of_missing, day(1)),
         ],
-        "systemusers": [
-            found("medium", "users", "deleted", known | {"application_count": 1}, day(4))
-        ],
+        "systemusers": [found("medium", "users", "deleted", known | of_deleted, day(4))],
     }
     assert rows == [row for endpoint in endpoints for row in expected[endpoint]]

@@ -70,8 +70,9 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             removed(5, "users", "deleted"),
         ],
     )
+    direct: Row = {"sudo_users": [], "sudo_user_groups": []}
     assert rows == [
-        found("high", "systems", asset_id, evidence, since, name)
+        found("high", "systems", asset_id, {**evidence, **direct}, since, name)
         for asset_id, evidence, since, name in (
             ("of-admin", {"primary_user_id": "admin", "sudo_group_ids": []}, day(3), ""),
             (
@@ -83,6 +84,60 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             ("owner-deleted", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(5), ""),
             ("unowned", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(3), ""),
         )
+    ]
+
+
+def test_unencrypted_systems_of_users_with_sudo_outside_groups() -> None:
+    unencrypted: Row = {"disk_encrypted": False}
+    rows = find(
+        "unencrypted_systems_of_privileged_users",
+        systems=[
+            unencrypted | {"system_id": "of-bound", "primary_user_id": "bound"},
+            unencrypted | {"system_id": "of-other", "primary_user_id": "plain"},
+            unencrypted | {"system_id": "of-nobody"},
+            unencrypted | {"system_id": "of-admins"},
+            unencrypted | {"system_id": "plain"},
+            {"system_id": "encrypted", "disk_encrypted": True},
+        ],
+        users=[
+            {"user_id": "bound", "username": "bob"},
+            {"user_id": "plain"},
+            {"user_id": "admin", "username": "ada", "global_admin": True},
+        ],
+        user_system_bindings=[
+            {"user_id": "bound", "system_id": "of-bound", "sudo": True},
+            {"user_id": "bound", "system_id": "of-other", "sudo": True},
+            {"user_id": "admin", "system_id": "of-admins"},
+            {"user_id": "plain", "system_id": "plain", "sudo": False},
+            {"user_id": "bound", "system_id": "encrypted", "sudo": True},
+        ],
+        user_group_members=[
+            {"user_group_id": "ops", "user_id": "plain"},
+            {"user_group_id": "admins", "user_id": "admin"},
+        ],
+        user_group_system_bindings=[
+            {"user_group_id": "ops", "system_id": "of-nobody", "sudo": True}
+            | {"user_group_name": "Operations"},
+            {"user_group_id": "admins", "system_id": "of-admins", "user_group_name": "Admins"},
+            {"user_group_id": "empty", "system_id": "plain", "sudo": True},
+        ],
+        changes=[
+            added(2, "user_system_bindings", "bound/of-bound"),
+            changed(4, "user_system_bindings", "bound/of-bound", "sudo", False, True),
+            added(3, "user_group_system_bindings", "ops/of-nobody", sudo=True),
+            added(5, "user_group_members", "ops/plain"),
+            changed(3, "users", "admin", "global_admin", False, True),
+            *unrelated(9, "user_system_bindings", "bound/of-bound"),
+        ],
+    )
+    shown: Row = {"primary_user_id": None, "sudo_group_ids": [], "sudo_users": []}
+    shown |= {"sudo_user_groups": []}
+    of_admins: Row = {"sudo_users": ["ada"], "sudo_user_groups": ["Admins"]}
+    of_bound: Row = {"primary_user_id": "bound", "sudo_users": ["bob"]}
+    assert rows == [
+        found("high", "systems", "of-admins", shown | of_admins, day(3)),
+        found("high", "systems", "of-bound", shown | of_bound, day(4)),
+        found("high", "systems", "of-nobody", shown | {"sudo_user_groups": ["Operations"]}, day(5)),
     ]
 
 

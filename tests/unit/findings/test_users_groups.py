@@ -37,8 +37,12 @@ def test_groups_with_passwordless_sudo() -> None:
                 "group_id": "target",
                 "target_type": "user_group",
                 "target_id": "ops",
+                "target_name": "Operations",
                 "sudo_without_password": True,
             },
+            # Without a name, as in the snapshots of an earlier version.
+            {"group_id": "target", "target_type": "user", "target_id": "ann"}
+            | {"sudo_without_password": True},
             {"group_id": "sudo-only", "target_type": "user", "target_id": "ann", "sudo": True},
         ],
         changes=[
@@ -67,7 +71,10 @@ def test_groups_with_passwordless_sudo() -> None:
             {
                 "system_count": 0,
                 "user_count": 0,
-                "targets": [{"type": "user_group", "id": "ops"}],
+                "targets": [
+                    {"type": "user", "id": "ann", "name": "ann"},
+                    {"type": "user_group", "id": "ops", "name": "Operations"},
+                ],
             },
             day(1),
         ),

@@ -79,6 +79,13 @@ def test_diff_text_shows_names_of_an_access(
         group_id, "user", user_id, {"sudo": {"enabled": True, "withoutPassword": False}}
     )
     organization.update(system_id, displayName="New name")
+    second_id, policy_id = list(organization.users)[1], next(iter(organization.policies))
+    staff = organization.add_group("Staff", "user_group")
+    organization.add_member(staff, second_id)
+    organization.bind(group_id, "user_group", staff)
+    organization.bind(group_id, "policy", policy_id)
+    organization.bind_system(staff, system_id, {"sudo": {"enabled": True, "withoutPassword": True}})
+    organization.bind_system(user_id, system_id)
     after = publisher.publish(pull(organization))
     found = diff_snapshots(publisher.history, before, after)
     username = organization.users[user_id]["username"]
@@ -89,11 +96,25 @@ def test_diff_text_shows_names_of_an_access(
     assert f"    + system web-01 ({system_id}) in group Servers ({group_id})" in lines
     access = f"user {username} ({user_id}) on the systems of group Servers ({group_id})"
     assert f"    + {access}, with sudo" in lines
+    server, group = f"web-01 ({system_id})", f"group Servers ({group_id})"
+    second = f"{organization.users[second_id]['username']} ({second_id})"
+    policy = f"{organization.policies[policy_id]['name']} ({policy_id})"
+    assert {
+        f"    + {group} bound to user_group Staff ({staff})",
+        f"    + {group} bound to policy {policy}",
+        f"    + user {second} on the systems of {group}, through user group Staff ({staff})",
+        f"    + user {second} in user group Staff ({staff})",
+        f"    + user {username} ({user_id}) bound to system {server} itself",
+        f"    + user group Staff ({staff}) bound to system {server}, with sudo without password",
+    } <= {*lines}
+    (joined,) = [line for line in lines if " ~ web-01" in line and " group_ids: " in line]
+    assert f'"Servers ({group_id})"' in joined
     (renamed,) = [line for line in lines if " display_name: " in line]
     assert renamed.startswith(f"    ~ web-01 ({system_id}) display_name: ")
     assert renamed.endswith('-> "New name"')
     names = {row["asset_id"]: row["name"] for row in found.to_table().to_pylist()}
     assert names[f"{group_id}/{system_id}"] == "Servers/web-01"
+    assert names[f"{group_id}/user_group/{staff}"] == "Servers/user_group/Staff"
 
 
 def test_diff_text_escapes_control_characters(

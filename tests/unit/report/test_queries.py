@@ -53,6 +53,8 @@ def test_every_number_equals_the_published_file(
     organization.update(renamed, displayName="another name")
     for number in range(MAX_EXAMPLES + 2):
         organization.add_user(username=f"new.person.{number}")
+    for _ in range(2):
+        organization.add_system(displayName="same name", hostname="same-name")
     publisher.publish(on_day(1, pull(organization)))
     page = report_of(publisher.file)
 
@@ -130,9 +132,13 @@ def assert_findings(page: Element, publisher: Publisher) -> None:
         each["finding"]: each["count"] for each in summary if each["count"]
     }
     for name, item in items.items():
-        rows = publisher.rows(f"FROM findings.{name} ORDER BY asset_name LIMIT {MAX_EXAMPLES}")
-        shown = [each.text for each in item.one("ul").all("bdi")]
-        assert shown == [each["asset_name"] for each in rows]
+        rows = publisher.rows(f"SELECT DISTINCT asset_name FROM findings.{name} ORDER BY ALL")
+        listed = item.one("ul")
+        shown = [name.text for name in listed.all("bdi")]
+        assert shown == [row["asset_name"] for row in rows[:MAX_EXAMPLES]]
+        hidden = len(rows) - len(shown)
+        assert (f"and {hidden} more" in listed.text) == bool(hidden)
+        assert "`" not in item.text
     counts = {
         severity: query_number(
             publisher,
@@ -201,6 +207,9 @@ def test_unpulled_data_is_unknown_not_zero(
     for title in ("Users without MFA who have sudo", "Devices on which a policy fails"):
         assert title in unknown
         assert title not in none
+    note = page.one("p", data_note="").text
+    assert "Counted without the bindings of users and user groups to single devices" in note
+    assert "Devices without recent contact that users can still access" in note
     assert "System groups" in none
     not_asked = query_number(publisher, "SELECT count(*) FROM findings.summary WHERE count IS NULL")
     # Those about groups: system groups are pulled, and so are their rules.

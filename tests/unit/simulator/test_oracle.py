@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.config.integration import ALL_TARGETS
 from pipelines.simulator import ABSENT, Organization, generate
 from tests.oracle import expected_tables
 from tests.support.edge_cases import edge_cases
@@ -179,14 +180,17 @@ def test_tiny_organization_groups() -> None:
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
     nothing = {"description": None, "email": None, "membership_method": "STATIC"}
+    no_rule: Row = {"member_query": None, "member_exemptions": None, "query_errors": []}
     assert tables["system_groups"] == _by_key(
         {"group_id": ids["empty"], "name": "Empty"}
         | nothing
-        | {"system_count": 0, "user_count": 0},
+        | {"system_count": 0, "user_count": 0}
+        | no_rule,
         office
         | {"name": "Office"}
         | nothing
-        | {"description": "All of it", "system_count": 1, "user_count": 2},
+        | {"description": "All of it", "system_count": 1, "user_count": 2}
+        | no_rule,
     )
     assert tables["system_group_members"] == [office | {"system_id": ids["laptop"]}]
 
@@ -196,23 +200,24 @@ def test_tiny_organization_bindings() -> None:
     tables = expected_tables(org)
     office = {"group_id": ids["office"]}
     via = {"via_user_group_ids": [ids["staff"]]}
+    via_names = {"via_user_group_names": ["Staff"]}
     assert tables["system_group_users"] == _by_key(
-        office | {"user_id": ids["anna"], "direct": True} | via | GRANTED,
-        office | {"user_id": ids["ben"], "direct": False} | via | UNDEFINED,
+        office | {"user_id": ids["anna"], "direct": True} | via | GRANTED | via_names,
+        office | {"user_id": ids["ben"], "direct": False} | via | UNDEFINED | via_names,
     )
     sudo = {"enabled": True, "withoutPassword": False}
     assert tables["system_group_associations"] == [
         office
         | {"target_type": "user", "target_id": ids["anna"]}
         | GRANTED
-        | {"attributes": {"sudo": sudo}},
+        | {"attributes": {"sudo": sudo}, "target_name": "anna"},
         office
         | {"target_type": "user_group", "target_id": ids["staff"]}
         | UNDEFINED
-        | {"attributes": None},
+        | {"attributes": None, "target_name": "Staff"},
     ]
     wiki = {"application_id": ids["wiki"]}
-    holding = {"direct": False} | via
+    holding = {"direct": False} | via | via_names
     assert tables["application_users"] == _by_key(
         wiki | {"user_id": ids["anna"]} | holding, wiki | {"user_id": ids["ben"]} | holding
     )
@@ -223,13 +228,18 @@ def test_tiny_organization_views() -> None:
     tables = expected_tables(org)
     laptop = {"system_id": ids["laptop"]}
     by_office = {"via_group_ids": [ids["office"]]}
+    no_direct: Row = {"direct": False, "via_user_group_ids": [], "via_user_group_names": []}
     assert tables["system_users"] == _by_key(
-        laptop | {"user_id": ids["anna"]} | by_office | GRANTED,
-        laptop | {"user_id": ids["ben"]} | by_office | UNDEFINED,
+        laptop | {"user_id": ids["anna"]} | by_office | GRANTED | no_direct,
+        laptop | {"user_id": ids["ben"]} | by_office | UNDEFINED | no_direct,
     )
     wiki = {"application_id": ids["wiki"]}
     assert tables["system_applications"] == [laptop | wiki | {"user_count": 2}]
-    holding = {"direct": False, "via_user_group_ids": [ids["staff"]]}
+    holding = {
+        "direct": False,
+        "via_user_group_ids": [ids["staff"]],
+        "via_user_group_names": ["Staff"],
+    }
     assert tables["user_applications"] == _by_key(
         {"user_id": ids["anna"]} | wiki | holding, {"user_id": ids["ben"]} | wiki | holding
     )
@@ -279,7 +289,7 @@ def test_expected_tables_match_the_api(org: Organization) -> None:
             for row in api.all_rows(f"{path}/members"):
                 members.add((group_id, row["to"]["id"]))
             users |= {(group_id, *_grant(row)) for row in api.all_rows(f"{path}/users")}
-            for target in ("user", "user_group", "policy", "policy_group", "command"):
+            for target in ALL_TARGETS:
                 for row in api.all_rows(f"{path}/associations", targets=target):
                     edges.add((group_id, target, row["to"]["id"]))
         for application_id in org.applications.keys() - org.vanished:
@@ -291,12 +301,16 @@ def test_expected_tables_match_the_api(org: Organization) -> None:
     assert known == {row["user_id"] for row in tables["users"] if row["resolved"]}
     assert edges == {tuple(row.values())[:3] for row in tables["system_group_associations"]}
     assert members == {tuple(row.values()) for row in tables["system_group_members"]}
-    assert users == {_hashable(row) for row in tables["system_group_users"]}
-    assert holders == {_hashable(row) for row in tables["application_users"]}
+    assert users == {_without_names(row) for row in tables["system_group_users"]}
+    assert holders == {_without_names(row) for row in tables["application_users"]}
 
 
-def _hashable(row: Row) -> tuple[Any, ...]:
-    return tuple(tuple(value) if isinstance(value, list) else value for value in row.values())
+def _without_names(row: Row) -> tuple[Any, ...]:
+    return tuple(
+        tuple(value) if isinstance(value, list) else value
+        for column, value in row.items()
+        if column != "via_user_group_names"
+    )
 
 
 def _grant(row: Row) -> tuple[Any, ...]:

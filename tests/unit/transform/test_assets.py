@@ -50,9 +50,17 @@ def test_system_groups_have_member_and_user_counts() -> None:
             membership_method="STATIC",
             system_count=2,
             user_count=2,
+            query_errors=[],
         ),
-        contract_row("system_groups", group_id="g2", system_count=1, user_count=1),
-        contract_row("system_groups", group_id="g9", name="Laptops", system_count=0, user_count=0),
+        contract_row("system_groups", group_id="g2", system_count=1, user_count=1, query_errors=[]),
+        contract_row(
+            "system_groups",
+            group_id="g9",
+            name="Laptops",
+            system_count=0,
+            user_count=0,
+            query_errors=[],
+        ),
     ]
 
 

@@ -34,7 +34,13 @@ def bound_user(**record: object) -> Row:
 
 
 def expected_binding(**values: object) -> Row:
-    defaults: Row = {"group_id": "g1", "user_id": "u1", "direct": False, "via_user_group_ids": []}
+    defaults: Row = {
+        "group_id": "g1",
+        "user_id": "u1",
+        "direct": False,
+        "via_user_group_ids": [],
+        "via_user_group_names": [],
+    }
     return contract_row("system_group_users", **defaults | values)
 
 
@@ -48,6 +54,7 @@ def test_user_bound_directly_and_through_groups_is_one_row() -> None:
     assert bound_user(paths=paths) == expected_binding(
         direct=True,
         via_user_group_ids=["ug1", "ug2"],
+        via_user_group_names=["ug1", "ug2"],
         sudo=True,
         sudo_without_password=True,
     )
@@ -88,7 +95,12 @@ def test_only_users_are_bound(table: str, endpoint: str, parent: str) -> None:
     ]
     assert run_transform(table, **{endpoint: records}) == [
         contract_row(
-            table, **{parent: "p1", "user_id": "u1", "direct": True, "via_user_group_ids": []}
+            table,
+            **{parent: "p1"},
+            user_id="u1",
+            direct=True,
+            via_user_group_ids=[],
+            via_user_group_names=[],
         )
     ]
 
@@ -106,6 +118,7 @@ def test_application_user_has_the_groups_of_its_paths() -> None:
             user_id="u1",
             direct=False,
             via_user_group_ids=["ug1", "ug2"],
+            via_user_group_names=["ug1", "ug2"],
         )
     ]
 
@@ -125,7 +138,9 @@ def test_associations_keep_the_attributes_that_were_sent() -> None:
         systemgroups_associations=[{"group_id": "g1"} | record for record in associations],
     )
     assert rows == [
-        contract_row("system_group_associations", group_id="g1", **values)
+        contract_row(
+            "system_group_associations", group_id="g1", target_name=values["target_id"], **values
+        )
         for values in (
             {"target_type": "policy", "target_id": "p1"},
             {
