@@ -8,6 +8,7 @@ from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 JUMPCLOUD = "jumpcloud"
 INVENTORY = "inventory"
 COMPLETENESS = "completeness"
+ACCESS_DIFFERENCES = "access_differences"
 PULLS = "pulls"
 # The group of the assets that cover all integrations.
 COMBINED = "combined"
@@ -29,7 +30,7 @@ INVENTORY_OF_ALL = table_key("inventory_of_all")
 # What a run of an integration materializes.
 REFRESHED = frozenset(
     {
-        *map(raw_key, (*ENDPOINTS, COMPLETENESS, PULLS)),
+        *map(raw_key, (*ENDPOINTS, COMPLETENESS, ACCESS_DIFFERENCES, PULLS)),
         *(table_key(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)),
         INVENTORY_DUCKDB,
     }

@@ -25,6 +25,7 @@ from pipelines.history.removal_guard import (
 )
 from pipelines.publish.reader import open_bounded
 from pipelines.schema.model import Table
+from pipelines.schema.tables import ACCESS_DIFFERENCES
 from pipelines.transform.integrity import (
     count_dangling_references,
     count_repeated_keys,
@@ -36,12 +37,15 @@ UNIQUE_KEY = "unique_key"
 RELATIONS_RESOLVE = "relations_resolve"
 REMOVALS_WITHIN_LIMIT = "removals_within_limit"
 IDS_RESOLVE = "ids_resolve"
+WITNESSES_AGREE = "witnesses_agree"
+WARNINGS = {IDS_RESOLVE, WITNESSES_AGREE}
+MAX_PAIRS = 5
 # Every run stores and prints the result of a finding; the file names all integrations.
 MAX_INTEGRATIONS = 10
 
 
 def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
-    """Return the checks of a table; all but `ids_resolve` stop the publication."""
+    """Return the checks of a table; all but `WARNINGS` stop the publication."""
     descriptions = {UNIQUE_KEY: "No two rows have the same key"}
     if table.is_asset:
         descriptions[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
@@ -50,9 +54,11 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
         )
     if _has_resolved(table):
         descriptions[IDS_RESOLVE] = "Every id that the graph names is in the bulk list"
+    if table is ACCESS_DIFFERENCES:
+        descriptions[WITNESSES_AGREE] = "The pull and JumpCloud's own report have the same access"
     key = table_key(table.name)
     return [
-        dg.AssetCheckSpec(name, asset=key, blocking=name != IDS_RESOLVE, description=description)
+        dg.AssetCheckSpec(name, asset=key, blocking=name not in WARNINGS, description=description)
         for name, description in descriptions.items()
     ]
 
@@ -95,6 +101,28 @@ def integrity_results(
             "because no list contains them",
             metadata={"unresolved": unresolved},
         )
+    if table is ACCESS_DIFFERENCES:
+        yield _witness_result(integration, rows)
+
+
+def _witness_result(integration: str, rows: pa.Table) -> dg.AssetCheckResult:
+    """Return the check that the pull and the report agree."""
+    first = [
+        f"{row['user_name']} on {row['system_name']} (only the {row['witness']})"
+        for row in rows.slice(0, MAX_PAIRS).to_pylist()
+    ]
+    more = f" and {rows.num_rows - MAX_PAIRS:,} more" if rows.num_rows > MAX_PAIRS else ""
+    return dg.AssetCheckResult(
+        check_name=WITNESSES_AGREE,
+        asset_key=table_key(ACCESS_DIFFERENCES.name),
+        passed=not first,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{integration}: pairs of user and device in one of two sources only: "
+        f"{rows.num_rows:,}, such as {', '.join(first)}{more}"
+        if first
+        else f"{integration}: no difference is known",
+        metadata={"differences": rows.num_rows},
+    )
 
 
 def stops_publication(result: dg.AssetCheckResult) -> bool:

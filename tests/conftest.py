@@ -99,6 +99,7 @@ def fast_tmp_path() -> Iterator[Path]:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without a delay."""
     monkeypatch.setattr("pipelines.jumpcloud.client.wait_before_retry", lambda _: 0.0)
+    monkeypatch.setattr("pipelines.jumpcloud.reports.wait_before_poll", lambda _: 0.0)
 
 
 @pytest.fixture
@@ -125,6 +126,7 @@ def pull(
         remove_checkpoint(state, acme.name)
         frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
         frames["jumpcloud.completeness"] = result.completeness
+        frames["jumpcloud.access_differences"] = result.differences
         with in_memory() as connection:
             for name, transform in TRANSFORMS.items():
                 frames[name] = transform.run("acme", frames, connection)

@@ -10,7 +10,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS, raw_key
+from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, raw_key
 from assets_defs.assets.specs import table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
 from assets_defs.resources import Metadata, ParquetStore
@@ -19,6 +19,7 @@ from assets_defs.runs.step import RunLock, step
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
+from pipelines.extract.second_witness import DIFFERENCES_SCHEMA
 from pipelines.jumpcloud.completeness import COMPLETENESS_SCHEMA
 from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
 from pipelines.jumpcloud.paginator import IncompleteError
@@ -43,6 +44,11 @@ def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> d
             for name, one in ENDPOINTS.items()
         ),
         _spec(COMPLETENESS, "Proof that each list was read to its end", COMPLETENESS_SCHEMA),
+        _spec(
+            ACCESS_DIFFERENCES,
+            "Pairs of user and device that only the pull or only JumpCloud's report has",
+            DIFFERENCES_SCHEMA,
+        ),
         _spec(PULLS, "Time of the pull, and the calls sent", PULL_SCHEMA),
     ],
     check_specs=[
@@ -88,7 +94,11 @@ def _stored(
     context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore, staging: Staging
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Write each raw table; yield it with the proof that it is complete."""
-    tables = result.tables | {COMPLETENESS: result.completeness, PULLS: result.facts()}
+    tables = result.tables | {
+        COMPLETENESS: result.completeness,
+        ACCESS_DIFFERENCES: result.differences,
+        PULLS: result.facts(),
+    }
     staging.begin("pull", context.partition_key)
     checks: list[dg.AssetCheckResult] = []
     for name, table in tables.items():
@@ -97,6 +107,14 @@ def _stored(
         if name == ORGANIZATIONS.name and result.unproven:
             metadata["unproven"] = result.unproven
             context.log.warning(result.unproven)
+        if name == ACCESS_DIFFERENCES:
+            metadata |= {"report": str(result.report_at or "none")}
+            if result.report_problem:
+                metadata["not_asked"] = result.report_problem
+                context.log.warning(
+                    "direct_bindings: no report: %s. The run goes on without it",
+                    result.report_problem,
+                )
         if name in result.refusals:
             metadata["not_asked"] = result.refusals[name]
             context.log.warning(

@@ -21,6 +21,12 @@ TOKEN_URLS = {
     "eu": "https://admin-oauth.id.eu.jumpcloud.com/oauth2/token",
     "in": "https://admin-oauth.id.in.jumpcloud.com/oauth2/token",
 }
+# Hosts of Directory Insights, which has the reports.
+REPORT_URLS = {
+    "us": "https://api.jumpcloud.com",
+    "eu": "https://api.eu.jumpcloud.com",
+    "in": "https://api.in.jumpcloud.com",
+}
 NAME = r"^[a-z0-9_-]{1,64}$"
 # Texts in a path that polars, pandas, pyarrow, DuckDB, Spark or ClickHouse take for another type.
 _OTHER_TYPES = re.compile(
@@ -30,6 +36,8 @@ _OTHER_TYPES = re.compile(
     r"mon(day)?|tue(sday)?|wed(nesday)?|thu(rsday)?|fri(day)?|sat(urday)?|sun(day)?|"
     r"[tm](?=\d)|\d|[-_])+"
 )
+_DURATION = re.compile(r"([0-9]+)([mhd])")
+_HOURS = {"m": 1 / 60, "h": 1.0, "d": 24.0}
 MAX_PROVIDER_NAME = 39  # with a hyphen and the id of an organization, it has 64 letters
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -103,6 +111,12 @@ def _check_proxy(value: str) -> str:
     return value
 
 
+def _read_hours(value: object) -> object:
+    """Return the hours of a text such as `90m`, `12h` or `2d`; any other value unchanged."""
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    return float(found[1]) * _HOURS[found[2]] if found else value
+
+
 _Choice = TypeVar("_Choice")
 _Unique = Annotated[
     tuple[_Choice, ...],
@@ -141,7 +155,11 @@ class Integration(BaseModel):
         details: False calls the four system group endpoints only.
         skip_endpoints: detail endpoints not to call. Their columns are NULL, and their assets do
             not count as removed.
-        direct_bindings: `read` the bindings of users and user groups to single devices, or `off`.
+        direct_bindings: `read` the bindings of users and user groups to single devices, or `off`;
+            `report` reads those of users only for devices that JumpCloud's report names.
+        report_max_age: hours after which a report is too old, also as `90m`, `12h` or `2d`.
+        request_reports: True to request a report where none is young enough; `read` then compares
+            its result with the report.
         max_in_flight: maximum number of calls at the same time.
         max_requests_per_second: maximum calls a second; by default, only the API limits them.
         schedule: time of the runs.
@@ -171,7 +189,11 @@ class Integration(BaseModel):
     association_targets: _Unique[AssociationTarget] = ALL_TARGETS
     details: bool = True
     skip_endpoints: _Unique[DetailEndpoint] = ()
-    direct_bindings: Literal["read", "off"] = "read"
+    direct_bindings: Literal["read", "report", "off"] = "read"
+    report_max_age: Annotated[
+        float, Field(gt=0, le=8760, strict=False), BeforeValidator(_read_hours)
+    ] = 12
+    request_reports: bool = False
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
     schedule: Schedule = Schedule()
@@ -220,6 +242,18 @@ class Integration(BaseModel):
     def url(self) -> str:
         """Return the scheme and host of the API."""
         return self.base_url or REGION_URLS[self.region]
+
+    @property
+    def uses_report(self) -> bool:
+        """Return True if a pull reads JumpCloud's report of users and devices."""
+        return self.direct_bindings == "report" or (
+            self.direct_bindings == "read" and self.request_reports
+        )
+
+    @property
+    def report_url(self) -> str:
+        """Return the scheme and host of the reports."""
+        return self.base_url or REPORT_URLS[self.region]
 
     @property
     def token_url(self) -> str:

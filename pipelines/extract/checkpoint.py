@@ -55,6 +55,13 @@ class Checkpoint:
             start.write_text(started_at.isoformat())
         return started_at
 
+    def open_other(self, name: str) -> "Checkpoint":
+        """Return a new, empty checkpoint, which is removed with this one."""
+        other = Checkpoint(self._folder / name, name)
+        other.remove()
+        other.open()
+        return other
+
     def load(self) -> dict[ListId, Completeness]:
         """Return the proofs of the saved lists; their rows stay on disk."""
         return {proof.list_id: proof for proof, _ in self._read_lists("*")}

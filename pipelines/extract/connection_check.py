@@ -13,8 +13,8 @@ from pipelines.extract.discovery import read_organizations
 from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.extract.organizations import check_organization
 from pipelines.extract.permissions import Permissions, read_permissions
-from pipelines.extract.pull import select_endpoints
 from pipelines.extract.refusals import OPTIONAL_TARGET, Refusal, explain_target, is_dispensable
+from pipelines.extract.scope import select_endpoints
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import (

@@ -64,7 +64,11 @@ def choose_binding_list(endpoints: Sequence[Endpoint], totals: Mapping[str, int]
 
 
 def estimate_calls(
-    totals: dict[str, int], limits: dict[str, int], endpoints: Sequence[Endpoint], targets: int
+    totals: dict[str, int],
+    limits: dict[str, int],
+    endpoints: Sequence[Endpoint],
+    targets: int,
+    devices: int | None = None,
 ) -> Plan:
     """Estimate the calls of a pull.
 
@@ -74,17 +78,23 @@ def estimate_calls(
         endpoints: endpoints of the pull, with one list of direct bindings at most.
         targets: number of association targets; each is one list per group, although the API may
             accept several in one list.
+        devices: number of systems with direct bindings to read; None for all of them.
     """
     calls = sum(
         _count_pages(total, limits[name], ENDPOINTS[name]) for name, total in totals.items()
     )
     direct_calls = 0
     for endpoint in endpoints:
-        if endpoint.parent:
-            lists = targets if endpoint is SYSTEMGROUPS_ASSOCIATIONS else 1
-            calls += lists * totals[endpoint.parent]
+        if not endpoint.parent:
+            continue
+        lists = totals[endpoint.parent]
+        if endpoint is SYSTEMGROUPS_ASSOCIATIONS:
+            lists *= targets
+        elif endpoint is SYSTEMS_ASSOCIATIONS and devices is not None:
+            lists = devices
+        calls += lists
         if endpoint in DIRECT_BINDINGS:
-            direct_calls += totals[endpoint.parent]
+            direct_calls += lists
     return Plan(totals[SYSTEMGROUPS.name], calls, direct_calls)
 
 

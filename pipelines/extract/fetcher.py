@@ -13,6 +13,7 @@ from pipelines.extract.checkpoint import Checkpoint
 from pipelines.extract.empty_lists import check_empty_lists, check_empty_records
 from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.extract.refusals import Refusal, explain_target, is_dispensable
+from pipelines.extract.scope import Scope
 from pipelines.jumpcloud.client import (
     PAGE_SIZE,
     SEARCH_PAGE_SIZE,
@@ -46,14 +47,6 @@ from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 # Pages requested in advance. A list of each user takes much more memory while it waits.
 MAX_PENDING = 256
 _BINDING_LISTS = (USERS_ASSOCIATIONS, SYSTEMS_ASSOCIATIONS)
-
-
-@dataclass(frozen=True)
-class Scope:
-    """Endpoints and types of association targets that a pull reads."""
-
-    endpoints: Sequence[Endpoint]
-    targets: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -120,8 +113,8 @@ class Fetcher:
         self._unsaved: dict[ListId, pa.RecordBatch] = {}
         self._parent_ids: dict[str, frozenset[str]] = {}
 
-    def run(self) -> list[Completeness]:
-        """Fetch every list.
+    def run(self, lists: Sequence[ListId] = ()) -> list[Completeness]:
+        """Fetch every list, or only some lists of records that exist.
 
         Returns:
             The proofs, without lists of a parent that was deleted during the pull.
@@ -129,11 +122,11 @@ class Fetcher:
         Raises:
             ExtractError: a list could not be read to its end.
         """
-        self._start_lists(
-            [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
-        )
+        roots = [ListId(endpoint.name) for endpoint in self.scope.endpoints if not endpoint.parent]
+        self._start_lists(lists or roots)
         self._finish_pending()
-        self._confirm_gone_parents()
+        if not lists:
+            self._confirm_gone_parents()
         check_empty_lists(self._finished.values())
         check_empty_records(self._finished, self._first_key, self._client.is_gone)
         self._finished = {
@@ -182,6 +175,8 @@ class Fetcher:
             self._start_list(list_id)
 
     def _start_list(self, list_id: ListId) -> None:
+        if not self.scope.includes(list_id):
+            return
         self._known.add(list_id)
         if list_id in self._saved:
             self._resumed.append(self._saved[list_id])
@@ -327,7 +322,8 @@ class Fetcher:
             return
         endpoints = choose_binding_list(endpoints, self._totals)
         self.scope = replace(self.scope, endpoints=endpoints)
-        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets)
+        devices = None if self.scope.devices is None else len(self.scope.devices)
+        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets, devices)
         for endpoint in endpoints:
             if endpoint in _BINDING_LISTS:
                 parents = self._parents.get(endpoint.parent, {})
@@ -380,8 +376,8 @@ class Fetcher:
 
     def _has_parent(self, list_id: ListId) -> bool:
         """Check that the parent's list, as read last, still contains the parent."""
-        parent = ENDPOINTS[list_id.endpoint].parent
-        return not parent or list_id.parent_id in self._parent_ids[parent]
+        ids = self._parent_ids.get(ENDPOINTS[list_id.endpoint].parent)
+        return ids is None or list_id.parent_id in ids
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:

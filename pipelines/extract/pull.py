@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
@@ -15,12 +16,20 @@ from pipelines.config.credentials import Credentials, load_credentials
 from pipelines.config.integration import Integration
 from pipelines.extract.checkpoint import Checkpoint
 from pipelines.extract.estimate import Plan
-from pipelines.extract.fetcher import Fetcher, Progress, Scope
+from pipelines.extract.fetcher import Fetcher, Progress
 from pipelines.extract.organizations import check_organization, explain_refusal
+from pipelines.extract.scope import Scope, select_endpoints
+from pipelines.extract.second_witness import (
+    Comparison,
+    Witness,
+    find_witness,
+    limit_scope,
+    make_reader,
+)
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import CallCounts, JumpCloudClient
 from pipelines.jumpcloud.completeness import Completeness, completeness_table
-from pipelines.jumpcloud.endpoints import DIRECT_BINDINGS, ENDPOINTS, ORGANIZATIONS, Endpoint
+from pipelines.jumpcloud.endpoints import ENDPOINTS, ORGANIZATIONS
 from pipelines.jumpcloud.errors import ForbiddenError, WrongOrganizationError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import key_fingerprint
@@ -40,6 +49,7 @@ PULL_SCHEMA = pa.schema(
         "association_targets": pa.list_(pa.string()),
         "lost_fields": pa.list_(pa.string()),
         "organization_id": pa.string(),
+        "report_at": pa.timestamp("us", tz="UTC"),
     }
 )
 
@@ -65,6 +75,11 @@ class Pull:
             association target, of its endpoint. Nothing of them is in `scope` or `completeness`.
         unproven: message with the promise that the pull cannot keep, or "".
         organization_id: id of the organization of the records, if it is known.
+        differences: a row of `DIFFERENCES_SCHEMA` for each pair of user and device that only the
+            report or only the pull has; empty without a report.
+        report_at: time of JumpCloud's report of users and devices; None if none was used.
+        report_problem: reason why no report was used, or not compared, although the settings
+            want it, or "".
     """
 
     tables: dict[str, pa.Table]
@@ -80,6 +95,9 @@ class Pull:
     refusals: Mapping[str, str]
     unproven: str
     organization_id: str | None
+    differences: pa.Table
+    report_at: datetime | None
+    report_problem: str
 
     def facts(self) -> pa.Table:
         """Return a table of `PULL_SCHEMA` with one row."""
@@ -99,6 +117,7 @@ class Pull:
                 }
             ),
             "organization_id": self.organization_id,
+            "report_at": self.report_at,
         }
         return pa.Table.from_pylist([row], PULL_SCHEMA)
 
@@ -199,13 +218,21 @@ def _pull(
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
+        witness = find_witness(client, integration, scope)
+        if witness.report and integration.direct_bindings == "report":
+            scope = limit_scope(scope, witness.report)
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)
         proofs = fetcher.run()
         tables = {name: fetcher.read_table(endpoint) for name, endpoint in ENDPOINTS.items()}
-        scope, refusals = fetcher.scope, dict(fetcher.refusals)
-        refusal = refusals.pop(ORGANIZATIONS.name, "")
-        pulled = {read.name: tables[read.name] for read in scope.endpoints}
-        organization_id = check_organization(integration, pulled)
+        refusal = fetcher.refusals.get(ORGANIZATIONS.name, "")
+        pulled = {read.name: tables[read.name] for read in fetcher.scope.endpoints}
+        organization = _Organization(
+            check_organization(integration, pulled),
+            refusal and explain_refusal(refusal, integration, pulled),
+        )
+        comparison = Comparison(tables, proofs, fetcher.scope)
+        if witness.report:
+            comparison.run(witness.report, started_at, make_reader(client, pool, checkpoint))
     except (ForbiddenError, WrongOrganizationError):
         # Lists read with another role, or of another organization, must not be resumed.
         checkpoint.remove()
@@ -215,20 +242,42 @@ def _pull(
         client.abort()
         pool.shutdown(wait=False, cancel_futures=True)
         checkpoint.close()
+    return _make_pull(fetcher, comparison, client, started_at, witness, organization)
+
+
+class _Organization(NamedTuple):
+    """The organization of a pull: its id if it is known, and what the pull cannot prove of it."""
+
+    id: str | None
+    unproven: str
+
+
+def _make_pull(
+    fetcher: Fetcher,
+    comparison: Comparison,
+    client: JumpCloudClient,
+    started_at: datetime,
+    witness: Witness,
+    organization: _Organization,
+) -> Pull:
+    refusals = {n: text for n, text in fetcher.refusals.items() if n != ORGANIZATIONS.name}
     return Pull(
-        tables=tables,
-        scope=scope,
-        completeness=completeness_table(proofs),
+        tables=comparison.tables,
+        scope=fetcher.scope,
+        completeness=completeness_table(comparison.proofs),
         started_at=started_at,
         finished_at=datetime.now(UTC),
         counts=client.counts,
         plan=fetcher.plan,
         throttle=client.rate_limiter.stats,
         unknown_fields=fetcher.unknown_fields,
-        lost_values=_sum_lost_values(proofs),
+        lost_values=_sum_lost_values(comparison.proofs),
         refusals=refusals,
-        unproven=refusal and explain_refusal(refusal, integration, pulled),
-        organization_id=organization_id,
+        unproven=organization.unproven,
+        organization_id=organization.id,
+        differences=comparison.differences,
+        report_at=witness.report.created_at if witness.report else None,
+        report_problem=witness.problem or (comparison.problem if witness.report else ""),
     )
 
 
@@ -238,19 +287,3 @@ def _sum_lost_values(proofs: Sequence[Completeness]) -> dict[str, Counter[str]]:
         if proof.lost_values:
             sums.setdefault(proof.list_id.endpoint, Counter()).update(proof.lost_values)
     return sums
-
-
-def select_endpoints(integration: Integration) -> list[Endpoint]:
-    """Return the endpoints that the settings include; skipping one also skips its child lists.
-
-    A pull reads one of the two lists of users' direct bindings (`choose_binding_list`).
-    """
-    skipped: set[str] = set(integration.skip_endpoints)
-    if integration.direct_bindings == "off":
-        skipped.update(endpoint.name for endpoint in DIRECT_BINDINGS)
-    return [
-        endpoint
-        for endpoint in ENDPOINTS.values()
-        if not skipped & {endpoint.name, endpoint.parent}
-        and (integration.details or not endpoint.is_detail)
-    ]

@@ -7,13 +7,13 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, field_serializer
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
-from pipelines.schema.graph import USER_BINDINGS
+from pipelines.schema.graph import SYSTEM_BINDINGS, USER_BINDINGS
 from pipelines.schema.model import Table
 
 # Tables that every snapshot keeps, because they describe all pulls.
 LASTING_TABLES = frozenset({"changes", "completeness", "snapshots"})
 # A pull reads the direct bindings of users per device, if there are fewer devices.
-_SAME_BINDINGS = {"systems_associations": USER_BINDINGS}
+_SAME_BINDINGS = {SYSTEM_BINDINGS: USER_BINDINGS}
 
 
 class PullFacts(BaseModel):
@@ -31,6 +31,7 @@ class PullFacts(BaseModel):
         association_targets: target types that associations were read for.
         lost_fields: fields, as `endpoint.field`, with values that were lost, because they had
             another type than known.
+        report_at: time of JumpCloud's report of users and devices; None if none was used.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +46,7 @@ class PullFacts(BaseModel):
     endpoints: frozenset[str]
     association_targets: frozenset[str]
     lost_fields: frozenset[str] = frozenset()
+    report_at: datetime | None = None
 
     @cached_property
     def sources(self) -> frozenset[str]:

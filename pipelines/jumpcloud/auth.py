@@ -30,6 +30,7 @@ from pipelines.jumpcloud.transport import (
     TIMEOUT_SECONDS,
     Network,
     ReadOnlySession,
+    Reports,
     read_only_session,
     token_session,
 )
@@ -77,6 +78,9 @@ def open_session(integration: Integration, credentials: Credentials) -> ReadOnly
         connections=integration.max_in_flight,
         network=network,
         exchanges=exchanges,
+        reports=Reports(integration.report_url, integration.request_reports)
+        if integration.uses_report
+        else None,
     )
 
 

@@ -3,6 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
+from http import HTTPStatus
+from typing import TypeVar
 
 import requests
 import tenacity
@@ -15,12 +18,21 @@ from pipelines.jumpcloud.errors import (
     TemporaryError,
     ThrottledError,
 )
-from pipelines.jumpcloud.responses import Body, Json, Response, map_error, parse_body, read_body
+from pipelines.jumpcloud.responses import (
+    MAX_BODY_BYTES,
+    Body,
+    Json,
+    Response,
+    map_error,
+    parse_body,
+    read_body,
+)
 from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, describe_next_try, wait_before_retry
 from pipelines.jumpcloud.transport import TIMEOUT_SECONDS, ReadOnlySession
 from pipelines.ratelimit.limiter import RateLimiter
 
 PAGE_SIZE = 100  # the largest documented for lists; without `limit` the API sends 10
+_Result = TypeVar("_Result")
 SEARCH_PAGE_SIZE = 1000  # as JumpCloud's own PowerShell module requests
 
 
@@ -33,7 +45,13 @@ class Request:
         parameters: query parameters.
         scope: minimal OAuth scope that may read it, for the message of a 403.
         takes_org_id: True if the header `x-org-id` may be sent with it.
-        body: JSON body. It makes the request a POST, which only search paths accept.
+        body: JSON body. It makes the request a POST, which only search paths accept, and the one
+            that makes a report.
+        url: scheme and host, if it is not the client's.
+        makes_report: True if it makes a report. It is not sent again after a failure, and succeeds
+            with status 202.
+        max_bytes: maximum size of the response.
+        is_json: False to accept any content.
     """
 
     path: str
@@ -41,6 +59,10 @@ class Request:
     scope: str = ""
     takes_org_id: bool = True
     body: Mapping[str, Json] | None = None
+    url: str = ""
+    makes_report: bool = False
+    max_bytes: int = MAX_BODY_BYTES
+    is_json: bool = True
 
 
 def page_request(endpoint: Endpoint, list_id: ListId, skip: int, limit: int) -> Request:
@@ -108,15 +130,26 @@ class JumpCloudClient:
         Raises:
             ExtractError: no usable response. Its class is the kind of failure.
         """
+        return self._retry(self._send_once, request)
+
+    def download(self, request: Request) -> bytes:
+        """Send a request, retry temporary failures, and return the body, which may not be JSON.
+
+        Raises:
+            ExtractError: no usable response. Its class is the kind of failure.
+        """
+        return self._retry(self._receive, request).content
+
+    def _retry(self, send: Callable[[Request], _Result], request: Request) -> _Result:
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(self._should_retry),
+            retry=tenacity.retry_if_exception(partial(self._should_retry, request)),
             stop=tenacity.stop_after_attempt(self.max_tries),
             wait=wait_before_retry,
-            sleep=self._sleep,
+            sleep=self.wait,
             before_sleep=self._before_retry,
             reraise=True,
         )
-        return retrying(self._send_once, request)
+        return retrying(send, request)
 
     def is_gone(self, endpoint: Endpoint, record_id: str) -> bool:
         """Return True if a record was deleted since its list was read."""
@@ -127,8 +160,10 @@ class JumpCloudClient:
             return True
         return False
 
-    def _should_retry(self, error: BaseException) -> bool:
-        return isinstance(error, TemporaryError) and self._budget.spend()
+    def _should_retry(self, request: Request, error: BaseException) -> bool:
+        # A report may have been made although the response was lost.
+        kind = ThrottledError if request.makes_report else TemporaryError
+        return isinstance(error, kind) and self._budget.spend()
 
     def _before_retry(self, state: tenacity.RetryCallState) -> None:
         self._count(retries=1)
@@ -136,7 +171,12 @@ class JumpCloudClient:
             next_try = describe_next_try(state, self.max_tries)
             self._on_retry(f"{state.outcome.exception()}; trying again ({next_try})")
 
-    def _sleep(self, seconds: float) -> None:
+    def wait(self, seconds: float) -> None:
+        """Wait for some seconds, unless the pull is aborted.
+
+        Raises:
+            AbortedError: the pull is aborted.
+        """
         if self._aborted.wait(seconds):
             raise AbortedError("not sent: another call failed")
 
@@ -146,29 +186,33 @@ class JumpCloudClient:
             self._counts = replace(self._counts, **now)
 
     def _send_once(self, request: Request) -> Response:
+        body = self._receive(request)
+        response = parse_body(body, where=(request.url or self._url) + request.path)
+        self._budget.record_success()
+        return response
+
+    def _receive(self, request: Request) -> Body:
         # Prepared and parsed outside of the slot, so that another call is in flight meanwhile.
         prepared = self._prepare(request)
         with self._slots:
-            self.rate_limiter.acquire(self._sleep)
-            self._sleep(0)
+            self.rate_limiter.acquire(self.wait)
+            self.wait(0)
             self._count(calls=1)
             try:
-                body, latency = self._exchange(prepared, request.scope)
+                body, latency = self._exchange(prepared, request)
             except ThrottledError as error:
                 self._count(throttled=1)
                 self.rate_limiter.record_throttled(error.retry_after_seconds)
                 raise
             self.rate_limiter.record_success(latency)
-        response = parse_body(body, where=self._url + request.path)
-        self._budget.record_success()
-        return response
+        return body
 
     def _prepare(self, request: Request) -> requests.PreparedRequest:
         headers = {"x-org-id": self._org_id} if self._org_id and request.takes_org_id else {}
         return self._session.prepare_request(
             requests.Request(
                 "GET" if request.body is None else "POST",
-                self._url + request.path,
+                (request.url or self._url) + request.path,
                 params=request.parameters,
                 json=request.body,
                 headers=headers,
@@ -176,18 +220,25 @@ class JumpCloudClient:
             )
         )
 
-    def _exchange(self, request: requests.PreparedRequest, scope: str) -> tuple[Body, float]:
+    def _exchange(self, prepared: requests.PreparedRequest, request: Request) -> tuple[Body, float]:
         """Return the body, and the seconds until the header arrived: a long body is not load."""
-        where = (request.url or "").partition("?")[0]
+        where = (prepared.url or "").partition("?")[0]
         failure: ExtractError = TemporaryError(f"{where}: the response was truncated")
         with self._session.exchanges.begin() as exchange:
             # Signed here, because a token may expire while the request waits for its slot.
-            request.prepare_auth(self._session.auth)
+            prepared.prepare_auth(self._session.auth)
             try:
                 with self._session.send(
-                    request, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
+                    prepared, timeout=TIMEOUT_SECONDS, allow_redirects=False, **self._environment
                 ) as response:
-                    body = read_body(response, where=where, scope=scope)
+                    body = read_body(
+                        response,
+                        where=where,
+                        scope=request.scope,
+                        success=HTTPStatus.ACCEPTED if request.makes_report else HTTPStatus.OK,
+                        max_bytes=request.max_bytes,
+                        is_json=request.is_json,
+                    )
                     # A header that was cut off looks like one without a body.
                     if not exchange.has_ended:
                         return body, response.elapsed.total_seconds()

@@ -55,27 +55,38 @@ class Response:
 
 @dataclass(frozen=True)
 class Body:
-    """The unparsed body of a 200 response, and its header `x-total-count`, if any."""
+    """The unparsed body of a response, and its header `x-total-count`, if any."""
 
     content: bytes
     total: int | None
 
 
-def read_body(response: requests.Response, *, where: str, scope: str) -> Body:
+def read_body(
+    response: requests.Response,
+    *,
+    where: str,
+    scope: str,
+    success: HTTPStatus = HTTPStatus.OK,
+    max_bytes: int = MAX_BODY_BYTES,
+    is_json: bool = True,
+) -> Body:
     """Read the body of a response.
 
     Args:
         response: streamed response.
         where: requested URL, for messages.
         scope: minimal OAuth scope that may read it, for the message of a 403.
+        success: status of a usable response.
+        max_bytes: maximum size of the body.
+        is_json: False to accept other content than JSON.
 
     Raises:
         ExtractError: the response is not usable. Its class is the kind of failure.
     """
-    content = _read_content(response, where)
-    if response.status_code != HTTPStatus.OK:
+    content = _read_content(response, where, max_bytes)
+    if response.status_code != success:
         raise _status_error(response, content, where, scope)
-    if "json" not in response.headers.get("Content-Type", ""):
+    if is_json and "json" not in response.headers.get("Content-Type", ""):
         raise TemporaryError(f"{where}: the response is not JSON")
     total = response.headers.get("x-total-count", "")
     return Body(content, int(total) if re.fullmatch("[0-9]{1,12}", total) else None)
@@ -114,14 +125,14 @@ def map_error(error: exceptions.RequestException, *, where: str) -> ExtractError
     return RefusedError(f"{where}: the request cannot be sent ({type(error).__name__})")
 
 
-def _read_content(response: requests.Response, where: str) -> bytes:
+def _read_content(response: requests.Response, where: str, max_bytes: int) -> bytes:
     """Read the body in chunks. Each is decompressed to its size at most."""
     body = bytearray()
     try:
         while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
             body += chunk
-            if len(body) > MAX_BODY_BYTES:
-                limit = f"{MAX_BODY_BYTES >> 20} MiB"
+            if len(body) > max_bytes:
+                limit = f"{max_bytes >> 20} MiB"
                 raise MalformedError(f"{where}: the response is larger than {limit}")
     except urllib3.exceptions.HTTPError:
         pass

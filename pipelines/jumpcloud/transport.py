@@ -19,6 +19,10 @@ from pipelines.jumpcloud.exchanges import Exchanges, watched
 TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
 
 
+# JumpCloud's reports, on a host of their own. A POST to the second path makes a report.
+REPORTS_PATH = "/insights/directory/v1/reports"
+REPORT_REQUEST_PATH = f"{REPORTS_PATH}/users-to-devices"
+_REPORT_PATH = re.compile(rf"{REPORTS_PATH}(/[^/]+/artifacts/[^/]+/content)?")
 # JumpCloud's search calls are reads although they are POST (its v1 specification).
 _SEARCH_PATH = re.compile(r"/api/search/[a-z]+")
 USER_AGENT = "jumpcloud-inventory (read-only)"
@@ -55,6 +59,26 @@ class Network:
         except OSError as error:
             reason = error.strerror
             raise SettingsError(f"ca_bundle {self.ca_bundle} cannot be read ({reason})") from None
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Access to JumpCloud's reports.
+
+    Attributes:
+        url: scheme and host.
+        may_request: True if a session may also request the report of users and devices.
+    """
+
+    url: str
+    may_request: bool = False
+
+    def allows(self, method: str, url: str) -> bool:
+        """Return True for a request that reads a report, or requests the one that is allowed."""
+        if method == "GET":
+            is_report = _REPORT_PATH.fullmatch(urlsplit(url).path)
+            return _origin(url) == _origin(self.url) and bool(is_report)
+        return self.may_request and method == "POST" and url == self.url + REPORT_REQUEST_PATH
 
 
 class ReadOnlyAdapter(HTTPAdapter):
@@ -129,8 +153,11 @@ def read_only_session(
     connections: int,
     network: Network | None = None,
     exchanges: Exchanges | None = None,
+    reports: Reports | None = None,
 ) -> ReadOnlySession:
     """Return a session that can send only GET, and POST to `/api/search/`, to one origin.
+
+    With access to reports, it can also read these, and request one if that is allowed.
 
     Args:
         url: scheme and host, as in `Integration.url`.
@@ -138,13 +165,15 @@ def read_only_session(
         connections: size of the connection pool.
         network: proxy and certificates. None means a direct connection.
         exchanges: the exchanges of other sessions of the same key, if any.
+        reports: access to reports, if any.
     """
     exchanges = exchanges or Exchanges()
     origin = _origin(url)
 
     def is_read(method: str, url: str) -> bool:
         is_search = method == "POST" and _SEARCH_PATH.fullmatch(urlsplit(url).path)
-        return _origin(url) == origin and (method == "GET" or bool(is_search))
+        is_list = _origin(url) == origin and (method == "GET" or bool(is_search))
+        return is_list or (reports is not None and reports.allows(method, url))
 
     adapter = ReadOnlyAdapter(is_read, network or Network(), connections, exchanges)
     return ReadOnlySession(url, auth, adapter, exchanges)

@@ -9,6 +9,7 @@ from pipelines.findings.catalog import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.schema.assets import DIRECT
+from pipelines.schema.graph import SYSTEM_BINDINGS
 from pipelines.schema.tables import INTEGRATIONS
 
 _COUNTED = ("systems", "users", "applications", "ipv4_addresses")
@@ -53,8 +54,10 @@ def applied_table(settings: AppliedSettings, integrations: Iterable[str]) -> pa.
 
 def _direct_bindings(manifest: Manifest) -> str:
     """Return what the pull read of the bindings outside system groups."""
-    setting = manifest.integration.direct_bindings
-    read = manifest.pull.sources.intersection(DIRECT)
+    setting, pull = manifest.integration.direct_bindings, manifest.pull
+    if setting == "report" and not (pull.report_at and SYSTEM_BINDINGS in pull.endpoints):
+        setting = "read"
+    read = pull.sources.intersection(DIRECT)
     if setting == "off" or len(read) == len(DIRECT):
         return setting
     return "partial" if read else "not read"

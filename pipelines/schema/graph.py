@@ -3,8 +3,9 @@
 from pipelines.schema.assets import INTEGRATION
 from pipelines.schema.model import Column, Table
 
-# The endpoint also covers `systems_associations`: a pull reads one of the two.
+# The endpoint also covers that of the systems: a pull reads one of the two.
 USER_BINDINGS = "users_associations"
+SYSTEM_BINDINGS = "systems_associations"
 USER_GROUP_BINDINGS = "usergroups_associations"
 USER_GROUP_MEMBERSHIPS = "usergroups_members"
 
@@ -155,6 +156,25 @@ USER_GROUP_SYSTEM_BINDINGS = Table(
         Column("sudo", "BOOLEAN", "TRUE if the binding or the group grants sudo; NULL if not set"),
         Column("sudo_without_password", "BOOLEAN", "TRUE if one of them requires no password"),
         USER_GROUP_NAME,
+    ),
+)
+ACCESS_DIFFERENCES = Table(
+    "access_differences",
+    "Pairs of device and user that only one of two witnesses has: the pull, or JumpCloud's own "
+    "report of users and devices; empty if the pull used no report "
+    "(`direct_bindings`, `request_reports`)",
+    key=("system_id", "user_id", "witness"),
+    has_changes=False,
+    columns=(
+        INTEGRATION,
+        Column("system_id", "TEXT", "Device, which may be in no list"),
+        Column("user_id", "TEXT", "User, who may be in no list"),
+        Column("witness", "TEXT", "Witness that has the pair: pull or report"),
+        Column("report_at", "TIMESTAMPTZ", "Time at which the report was requested"),
+        Column("pulled_at", "TIMESTAMPTZ", "Start of the pull"),
+        Column("explanation", "TEXT", "Kind of the difference"),
+        Column("system_name", "TEXT", "Name of the device, or its id"),
+        Column("user_name", "TEXT", "Name of the user, or the id"),
     ),
 )
 # Tables with the names of the targets of a system group, by the type of the target.

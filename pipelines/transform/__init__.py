@@ -2,6 +2,7 @@
 
 from pipelines.transform.assets import APPLICATIONS, IPV4_ADDRESSES, SYSTEM_GROUPS, SYSTEMS, USERS
 from pipelines.transform.graph import (
+    ACCESS_DIFFERENCES,
     COMMANDS,
     POLICIES,
     POLICY_GROUPS,
@@ -46,6 +47,7 @@ TRANSFORMS: dict[str, Transform] = {
         USERS,
         APPLICATIONS,
         IPV4_ADDRESSES,
+        ACCESS_DIFFERENCES,
     )
 }
 

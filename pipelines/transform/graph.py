@@ -4,6 +4,7 @@ The rule of a dynamic group is JSON text; its errors are a list.
 """
 
 from pipelines.schema import graph as contract
+from pipelines.schema.assets import SYSTEMS, USERS
 from pipelines.transform.transform import Transform
 
 # Columns of the rule of a dynamic group.
@@ -97,6 +98,19 @@ WITH bindings AS (
 SELECT $integration AS integration, user_id, system_id, bool_or(sudo.enabled) AS sudo,
     bool_or(sudo.enabled AND sudo.withoutPassword) AS sudo_without_password
 FROM bindings GROUP BY ALL
+""",
+)
+
+ACCESS_DIFFERENCES = Transform(
+    contract.ACCESS_DIFFERENCES,
+    inputs=("jumpcloud.access_differences", "systems", "users"),
+    sql=f"""
+SELECT $integration AS integration, differences.system_id, differences.user_id, witness,
+    report_at, pulled_at, explanation,
+    coalesce({SYSTEMS.display_name("systems")}, differences.system_id) AS system_name,
+    coalesce({USERS.display_name("users")}, differences.user_id) AS user_name
+FROM jumpcloud.access_differences AS differences
+LEFT JOIN systems USING (system_id) LEFT JOIN users USING (user_id)
 """,
 )
 

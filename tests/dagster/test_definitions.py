@@ -28,6 +28,7 @@ from tests.support.missed_ticks import switch_former_schedule_off, switch_sensor
 
 LOG = logging.getLogger("ticks")
 STARTED = dg.DagsterRunStatus.STARTED
+OTHERS = ("access_differences", "completeness", "pulls")
 SETTINGS = """
 [[integration]]
 name = "acme"
@@ -72,7 +73,7 @@ def definitions(workspace: Workspace) -> dg.Definitions:
 def test_every_endpoint_and_table_is_an_asset(definitions: dg.Definitions) -> None:
     keys = {tuple(key.path) for key in definitions.resolve_all_asset_keys()}
     assert keys == (
-        {("jumpcloud", name) for name in [*ENDPOINTS, "completeness", "pulls"]}
+        {("jumpcloud", name) for name in (*ENDPOINTS, *OTHERS)}
         | {("inventory", table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)}
         | {("inventory", "inventory_duckdb"), ("inventory", "status")}
     )

@@ -39,6 +39,15 @@ KEYS: dict[str, Sequence[str]] = {
     "system_group_associations": ["group_id", "target_type", "target_id"],
     "application_users": ["application_id", "user_id"],
     "system_ipv4_addresses": ["system_id", "interface", "address"],
+    "system_local_accounts": ["system_id", "username"],
+    "user_groups": ["user_group_id"],
+    "policies": ["policy_id"],
+    "policy_groups": ["policy_group_id"],
+    "commands": ["command_id"],
+    "radius_servers": ["radius_server_id"],
+    "user_group_members": ["user_group_id", "user_id"],
+    "user_system_bindings": ["user_id", "system_id"],
+    "user_group_system_bindings": ["user_group_id", "system_id"],
 }
 Change = tuple[str, str, str, str, str, str]
 

@@ -106,6 +106,7 @@ class _Tables:
             "system_ip_addresses": self._ip_rows(),
             "system_local_accounts": self._account_rows(),
             **self._names.tables(),
+            "access_differences": [],
         }
 
     def views(self) -> Tables:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final, Protocol
 
+from pipelines.simulator.api.answers import Answer, Request, refusal
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.lists import Query
 from pipelines.simulator.api.pages import encode
-from pipelines.simulator.api.routes import Answer, Request, is_denied, refusal
+from pipelines.simulator.api.routes import is_denied
 from pipelines.simulator.data.organization import KeyHolder
 from pipelines.simulator.data.records import OBJECT_ID, Record
 
@@ -56,6 +57,9 @@ SCOPES: Final[Mapping[str, str]] = {
     "GET /api/v2/users/{id}/associations": (
         "associations.users associations.users.readonly associations associations.readonly"
     ),
+    "GET /insights/directory/v1/reports": "directoryinsights.readonly",
+    "GET /insights/directory/v1/reports/{id}/artifacts/{id}/content": "directoryinsights.readonly",
+    "POST /insights/directory/v1/reports/users-to-devices": "directoryinsights.readonly",
     "POST /api/search/systems": "systems systems.readonly commandrunner.legacy",
     "POST /api/search/systemusers": "users users.readonly",
 }

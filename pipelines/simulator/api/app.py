@@ -20,11 +20,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from pipelines.simulator.api.accounts import AccountRoutes, Answerer
+from pipelines.simulator.api.answers import Answer, Request, refusal
 from pipelines.simulator.api.behavior import Behavior, Call, Fault, TokenBucket
 from pipelines.simulator.api.lists import BadRequestError
 from pipelines.simulator.api.pages import encode
 from pipelines.simulator.api.provider import Provider, ProviderRoutes
-from pipelines.simulator.api.routes import Answer, Request, Routes, refusal
+from pipelines.simulator.api.reports import REPORT_REQUEST_PATH
+from pipelines.simulator.api.routes import Routes
 from pipelines.simulator.api.tokens import TOKEN_PATH, Tokens
 from pipelines.simulator.data.organization import KeyHolder, Organization
 from pipelines.simulator.data.records import OBJECT_ID
@@ -271,7 +273,7 @@ def _reset(transport: asyncio.Transport) -> None:
 
 
 def _is_write(method: str, path: str) -> bool:
-    is_query = path.startswith("/api/search/") or path == TOKEN_PATH
+    is_query = path.startswith("/api/search/") or path in {TOKEN_PATH, REPORT_REQUEST_PATH}
     return method != "GET" and not (method == "POST" and is_query)
 
 

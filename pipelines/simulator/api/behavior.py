@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 
 FaultKind = Literal[
@@ -126,6 +127,10 @@ class Behavior:
         default_organization: Answer a provider's key with its first organization, and ignore
             `x-org-id`.
         clock: Monotonic seconds by which tokens end.
+        report_age: Age of a completed report of users and devices; None if there is none.
+        report_polls: Readings of the list until a requested report is completed.
+        false_pairs: User, device and type of bindings that reports have and do not exist.
+        missing_pairs: User and device of bindings that exist and reports do not have.
     """
 
     latency_seconds: float = 0.0
@@ -153,6 +158,10 @@ class Behavior:
     tokens_end_at: Container[int] = ()
     default_organization: bool = False
     clock: Callable[[], float] = time.monotonic
+    report_age: timedelta | None = None
+    report_polls: int = 2
+    false_pairs: set[tuple[str, str, str]] = field(default_factory=set)
+    missing_pairs: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Seed the generator for the rates of faults."""

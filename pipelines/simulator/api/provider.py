@@ -3,16 +3,14 @@
 from dataclasses import replace
 from http import HTTPStatus
 
+from pipelines.simulator.api.answers import Answer, Request, refusal
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.routes import (
     ORGANIZATIONS_PATH,
-    Answer,
-    Request,
     Routes,
     invalid_id,
     is_denied,
     list_organizations,
-    refusal,
 )
 from pipelines.simulator.data.organization import KeyHolder, Organization
 from pipelines.simulator.data.records import OBJECT_ID

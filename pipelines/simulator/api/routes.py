@@ -2,12 +2,13 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
+from pipelines.simulator.api.answers import Answer, Request, refusal
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.lists import (
     GROUP_SORT_FIELDS,
@@ -18,6 +19,7 @@ from pipelines.simulator.api.lists import (
     record_filter,
 )
 from pipelines.simulator.api.pages import STRIDE, Page, Pages, encode
+from pipelines.simulator.api.reports import REPORTS_PATH, ReportRoutes
 from pipelines.simulator.data.organization import Organization
 from pipelines.simulator.data.records import OBJECT_ID
 
@@ -56,34 +58,6 @@ TARGETS: Final = {
 }
 
 _GRAPH_PATH: Final = re.compile(rf"/api/v2/({'|'.join(SOURCES)})/([^/]+)(?:/([a-z]+))?")
-
-
-@dataclass(frozen=True)
-class Request:
-    """A request after authentication."""
-
-    number: int
-    method: str
-    path: str
-    params: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response, with its complete body or a stream of it."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-    content_type: str = "application/json; charset=utf-8"
-    stream: AsyncIterator[bytes] | None = None
-
-
-def refusal(status: HTTPStatus, message: str | None = None) -> Answer:
-    """Return an error in JumpCloud's form."""
-    return Answer(status, encode({"message": message or status.phrase}))
 
 
 def invalid_id(text: str) -> Answer:
@@ -127,11 +101,14 @@ class Routes:
         self._org = org
         self._behavior = behavior
         self._pages = Pages(org)
+        self._reports = ReportRoutes(org, behavior)
 
     def answer(self, request: Request) -> Answer:
         """Return the answer or refusal. The lock keeps edits out."""
         with self._org.lock:
-            return self._refuse(request) or self._route(request)
+            is_report = request.path.startswith(REPORTS_PATH)
+            route = self._reports.answer if is_report else self._route
+            return self._refuse(request) or route(request)
 
     def _list(self, collection: str, query: Query, request: Request) -> Page:
         if collection in self._behavior.emptied:

@@ -9,9 +9,9 @@ from math import inf
 from typing import Final
 from urllib.parse import parse_qs
 
+from pipelines.simulator.api.answers import Answer, Request, refusal
 from pipelines.simulator.api.behavior import Behavior
 from pipelines.simulator.api.pages import encode
-from pipelines.simulator.api.routes import Answer, Request, refusal
 from pipelines.simulator.data.organization import KeyHolder
 
 TOKEN_PATH: Final = "/oauth2/token"  # noqa: S105 - a path

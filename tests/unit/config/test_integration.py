@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipelines.config.integration import find_name_problem
+from pipelines.config.integration import Integration, find_name_problem
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,9 @@ def test_name_read_as_another_type_is_refused(name: str) -> None:
 )
 def test_name_read_as_text_is_kept(name: str) -> None:
     assert find_name_problem(name) == ""
+
+
+def test_age_of_a_report_is_in_hours() -> None:
+    for text, hours in (("90m", 1.5), ("12h", 12), ("2d", 48), (3, 3)):
+        entry = {"name": "acme", "report_max_age": text}
+        assert Integration.model_validate(entry).report_max_age == hours

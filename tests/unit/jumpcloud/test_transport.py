@@ -19,6 +19,7 @@ from pipelines.jumpcloud.exchanges import Exchanges
 from pipelines.jumpcloud.transport import (
     Network,
     ReadOnlyError,
+    Reports,
     read_only_session,
     token_session,
 )
@@ -93,6 +94,27 @@ def test_token_session_reaches_only_the_token_url(method: str, url: str) -> None
         pytest.raises(ReadOnlyError, match=f"refused to send {method}"),
     ):
         session.request(method, url, timeout=1)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "may_request"),
+    [
+        ("POST", "/users-to-devices", False),
+        ("POST", "/users-to-directories", True),
+        ("POST", "/users-to-devices?type=all", True),
+        ("DELETE", "/users-to-devices", True),
+        ("GET", "/../events", True),
+    ],
+)
+def test_only_the_allowed_report_is_requested(method: str, path: str, *, may_request: bool) -> None:
+    url, reports = "https://api.example", "/insights/directory/v1/reports"
+    session = read_only_session(
+        NOBODY, ApiKeyAuth("jca_key"), connections=1, reports=Reports(url, may_request=may_request)
+    )
+    with session, pytest.raises(ReadOnlyError, match=f"refused to send {method}"):
+        session.request(method, url + reports + path)
+    assert Reports(url, may_request=True).allows("POST", f"{url}{reports}/users-to-devices")
+    assert not Reports(url, may_request=True).allows("POST", f"{NOBODY}{reports}/users-to-devices")
 
 
 def test_read_session_cannot_request_a_token() -> None:

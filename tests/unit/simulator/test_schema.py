@@ -131,3 +131,13 @@ def test_bodies_are_utf_8_json() -> None:
         assert answer.headers["content-type"] == "application/json; charset=utf-8"
         assert "شركة" not in answer.text
         assert "محمد العلي" in answer.content.decode("utf-8")
+
+
+def test_reports_match_the_specification() -> None:
+    with serving(generate(1, Sizes.empty())) as api:
+        path = "/insights/directory/v1/reports"
+        requested = api.send("POST", f"{path}/users-to-devices", {})
+        assert requested.status_code == 202
+        _validator(f"POST {path}/users-to-devices").validate(requested.json())
+        for _ in range(2):
+            _validator(f"GET {path}").validate(api.get(path).json())
