@@ -147,16 +147,25 @@ class Fetcher:
                 self._handle_page(future, paginator)
 
     def _confirm_gone_parents(self) -> None:
-        """Read the list of a parent that is gone again, until it does not have the parent."""
+        """Read the list of a parent that is gone again, until it does not have the parent.
+
+        A deleted parent may stay listed for a while. Most of them are not deleted at the same time.
+
+        Raises:
+            IncompleteError: most parents that a list still has are not found.
+        """
         for _ in range(MAX_REREADS):
             for name in {ENDPOINTS[list_id.endpoint].parent for list_id in self._gone_lists()}:
                 self._saved.pop(ListId(name), None)
                 self._start_list(ListId(name))
             self._finish_pending()
+        gone: dict[str, dict[str, ListId]] = {}
         for list_id in self._gone_lists():
-            parent = ENDPOINTS[list_id.endpoint].parent
-            reason = f"it is not found, and neither is its parent, which {parent} still has"
-            raise IncompleteError(list_id, reason)
+            gone.setdefault(ENDPOINTS[list_id.endpoint].parent, {})[list_id.parent_id] = list_id
+        for name, lists in gone.items():
+            if 2 * len(lists) > len(self._parent_ids[name]):
+                reason = f"it is not found, and neither is its parent, which {name} still has"
+                raise IncompleteError(next(iter(lists.values())), reason)
 
     def _gone_lists(self) -> list[ListId]:
         """Return the lists that were not found, of parents that the list of parents has."""
