@@ -1,6 +1,6 @@
-"""Check that lists are empty because nothing is in them."""
+"""Check that lists are empty, or not found, because nothing is in them."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
@@ -80,3 +80,24 @@ def check_empty_records(
         if not is_gone(ENDPOINTS[name], first):
             reason = f"it is empty, but {first} exists, which {list_id} names"
             raise IncompleteError(proof.list_id, reason)
+
+
+def check_gone_parents(lists: Iterable[ListId], parent_ids: Mapping[str, Collection[str]]) -> None:
+    """Check that few parents are not found although their list has them.
+
+    A deleted parent may stay listed for a while. Most of them are not deleted at the same time.
+
+    Args:
+        lists: the lists that were not found.
+        parent_ids: ids of the parents, by endpoint.
+
+    Raises:
+        IncompleteError: most parents that a list has are not found.
+    """
+    gone: dict[str, dict[str, ListId]] = {}
+    for list_id in lists:
+        gone.setdefault(ENDPOINTS[list_id.endpoint].parent, {})[list_id.parent_id] = list_id
+    for name, found in gone.items():
+        if 2 * len(found) > len(parent_ids[name]):
+            reason = f"it is not found, and neither is its parent, which {name} still has"
+            raise IncompleteError(next(iter(found.values())), reason)

@@ -10,7 +10,11 @@ import pyarrow as pa
 
 from pipelines.extract.association_targets import AssociationLists
 from pipelines.extract.checkpoint import Checkpoint
-from pipelines.extract.empty_lists import check_empty_lists, check_empty_records
+from pipelines.extract.empty_lists import (
+    check_empty_lists,
+    check_empty_records,
+    check_gone_parents,
+)
 from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.extract.refusals import Refusal, explain_target, is_dispensable
 from pipelines.extract.scope import Scope
@@ -39,7 +43,7 @@ from pipelines.jumpcloud.errors import (
     RefusedError,
     UnauthorizedError,
 )
-from pipelines.jumpcloud.paginator import MAX_REREADS, IncompleteError, OffsetPaginator
+from pipelines.jumpcloud.paginator import MAX_REREADS, OffsetPaginator
 from pipelines.jumpcloud.parsing import Key, Page, parse_page, record_keys
 from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
@@ -147,25 +151,13 @@ class Fetcher:
                 self._handle_page(future, paginator)
 
     def _confirm_gone_parents(self) -> None:
-        """Read the list of a parent that is gone again, until it does not have the parent.
-
-        A deleted parent may stay listed for a while. Most of them are not deleted at the same time.
-
-        Raises:
-            IncompleteError: most parents that a list still has are not found.
-        """
+        """Read the list of a parent that is gone again, until it does not have the parent."""
         for _ in range(MAX_REREADS):
             for name in {ENDPOINTS[list_id.endpoint].parent for list_id in self._gone_lists()}:
                 self._saved.pop(ListId(name), None)
                 self._start_list(ListId(name))
             self._finish_pending()
-        gone: dict[str, dict[str, ListId]] = {}
-        for list_id in self._gone_lists():
-            gone.setdefault(ENDPOINTS[list_id.endpoint].parent, {})[list_id.parent_id] = list_id
-        for name, lists in gone.items():
-            if 2 * len(lists) > len(self._parent_ids[name]):
-                reason = f"it is not found, and neither is its parent, which {name} still has"
-                raise IncompleteError(next(iter(lists.values())), reason)
+        check_gone_parents(self._gone_lists(), self._parent_ids)
 
     def _gone_lists(self) -> list[ListId]:
         """Return the lists that were not found, of parents that the list of parents has."""
