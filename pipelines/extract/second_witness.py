@@ -123,8 +123,11 @@ def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope
     Raises:
         ExtractError: the pull was aborted, or gets no token.
     """
-    if not integration.uses_report or USERGROUPS_ASSOCIATIONS not in scope.endpoints:
+    if not integration.uses_report or not any(one in scope.endpoints for one in _BINDINGS):
         return Witness()
+    missing = find_unread(scope)
+    if missing and integration.direct_bindings == "read":
+        return Witness(problem=missing)  # The report would be used for nothing else.
     try:
         report = read_device_report(
             client,
@@ -137,6 +140,16 @@ def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope
     except ExtractError as error:
         return Witness(problem=str(error))
     return Witness(report)
+
+
+def find_unread(scope: Scope) -> str:
+    """Return why a pull cannot be compared with a report, or ""."""
+    unread = [one.name for one in _NEEDED if one not in scope.endpoints]
+    if not any(one in scope.endpoints for one in _BINDINGS):
+        unread.append(USERS_ASSOCIATIONS.name)
+    if not unread:
+        return ""
+    return f"the report was not compared, because the pull did not read {', '.join(unread)}"
 
 
 def limit_scope(scope: Scope, report: DeviceReport) -> Scope:
@@ -182,15 +195,8 @@ class Comparison:
         self.tables = dict(tables)
         self.proofs = list(proofs)
         self.differences = DIFFERENCES_SCHEMA.empty_table()
-        bindings = [one for one in _BINDINGS if one in scope.endpoints]
-        missing = [one.name for one in _NEEDED if one not in scope.endpoints]
-        missing += [] if bindings else [USERS_ASSOCIATIONS.name]
-        self.problem = (
-            f"the report was not compared, because the pull did not read {', '.join(missing)}"
-            if missing
-            else ""
-        )
-        self._bindings = bindings
+        self.problem = find_unread(scope)
+        self._bindings = [one for one in _BINDINGS if one in scope.endpoints]
 
     def run(self, report: DeviceReport, pulled_at: datetime, read: Read) -> None:
         """Find the differences, and read the direct bindings of their pairs once more."""
