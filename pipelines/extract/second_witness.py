@@ -31,7 +31,7 @@ from pipelines.jumpcloud.endpoints import (
     ListId,
 )
 from pipelines.jumpcloud.errors import AbortedError, ExtractError, TokenError
-from pipelines.jumpcloud.reports import DeviceReport, read_device_report
+from pipelines.jumpcloud.reports import DeviceReport, NoReportError, read_device_report
 from pipelines.sql import in_memory
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -117,8 +117,16 @@ class Witness:
     problem: str = ""
 
 
-def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope) -> Witness:
+def find_witness(
+    client: JumpCloudClient, integration: Integration, scope: Scope, *, may_request: bool
+) -> Witness:
     """Return the report that a pull uses. A pull goes on without it.
+
+    Args:
+        client: client of the organization.
+        integration: settings of the integration.
+        scope: scope of the pull.
+        may_request: False to request no report, also where the settings allow it.
 
     Raises:
         ExtractError: the pull was aborted, or gets no token.
@@ -133,10 +141,15 @@ def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope
             client,
             integration.report_url,
             timedelta(hours=integration.report_max_age),
-            may_request=integration.request_reports,
+            may_request=may_request,
         )
     except (AbortedError, TokenError):
         raise
+    except NoReportError as error:
+        then = (
+            "so a run requests one" if integration.request_reports else "request_reports is false"
+        )
+        return Witness(problem=str(error) if may_request else f"{error}; {then}")
     except ExtractError as error:
         return Witness(problem=str(error))
     return Witness(report)

@@ -91,7 +91,7 @@ def read_device_report(
     else:
         raise NoReportError(
             "no report of users and devices with JSON is younger than "
-            f"{max_age / timedelta(hours=1):g} hours, and request_reports is false"
+            f"{max_age / timedelta(hours=1):g} hours"
         )
     if not entry.artifact:
         raise NoReportError("the report of users and devices has no JSON")
