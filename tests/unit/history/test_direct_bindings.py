@@ -76,5 +76,7 @@ def test_report_that_names_no_device_answers_the_findings(
     assert "systems_associations" not in pulled.pull.completeness["endpoint"].to_pylist()
     publisher.publish(pulled)
     assert publisher.rows("SELECT finding FROM findings.summary WHERE note IS NOT NULL") == []
+    used = publisher.rows("SELECT report_at FROM integrations")
+    assert used == [{"report_at": pulled.pull.report_at}]
     direct = "SELECT count FROM findings.summary WHERE finding = 'systems_with_direct_sudo'"
     assert publisher.rows(direct) == [{"count": 0}]
