@@ -80,7 +80,8 @@ def read_device_report(
     """
     since = datetime.now(UTC) - max_age
     young = [one for one in _list_reports(client, url) if one.is_whole and one.created_at >= since]
-    done = [one for one in young if one.status == "COMPLETED"]
+    # Somebody may have made a report without JSON.
+    done = [one for one in young if one.status == "COMPLETED" and one.artifact]
     if done:
         entry = max(done, key=lambda one: one.created_at)
     elif may_request:
@@ -89,8 +90,8 @@ def read_device_report(
         entry = _wait(client, url, newest.id if newest else _request(client, url))
     else:
         raise NoReportError(
-            f"no report of users and devices is younger than {max_age / timedelta(hours=1):g} "
-            "hours, and request_reports is false"
+            "no report of users and devices with JSON is younger than "
+            f"{max_age / timedelta(hours=1):g} hours"
         )
     if not entry.artifact:
         raise NoReportError("the report of users and devices has no JSON")

@@ -182,6 +182,13 @@ INTEGRATIONS = Table(
             "partial if only users or only user groups were read",
             is_added=True,
         ),
+        Column(
+            "report_at",
+            "TIMESTAMPTZ",
+            "Time at which the report of users and devices was requested that the latest pull used "
+            "(`access_differences`); NULL if it used none",
+            is_added=True,
+        ),
     ),
 )
 

@@ -115,6 +115,29 @@ def test_unusable_report_is_replaced_by_reading(
     assert not [secret for secret in organization.secrets() if secret in pulled.pull.report_problem]
 
 
+@pytest.mark.usefixtures("no_waiting")
+def test_report_without_json_is_replaced_by_a_new_one(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    behavior = Behavior(report_age=FRESH, report_formats=("CSV",))
+    pulled = pull(organization, behavior, direct_bindings="report", request_reports=True)
+    assert pulled.server.calls_by_path()[REQUEST] == 1
+    assert (pulled.pull.report_problem, pulled.pull.differences.num_rows) == ("", 0)
+    pulled = pull(organization, behavior, direct_bindings="report")
+    assert "request_reports is false" in pulled.pull.report_problem
+
+
+def test_report_names_devices_without_the_lists_to_compare(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    skipped = {"skip_endpoints": ["usergroups_associations"], "request_reports": True}
+    pulled = pull(organization, Behavior(report_age=FRESH), direct_bindings="report", **skipped)
+    assert 0 < read_devices(pulled) <= 9
+    assert pulled.server.calls_by_path()["/api/v2/users/{id}/associations"] == 0
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
+    pulled = pull(organization, Behavior(), **skipped)
+    assert REPORTS not in pulled.server.calls_by_path()
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
+
+
 @pytest.mark.parametrize("mode", ["report", "read"])
 def test_lies_of_a_report_are_differences(mode: str, pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
