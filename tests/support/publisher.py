@@ -92,6 +92,18 @@ class Publisher:
         thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ) -> Manifest:
         """Commit a snapshot and update the file."""
+        manifest = self.commit(pulled, name, volatile_columns, thresholds)
+        update_duckdb_file(self.history, self.file)
+        return manifest
+
+    def commit(
+        self,
+        pulled: Pulled,
+        name: str = "acme",
+        volatile_columns: Collection[str] = VOLATILE_COLUMNS,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    ) -> Manifest:
+        """Commit a snapshot, and leave the file as it is."""
         facts = IntegrationFacts(
             name=name, type="jumpcloud", scope="cloud", description="", region="us", enabled=True
         )
@@ -99,11 +111,9 @@ class Publisher:
         organization = {"organization_id": None, "organization_name": None}
         pull_facts = PullFacts.model_validate(pulled.pull.facts().to_pylist()[0] | organization)
         pulled_tables = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
-        manifest = commit_snapshot(
+        return commit_snapshot(
             self.history, facts, pulled_tables, "run-1", volatile_columns, thresholds
         )
-        update_duckdb_file(self.history, self.file)
-        return manifest
 
     def rows(self, query: str) -> Rows:
         """Return the result of a query on the published file."""
@@ -112,10 +122,11 @@ class Publisher:
             rows: Rows = connection.sql(query).to_arrow_table().to_pylist()
             return rows
 
-    def table(self, name: str) -> Rows:
-        """Return a table or view in the form of the simulator's oracle."""
+    def table(self, name: str, integration: str = "acme") -> Rows:
+        """Return an integration's rows of a table or view in the form of the simulator's oracle."""
         order = ", ".join(TABLES[name].key) if name in TABLES else "ALL"
-        return as_truth(self.rows(f"FROM {name} ORDER BY {order}"))
+        query = f"FROM {name} WHERE integration = '{integration}' ORDER BY {order}"
+        return as_truth(self.rows(query))
 
 
 def _renamed(table: pa.Table, integration: str) -> pa.Table:
