@@ -32,7 +32,7 @@ def assert_tables_match(
             assert pulled.rows(name) == expected[name], name
 
 
-ORGANIZATIONS = {
+ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company": lambda: generate(sizes=SMALL),
     "empty": lambda: generate(sizes=Sizes.empty()),
     "edge cases": edge_cases,
