@@ -12,7 +12,7 @@ from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Organization, Sizes, generate
 from tests.oracle import expected_tables
 from tests.oracle.graph import display_name
-from tests.oracle.tables import Tables
+from tests.oracle.tables import Tables, custom_attributes
 from tests.support.edge_cases import edge_cases
 from tests.support.publisher import Publisher, Pulled, Rows, as_truth
 
@@ -124,11 +124,19 @@ def test_tables_and_views_match_oracle_in_each_mode(
         if mode.startswith("lying"):
             behavior.false_pairs, behavior.missing_pairs = false_pairs, missing_pairs
         request = mode == "lying_to_read"
-        pulled = pull(organization, behavior, direct_bindings=setting, request_reports=request)
+        names = ["costCode", "floor"] if mode == "read" else []
+        pulled = pull(
+            organization,
+            behavior,
+            direct_bindings=setting,
+            request_reports=request,
+            custom_attributes=names,
+        )
         publisher.commit(pulled, mode)
         tables = expected[mode] = expected_tables(
             organization, direct=setting != "off", from_devices=from_devices
         )
+        tables["custom_attributes"] = custom_attributes(organization, names)
         if mode.startswith("lying"):
             tables["access_differences"] = differences(lies, tables, pulled)
     update_duckdb_file(publisher.history, publisher.file)

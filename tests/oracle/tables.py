@@ -110,6 +110,7 @@ class _Tables:
             "system_local_accounts": self._account_rows(),
             **self._names.tables(),
             "access_differences": [],
+            "custom_attributes": [],
         }
 
     def views(self) -> Tables:
@@ -320,6 +321,21 @@ class _Tables:
                 for app_id in sorted(counts)
             )
         return rows
+
+
+def custom_attributes(org: Organization, names: Collection[str]) -> list[Row]:
+    """Return the rows of `custom_attributes` with these names."""
+    values: dict[tuple[str, str, str], list[str | None]] = {}
+    for kind, records in (("systems", org.systems), ("users", org.users)):
+        for asset_id, record in records.items():
+            for one in record.get("attributes") or ():
+                if one.get("name") in names:
+                    values.setdefault((kind, asset_id, one["name"]), []).append(one.get("value"))
+    return [
+        dict(zip(("asset_type", "asset_id", "name"), key, strict=True))
+        | {"value": max(filter(None, values[key]), default=None)}
+        for key in sorted(values)
+    ]
 
 
 def _allowed(attributes: Attributes) -> Row | None:
