@@ -149,6 +149,20 @@ SYSTEM_LOCAL_ACCOUNTS = Table(
     ),
 )
 
+CUSTOM_ATTRIBUTES = Table(
+    "custom_attributes",
+    "Custom attributes of systems and users; only those that the setting `custom_attributes` names",
+    key=("asset_type", "asset_id", "name"),
+    endpoints=("systems", "systemusers"),
+    columns=(
+        INTEGRATION,
+        Column("asset_type", "TEXT", "systems or users"),
+        Column("asset_id", "TEXT", "System or user"),
+        Column("name", "TEXT", "Name of the attribute"),
+        Column("value", "TEXT", "Value of the attribute"),
+    ),
+)
+
 INTEGRATIONS = Table(
     "integrations",
     "Integrations with a published pull, with totals from the latest one",
@@ -274,6 +288,7 @@ RELATIONSHIP_TABLES = (
     USER_SYSTEM_BINDINGS,
     USER_GROUP_SYSTEM_BINDINGS,
     ACCESS_DIFFERENCES,
+    CUSTOM_ATTRIBUTES,
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
@@ -287,6 +302,7 @@ __all__ = [
     "CHANGES",
     "COMMANDS",
     "COMPLETENESS",
+    "CUSTOM_ATTRIBUTES",
     "INTEGRATION",
     "INTEGRATIONS",
     "INVENTORY_TABLES",

@@ -198,6 +198,7 @@ def test_tables_and_columns_of_an_endpoint_are_missing() -> None:
         "system_ipv4_addresses",
         "system_ip_addresses",
         "system_local_accounts",
+        "custom_attributes",
     ]
     assert "system_groups" in missing_without("systemgroups")
     assert "system_group_members" in missing_without("systemgroups")
