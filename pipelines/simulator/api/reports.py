@@ -73,7 +73,8 @@ class ReportRoutes:
 
     def _rows(self) -> Iterator[Record]:
         for user_id, system_id, kind in sorted(self._pairs()):
-            user, system = self._org.users[user_id], self._org.systems[system_id]
+            user = self._org.users.get(user_id, {})
+            system = self._org.systems.get(system_id, {})
             yield {
                 "user_object_id": user_id,
                 "resource_object_id": system_id,
