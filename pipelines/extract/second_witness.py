@@ -221,15 +221,13 @@ class Comparison:
         """
         if self.problem:
             return
-        self.differences = self._compare(report, pulled_at)
+        self.differences, self.problem = self._compare(report, pulled_at)
         lists = [] if self.problem else self._lists_of_differences()
         if self._is_limited and self._is_doubtful(report):
             lists += self._unread_lists()
         if lists:
             self._replace(lists, *read(lists))
-            self.differences = self._compare(report, pulled_at)
-        if self.problem:
-            self.differences = DIFFERENCES_SCHEMA.empty_table()
+            self.differences, self.problem = self._compare(report, pulled_at)
 
     def _is_doubtful(self, report: DeviceReport) -> bool:
         """Return True if only one witness has most of the pairs."""
@@ -238,7 +236,9 @@ class Comparison:
         pairs = report.pairs.num_rows
         return bool(self.problem) or not pairs or 2 * found > pairs + only_pull
 
-    def _compare(self, report: DeviceReport, pulled_at: datetime) -> pa.Table:
+    def _compare(self, report: DeviceReport, pulled_at: datetime) -> tuple[pa.Table, str]:
+        """Return the differences, or a reason why there are none to show."""
+        nothing = DIFFERENCES_SCHEMA.empty_table()
         names = [one.name for one in (*_NEEDED, *_BINDINGS)]
         with in_memory() as connection:
             for name in names:
@@ -246,20 +246,18 @@ class Comparison:
             connection.register("report", report.pairs)
             (ways,) = connection.sql(_COUNT_WAYS).fetchall()[0]
             if ways > MAX_WAYS:
-                self.problem = f"the report was not compared: the pull has {ways:,} ways to devices"
-                return DIFFERENCES_SCHEMA.empty_table()
+                return nothing, f"the report was not compared: there are {ways:,} ways to devices"
             parameters = {
                 "report_at": report.created_at,
                 "pulled_at": pulled_at,
                 "most": MAX_DIFFERENCES,
             }
             found: pa.Table = connection.sql(_DIFFERENCES, params=parameters).to_arrow_table()
-        self.problem = (
-            f"the report and the pull have more than {MAX_DIFFERENCES:,} differences"
-            if found.num_rows > MAX_DIFFERENCES
-            else ""
-        )
-        return found.cast(DIFFERENCES_SCHEMA)
+        if found.num_rows > MAX_DIFFERENCES:
+            return nothing, (
+                f"the report and the pull have more than {MAX_DIFFERENCES:,} differences"
+            )
+        return found.cast(DIFFERENCES_SCHEMA), ""
 
     def _lists_of_differences(self) -> list[ListId]:
         (endpoint,) = self._bindings
