@@ -162,8 +162,9 @@ class JumpCloudClient:
 
     def _should_retry(self, request: Request, error: BaseException) -> bool:
         # A report may have been made although the response was lost.
-        kind = ThrottledError if request.makes_report else TemporaryError
-        return isinstance(error, kind) and self._budget.spend()
+        if request.makes_report:
+            return False
+        return isinstance(error, TemporaryError) and self._budget.spend()
 
     def _before_retry(self, state: tenacity.RetryCallState) -> None:
         self._count(retries=1)
