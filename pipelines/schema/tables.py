@@ -2,7 +2,6 @@
 
 from pipelines.schema.assets import (
     APPLICATIONS,
-    INTEGRATION,
     IPV4_ADDRESSES,
     SYSTEM_GROUPS,
     SYSTEMS,
@@ -22,7 +21,7 @@ from pipelines.schema.graph import (
     USER_GROUPS,
     USER_SYSTEM_BINDINGS,
 )
-from pipelines.schema.model import Column, Table
+from pipelines.schema.model import INTEGRATION, Column, Table
 
 PATHS = (
     Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
