@@ -239,3 +239,20 @@ def test_last_asset_is_removed_with_its_relationships(
     assert {name: counts[name] for name in emptied} == {
         name: before.tables[name].num_rows for name in emptied
     }
+
+
+def test_custom_attributes_change_only_while_they_are_named(
+    organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    user = next(iter(organization.users))
+    publisher.publish(pull(organization))
+    for names in (["costCode"], ["costCode", "floor"]):
+        publisher.publish(pull(organization, custom_attributes=names))
+        assert publisher.rows("SELECT count(*) AS n FROM custom_attributes") != [{"n": 0}]
+        assert changes(publisher) == []
+    organization.update(user, attributes=[{"name": "costCode", "value": "CC-1"}])
+    publisher.publish(pull(organization, custom_attributes=["costCode"]))
+    [changed] = changes(publisher)
+    assert (changed["asset_id"], changed["new_value"]) == (f"users/{user}/costCode", '"CC-1"')
+    publisher.publish(pull(organization))
+    assert changes(publisher) == []
