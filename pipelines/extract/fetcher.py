@@ -279,7 +279,7 @@ class Fetcher:
             raise explain_target(error, list_id) from None
 
     def _is_odd(self, list_id: ListId) -> bool:
-        """Return True for a first refusal of an optional list of which others were read."""
+        """Return True for a first refusal of an optional list among others that were read."""
         is_list = ENDPOINTS[list_id.endpoint].is_optional and list_id not in self._repeated
         return bool(list_id.parent_id) and is_list and list_id.endpoint in self._largest_pages
 
