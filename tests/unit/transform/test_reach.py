@@ -1,4 +1,4 @@
-"""On random organizations, access equals that of a plain join in Python, whatever the ways are."""
+"""On random organizations, access equals that of a plain join in Python, any the ways are."""
 
 from collections import defaultdict
 from collections.abc import Iterator
