@@ -393,9 +393,6 @@ class Fetcher:
 
 
 def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:
-    batches = paginator.rows()
-    if len(batches) == 1:
-        return batches[0]
     schema = ENDPOINTS[paginator.list_id.endpoint].table_schema
-    combined = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
+    combined = pa.Table.from_batches(paginator.rows(), schema).combine_chunks().to_batches()
     return combined[0] if combined else pa.RecordBatch.from_pylist([], schema)

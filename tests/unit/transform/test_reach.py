@@ -1,4 +1,4 @@
-"""On random organizations, access equals that of a plain join in Python, any the ways are."""
+"""On random organizations, access equals that of a plain join in Python, for all kinds of ways."""
 
 from collections import defaultdict
 from collections.abc import Iterator
