@@ -18,6 +18,7 @@ from pipelines.publish.access import list_manifests
 from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,
+    CUSTOM_ATTRIBUTES,
     INVENTORY_TABLES,
     SYSTEM_GROUP_ASSOCIATIONS,
     SYSTEM_GROUP_MEMBERS,
@@ -47,6 +48,7 @@ _RELATIONSHIPS = {
     SYSTEM_LOCAL_ACCOUNTS.name: "system {system_id} has account {username}",
     USER_GROUP_MEMBERS.name: "user {user_id} in user group {user_group_id}",
     USER_SYSTEM_BINDINGS.name: "user {user_id} bound to system {system_id} itself",
+    CUSTOM_ATTRIBUTES.name: "attribute {name} of {asset_type} {asset_id}",
     USER_GROUP_SYSTEM_BINDINGS.name: "user group {user_group_id} bound to system {system_id}",
 }
 # Tables with the names of the ids that a column holds, other than of the key.

@@ -160,6 +160,7 @@ class Integration(BaseModel):
         report_max_age: hours after which a report is too old, also as `90m`, `12h` or `2d`.
         request_reports: True to request a report where none is young enough; `read` then compares
             its result with the report.
+        custom_attributes: names of the custom attributes of users and systems to pull.
         max_in_flight: maximum number of calls at the same time.
         max_requests_per_second: maximum calls a second; by default, only the API limits them.
         schedule: time of the runs.
@@ -194,6 +195,7 @@ class Integration(BaseModel):
         float, Field(gt=0, le=8760, strict=False), BeforeValidator(_read_hours)
     ] = 12
     request_reports: bool = False
+    custom_attributes: _Unique[Annotated[str, Field(pattern="^[^/]+$")]] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 8
     max_requests_per_second: Annotated[float, Field(ge=0.5, strict=False)] | None = None
     schedule: Schedule = Schedule()

@@ -80,8 +80,7 @@ class Fetcher:
         unknown_fields: names of unknown fields in the records, by endpoint.
         scope: endpoints and targets to read, without those that are refused, and with one list of
             direct bindings once the plan is made.
-        refusals: messages of the refusals that a pull can do without, by endpoint; for a target, of
-            its endpoint.
+        refusals: messages of refusals that a pull can do without, by endpoint, also for a target.
     """
 
     def __init__(
@@ -202,7 +201,8 @@ class Fetcher:
         self._submit(paginator, paginator.start())
 
     def _submit(self, paginator: OffsetPaginator, offsets: Sequence[int]) -> None:
-        endpoint, list_id = ENDPOINTS[paginator.list_id.endpoint], paginator.list_id
+        list_id = paginator.list_id
+        endpoint = self.scope.to_request(ENDPOINTS[list_id.endpoint])
         make_request = search_request if paginator.by_search else page_request
         for offset in offsets:
             request = make_request(endpoint, list_id, offset, paginator.limit)
@@ -221,7 +221,8 @@ class Fetcher:
             ):
                 raise ParentGoneError(str(error)) from None
             raise
-        return parse_page(endpoint, list_id.parent_id, answer, skip, limit)
+        names = self.scope.custom_attributes
+        return parse_page(endpoint, list_id.parent_id, answer, skip, limit, names)
 
     def _handle_page(self, future: Future[Page], paginator: OffsetPaginator) -> None:
         try:

@@ -48,6 +48,7 @@ PULL_SCHEMA = pa.schema(
         "endpoints": pa.list_(pa.string()),
         "association_targets": pa.list_(pa.string()),
         "lost_fields": pa.list_(pa.string()),
+        "custom_attributes": pa.list_(pa.string()),
         "organization_id": pa.string(),
         "report_at": pa.timestamp("us", tz="UTC"),
     }
@@ -116,6 +117,7 @@ class Pull:
                     for name in counts
                 }
             ),
+            "custom_attributes": list(self.scope.custom_attributes),
             "organization_id": self.organization_id,
             "report_at": self.report_at,
         }
@@ -137,6 +139,7 @@ def make_checkpoint(integration: Integration, credentials: Credentials, state: P
             "details",
             "skip_endpoints",
             "direct_bindings",
+            "custom_attributes",
         }
     )
     fingerprint = f"{integration.url} {key_fingerprint(credentials.identity)} {requested}"
@@ -213,12 +216,16 @@ def _pull(
     checkpoint: Checkpoint,
     on_progress: Callable[[Progress], None],
 ) -> Pull:
-    scope = Scope(select_endpoints(integration), integration.association_targets)
+    scope = Scope(
+        select_endpoints(integration),
+        integration.association_targets,
+        custom_attributes=integration.custom_attributes,
+    )
     started_at = checkpoint.open()
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
-        witness = find_witness(client, integration, scope)
+        witness = find_witness(client, integration, scope, may_request=integration.request_reports)
         if witness.report and integration.direct_bindings == "report":
             scope = limit_scope(scope, witness.report)
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.config.integration import Integration
+from pipelines.jumpcloud.custom_attributes import request_attributes
 from pipelines.jumpcloud.endpoints import (
     DIRECT_BINDINGS,
     ENDPOINTS,
@@ -21,11 +22,17 @@ class Scope:
         endpoints: endpoints.
         targets: types of association targets.
         devices: systems to read the direct bindings of; None for all of them.
+        custom_attributes: names of the custom attributes of users and systems.
     """
 
     endpoints: Sequence[Endpoint]
     targets: Sequence[str]
     devices: frozenset[str] | None = None
+    custom_attributes: Sequence[str] = ()
+
+    def to_request(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with the field of custom attributes, if any are named."""
+        return request_attributes(endpoint, self.custom_attributes)
 
     def includes(self, list_id: ListId) -> bool:
         """Return False for the direct bindings of a system that are not to be read."""

@@ -31,7 +31,7 @@ from pipelines.jumpcloud.endpoints import (
     ListId,
 )
 from pipelines.jumpcloud.errors import AbortedError, ExtractError, TokenError
-from pipelines.jumpcloud.reports import DeviceReport, read_device_report
+from pipelines.jumpcloud.reports import DeviceReport, NoReportError, read_device_report
 from pipelines.sql import in_memory
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -138,26 +138,52 @@ class Witness:
     problem: str = ""
 
 
-def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope) -> Witness:
+def find_witness(
+    client: JumpCloudClient, integration: Integration, scope: Scope, *, may_request: bool
+) -> Witness:
     """Return the report that a pull uses. A pull goes on without it.
+
+    Args:
+        client: client of the organization.
+        integration: settings of the integration.
+        scope: scope of the pull.
+        may_request: False to request no report, also where the settings allow it.
 
     Raises:
         ExtractError: the pull was aborted, or gets no token.
     """
-    if not integration.uses_report or USERGROUPS_ASSOCIATIONS not in scope.endpoints:
+    if not integration.uses_report or not any(one in scope.endpoints for one in _BINDINGS):
         return Witness()
+    missing = find_unread(scope)
+    if missing and integration.direct_bindings == "read":
+        return Witness(problem=missing)  # The report would be used for nothing else.
     try:
         report = read_device_report(
             client,
             integration.report_url,
             timedelta(hours=integration.report_max_age),
-            may_request=integration.request_reports,
+            may_request=may_request,
         )
     except (AbortedError, TokenError):
         raise
+    except NoReportError as error:
+        then = (
+            "so a run requests one" if integration.request_reports else "request_reports is false"
+        )
+        return Witness(problem=str(error) if may_request else f"{error}; {then}")
     except ExtractError as error:
         return Witness(problem=str(error))
     return Witness(report)
+
+
+def find_unread(scope: Scope) -> str:
+    """Return why a pull cannot be compared with a report, or ""."""
+    unread = [one.name for one in _NEEDED if one not in scope.endpoints]
+    if not any(one in scope.endpoints for one in _BINDINGS):
+        unread.append(USERS_ASSOCIATIONS.name)
+    if not unread:
+        return ""
+    return f"the report was not compared, because the pull did not read {', '.join(unread)}"
 
 
 def limit_scope(scope: Scope, report: DeviceReport) -> Scope:
@@ -203,15 +229,8 @@ class Comparison:
         self.tables = dict(tables)
         self.proofs = list(proofs)
         self.differences = DIFFERENCES_SCHEMA.empty_table()
-        bindings = [one for one in _BINDINGS if one in scope.endpoints]
-        missing = [one.name for one in _NEEDED if one not in scope.endpoints]
-        missing += [] if bindings else [USERS_ASSOCIATIONS.name]
-        self.problem = (
-            f"the report was not compared, because the pull did not read {', '.join(missing)}"
-            if missing
-            else ""
-        )
-        self._bindings = bindings
+        self.problem = find_unread(scope)
+        self._bindings = [one for one in _BINDINGS if one in scope.endpoints]
         self._is_limited = scope.devices is not None
 
     def run(self, report: DeviceReport, pulled_at: datetime, read: Read) -> None:

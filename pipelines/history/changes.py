@@ -13,6 +13,7 @@ from pipelines.schema.model import Table
 from pipelines.schema.tables import (
     APPLICATION_USERS,
     CHANGES,
+    CUSTOM_ATTRIBUTES,
     SYSTEM_GROUP_ASSOCIATIONS,
     SYSTEMS,
     USERS,
@@ -81,6 +82,9 @@ def comparable_rows(table: Table, rows: pa.Table, one: PullFacts, other: PullFac
     if table.name == SYSTEM_GROUP_ASSOCIATIONS.name:
         both = sorted(one.association_targets & other.association_targets)
         return rows.filter(pc.is_in(rows["target_type"], pa.array(both, pa.string())))
+    if table is CUSTOM_ATTRIBUTES:
+        both = sorted(one.custom_attributes & other.custom_attributes)
+        return rows.filter(pc.is_in(rows["name"], pa.array(both, pa.string())))
     if _sources_of_ids(table, one) != _sources_of_ids(table, other):
         return rows.filter(pc.field("resolved"))
     return rows

@@ -56,6 +56,8 @@ class SnapshotDiff:
         tables = {table.key[0]: table.name} if table.is_asset else dict(table.references)
         if "target_type" in key:
             tables["target_id"] = _TARGET_TABLES.get(key["target_type"], "")
+        if "asset_type" in key:
+            tables["asset_id"] = key["asset_type"]
         return {column: self.label(tables.get(column, ""), value) for column, value in key.items()}
 
     def asset_name(self, asset_type: str, asset_id: str) -> str:

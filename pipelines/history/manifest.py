@@ -31,6 +31,7 @@ class PullFacts(BaseModel):
         association_targets: target types that associations were read for.
         lost_fields: fields, as `endpoint.field`, with values that were lost, because they had
             another type than known.
+        custom_attributes: names of the custom attributes that were read.
         report_at: time of JumpCloud's report of users and devices; None if none was used.
     """
 
@@ -46,6 +47,7 @@ class PullFacts(BaseModel):
     endpoints: frozenset[str]
     association_targets: frozenset[str]
     lost_fields: frozenset[str] = frozenset()
+    custom_attributes: frozenset[str] = frozenset()
     report_at: datetime | None = None
 
     @cached_property
@@ -57,7 +59,7 @@ class PullFacts(BaseModel):
         """Return True if the pull read the records that are the table's rows."""
         return self.sources.issuperset(table.endpoints)
 
-    @field_serializer("endpoints", "association_targets", "lost_fields")
+    @field_serializer("endpoints", "association_targets", "lost_fields", "custom_attributes")
     def _sort(self, names: Iterable[str]) -> list[str]:
         return sorted(names)
 

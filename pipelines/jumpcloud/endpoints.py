@@ -11,18 +11,21 @@ from typing import Literal
 
 import pyarrow as pa
 
-from pipelines.jumpcloud.fields import FLAG, TEXT, flags, json_object, numbers, texts
-
-SUDO = json_object(enabled=FLAG, withoutPassword=FLAG)
-# A RADIUS reply may hold a password, and a custom attribute anything: neither is read.
-ATTRIBUTES = json_object(
-    sudo=SUDO,
-    ldapGroups=pa.list_(json_object(name=TEXT)),
-    posixGroups=pa.list_(json_object(id=pa.int64(), name=TEXT)),
+from pipelines.jumpcloud.fields import (
+    ATTRIBUTES,
+    CUSTOM_ATTRIBUTES,
+    FLAG,
+    GRAPH_OBJECT,
+    NETWORK_INTERFACES,
+    PATHS,
+    SUDO_ONLY,
+    TEXT,
+    flags,
+    json_object,
+    numbers,
+    requested_fields,
+    texts,
 )
-SUDO_ONLY = json_object(sudo=SUDO)
-GRAPH_OBJECT = json_object(id=TEXT, type=TEXT)
-PATHS = pa.list_(pa.list_(json_object(attributes=SUDO_ONLY, to=GRAPH_OBJECT)))
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def _v1(
         schema=schema,
         key=(("_id",),),
         scope=scope,
-        parameters={"sort": "_id", "fields": " ".join(schema.names)},
+        parameters={"sort": "_id", "fields": requested_fields(schema)},
         sorted_by_key=True,
         takes_org_id=name != "organizations",
         record_path=f"/api/{name}/{{id}}",
@@ -221,9 +224,7 @@ SYSTEMS = _v1(
         **texts("hostname displayName os osFamily version arch serialNumber agentVersion"),
         "active": FLAG,
         **texts("created lastContact remoteIP"),
-        "networkInterfaces": pa.list_(
-            json_object(name=TEXT, family=TEXT, address=TEXT, internal=FLAG)
-        ),
+        "networkInterfaces": NETWORK_INTERFACES,
         "fde": json_object(active=FLAG, keyPresent=FLAG),
         **flags("allowMultiFactorAuthentication allowSshRootLogin allowSshPasswordAuthentication"),
         "mdm": json_object(
@@ -249,6 +250,7 @@ SYSTEMS = _v1(
         "userMetrics": pa.list_(
             json_object(userName=TEXT, **flags("admin managed suspended secureTokenEnabled"))
         ),
+        "attributes": CUSTOM_ATTRIBUTES,
     },
 )
 SYSTEMUSERS = _v1(
@@ -271,6 +273,7 @@ SYSTEMUSERS = _v1(
         **texts("password_date password_expiration_date"),
         "admin": json_object(roleName=TEXT),
         **texts("creationSource external_source_type costCenter alternateEmail"),
+        "attributes": CUSTOM_ATTRIBUTES,
     },
 )
 # `config` holds certificates and private keys: it is not requested.

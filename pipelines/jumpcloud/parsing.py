@@ -3,13 +3,14 @@
 import json
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
 import pyarrow as pa
 
+from pipelines.jumpcloud.custom_attributes import keep_attributes
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS, Endpoint
 from pipelines.jumpcloud.errors import MalformedError
 from pipelines.jumpcloud.fields import JSON_TEXTS, TEXT, TIMES
@@ -59,9 +60,22 @@ class Page:
 
 
 def parse_page(
-    endpoint: Endpoint, parent_id: str, response: Response, skip: int, limit: int
+    endpoint: Endpoint,
+    parent_id: str,
+    response: Response,
+    skip: int,
+    limit: int,
+    custom_attributes: Collection[str] = (),
 ) -> Page:
     """Parse the allow-listed fields of the records of a response.
+
+    Args:
+        endpoint: endpoint of the list.
+        parent_id: id of the parent, or empty.
+        response: response of the API.
+        skip: requested offset.
+        limit: requested number of rows.
+        custom_attributes: names of the custom attributes to keep.
 
     Raises:
         MalformedError: the response is not a list of records, it has more of them than requested,
@@ -73,6 +87,7 @@ def parse_page(
         raise MalformedError(
             f"{where}: {len(records):,} records came, but {limit:,} were requested"
         )
+    records = keep_attributes(endpoint, records, custom_attributes)
     keys = tuple(_key(endpoint, record) for record in records)
     _check_ids(keys, where)
     rows, lost = _parse_rows(_dump_json_texts(endpoint, records), endpoint.schema)

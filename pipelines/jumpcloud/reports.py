@@ -87,14 +87,15 @@ def read_device_report(
     """
     since = datetime.now(UTC) - max_age
     young = _list_reports(client, url, since)
+    # Somebody may have made a report without JSON.
     entry = _newest(one for one in young if one.status == "COMPLETED" and one.artifact)
     if not entry and may_request:
         running = _running(young)
         entry = _wait(client, url, running.id if running else _request(client, url, since))
     if not entry:
         raise NoReportError(
-            f"no report of users and devices is younger than {max_age / timedelta(hours=1):g} "
-            "hours, and request_reports is false"
+            "no report of users and devices with JSON is younger than "
+            f"{max_age / timedelta(hours=1):g} hours"
         )
     if not entry.artifact:
         raise NoReportError("the report of users and devices has no JSON")

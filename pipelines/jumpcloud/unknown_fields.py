@@ -22,13 +22,13 @@ IGNORED = {
         "systemgroups_associations": _GRAPH_EDGE,
         "systems": """
             agentHasFullDiskAccess allowPublicKeyAuthentication amazonInstanceID archFamily
-            attributes builtInCommands connectionHistory description desktopCapable
+            builtInCommands connectionHistory description desktopCapable
             displayManager fileSystem id isPolicyBound
             memberof provisionMetadata
             remoteAssistAgentVersion secureLogin sshRootEnabled sshdParams
             systemTimezone systemToken templateName""",
         "systemusers": """
-            account_locked_date addresses allow_public_key attributes
+            account_locked_date addresses allow_public_key
             badLoginAttempts delegatedAuthority description
             disableDeviceMaxLoginAttempts enable_managed_uid enable_user_portal_multifactor
             external_dn external_password_expiration_date externally_managed

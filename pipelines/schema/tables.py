@@ -149,6 +149,20 @@ SYSTEM_LOCAL_ACCOUNTS = Table(
     ),
 )
 
+CUSTOM_ATTRIBUTES = Table(
+    "custom_attributes",
+    "Custom attributes of systems and users; only those that the setting `custom_attributes` names",
+    key=("asset_type", "asset_id", "name"),
+    endpoints=("systems", "systemusers"),
+    columns=(
+        INTEGRATION,
+        Column("asset_type", "TEXT", "systems or users"),
+        Column("asset_id", "TEXT", "System or user"),
+        Column("name", "TEXT", "Name of the attribute"),
+        Column("value", "TEXT", "Value of the attribute"),
+    ),
+)
+
 INTEGRATIONS = Table(
     "integrations",
     "Integrations with a published pull, with totals from the latest one",
@@ -180,6 +194,13 @@ INTEGRATIONS = Table(
             "Bindings of users and user groups to single devices: read, or report if JumpCloud's "
             "report named the devices; off or not read if access counts system groups only; "
             "partial if only users or only user groups were read",
+            is_added=True,
+        ),
+        Column(
+            "report_at",
+            "TIMESTAMPTZ",
+            "Time at which the report of users and devices was requested that the latest pull used "
+            "(`access_differences`); NULL if it used none",
             is_added=True,
         ),
     ),
@@ -267,6 +288,7 @@ RELATIONSHIP_TABLES = (
     USER_SYSTEM_BINDINGS,
     USER_GROUP_SYSTEM_BINDINGS,
     ACCESS_DIFFERENCES,
+    CUSTOM_ATTRIBUTES,
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
@@ -280,6 +302,7 @@ __all__ = [
     "CHANGES",
     "COMMANDS",
     "COMPLETENESS",
+    "CUSTOM_ATTRIBUTES",
     "INTEGRATION",
     "INTEGRATIONS",
     "INVENTORY_TABLES",

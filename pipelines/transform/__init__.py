@@ -14,6 +14,7 @@ from pipelines.transform.graph import (
 )
 from pipelines.transform.relationships import (
     APPLICATION_USERS,
+    CUSTOM_ATTRIBUTES,
     SYSTEM_GROUP_ASSOCIATIONS,
     SYSTEM_GROUP_MEMBERS,
     SYSTEM_GROUP_USERS,
@@ -48,6 +49,7 @@ TRANSFORMS: dict[str, Transform] = {
         APPLICATIONS,
         IPV4_ADDRESSES,
         ACCESS_DIFFERENCES,
+        CUSTOM_ATTRIBUTES,
     )
 }
 

@@ -150,6 +150,22 @@ GROUP BY ALL
 """,
 )
 
+CUSTOM_ATTRIBUTES = Transform(
+    contract.CUSTOM_ATTRIBUTES,
+    inputs=("jumpcloud.systems", "jumpcloud.systemusers"),
+    sql="""
+WITH owned AS (
+    SELECT 'systems' AS asset_type, _id AS asset_id, unnest(attributes) AS attribute
+    FROM jumpcloud.systems
+    UNION ALL
+    SELECT 'users', _id, unnest(attributes) FROM jumpcloud.systemusers
+)
+SELECT $integration AS integration, asset_type, asset_id, attribute.name AS name,
+    max(text_of(attribute.value)) AS value
+FROM owned GROUP BY ALL
+""",
+)
+
 SYSTEM_IPV4_ADDRESSES = Transform(
     contract.SYSTEM_IPV4_ADDRESSES,
     inputs=("system_ip_addresses",),

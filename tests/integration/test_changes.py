@@ -48,6 +48,7 @@ KEYS: dict[str, Sequence[str]] = {
     "user_group_members": ["user_group_id", "user_id"],
     "user_system_bindings": ["user_id", "system_id"],
     "user_group_system_bindings": ["user_group_id", "system_id"],
+    "custom_attributes": ["asset_type", "asset_id", "name"],
 }
 Change = tuple[str, str, str, str, str, str]
 

@@ -31,6 +31,8 @@ class Reach:
     Args:
         org: The organization, locked by the caller.
         direct: Include bindings to single systems.
+        from_devices: Read those of users from the devices that a report names, instead of from
+            the users.
 
     Attributes:
         group_systems: Systems by system group, without deleted ones.
@@ -41,7 +43,9 @@ class Reach:
         user_group_systems: The same by user group; the group may have sudo itself.
     """
 
-    def __init__(self, org: Organization, *, direct: bool = True) -> None:
+    def __init__(
+        self, org: Organization, *, direct: bool = True, from_devices: bool = False
+    ) -> None:
         groups = [group_id for group_id in org.system_groups if group_id not in org.vanished]
         applications = [app_id for app_id in org.applications if app_id not in org.vanished]
         self.group_systems: dict[str, set[str]] = {
@@ -53,11 +57,7 @@ class Reach:
             group_id: set(org.user_group_members.get(group_id, ())) - org.deleted
             for group_id in org.user_groups
         }
-        self.user_systems: dict[str, dict[str, Sudo]] = {
-            user_id: {system_id: edge_sudo(edge) for system_id, edge in edges.items()}
-            for user_id, edges in org.user_systems.items()
-            if direct and user_id in org.users
-        }
+        self.user_systems = _user_systems(org, from_devices=from_devices) if direct else {}
         self.user_group_systems: dict[str, dict[str, Sudo]] = {
             group_id: {
                 system_id: most(edge_sudo(edge), edge_sudo(group.get("attributes")))
@@ -76,6 +76,26 @@ class Reach:
             for system_id, sudo in systems.items():
                 for user_id in self.user_group_members[group_id]:
                     yield system_id, user_id, group_id, sudo
+
+
+def _user_systems(org: Organization, *, from_devices: bool) -> dict[str, dict[str, Sudo]]:
+    """Return the direct bindings that one end sees.
+
+    The list of a user also has devices that are in no list. The list of a device also has users
+    that are in no list. A report names the devices with a user, both of them in a list.
+    """
+    named = {
+        system_id
+        for user_id, edges in org.user_systems.items()
+        for system_id in edges
+        if user_id in org.users and system_id in org.systems
+    }
+    found: dict[str, dict[str, Sudo]] = {}
+    for user_id, edges in org.user_systems.items():
+        for system_id, edge in edges.items():
+            if system_id in named if from_devices else user_id in org.users:
+                found.setdefault(user_id, {})[system_id] = edge_sudo(edge)
+    return found
 
 
 def bound_users(

@@ -41,6 +41,7 @@ def expected_tables(
     associations: Collection[str] = TARGETS,
     details: bool = True,
     direct: bool = True,
+    from_devices: bool = False,
     views: bool = True,
 ) -> Tables:
     """Return every asset and relationship table of the contract, and its three views.
@@ -54,10 +55,12 @@ def expected_tables(
         details: Read the bulk lists of systems, users and applications; without them, assets have
             ids only.
         direct: Read bindings to single systems.
+        from_devices: Read those of users from the devices that a report names.
         views: Include the views, which can be very large.
     """
     with org.lock:
-        tables = _Tables(org, associations, details=details, direct=direct)
+        reach = Reach(org, direct=details and direct, from_devices=from_devices)
+        tables = _Tables(org, reach, associations, details=details)
         return tables.stored() | (tables.views() if views else {})
 
 
@@ -65,12 +68,12 @@ class _Tables:
     """The tables of one organization, and the indexes that they share."""
 
     def __init__(
-        self, org: Organization, associations: Collection[str], *, details: bool, direct: bool
+        self, org: Organization, reach: Reach, associations: Collection[str], *, details: bool
     ) -> None:
         self._org = org
         self._associations = associations
         self._details = details
-        self._reach = reach = Reach(org, direct=details and direct)
+        self._reach = reach
         self._names = Names(org, reach, read=details)
         self._holders = reach.application_users if details else {}
         self._systems = org.systems if details else {}
@@ -107,6 +110,7 @@ class _Tables:
             "system_local_accounts": self._account_rows(),
             **self._names.tables(),
             "access_differences": [],
+            "custom_attributes": [],
         }
 
     def views(self) -> Tables:
@@ -161,7 +165,7 @@ class _Tables:
     def _user_rows(self) -> list[Row]:
         bound = {r["target_id"] for r in self._association_rows() if r["target_type"] == "user"}
         members = _union(self._reach.user_group_members.values()) if self._details else ()
-        ids = {*self._users, *self._groups_of_user, *self._apps_of_user, *bound, *members}
+        ids = {*self._users, *self._systems_of_user, *self._apps_of_user, *bound, *members}
         return [
             {"user_id": user_id}
             | column_values(USER, self._users.get(user_id))
@@ -317,6 +321,21 @@ class _Tables:
                 for app_id in sorted(counts)
             )
         return rows
+
+
+def custom_attributes(org: Organization, names: Collection[str]) -> list[Row]:
+    """Return the rows of `custom_attributes` with these names."""
+    values: dict[tuple[str, str, str], list[str | None]] = {}
+    for kind, records in (("systems", org.systems), ("users", org.users)):
+        for asset_id, record in records.items():
+            for one in record.get("attributes") or ():
+                if one.get("name") in names:
+                    values.setdefault((kind, asset_id, one["name"]), []).append(one.get("value"))
+    return [
+        dict(zip(("asset_type", "asset_id", "name"), key, strict=True))
+        | {"value": max(filter(None, values[key]), default=None)}
+        for key in sorted(values)
+    ]
 
 
 def _allowed(attributes: Attributes) -> Row | None:

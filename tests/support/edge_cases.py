@@ -129,6 +129,15 @@ MANAGEMENT: Final[tuple[Record, ...]] = (
         "hasServiceAccount": True,
     },
 )
+CUSTOM: Final[tuple[object, ...]] = (
+    ABSENT,
+    None,
+    [],
+    [{"name": "costCode", "value": "Größe / 1"}, {"name": "pin", "value": "1234"}],
+    [{"name": "costCode", "value": "A"}, {"name": "costCode", "value": "B"}, {}],
+    [{"name": "costCode", "value": None}, {"name": "floor"}, {"name": None, "value": "x"}],
+    [{"name": "costcode", "value": "another name"}, {"name": "floor", "value": ""}],
+)
 PASSWORDS: Final[tuple[Record, ...]] = (
     {},
     {"admin": {}, "creationSource": "", "costCenter": None, "alternateEmail": ""},
@@ -167,7 +176,7 @@ class _EdgeCases:
         org, dates, booleans = self._org, cycle(DATES), cycle(BOOLEANS)
         names, primary = cycle(TEXTS), cycle(PRIMARY_USERS)
         policies, hardware, managed = cycle(POLICY_STATS), cycle(HARDWARE), cycle((True, *BOOLEANS))
-        accounts, management = cycle(LOCAL_ACCOUNTS), cycle(MANAGEMENT)
+        accounts, management, custom = cycle(LOCAL_ACCOUNTS), cycle(MANAGEMENT), cycle(CUSTOM)
         for interfaces in INTERFACES:
             org.add_system(
                 hostname=next(names),
@@ -181,6 +190,7 @@ class _EdgeCases:
                 modifySSHDConfig=next(managed),
                 fde=_given(active=next(booleans), keyPresent=next(managed)),
                 userMetrics=next(accounts),
+                attributes=next(custom),
                 primarySystemUser=next(primary),
                 policyStats=next(policies),
                 networkInterfaces=interfaces,
@@ -204,7 +214,7 @@ class _EdgeCases:
         states = cycle(("ACTIVATED", "STAGED", "SUSPENDED", ABSENT, None))
         manager = org.add_user(displayname=ABSENT, state=ABSENT)
         managers = cycle((manager, None, "", ABSENT, org.ids.new()))
-        passwords, more_dates = cycle(PASSWORDS), cycle(DATES[::-1])
+        passwords, more_dates, custom = cycle(PASSWORDS), cycle(DATES[::-1]), cycle(CUSTOM)
         for text in TEXTS:
             org.add_user(
                 displayname=text,
@@ -218,6 +228,7 @@ class _EdgeCases:
                 mfa=_given(configured=next(booleans)),
                 manager=next(managers),
                 employeeIdentifier=None,
+                attributes=next(custom),
                 password_date=next(more_dates),
                 password_expiration_date=next(more_dates),
                 **next(passwords),

@@ -92,6 +92,18 @@ class Publisher:
         thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ) -> Manifest:
         """Commit a snapshot and update the file."""
+        manifest = self.commit(pulled, name, volatile_columns, thresholds)
+        update_duckdb_file(self.history, self.file)
+        return manifest
+
+    def commit(
+        self,
+        pulled: Pulled,
+        name: str = "acme",
+        volatile_columns: Collection[str] = VOLATILE_COLUMNS,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+    ) -> Manifest:
+        """Commit a snapshot, and leave the file as it is."""
         facts = IntegrationFacts(
             name=name, type="jumpcloud", scope="cloud", description="", region="us", enabled=True
         )
@@ -99,11 +111,9 @@ class Publisher:
         organization = {"organization_id": None, "organization_name": None}
         pull_facts = PullFacts.model_validate(pulled.pull.facts().to_pylist()[0] | organization)
         pulled_tables = PulledTables(pull_facts, pulled.pull.completeness, tables.__getitem__)
-        manifest = commit_snapshot(
+        return commit_snapshot(
             self.history, facts, pulled_tables, "run-1", volatile_columns, thresholds
         )
-        update_duckdb_file(self.history, self.file)
-        return manifest
 
     def rows(self, query: str) -> Rows:
         """Return the result of a query on the published file."""
@@ -114,8 +124,12 @@ class Publisher:
 
     def table(self, name: str) -> Rows:
         """Return a table or view in the form of the simulator's oracle."""
+        return as_truth(self.sorted_rows(name))
+
+    def sorted_rows(self, name: str) -> Rows:
+        """Return the rows of a table or view, those of one integration as the oracle sorts them."""
         order = ", ".join(TABLES[name].key) if name in TABLES else "ALL"
-        return as_truth(self.rows(f"FROM {name} ORDER BY {order}"))
+        return self.rows(f"FROM {name} ORDER BY {order}")
 
 
 def _renamed(table: pa.Table, integration: str) -> pa.Table:

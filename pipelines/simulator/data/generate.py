@@ -86,6 +86,13 @@ class OrganizationGenerator:
         rng = Rng(f"{self._org.id} direct access")
         add_names(self._org, rng, self._sizes.radius_servers)
         add_direct_bindings(self._org, rng, self._sizes.direct_bindings)
+        self._add_custom_attributes(Rng(f"{self._org.id} custom attributes"))
+
+    def _add_custom_attributes(self, rng: Rng) -> None:
+        """Give users and systems a cost code, and an attribute that must never be read."""
+        for record in (*self._org.users.values(), *self._org.systems.values()):
+            values = {"costCode": f"CC-{rng.randint(100, 999)}", "doorCode": secret(rng)}
+            record["attributes"] = [{"name": name, "value": values[name]} for name in values]
 
     def _add_users(self) -> None:
         for _ in range(self._sizes.users):

@@ -23,30 +23,19 @@ def read_devices(pulled: Pulled) -> int:
     return pulled.server.calls_by_path()["/api/v2/systems/{id}/associations"]
 
 
-def assert_tables_match(pulled: Pulled, organization: Organization) -> None:
-    expected = expected_tables(organization, views=False)
+def assert_tables_match(
+    pulled: Pulled, organization: Organization, *, from_devices: bool = False
+) -> None:
+    expected = expected_tables(organization, from_devices=from_devices, views=False)
     for name in pulled.tables:
         if name != "access_differences":
             assert pulled.rows(name) == expected[name], name
 
 
-def listed_edge_cases() -> Organization:
-    """Return the edge cases without direct bindings of records in no list.
-
-    Which of these a pull finds depends on the end from which it reads.
-    """
-    organization = edge_cases()
-    for user, devices in list(organization.user_systems.items()):
-        for device in list(devices):
-            if user not in organization.users or device not in organization.systems:
-                organization.unbind_system(user, device)
-    return organization
-
-
-ORGANIZATIONS = {
+ORGANIZATIONS: dict[str, Callable[[], Organization]] = {
     "company": lambda: generate(sizes=SMALL),
     "empty": lambda: generate(sizes=Sizes.empty()),
-    "edge cases": listed_edge_cases,
+    "edge cases": edge_cases,
 }
 
 
@@ -59,7 +48,7 @@ def test_report_gives_the_same_tables(
     organization = ORGANIZATIONS[kind]()
     behavior = Behavior(report_age=age)
     pulled = pull(organization, behavior, direct_bindings="report", request_reports=True)
-    assert_tables_match(pulled, organization)
+    assert_tables_match(pulled, organization, from_devices=True)
     assert pulled.pull.differences.num_rows == 0
     assert pulled.pull.report_problem == ""
     calls = pulled.server.calls_by_path()
@@ -113,6 +102,29 @@ def test_unusable_report_is_replaced_by_reading(
         call for call in pulled.server.calls if call.method == "POST" and "insights" in call.path
     ] == []
     assert not [secret for secret in organization.secrets() if secret in pulled.pull.report_problem]
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_report_without_json_is_replaced_by_a_new_one(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    behavior = Behavior(report_age=FRESH, report_formats=("CSV",))
+    pulled = pull(organization, behavior, direct_bindings="report", request_reports=True)
+    assert pulled.server.calls_by_path()[REQUEST] == 1
+    assert (pulled.pull.report_problem, pulled.pull.differences.num_rows) == ("", 0)
+    pulled = pull(organization, behavior, direct_bindings="report")
+    assert "request_reports is false" in pulled.pull.report_problem
+
+
+def test_report_names_devices_without_the_lists_to_compare(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    skipped = {"skip_endpoints": ["usergroups_associations"], "request_reports": True}
+    pulled = pull(organization, Behavior(report_age=FRESH), direct_bindings="report", **skipped)
+    assert 0 < read_devices(pulled) <= 9
+    assert pulled.server.calls_by_path()["/api/v2/users/{id}/associations"] == 0
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
+    pulled = pull(organization, Behavior(), **skipped)
+    assert REPORTS not in pulled.server.calls_by_path()
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
 
 
 @pytest.mark.parametrize("mode", ["report", "read"])
