@@ -80,8 +80,7 @@ class Fetcher:
         unknown_fields: names of unknown fields in the records, by endpoint.
         scope: endpoints and targets to read, without those that are refused, and with one list of
             direct bindings once the plan is made.
-        refusals: messages of the refusals that a pull can do without, by endpoint; for a target, of
-            its endpoint.
+        refusals: messages of refusals that a pull can do without, by endpoint, also for a target.
     """
 
     def __init__(
