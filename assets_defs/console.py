@@ -9,6 +9,7 @@ import rich.progress
 from dagster import DagsterEvent, DagsterEventType
 from rich.console import Console
 
+from pipelines.errors import printable
 from pipelines.extract.fetcher import Progress
 
 
@@ -83,7 +84,9 @@ class _TerminalHandler(logging.Handler):
                 meta.get("orig_message", "") if own and not getattr(record, IN_BAR, False) else ""
             )
         if line:
-            CONSOLE.print(line, markup=False, soft_wrap=True)
+            # A name from JumpCloud may hold control characters.
+            shown = "\n".join(map(printable, line.split("\n")))
+            CONSOLE.print(shown, markup=False, soft_wrap=True)
 
 
 def _line(event: DagsterEvent) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from pipelines.extract.second_witness import DIFFERENCES_SCHEMA
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 
 
@@ -127,6 +128,7 @@ def raw_tables(counts: RawCounts, state: int) -> Iterator[tuple[str, pa.Table]]:
                 found = connection.sql(_fill(_QUERIES[name], counts, state)).to_arrow_table()
                 rows = _complete(found, endpoint.table_schema)
             yield name, rows
+        yield "access_differences", DIFFERENCES_SCHEMA.empty_table()
         lists = ", ".join(f"'{name}'" for name in asked)
         query = f"""
 SELECT endpoint, parent_id, '' AS target, 'total' AS proof, 1000 AS expected,

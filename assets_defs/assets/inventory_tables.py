@@ -19,6 +19,7 @@ from assets_defs.runs.step import RunLock, step
 from pipelines.errors import InventoryError
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
+from pipelines.schema.tables import INTEGRATION
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS, Transform
 from pipelines.workspace import Workspace
@@ -116,7 +117,7 @@ def transform_tables(
 ) -> Iterator[tuple[Table, pa.Table, Mapping[str, pa.Table]]]:
     """Yield each table of the contract with its rows, and the tables in memory by name.
 
-    The tables in memory are those that a later transform or check reads, without their lists.
+    The tables in memory are those that a later transform or check reads, without unread columns.
 
     Args:
         integration: name of the integration.
@@ -135,12 +136,25 @@ def transform_tables(
         needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))
         for source in frames.keys() - needed:
             del frames[source]
-        frames[name] = _without_lists(rows)
+        # Arrow and DuckDB have allocators of their own, and keep what they free.
+        pa.default_memory_pool().release_unused()
+        frames[name] = _reduced(transform.table, rows)
         yield transform.table, rows, frames
         del rows
 
 
-def _without_lists(rows: pa.Table) -> pa.Table:
-    """Return the rows without lists, which take most of the memory; no transform reads them."""
-    lists = [field.name for field in rows.schema if pa.types.is_list(field.type)]
-    return rows.drop_columns(lists)
+def _reduced(table: Table, rows: pa.Table) -> pa.Table:
+    """Return the rows of a table as later transforms and checks read them.
+
+    Lists and the name of the integration take most of the memory, and none of them is read. An id
+    occurs many times in the rows of relationships, and only once in a dictionary.
+    """
+    unread = [f.name for f in rows.schema if pa.types.is_list(f.type) or f.name == INTEGRATION.name]
+    rows = rows.drop_columns(unread)
+    if table.is_asset:
+        return rows
+    columns = [
+        column.dictionary_encode() if pa.types.is_string(column.type) else column
+        for column in rows.columns
+    ]
+    return pa.table(columns, rows.column_names)

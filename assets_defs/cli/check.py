@@ -164,11 +164,9 @@ def _lines(result: ConnectionCheck, rate: float | None) -> Iterator[str]:
     if result.plan:
         time = f"; {result.plan.describe_time(rate)}" if rate else ""
         yield f"plan: {result.plan}{time}"
-    for reach in result.reaches:
-        if reach.why:
-            yield f"{reach.endpoint}: {reach.why}"
-        if reach.state == "refused":
-            yield f"{reach.endpoint}: {_without(reach.endpoint)}"
+    if result.report_problem:
+        yield f"report of users and devices: {result.report_problem}"
+    yield from _problem_lines(result.reaches)
     left_out = [reach.endpoint for reach in result.reaches if reach.state == "left out"]
     if left_out:
         missing = dict.fromkeys(name for endpoint in left_out for name in missing_without(endpoint))
@@ -179,6 +177,14 @@ def _lines(result: ConnectionCheck, rate: float | None) -> Iterator[str]:
         yield f"warning: the key reads {len(result.organizations)} organizations, not only this one"
     if result.permissions:
         yield from _permission_lines(result.permissions, datetime.now(UTC))
+
+
+def _problem_lines(reaches: Sequence[EndpointAccess]) -> Iterator[str]:
+    for reach in reaches:
+        if reach.why:
+            yield f"{reach.endpoint}: {reach.why}"
+        if reach.state == "refused":
+            yield f"{reach.endpoint}: {_without(reach.endpoint)}"
 
 
 def _permission_lines(known: Permissions, now: datetime) -> Iterator[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 import click
 import duckdb
 
-from assets_defs.asset_keys import COMPLETENESS, JUMPCLOUD, PULLS
+from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS
 from assets_defs.assets.inventory_tables import transform_tables
 from assets_defs.assets.publication import commit_pull, pull_facts
 from pipelines.extract.discovery import resolve_integration
@@ -45,7 +45,11 @@ def commit_past(
         remove_checkpoint(workspace.root, name)
         seconds = pull.finished_at - pull.started_at
         pull = replace(pull, started_at=started_at, finished_at=started_at + seconds)
-        pulled = pull.tables | {COMPLETENESS: pull.completeness, PULLS: pull.facts()}
+        pulled = pull.tables | {
+            COMPLETENESS: pull.completeness,
+            ACCESS_DIFFERENCES: pull.differences,
+            PULLS: pull.facts(),
+        }
         raw = {f"{JUMPCLOUD}.{table}": rows for table, rows in pulled.items()}
         found = transform_tables(name, raw.__getitem__, connection)
         tables = {table.name: rows for table, rows, _ in found}

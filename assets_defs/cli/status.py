@@ -13,7 +13,13 @@ from assets_defs.cli.options import pass_workspace, print_shared_home
 from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_existing_instance
-from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
+from assets_defs.runs.status import (
+    COLUMNS,
+    IntegrationStatus,
+    describe_cost,
+    read_statuses,
+    status_row,
+)
 from pipelines.extract.discovery import resolved_settings
 from pipelines.publish.notes import describe_unconfigured
 from pipelines.workspace import Workspace
@@ -38,6 +44,8 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
         click.echo(json.dumps(documents, indent=1, default=_as_text))
     else:
         _print(statuses)
+        for cost in filter(None, map(describe_cost, statuses)):
+            click.echo(cost)
         for one in statuses:
             failed = one.last_run is not None and one.last_run.words
             if failed and workspace.removal_file(one.name).read("accepted"):

@@ -16,7 +16,9 @@ from assets_defs.runs.scheduling import find_obstacles
 from assets_defs.runs.stale import UNFINISHED_STATUSES
 from assets_defs.runs.ticks import next_tick
 from pipelines.config.integration import Integration
+from pipelines.extract.estimate import LESS_CALLS
 from pipelines.history.manifest import Manifest
+from pipelines.schema.graph import SYSTEM_BINDINGS, USER_BINDINGS, USER_GROUP_BINDINGS
 from pipelines.workspace import Workspace
 
 # A run logs few lines between its events, so its last line is among so many records.
@@ -72,6 +74,9 @@ class IntegrationStatus:
         changes: rows of `changes` of the snapshot that is published.
         next_run_at: next start by the schedule; None for an integration that does not run by it.
         not_scheduled: why an enabled integration does not run by its schedule; empty if it does.
+        calls: calls of the pull that is published.
+        direct_calls: about how many of them read bindings of users and user groups to single
+            devices.
     """
 
     name: str
@@ -87,6 +92,8 @@ class IntegrationStatus:
     changes: int | None
     next_run_at: datetime | None
     not_scheduled: str
+    calls: int | None
+    direct_calls: int | None
 
 
 def read_statuses(
@@ -150,6 +157,31 @@ def _status(
         if integration.enabled and not not_scheduled
         else None,
         not_scheduled=not_scheduled,
+        calls=published.pull.api_calls if published else None,
+        direct_calls=_count_direct_calls(published) if published else None,
+    )
+
+
+def _count_direct_calls(published: Manifest) -> int:
+    """Return the number of lists of direct bindings; nearly all of them take one call."""
+    pull, rows = published.pull, published.rows
+    lists = rows["user_groups"] if USER_GROUP_BINDINGS in pull.endpoints else 0
+    if USER_BINDINGS in pull.endpoints:
+        return lists + rows["users"]
+    if SYSTEM_BINDINGS not in pull.endpoints:
+        return lists
+    is_limited = pull.report_at and published.integration.direct_bindings == "report"
+    return lists + rows["user_system_bindings" if is_limited else "systems"]
+
+
+def describe_cost(status: IntegrationStatus) -> str:
+    """Return a note if direct bindings take at least half of the calls, or ""."""
+    calls, direct = status.calls or 0, status.direct_calls or 0
+    if not direct or 2 * direct < calls:
+        return ""
+    return (
+        f"{status.name}: about {min(direct, calls):,} of {calls:,} calls of the last pull read "
+        f"bindings to single devices; {LESS_CALLS}"
     )
 
 

@@ -14,7 +14,8 @@ from pipelines.extract.estimate import Plan, choose_binding_list, estimate_calls
 from pipelines.extract.organizations import check_organization
 from pipelines.extract.permissions import Permissions, read_permissions
 from pipelines.extract.refusals import OPTIONAL_TARGET, Refusal, explain_target, is_dispensable
-from pipelines.extract.scope import select_endpoints
+from pipelines.extract.scope import Scope, select_endpoints
+from pipelines.extract.second_witness import Witness, find_witness, limit_scope
 from pipelines.jumpcloud.auth import open_session
 from pipelines.jumpcloud.client import PAGE_SIZE, SEARCH_PAGE_SIZE, JumpCloudClient, page_request
 from pipelines.jumpcloud.endpoints import (
@@ -24,6 +25,7 @@ from pipelines.jumpcloud.endpoints import (
     SYSTEMGROUPS_ASSOCIATIONS,
     SYSTEMS,
     SYSTEMUSERS,
+    USERS_ASSOCIATIONS,
     Endpoint,
     ListId,
 )
@@ -37,6 +39,7 @@ from pipelines.jumpcloud.errors import (
 )
 from pipelines.jumpcloud.paginator import check_total
 from pipelines.jumpcloud.parsing import parse_page
+from pipelines.jumpcloud.reports import REPORTS_SCOPE
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.schema.tables import TABLES
 
@@ -82,6 +85,8 @@ class ConnectionCheck:
         plan: estimate of a run; None if the length of a list is not known.
         problem: reason why a run would fail although every endpoint can be read, or "".
         permissions: permissions of the key; None if no endpoint was read.
+        report_problem: reason why there is no report of users and devices to use now, although the
+            settings want one, or "".
     """
 
     reaches: tuple[EndpointAccess, ...]
@@ -89,6 +94,7 @@ class ConnectionCheck:
     plan: Plan | None
     problem: str
     permissions: Permissions | None
+    report_problem: str = ""
 
     @property
     def works(self) -> bool:
@@ -120,8 +126,11 @@ def check_connection(
         results = tuple(map(checker.check, ENDPOINTS.values()))
         permissions = None
         if any(access.state in {"readable", "refused"} for access in results):
-            read = [ENDPOINTS[one.endpoint] for one in results if one.state != "left out"]
-            permissions = read_permissions(client, credentials, read)
+            read = [one.endpoint for one in results if one.state != "left out"]
+            needed = {name: ENDPOINTS[name].scope for name in read}
+            if integration.uses_report:
+                needed["the report of users and devices"] = REPORTS_SCOPE
+            permissions = read_permissions(client, credentials, needed)
     problem = ""
     try:
         check_organization(integration, checker.tables)
@@ -129,8 +138,9 @@ def check_connection(
         problem = str(error)
     visible = checker.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
     organizations = tuple((row["_id"], row["displayName"]) for row in visible.to_pylist())
-    plan = _estimate(integration, results)
-    return ConnectionCheck(results, organizations, plan, problem, permissions)
+    plan = _estimate(integration, results, checker.scope)
+    why = checker.report_problem
+    return ConnectionCheck(results, organizations, plan, problem, permissions, why)
 
 
 def missing_without(endpoint: str) -> list[str]:
@@ -159,13 +169,17 @@ class _EndpointChecker:
 
     Attributes:
         tables: records read, by endpoint.
+        scope: endpoints that the settings include, and devices that a report names.
+        report_problem: reason why there is no report to use, or "".
     """
 
     def __init__(self, client: JumpCloudClient, integration: Integration) -> None:
         self.tables: dict[str, pa.Table] = {}
         self._client = client
+        self._integration = integration
         self._targets = integration.association_targets
-        self._selected = select_endpoints(integration)
+        self.scope = Scope(select_endpoints(integration), self._targets)
+        self.report_problem = ""
         self.not_asked = ""
         self._totals: dict[str, int] = {}
         self._refused = False
@@ -173,6 +187,8 @@ class _EndpointChecker:
 
     def check(self, endpoint: Endpoint) -> EndpointAccess:
         """Read one record of an endpoint."""
+        if endpoint is USERS_ASSOCIATIONS and self.tables:
+            self._find_report()
         reason = self._skip_reason(endpoint)
         if reason:
             return EndpointAccess(endpoint.name, reason)
@@ -194,6 +210,16 @@ class _EndpointChecker:
             self._aborted = bad_key or not answered
             return EndpointAccess(endpoint.name, "failed", why=str(error))
 
+    def _find_report(self) -> None:
+        """Find the report that a run would use, and the devices that it limits the run to."""
+        try:
+            witness = find_witness(self._client, self._integration, self.scope, may_request=False)
+        except TokenError as error:
+            witness = Witness(problem=str(error))
+        self.report_problem = witness.problem
+        if witness.report and self._integration.direct_bindings == "report":
+            self.scope = limit_scope(self.scope, witness.report)
+
     def _is_refused(self, endpoint: Endpoint, error: InventoryError) -> bool:
         """Return True if one list is refused; a bad key is refused everywhere, with 401."""
         if isinstance(error, Refusal):
@@ -208,14 +234,14 @@ class _EndpointChecker:
 
     def _skip_reason(self, endpoint: Endpoint) -> State | None:
         no_targets = endpoint is SYSTEMGROUPS_ASSOCIATIONS and not self._targets
-        if endpoint not in self._selected or no_targets:
+        if endpoint not in self.scope.endpoints or no_targets:
             return "left out"
         if self._aborted or (endpoint.parent and endpoint.parent not in self.tables):
             return "not asked"
         if endpoint.parent and not self._ids(endpoint.parent):
             return "nothing to ask"
         if {SYSTEMS.name, SYSTEMUSERS.name} <= self._totals.keys():
-            chosen = choose_binding_list(self._selected, self._totals)
+            chosen = choose_binding_list(self.scope.endpoints, self._totals)
             return None if endpoint in chosen else "not asked"
         return None
 
@@ -262,14 +288,16 @@ class _EndpointChecker:
             return False
 
 
-def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> Plan | None:
+def _estimate(
+    integration: Integration, results: tuple[EndpointAccess, ...], scope: Scope
+) -> Plan | None:
     known = {access.endpoint: access.total for access in results}
     refused = {access.endpoint for access in results if access.state == "refused"}
     optional = {one.name for one in ENDPOINTS.values() if one.is_optional} | {ORGANIZATIONS.name}
     known |= dict.fromkeys(refused & optional, 0)
     selected = [
         one
-        for one in select_endpoints(integration)
+        for one in scope.endpoints
         if not one.is_optional or not refused & {one.name, one.parent}
     ]
     roots = [endpoint for endpoint in selected if not endpoint.parent]
@@ -283,7 +311,8 @@ def _estimate(integration: Integration, results: tuple[EndpointAccess, ...]) -> 
         for target in integration.association_targets
         if target != OPTIONAL_TARGET or not _is_target_refused(results)
     ]
-    return estimate_calls(totals, limits, selected, len(targets))
+    devices = None if scope.devices is None else len(scope.devices)
+    return estimate_calls(totals, limits, selected, len(targets), devices)
 
 
 def _is_target_refused(results: tuple[EndpointAccess, ...]) -> bool:

@@ -14,6 +14,8 @@ from pipelines.jumpcloud.endpoints import (
     Endpoint,
 )
 
+LESS_CALLS = 'direct_bindings = "report" takes fewer, and "off" none'
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -35,7 +37,7 @@ class Plan:
         if not self.direct_calls:
             return text
         part = f"{self.direct_calls:,} of them for bindings of users to single devices"
-        return f'{text}, {part} (direct_bindings = "off" saves these)'
+        return f"{text}, {part} ({LESS_CALLS})"
 
     def describe_time(self, calls_per_second: float) -> str:
         """Return the time that the calls take at a rate, as the text to show to a user."""

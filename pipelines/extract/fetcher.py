@@ -25,6 +25,7 @@ from pipelines.jumpcloud.client import (
     JumpCloudClient,
     Request,
     page_request,
+    search_request,
 )
 from pipelines.jumpcloud.completeness import Completeness
 from pipelines.jumpcloud.endpoints import (
@@ -45,7 +46,6 @@ from pipelines.jumpcloud.errors import (
 )
 from pipelines.jumpcloud.paginator import MAX_REREADS, OffsetPaginator
 from pipelines.jumpcloud.parsing import Key, Page, parse_page, record_keys
-from pipelines.jumpcloud.responses import Json
 from pipelines.jumpcloud.unknown_fields import MAX_NAMES
 
 # Pages requested in advance. A list of each user takes much more memory while it waits.
@@ -111,6 +111,7 @@ class Fetcher:
         self._largest_pages: dict[str, int] = {}
         self._totals: dict[str, int] = {}
         self._limits: dict[str, int] = {}
+        self._repeated: set[ListId] = set()
         self._parents: dict[str, dict[str, None]] = {}
         self._finished: dict[ListId, Completeness] = {}
         # Rows of lists that each attempt reads, and of those that this one read twice.
@@ -203,7 +204,7 @@ class Fetcher:
     def _submit(self, paginator: OffsetPaginator, offsets: Sequence[int]) -> None:
         list_id = paginator.list_id
         endpoint = self.scope.to_request(ENDPOINTS[list_id.endpoint])
-        make_request = _search_request if paginator.by_search else page_request
+        make_request = search_request if paginator.by_search else page_request
         for offset in offsets:
             request = make_request(endpoint, list_id, offset, paginator.limit)
             future = self._pool.submit(self._fetch, list_id, request, offset, paginator.limit)
@@ -260,7 +261,10 @@ class Fetcher:
     ) -> None:
         """Read a refused list in another way, or raise the error if there is none."""
         list_id = paginator.list_id
-        if is_dispensable(error, list_id):
+        if self._is_odd(list_id):
+            self._repeated.add(list_id)
+            self._request(list_id)
+        elif is_dispensable(error, list_id):
             self.refusals[list_id.endpoint] = str(error)
             if list_id.target:
                 self._leave_target_out(list_id.target)
@@ -275,6 +279,11 @@ class Fetcher:
             self._start_lists(self._associations.finish_list(list_id, None))
         else:
             raise explain_target(error, list_id) from None
+
+    def _is_odd(self, list_id: ListId) -> bool:
+        """Return True for a first refusal of an optional list among others that were read."""
+        is_list = ENDPOINTS[list_id.endpoint].is_optional and list_id not in self._repeated
+        return bool(list_id.parent_id) and is_list and list_id.endpoint in self._largest_pages
 
     def _leave_endpoint_out(self, name: str) -> None:
         """Read an endpoint and its child lists no longer."""
@@ -390,10 +399,3 @@ def _combine_rows(paginator: OffsetPaginator) -> pa.RecordBatch:
     schema = ENDPOINTS[paginator.list_id.endpoint].table_schema
     combined = pa.Table.from_batches(batches, schema).combine_chunks().to_batches()
     return combined[0] if combined else pa.RecordBatch.from_pylist([], schema)
-
-
-def _search_request(endpoint: Endpoint, _: ListId, skip: int, limit: int) -> Request:
-    # The API uses limit and skip of the query; JumpCloud's own module repeats them in the body.
-    body: dict[str, Json] = {**endpoint.parameters, "limit": limit, "skip": skip}
-    page = {"limit": str(limit), "skip": str(skip)}
-    return Request(endpoint.search_path, page, endpoint.scope, body=body)

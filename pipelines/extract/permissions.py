@@ -4,7 +4,7 @@ No call returns who the caller is. The account is the one that shows the client 
 letters of the API key, in use (docs/reference/jumpcloud-api.md, section 2).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -12,7 +12,6 @@ from urllib.parse import quote
 
 from pipelines.config.credentials import ApiKey, Credentials
 from pipelines.jumpcloud.client import PAGE_SIZE, JumpCloudClient, Request
-from pipelines.jumpcloud.endpoints import Endpoint
 from pipelines.jumpcloud.errors import ExtractError, MalformedError
 from pipelines.jumpcloud.responses import Json
 
@@ -56,14 +55,14 @@ class Permissions:
 
 
 def read_permissions(
-    client: JumpCloudClient, credentials: Credentials, endpoints: Iterable[Endpoint]
+    client: JumpCloudClient, credentials: Credentials, needed: Mapping[str, str]
 ) -> Permissions:
     """Read the permissions of a key. A failure is a reason why they are not known.
 
     Args:
         client: client of the organization.
         credentials: the key, or the service account's credentials.
-        endpoints: endpoints that a run would read.
+        needed: least scope of each endpoint that a run would read, by name.
     """
     if isinstance(credentials, ApiKey) and not credentials.key.startswith(ACCOUNT_KEY):
         return Permissions(unknown="JumpCloud does not show the role of an administrator's API key")
@@ -81,17 +80,17 @@ def read_permissions(
     return replace(
         known,
         role=_text(role, "name"),
-        missing_scopes=find_missing(scopes, endpoints),
+        missing_scopes=find_missing(scopes, needed),
         write_scopes=tuple(sorted(one for one in scopes if not one.endswith(_READ_ONLY))),
     )
 
 
-def find_missing(scopes: set[str], endpoints: Iterable[Endpoint]) -> dict[str, tuple[str, ...]]:
+def find_missing(scopes: set[str], needed: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return the names of the endpoints that scopes do not allow, by the least scope needed."""
     missing: dict[str, tuple[str, ...]] = {}
-    for endpoint in endpoints:
-        if scopes.isdisjoint(allowing_scopes(endpoint.scope)):
-            missing[endpoint.scope] = (*missing.get(endpoint.scope, ()), endpoint.name)
+    for name, scope in needed.items():
+        if scopes.isdisjoint(allowing_scopes(scope)):
+            missing[scope] = (*missing.get(scope, ()), name)
     return missing
 
 

@@ -225,7 +225,7 @@ def _pull(
     threads = integration.max_in_flight + PARSING_THREADS
     pool = ThreadPoolExecutor(threads, thread_name_prefix="jumpcloud")
     try:
-        witness = find_witness(client, integration, scope)
+        witness = find_witness(client, integration, scope, may_request=integration.request_reports)
         if witness.report and integration.direct_bindings == "report":
             scope = limit_scope(scope, witness.report)
         fetcher = Fetcher(client, pool, scope, checkpoint, on_progress)

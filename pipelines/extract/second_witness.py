@@ -31,7 +31,7 @@ from pipelines.jumpcloud.endpoints import (
     ListId,
 )
 from pipelines.jumpcloud.errors import AbortedError, ExtractError, TokenError
-from pipelines.jumpcloud.reports import DeviceReport, read_device_report
+from pipelines.jumpcloud.reports import DeviceReport, NoReportError, read_device_report
 from pipelines.sql import in_memory
 
 _TIME: Final = pa.timestamp("us", tz="UTC")
@@ -46,6 +46,9 @@ _COLUMN_TYPES: Final[dict[str, pa.DataType]] = {
 DIFFERENCES_SCHEMA: Final = pa.schema(_COLUMN_TYPES)
 # Lists that are read again because of a difference. More of them have a common cause.
 MAX_READ_AGAIN: Final = 100
+# A report of more pairs is too large to read; a pull can have a thousand times as many.
+MAX_WAYS: Final = 10_000_000
+MAX_DIFFERENCES: Final = 100_000
 # Every way to a device, and the records that a report can name.
 _NEEDED: Final = (
     SYSTEMGROUPS_MEMBERS,
@@ -56,6 +59,21 @@ _NEEDED: Final = (
     SYSTEMUSERS,
 )
 _BINDINGS: Final = (SYSTEMS_ASSOCIATIONS, USERS_ASSOCIATIONS)
+_COUNT_WAYS: Final = """
+WITH devices AS (
+    SELECT group_id, count(*) AS n FROM systemgroups_members WHERE "to".type = 'system'
+    GROUP BY ALL
+),
+users AS (
+    SELECT group_id, count(*) AS n FROM systemgroups_users WHERE type = 'user' GROUP BY ALL
+),
+members AS (
+    SELECT user_group_id, count(*) AS n FROM usergroups_members WHERE "to".type = 'user'
+    GROUP BY ALL
+)
+SELECT coalesce((SELECT sum(devices.n * users.n) FROM devices JOIN users USING (group_id)), 0)
+    + coalesce((SELECT sum(n) FROM usergroups_associations JOIN members USING (user_group_id)), 0)
+"""
 _DIFFERENCES: Final = """
 WITH ways AS (
     SELECT members."to".id AS system_id, users.id AS user_id, FALSE AS is_direct
@@ -85,6 +103,9 @@ differences AS (
     UNION ALL
     SELECT system_id, user_id, is_direct, 'pull'
     FROM known ANTI JOIN report USING (system_id, user_id)
+),
+first_differences AS (
+    FROM differences LIMIT $most + 1
 )
 SELECT system_id, user_id, witness, $report_at::TIMESTAMPTZ AS report_at,
     $pulled_at::TIMESTAMPTZ AS pulled_at,
@@ -99,7 +120,7 @@ SELECT system_id, user_id, witness, $report_at::TIMESTAMPTZ AS report_at,
         WHEN is_direct THEN 'the pull found a direct binding that the report does not have'
         ELSE 'the pull found a way through groups that the report does not have'
     END AS explanation
-FROM differences ORDER BY ALL
+FROM first_differences ORDER BY ALL
 """
 Read = Callable[[Sequence[ListId]], tuple[pa.Table, list[Completeness]]]
 
@@ -117,26 +138,52 @@ class Witness:
     problem: str = ""
 
 
-def find_witness(client: JumpCloudClient, integration: Integration, scope: Scope) -> Witness:
+def find_witness(
+    client: JumpCloudClient, integration: Integration, scope: Scope, *, may_request: bool
+) -> Witness:
     """Return the report that a pull uses. A pull goes on without it.
+
+    Args:
+        client: client of the organization.
+        integration: settings of the integration.
+        scope: scope of the pull.
+        may_request: False to request no report, also where the settings allow it.
 
     Raises:
         ExtractError: the pull was aborted, or gets no token.
     """
-    if not integration.uses_report or USERGROUPS_ASSOCIATIONS not in scope.endpoints:
+    if not integration.uses_report or not any(one in scope.endpoints for one in _BINDINGS):
         return Witness()
+    missing = find_unread(scope)
+    if missing and integration.direct_bindings == "read":
+        return Witness(problem=missing)  # The report would be used for nothing else.
     try:
         report = read_device_report(
             client,
             integration.report_url,
             timedelta(hours=integration.report_max_age),
-            may_request=integration.request_reports,
+            may_request=may_request,
         )
     except (AbortedError, TokenError):
         raise
+    except NoReportError as error:
+        then = (
+            "so a run requests one" if integration.request_reports else "request_reports is false"
+        )
+        return Witness(problem=str(error) if may_request else f"{error}; {then}")
     except ExtractError as error:
         return Witness(problem=str(error))
     return Witness(report)
+
+
+def find_unread(scope: Scope) -> str:
+    """Return why a pull cannot be compared with a report, or ""."""
+    unread = [one.name for one in _NEEDED if one not in scope.endpoints]
+    if not any(one in scope.endpoints for one in _BINDINGS):
+        unread.append(USERS_ASSOCIATIONS.name)
+    if not unread:
+        return ""
+    return f"the report was not compared, because the pull did not read {', '.join(unread)}"
 
 
 def limit_scope(scope: Scope, report: DeviceReport) -> Scope:
@@ -182,35 +229,54 @@ class Comparison:
         self.tables = dict(tables)
         self.proofs = list(proofs)
         self.differences = DIFFERENCES_SCHEMA.empty_table()
-        bindings = [one for one in _BINDINGS if one in scope.endpoints]
-        missing = [one.name for one in _NEEDED if one not in scope.endpoints]
-        missing += [] if bindings else [USERS_ASSOCIATIONS.name]
-        self.problem = (
-            f"the report was not compared, because the pull did not read {', '.join(missing)}"
-            if missing
-            else ""
-        )
-        self._bindings = bindings
+        self.problem = find_unread(scope)
+        self._bindings = [one for one in _BINDINGS if one in scope.endpoints]
+        self._is_limited = scope.devices is not None
 
     def run(self, report: DeviceReport, pulled_at: datetime, read: Read) -> None:
-        """Find the differences, and read the direct bindings of their pairs once more."""
+        """Find the differences, and read the direct bindings of their pairs once more.
+
+        A report that has few pairs of the pull names too few devices: then all are read.
+        """
         if self.problem:
             return
-        self.differences = self._compare(report, pulled_at)
-        lists = self._lists_of_differences()
+        self.differences, self.problem = self._compare(report, pulled_at)
+        lists = [] if self.problem else self._lists_of_differences()
+        if self._is_limited and self._is_doubtful(report):
+            lists += self._unread_lists()
         if lists:
             self._replace(lists, *read(lists))
-            self.differences = self._compare(report, pulled_at)
+            self.differences, self.problem = self._compare(report, pulled_at)
 
-    def _compare(self, report: DeviceReport, pulled_at: datetime) -> pa.Table:
+    def _is_doubtful(self, report: DeviceReport) -> bool:
+        """Return True if only one witness has most of the pairs."""
+        found = self.differences.num_rows
+        only_pull = self.differences.filter(pc.field("witness") == "pull").num_rows
+        pairs = report.pairs.num_rows
+        return bool(self.problem) or not pairs or 2 * found > pairs + only_pull
+
+    def _compare(self, report: DeviceReport, pulled_at: datetime) -> tuple[pa.Table, str]:
+        """Return the differences, or a reason why there are none to show."""
+        nothing = DIFFERENCES_SCHEMA.empty_table()
         names = [one.name for one in (*_NEEDED, *_BINDINGS)]
         with in_memory() as connection:
             for name in names:
                 connection.register(name, self.tables[name])
             connection.register("report", report.pairs)
-            times = {"report_at": report.created_at, "pulled_at": pulled_at}
-            found: pa.Table = connection.sql(_DIFFERENCES, params=times).to_arrow_table()
-        return found.cast(DIFFERENCES_SCHEMA)
+            (ways,) = connection.sql(_COUNT_WAYS).fetchall()[0]
+            if ways > MAX_WAYS:
+                return nothing, f"the report was not compared: there are {ways:,} ways to devices"
+            parameters = {
+                "report_at": report.created_at,
+                "pulled_at": pulled_at,
+                "most": MAX_DIFFERENCES,
+            }
+            found: pa.Table = connection.sql(_DIFFERENCES, params=parameters).to_arrow_table()
+        if found.num_rows > MAX_DIFFERENCES:
+            return nothing, (
+                f"the report and the pull have more than {MAX_DIFFERENCES:,} differences"
+            )
+        return found.cast(DIFFERENCES_SCHEMA), ""
 
     def _lists_of_differences(self) -> list[ListId]:
         (endpoint,) = self._bindings
@@ -218,6 +284,14 @@ class Comparison:
         ids = self.differences[endpoint.parent_column].unique()
         known = ids.filter(pc.is_in(ids, parents)).to_pylist()
         return [ListId(endpoint.name, str(one)) for one in known[:MAX_READ_AGAIN]]
+
+    def _unread_lists(self) -> list[ListId]:
+        """Return the lists of the devices that the report does not name."""
+        (endpoint,) = self._bindings
+        read = {proof.list_id for proof in self.proofs}
+        ids = self.tables[endpoint.parent]["_id"].to_pylist()
+        lists = (ListId(endpoint.name, str(one)) for one in ids)
+        return [one for one in lists if one not in read]
 
     def _replace(
         self, lists: Sequence[ListId], rows: pa.Table, proofs: Sequence[Completeness]
@@ -230,4 +304,5 @@ class Comparison:
         ids = pa.array([one.parent_id for one in lists])
         kept = before.filter(pc.invert(pc.is_in(before[endpoint.parent_column], ids)))
         self.tables[endpoint.name] = pa.concat_tables([kept, rows])
-        self.proofs = [one for one in self.proofs if one.list_id not in lists] + list(proofs)
+        again = set(lists)
+        self.proofs = [one for one in self.proofs if one.list_id not in again] + list(proofs)

@@ -19,6 +19,7 @@ from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.store import SnapshotStore, order_of_time
+from pipelines.schema.graph import SYSTEM_BINDINGS
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     ASSET_TABLES,
@@ -307,7 +308,7 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     row = {
         "integration": manifest.integration.name,
         "rows": json.dumps(manifest.rows),
-        "completeness": json.dumps(_sums(completeness, manifest.pull.lost_fields)),
+        "completeness": json.dumps(_sums(completeness, manifest.pull)),
         **manifest.model_dump(include={"snapshot_id", "run_id"}),
         **manifest.pull.model_dump(
             include={"started_at", "finished_at", "api_calls", "api_retries", "throttled"}
@@ -316,7 +317,7 @@ def snapshots_table(manifest: Manifest, completeness: pa.Table) -> pa.Table:
     return pa.Table.from_pylist([row], schema=SNAPSHOTS.arrow_schema)
 
 
-def _sums(completeness: pa.Table, lost_fields: Collection[str]) -> list[dict[str, object]]:
+def _sums(completeness: pa.Table, pull: PullFacts) -> list[dict[str, object]]:
     """Sum the numbers of all lists by endpoint and proof, and add the fields with lost values."""
     numbers = [f.name for f in completeness.schema if pa.types.is_integer(f.type)]
     groups = completeness.group_by(["endpoint", "proof"]).aggregate(
@@ -324,8 +325,12 @@ def _sums(completeness: pa.Table, lost_fields: Collection[str]) -> list[dict[str
     )
     names = ["endpoint", "proof", "lists", *numbers]
     sums: list[dict[str, object]] = groups.sort_by("endpoint").rename_columns(names).to_pylist()
+    if pull.report_at and SYSTEM_BINDINGS in pull.endpoints - {one["endpoint"] for one in sums}:
+        # The report names no device with a direct binding, so that there is no list to read.
+        none = dict.fromkeys(("lists", *numbers), 0)
+        sums.append({"endpoint": SYSTEM_BINDINGS, "proof": "report", **none})
     for one in sums:
-        lost = [name for name in lost_fields if name.partition(".")[0] == one["endpoint"]]
+        lost = [name for name in pull.lost_fields if name.partition(".")[0] == one["endpoint"]]
         if lost:
             one["lost_fields"] = sorted(lost)
     return sums

@@ -22,7 +22,8 @@ TIMEOUT_SECONDS = (5.0, 30.0)  # to connect, and between two reads
 # JumpCloud's reports, on a host of their own. A POST to the second path makes a report.
 REPORTS_PATH = "/insights/directory/v1/reports"
 REPORT_REQUEST_PATH = f"{REPORTS_PATH}/users-to-devices"
-_REPORT_PATH = re.compile(rf"{REPORTS_PATH}(/[^/]+/artifacts/[^/]+/content)?")
+REPORT_ID = "[A-Za-z0-9_-]{1,64}"
+_REPORT_PATH = re.compile(f"{REPORTS_PATH}(/{REPORT_ID}/artifacts/{REPORT_ID}/content)?")
 # JumpCloud's search calls are reads although they are POST (its v1 specification).
 _SEARCH_PATH = re.compile(r"/api/search/[a-z]+")
 USER_AGENT = "jumpcloud-inventory (read-only)"

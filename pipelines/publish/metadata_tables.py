@@ -24,7 +24,9 @@ def integrations_table(store: SnapshotStore, latest: Iterable[Manifest]) -> pa.T
         {
             "integration": manifest.integration.name,
             **manifest.integration.model_dump(exclude={"name"}),
-            **manifest.pull.model_dump(include={"organization_id", "organization_name"}),
+            **manifest.pull.model_dump(
+                include={"organization_id", "organization_name", "report_at"}
+            ),
             "direct_bindings": _direct_bindings(manifest),
             "last_snapshot_id": manifest.snapshot_id,
             "last_success_at": manifest.pull.finished_at,

@@ -1,9 +1,8 @@
 """Asset tables of the data contract. Names and types never change. A new column is added last."""
 
 from pipelines.schema.columns import MFA_FACTORS, SYSTEM_FIELDS, USER_FIELDS
-from pipelines.schema.model import Column, Table
+from pipelines.schema.model import INTEGRATION, Column, Table
 
-INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")
 _RESOLVED = Column("resolved", "BOOLEAN", "FALSE if only a group or application contains the id")
 _HOLDERS = ("applications_users",)
 # Bindings outside system groups count where a pull reads them.

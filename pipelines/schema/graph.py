@@ -1,7 +1,6 @@
 """Tables of the access graph outside system groups, and of names of the targets of groups."""
 
-from pipelines.schema.assets import INTEGRATION
-from pipelines.schema.model import Column, Table
+from pipelines.schema.model import INTEGRATION, Column, Table
 
 # The endpoint also covers that of the systems: a pull reads one of the two.
 USER_BINDINGS = "users_associations"

@@ -179,3 +179,6 @@ class Macro:
     parameters: dict[str, str]
     columns: dict[str, str]
     sql: str
+
+
+INTEGRATION = Column("integration", "TEXT", "Name of the integration that the row belongs to")

@@ -2,7 +2,6 @@
 
 from pipelines.schema.assets import (
     APPLICATIONS,
-    INTEGRATION,
     IPV4_ADDRESSES,
     SYSTEM_GROUPS,
     SYSTEMS,
@@ -22,7 +21,7 @@ from pipelines.schema.graph import (
     USER_GROUPS,
     USER_SYSTEM_BINDINGS,
 )
-from pipelines.schema.model import Column, Table
+from pipelines.schema.model import INTEGRATION, Column, Table
 
 PATHS = (
     Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
@@ -194,6 +193,13 @@ INTEGRATIONS = Table(
             "Bindings of users and user groups to single devices: read, or report if JumpCloud's "
             "report named the devices; off or not read if access counts system groups only; "
             "partial if only users or only user groups were read",
+            is_added=True,
+        ),
+        Column(
+            "report_at",
+            "TIMESTAMPTZ",
+            "Time at which the report of users and devices was requested that the latest pull used "
+            "(`access_differences`); NULL if it used none",
             is_added=True,
         ),
     ),

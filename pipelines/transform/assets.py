@@ -72,13 +72,20 @@ SYSTEMS = Transform(
         "system_ipv4_addresses",
     ),
     sql=f"""
-WITH named_groups AS (
-    SELECT system_id, as_set(list(group_id)) AS group_ids, as_set(list(name)) AS group_names
-    FROM system_group_members JOIN system_groups USING (group_id)
-    GROUP BY system_id
-),
-{GROUPS},
+WITH {GROUPS},
 {count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
+-- Few sets of groups differ.
+named_sets AS (
+    SELECT set, as_set(list(group_id)) AS group_ids, as_set(list(name)) AS group_names
+    FROM (SELECT set, unnest(groups) AS grp FROM reaching_users_numbers)
+    JOIN group_numbers USING (grp) JOIN system_groups USING (group_id)
+    GROUP BY set
+),
+named_groups AS (
+    SELECT system_id, group_ids, group_names
+    FROM system_numbers JOIN reaching_users_sets USING (sys)
+    JOIN reaching_users_numbers USING (groups) JOIN named_sets USING (set)
+),
 active AS MATERIALIZED (
     SELECT usr
     FROM user_numbers LEFT JOIN jumpcloud.systemusers AS records ON records._id = user_id

@@ -67,9 +67,10 @@ def test_demo_needs_no_key(demo: Demo) -> None:
     assert stat.S_IMODE(demo.installation.data.stat().st_mode) == 0o700
 
 
-def test_readme_query_has_the_readme_answer(demo: Demo) -> None:
-    readme = (ROOT / "README.md").read_text()
-    ((query, answer),) = re.findall(r"```sql\n(.+?)```\n\n```text\n(.+?)\n```", readme, re.DOTALL)
+@pytest.mark.parametrize("page", ["README.md", "docs/explanation/access.md"])
+def test_query_of_a_page_has_its_answer(page: str, demo: Demo) -> None:
+    text = (ROOT / page).read_text()
+    ((query, answer),) = re.findall(r"```sql\n(.+?)```\n\n```text\n(.+?)\n```", text, re.DOTALL)
     done = demo.installation.run("sql", "--data-dir", "data/demo", query)
     assert done.stdout.strip() == answer, done.stderr
 
@@ -127,7 +128,9 @@ def test_tutorial_shows_what_the_demo_prints(demo: Demo) -> None:
     tutorial = (ROOT / "docs" / "tutorial" / "first-inventory.md").read_text()
     shown = "".join(re.findall(r"```text\n(.+?)```", tutorial, re.DOTALL)).splitlines()
     folder, run = "data/demo", demo.installation.run
-    findings = run("sql", "--data-dir", folder, "FROM findings.summary")
+    query = "SELECT integration, finding, severity, count FROM findings.summary"
+    assert query in tutorial
+    findings = run("sql", "--data-dir", folder, query)
     changes = run("diff", "--data-dir", folder, "--config", f"{folder}/integrations.toml")
     printed = f"{demo.done.stdout}{findings.stdout}{changes.stdout}".splitlines()
     # These prove as well that the changes are worth a look.

@@ -43,6 +43,9 @@ def test_status_shows_success_failure_and_disabled(
     assert statuses["good"]["next_run_at"] is None
     assert statuses["good"]["not_scheduled"] == "no daemon"
     assert shown.stdout.count("not scheduled: no daemon") == 2
+    assert statuses["good"]["direct_calls"] == SIZES.users + SIZES.user_groups
+    assert statuses["good"]["calls"] > 2 * statuses["good"]["direct_calls"]
+    assert "single devices" not in shown.stdout
     assert statuses["bad"]["last_run"]["result"] == "failure"
     assert "(401)" in statuses["bad"]["last_run"]["words"]
     assert statuses["bad"]["last_success_at"] is None

@@ -1,6 +1,7 @@
 """The asset `inventory/status`: each run reports it, and its event is deleted with the run."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -10,7 +11,7 @@ from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_statu
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.retention import purge_runs
-from assets_defs.runs.status import IntegrationStatus, Run
+from assets_defs.runs.status import IntegrationStatus, Run, describe_cost
 from pipelines.simulator import Server, Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.cli import Installation
@@ -114,7 +115,17 @@ def status(name: str, error: str = "", *, late: bool = False) -> IntegrationStat
         changes=None,
         next_run_at=None,
         not_scheduled="",
+        calls=200,
+        direct_calls=100,
     )
+
+
+def test_cost_of_direct_bindings_is_shown_where_it_is_most_of_a_pull() -> None:
+    acme = status("acme")
+    assert describe_cost(acme).startswith("acme: about 100 of 200 calls of the last pull read")
+    assert 'direct_bindings = "report" takes fewer' in describe_cost(acme)
+    assert describe_cost(replace(acme, direct_calls=99)) == ""
+    assert describe_cost(replace(acme, calls=None, direct_calls=None)) == ""
 
 
 def test_long_table_has_failed_and_late_ones_first_and_a_rest() -> None:

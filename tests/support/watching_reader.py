@@ -39,6 +39,7 @@ RELATIONSHIPS = (
     "user_group_members",
     "user_system_bindings",
     "user_group_system_bindings",
+    "access_differences",
 )
 LATEST = """
 SELECT s.snapshot_id, s.rows, s.started_at, i.systems FROM integrations i

@@ -128,6 +128,7 @@ class Behavior:
             `x-org-id`.
         clock: Monotonic seconds by which tokens end.
         report_age: Age of a completed report of users and devices; None if there is none.
+        report_formats: Formats of that report.
         report_polls: Readings of the list until a requested report is completed.
         false_pairs: User, device and type of bindings that reports have and do not exist.
         missing_pairs: User and device of bindings that exist and reports do not have.
@@ -159,6 +160,7 @@ class Behavior:
     default_organization: bool = False
     clock: Callable[[], float] = time.monotonic
     report_age: timedelta | None = None
+    report_formats: tuple[str, ...] = ("CSV", "JSON")
     report_polls: int = 2
     false_pairs: set[tuple[str, str, str]] = field(default_factory=set)
     missing_pairs: set[tuple[str, str]] = field(default_factory=set)

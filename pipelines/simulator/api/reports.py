@@ -52,6 +52,8 @@ class ReportRoutes:
         age = self._behavior.report_age or timedelta(0)
         created = self._requested.get(report_id, datetime.now(UTC) - age)
         is_done = report_id == self._old_id or self._polls == 0
+        formats = ("CSV", "JSON") if report_id in self._requested else self._behavior.report_formats
+        ids = {"JSON": self._artifact_id}
         text = created.isoformat().replace("+00:00", "Z")
         return {
             "id": report_id,
@@ -64,8 +66,7 @@ class ReportRoutes:
             "requester_email": "admin@example.com",
             "parameters": [],
             "artifacts": [
-                {"format": "CSV", "id": secrets.token_hex(12)},
-                {"format": "JSON", "id": self._artifact_id},
+                {"format": one, "id": ids.get(one) or secrets.token_hex(12)} for one in formats
             ]
             if is_done
             else [],

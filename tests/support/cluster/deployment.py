@@ -1,6 +1,5 @@
 """A deployment on this machine: services, simulated organizations, and published tables."""
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -28,9 +27,9 @@ from tests.support.cluster.services import (
     redis_server,
 )
 from tests.support.missed_ticks import miss_ticks
+from tests.support.publisher import as_truth
 
 KEY_VARIABLE = "PROVIDER_KEY"
-UNKNOWN = frozenset({"integration", "first_seen_at", "last_seen_at"})
 Rows = list[dict[str, object]]
 
 
@@ -142,11 +141,7 @@ def _is_expected(
 def _rows(
     connection: duckdb.DuckDBPyConnection, table: str, integration: str, key: Sequence[str]
 ) -> Rows:
-    """Return rows without columns that the simulator cannot know, and with parsed JSON."""
+    """Return rows in the form of the simulator's oracle."""
     query = f"FROM {table} WHERE integration = ? ORDER BY {', '.join(key)}"
     found: Rows = connection.sql(query, params=[integration]).to_arrow_table().to_pylist()
-    rows = [{name: row[name] for name in row if name not in UNKNOWN} for row in found]
-    for row in rows:
-        if isinstance(row.get("attributes"), str):
-            row["attributes"] = json.loads(str(row["attributes"]))
-    return rows
+    return as_truth(found)

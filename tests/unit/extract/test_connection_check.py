@@ -1,6 +1,7 @@
 """The connection check finds what a run would meet, and only reads."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,6 +13,7 @@ from pipelines.jumpcloud.errors import ExtractError
 from pipelines.ratelimit.limiter import get_rate_limiter
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Fault, Organization, Provider, Server, Sizes, generate
+from tests.support.cli import SERVICE_ACCOUNT
 from tests.support.publisher import Pulled
 
 pytestmark = pytest.mark.usefixtures("no_waiting")
@@ -44,6 +46,54 @@ def test_plan_equals_the_plan_of_a_run(
     for settings in ({}, {"details": False}, {"skip_endpoints": ["applications"]}):
         plan = check_connection(quick(organization, **settings)[1]).plan
         assert plan == pull(organization, **settings).pull.plan
+
+
+def test_check_uses_the_report_as_a_run_does(
+    quick: Callable[..., tuple[Server, Integration]], pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=SMALL)
+    fresh = Behavior(report_age=timedelta(hours=2))
+    organization.account.scopes |= {"directoryinsights.readonly"}
+    server, acme = quick(organization, fresh, direct_bindings="report", **SERVICE_ACCOUNT)
+    result = check_connection(acme)
+    assert result.plan == pull(organization, fresh, direct_bindings="report").pull.plan
+    assert (result.works, result.report_problem) == (True, "")
+    states = {access.endpoint: access.state for access in result.reaches}
+    assert (states["users_associations"], states["systems_associations"]) == (
+        "left out",
+        "readable",
+    )
+    organization.account.scopes -= {"directoryinsights.readonly"}
+    found = check_connection(acme).permissions
+    assert found
+    assert found.missing_scopes["directoryinsights.readonly"] == (
+        "the report of users and devices",
+    )
+    assert server.writes == []
+
+
+@pytest.mark.parametrize(
+    ("denied", "may_request", "problem"),
+    [
+        ({"insights"}, False, "directoryinsights.readonly"),
+        (set(), False, "request_reports is false"),
+        (set(), True, "a run requests one"),
+    ],
+)
+def test_check_without_a_report_plans_to_read_all(
+    denied: set[str],
+    may_request: bool,  # noqa: FBT001 -- a parameter of the test
+    problem: str,
+    quick: Callable[..., tuple[Server, Integration]],
+) -> None:
+    organization = generate(sizes=SMALL)
+    settings = {"direct_bindings": "report", "request_reports": may_request}
+    server, acme = quick(organization, Behavior(denied=denied), **settings)
+    result = check_connection(acme)
+    assert result.works
+    assert problem in result.report_problem
+    assert result.plan == check_connection(quick(organization)[1]).plan
+    assert [call.method for call in server.calls if "insights" in call.path] == ["GET"]
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS)

@@ -50,7 +50,9 @@ def read(
         with open_session(acme, credentials) as session:
             client = JumpCloudClient(session, acme.url, limiter)
             client.max_tries = 2
-            found = read_permissions(client, credentials, ENDPOINTS.values())
+            found = read_permissions(
+                client, credentials, {name: one.scope for name, one in ENDPOINTS.items()}
+            )
         assert {call.method for call in server.calls if call.path != "/oauth2/token"} <= {"GET"}
         return found
 

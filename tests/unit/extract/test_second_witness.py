@@ -104,6 +104,29 @@ def test_unusable_report_is_replaced_by_reading(
     assert not [secret for secret in organization.secrets() if secret in pulled.pull.report_problem]
 
 
+@pytest.mark.usefixtures("no_waiting")
+def test_report_without_json_is_replaced_by_a_new_one(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    behavior = Behavior(report_age=FRESH, report_formats=("CSV",))
+    pulled = pull(organization, behavior, direct_bindings="report", request_reports=True)
+    assert pulled.server.calls_by_path()[REQUEST] == 1
+    assert (pulled.pull.report_problem, pulled.pull.differences.num_rows) == ("", 0)
+    pulled = pull(organization, behavior, direct_bindings="report")
+    assert "request_reports is false" in pulled.pull.report_problem
+
+
+def test_report_names_devices_without_the_lists_to_compare(pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    skipped = {"skip_endpoints": ["usergroups_associations"], "request_reports": True}
+    pulled = pull(organization, Behavior(report_age=FRESH), direct_bindings="report", **skipped)
+    assert 0 < read_devices(pulled) <= 9
+    assert pulled.server.calls_by_path()["/api/v2/users/{id}/associations"] == 0
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
+    pulled = pull(organization, Behavior(), **skipped)
+    assert REPORTS not in pulled.server.calls_by_path()
+    assert "did not read usergroups_associations" in pulled.pull.report_problem
+
+
 @pytest.mark.parametrize("mode", ["report", "read"])
 def test_lies_of_a_report_are_differences(mode: str, pull: Callable[..., Pulled]) -> None:
     organization = generate(sizes=SMALL)
@@ -148,3 +171,47 @@ def test_difference_that_is_gone_at_another_reading_is_none(
     assert read_devices(pulled) >= 2
     assert_tables_match(pulled, organization)
     assert pulled.pull.differences.num_rows == 0
+
+
+STRANGERS = {(f"{n:024x}", f"{n + 50:024x}", "direct") for n in range(5)}
+
+
+@pytest.mark.parametrize("strangers", [set(), STRANGERS], ids=["empty", "other organization"])
+def test_report_that_lacks_most_pairs_limits_nothing(
+    strangers: set[tuple[str, str, str]], pull: Callable[..., Pulled]
+) -> None:
+    organization = generate(sizes=SMALL)
+    pairs = {(user, system) for user in organization.users for system in organization.systems}
+    behavior = Behavior(report_age=FRESH, missing_pairs=pairs, false_pairs=strangers)
+    pulled = pull(organization, behavior, direct_bindings="report")
+    assert_tables_match(pulled, organization)
+    assert read_devices(pulled) >= 60
+    rows = pulled.rows("access_differences")
+    reported = {(row["user_id"], row["system_id"]) for row in rows if row["witness"] == "report"}
+    assert reported == {pair[:2] for pair in strangers}
+    assert len(rows) > len(strangers)
+
+
+@pytest.mark.parametrize("limit", ["MAX_WAYS", "MAX_DIFFERENCES"])
+def test_large_comparison_is_not_made(
+    limit: str, pull: Callable[..., Pulled], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"pipelines.extract.second_witness.{limit}", 5)
+    organization = generate(sizes=SMALL)
+    pairs = {(user, system) for user in organization.users for system in organization.systems}
+    behavior = Behavior(report_age=FRESH, missing_pairs=pairs)
+    pulled = pull(organization, behavior, direct_bindings="report")
+    assert_tables_match(pulled, organization)
+    assert pulled.pull.differences.num_rows == 0
+    assert pulled.pull.report_problem
+
+
+@pytest.mark.parametrize("fault", [Fault("to-devices$", "status", status=s) for s in (429, 502)])
+@pytest.mark.usefixtures("no_waiting")
+def test_report_is_requested_once(fault: Fault, pull: Callable[..., Pulled]) -> None:
+    organization = generate(sizes=SMALL)
+    behavior = Behavior(report_age=None, faults=[fault])
+    pulled = pull(organization, behavior, direct_bindings="report", request_reports=True)
+    assert_tables_match(pulled, organization)
+    assert str(fault.status) in pulled.pull.report_problem
+    assert pulled.server.calls_by_path()[REQUEST] == 1

@@ -2,10 +2,10 @@
 
 import shutil
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pipelines.simulator import Behavior, Fault
+from pipelines.simulator import Behavior, Fault, Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.support import DATA
 from tests.support.grown_organization import group_organization
@@ -50,7 +50,9 @@ def test_upgrade_and_switching_off_change_nothing(
     refused = publish(4, Behavior(faults=faults)).pull.refusals
     named = {"radiusservers", "policies", "commands", "usergroups"}
     assert refused.keys() == named | {"users_associations"}
-    publish(5)
+    # One refusal among lists that were read is no lack of a permission.
+    once = Fault("/users/b0+5/associations$", "status", times=1, status=403)
+    assert publish(5, Behavior(faults=[once]), max_in_flight=1).pull.refusals == {}
     assert publisher.rows("FROM changes") == []
     organization.unbind_system(users[5], systems[5])
     publish(6)
@@ -63,3 +65,20 @@ def test_upgrade_and_switching_off_change_nothing(
             ("users", users[5], "system_count", "changed"),
         )
     ]
+
+
+def test_report_that_names_no_device_answers_the_findings(
+    fast_tmp_path: Path, pull: Callable[..., Pulled]
+) -> None:
+    publisher = Publisher(fast_tmp_path / "home")
+    sizes = Sizes(systems=4, users=3, system_groups=1, user_groups=1, direct_bindings=0)
+    pulled = pull(
+        generate(sizes=sizes), Behavior(report_age=timedelta(hours=2)), direct_bindings="report"
+    )
+    assert "systems_associations" not in pulled.pull.completeness["endpoint"].to_pylist()
+    publisher.publish(pulled)
+    assert publisher.rows("SELECT finding FROM findings.summary WHERE note IS NOT NULL") == []
+    used = publisher.rows("SELECT report_at FROM integrations")
+    assert used == [{"report_at": pulled.pull.report_at}]
+    direct = "SELECT count FROM findings.summary WHERE finding = 'systems_with_direct_sudo'"
+    assert publisher.rows(direct) == [{"count": 0}]
