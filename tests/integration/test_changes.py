@@ -50,6 +50,8 @@ KEYS: dict[str, Sequence[str]] = {
     "user_group_system_bindings": ["user_group_id", "system_id"],
     "custom_attributes": ["asset_type", "asset_id", "name"],
 }
+# Names of other rows, which `changes` leaves out.
+NAMES_OF_OTHERS = {"target_name", "user_group_name", "via_user_group_names"}
 Change = tuple[str, str, str, str, str, str]
 
 
@@ -71,6 +73,7 @@ def difference(before: dict[str, Rows], after: dict[str, Rows]) -> set[Change]:
                     for name, value in old[row_key].items()
                     if value != new[row_key][name]
                     and (table, name) != ("systems", "last_contact_at")
+                    and name not in NAMES_OF_OTHERS
                 }
     return found
 
@@ -109,16 +112,20 @@ def published_changes(publisher: Publisher) -> set[Change]:
     return found
 
 
+def is_time(column: str) -> bool:
+    return column.endswith(("_at", "password_date", "_expiration_date", "exclusion_until"))
+
+
 def normalize(value: object, row: dict[str, object]) -> str:
     if value is None:
         return "" if row["column_name"] == "" else "null"
     parsed = json.loads(str(value))
-    if parsed and str(row["column_name"]).endswith("_at"):
+    if parsed and is_time(str(row["column_name"])):
         parsed = datetime.fromisoformat(parsed)
     if isinstance(parsed, dict) and row["column_name"] == "":
         parsed.pop("first_seen_at", None)
         for name, item in parsed.items():
-            if name.endswith("_at") and item:
+            if is_time(name) and item:
                 parsed[name] = datetime.fromisoformat(item)
     return to_text(parsed)
 
