@@ -1,1 +1,1 @@
-"""The command `jumpcloud-inventory`: one module per command."""
+"""The command `jumpcloud-inventory`."""

@@ -52,7 +52,7 @@ class LazyGroup(click.Group):
         """Import a command."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"assets_defs.cli.{_MODULES.get(cmd_name, cmd_name)}")
+        module = import_module(f"assets_defs.cli.commands.{_MODULES.get(cmd_name, cmd_name)}")
         command: click.Command = getattr(module, cmd_name)
         return command
 

@@ -26,19 +26,19 @@ if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "killed":
 SURPRISES = """
 import sys
 if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "odd":
-    import assets_defs.cli.run
+    import assets_defs.cli.commands.run
     def surprise(*given, **named):
         raise ZeroDivisionError("s3cr3t-of-a-surprise")
-    assets_defs.cli.run._refresh = surprise
+    assets_defs.cli.commands.run._refresh = surprise
 """
 
 # Ends it as Ctrl-C does.
 INTERRUPTS = """
 import sys
 if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "stopped":
-    import assets_defs.cli.run
-    result = assets_defs.cli.run.RunResult("id", "interrupted", True, False)
-    assets_defs.cli.run._refresh = lambda *given, **named: result
+    import assets_defs.cli.commands.run
+    result = assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False)
+    assets_defs.cli.commands.run._refresh = lambda *given, **named: result
 """
 
 

@@ -21,7 +21,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import assets_defs.cli.run  # noqa: F401 -- before the fork
+import assets_defs.cli.commands.run  # noqa: F401 -- before the fork
 from assets_defs.asset_keys import PULLS, raw_key, table_key
 from assets_defs.assets.publication import commit, inventory_duckdb
 from assets_defs.cli.main import main

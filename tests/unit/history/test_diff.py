@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from assets_defs.cli.diff import describe
+from assets_defs.cli.commands.diff import describe
 from pipelines.errors import InventoryError
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.schema.tables import CHANGES

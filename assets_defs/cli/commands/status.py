@@ -9,8 +9,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from assets_defs.cli.commands.sql import expanded_rows
 from assets_defs.cli.options import pass_workspace, print_shared_home
-from assets_defs.cli.sql import expanded_rows
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.instance import open_existing_instance
 from assets_defs.runs.status import (

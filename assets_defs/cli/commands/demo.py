@@ -32,8 +32,8 @@ api_key_env = "{variable}"
 def demo(workspace: Workspace) -> None:
     """Pull a simulated organization; needs no key."""
     # These load Dagster, which the other functions of this module do not need.
-    from assets_defs.cli.past_snapshots import commit_past  # noqa: PLC0415
-    from assets_defs.cli.run import run_one  # noqa: PLC0415
+    from assets_defs.cli.commands.past_snapshots import commit_past  # noqa: PLC0415
+    from assets_defs.cli.commands.run import run_one  # noqa: PLC0415
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
     from pipelines.sql import in_memory  # noqa: PLC0415

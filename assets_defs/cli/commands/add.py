@@ -9,7 +9,7 @@ from typing import get_args
 
 import click
 
-from assets_defs.cli.check import check_integrations
+from assets_defs.cli.commands.check import check_integrations
 from assets_defs.cli.options import choose_integrations, explained_errors
 from pipelines.config.credentials import load_credentials
 from pipelines.config.editor import append_integration

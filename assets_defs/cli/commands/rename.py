@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import click
 
-from assets_defs.cli.forget import confirm, remove_staged
+from assets_defs.cli.commands.forget import confirm, remove_staged
 from assets_defs.cli.options import pass_workspace
 from assets_defs.partitions import add_partition
 from assets_defs.runs.instance import open_instance, prepare_instance

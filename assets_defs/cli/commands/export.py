@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 import duckdb
 
+from assets_defs.cli.commands.sql import open_file
 from assets_defs.cli.options import pass_data_dir
-from assets_defs.cli.sql import open_file
 from pipelines.errors import InventoryError
 from pipelines.export.ocsf import write_events
 from pipelines.export.output_file import output_file
