@@ -216,9 +216,8 @@ class Fetcher:
         try:
             answer = self._client.send(request)
         except NotFoundError as error:
-            if endpoint.parent and self._client.is_gone(
-                ENDPOINTS[endpoint.parent], list_id.parent_id
-            ):
+            parent = ENDPOINTS.get(endpoint.parent)
+            if parent and self._client.is_gone(parent, list_id.parent_id):
                 raise ParentGoneError(str(error)) from None
             raise
         names = self.scope.custom_attributes
