@@ -34,7 +34,7 @@ class ParquetStore(dg.ConfigurableResource[None]):
 
     def read(self, key: dg.AssetKey, partition: str) -> pa.Table:
         """Read a table that an earlier step wrote."""
-        # `pq.read_table` returns slices of 131,072 rows, and DuckDB 2.0 refuses a slice with a
+        # `pq.read_table` returns slices of 131,072 rows, and DuckDB 2.0.0 refuses a slice with a
         # struct in a struct.
         with pq.ParquetFile(self._path(key, partition)) as file:
             return file.read()
