@@ -48,11 +48,10 @@ def request_runs(
 ) -> dg.SensorResult:
     """Request a run of each integration with a tick after one time and until another.
 
-    Of several ticks, only the last one runs. A failed evaluation keeps the cursor, so the ticks
-    until the settings are corrected will have been missed.
+    Of several ticks, only the last one runs; after a failure, those since the last success count.
 
     Raises:
-        dg.Failure: the settings are wrong. No run can start, so the UI must not show success.
+        dg.Failure: the settings are wrong, so that no run can start.
     """
     try:
         settings = workspace.settings()

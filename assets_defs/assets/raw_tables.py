@@ -1,5 +1,6 @@
 """One asset per endpoint. They are materialized together, because one pull reads all lists."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -104,35 +105,9 @@ def _stored(
     for name, table in tables.items():
         proofs = result.completeness.filter(pc.field("endpoint") == name)
         metadata: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
-        if name == ORGANIZATIONS.name and result.unproven:
-            metadata["unproven"] = result.unproven
-            context.log.warning(result.unproven)
-        if name == ACCESS_DIFFERENCES:
-            metadata |= {"report": str(result.report_at or "none")}
-            if result.report_problem:
-                metadata["not_asked"] = result.report_problem
-                context.log.warning(
-                    "direct_bindings: no report: %s. The run goes on without it",
-                    result.report_problem,
-                )
-        if name in result.refusals:
-            metadata["not_asked"] = result.refusals[name]
-            context.log.warning(
-                "%s: not asked: %s. The run goes on without it", name, result.refusals[name]
-            )
+        metadata |= _notes(context.log, result, name)
         if name in ENDPOINTS:
             checks.append(_check(name, proofs, table.num_rows))
-            unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
-            metadata["unknown_fields"] = unknown or "none"
-            if unknown:
-                context.log.warning("%s: the API sends unknown fields: %s", name, unknown)
-            counts = result.lost_values.get(name, {})
-            lost = ", ".join(f"{field} {count:,}" for field, count in counts.items())
-            metadata["lost_values"] = lost or "none"
-            if lost:
-                context.log.warning(
-                    "%s: values of another type than known are lost: %s", name, lost
-                )
         yield dg.MaterializeResult(
             asset_key=raw_key(name),
             metadata=parquet.write(raw_key(name), context.partition_key, table) | metadata,
@@ -140,6 +115,34 @@ def _stored(
         )
     if all(check.passed for check in checks):
         staging.finish("pull", context.partition_key)
+
+
+def _notes(log: logging.Logger, result: Pull, name: str) -> dict[str, str]:
+    """Return what is unproven, not asked, unknown or lost of a raw table, and warn of it."""
+    notes: dict[str, str] = {}
+    if name == ORGANIZATIONS.name and result.unproven:
+        notes["unproven"] = result.unproven
+        log.warning(result.unproven)
+    if name == ACCESS_DIFFERENCES:
+        notes["report"] = str(result.report_at or "none")
+        if result.report_problem:
+            notes["not_asked"] = result.report_problem
+            problem = result.report_problem
+            log.warning("direct_bindings: no report: %s. The run goes on without it", problem)
+    if name in result.refusals:
+        notes["not_asked"] = result.refusals[name]
+        log.warning("%s: not asked: %s. The run goes on without it", name, notes["not_asked"])
+    if name in ENDPOINTS:
+        unknown = ", ".join(sorted(result.unknown_fields.get(name, ())))
+        notes["unknown_fields"] = unknown or "none"
+        if unknown:
+            log.warning("%s: the API sends unknown fields: %s", name, unknown)
+        counts = result.lost_values.get(name, {})
+        lost = ", ".join(f"{field} {count:,}" for field, count in counts.items())
+        notes["lost_values"] = lost or "none"
+        if lost:
+            log.warning("%s: values of another type than known are lost: %s", name, lost)
+    return notes
 
 
 class _Reporter:
