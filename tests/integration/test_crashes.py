@@ -101,17 +101,17 @@ def test_killed_publication_loses_nothing_and_next_one_recovers(
                 for number, operation in enumerate(operations, 1)
                 if "_manifests/" in operation or ".inventory" in operation
             ]
-            for number, _ in sorted({*spread(operations, 6), *decisive})[part::2]:
+            for number, _ in sorted({*spread(operations, 4), *decisive})[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
                 victim.kill("a publication", at=number)
-            for size in (100, 10_000, 300_000, 1_000_000)[part::2]:
+            for size in (10_000, 1_000_000)[part::2]:
                 victim.work = replace(victim.work, stage=next(turns))
                 victim.kill(f"while a file grew beyond {size} bytes", beyond=size)
         return victim.survived
 
     survived = run_in_parallel(work_through, range(2), [one for _, one in installations])
     print_points(survived, "publications killed")
-    assert len(survived) >= 20
+    assert len(survived) >= 16
     for words in ("/parquet/", "/history/", "rename /history/_manifests", "rename /.inventory"):
         assert any(words in point for point in survived), words
 

@@ -105,7 +105,7 @@ def expect_success(page: Page, photographs: Path) -> None:
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile("/runs/"))
     expect(page.get_by_text("partition: acme")).to_be_visible()
-    expect(page.get_by_text("46 assets")).to_be_visible()
+    expect(page.get_by_text("47 assets")).to_be_visible()
     expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
     page.screenshot(path=photographs / "run.png")
 

@@ -40,6 +40,7 @@ RELATIONSHIPS = (
     "user_system_bindings",
     "user_group_system_bindings",
     "access_differences",
+    "custom_attributes",
 )
 LATEST = """
 SELECT s.snapshot_id, s.rows, s.started_at, i.systems FROM integrations i
