@@ -1,5 +1,7 @@
 """The command `demo`, which pulls a simulated organization without a key."""
 
+import json
+import os
 import re
 import shutil
 import stat
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from filelock import FileLock
 
 from assets_defs.cli.commands.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organization
 from assets_defs.cli.commands.past_snapshots import commit_past
@@ -34,11 +37,17 @@ class Demo:
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory, commands: Commands) -> Demo:
-    """Run the demo once, for tests that do not change its data."""
-    installation = Installation(tmp_path_factory.mktemp("demo"), user_environment(), commands)
-    (installation.folder / "shared").mkdir()
-    shared = str(installation.folder / "shared")
-    return Demo(installation, installation.run("demo", DAGSTER_HOME=shared))
+    """Run the demo once for all test processes; the tests do not change its data."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "demo"
+    installation = Installation(folder, user_environment(), commands)
+    output = folder.with_suffix(".json")
+    with FileLock(folder.with_suffix(".lock")):
+        if not output.exists():
+            (folder / "shared").mkdir(parents=True)
+            done = installation.run("demo", DAGSTER_HOME=str(folder / "shared"))
+            output.write_text(json.dumps([done.returncode, done.stdout, done.stderr]))
+    return Demo(installation, subprocess.CompletedProcess("demo", *json.loads(output.read_text())))
 
 
 def workspace_of_demo(installation: Installation) -> Workspace:
