@@ -135,7 +135,7 @@ def test_changes_match_oracle(pull: Callable[..., Pulled], fast_tmp_path: Path) 
 
     # Scripts are short, and shrinking them would take minutes.
     @settings(
-        max_examples=10,
+        max_examples=7,
         phases=[Phase.generate],
         suppress_health_check=[HealthCheck.too_slow],
     )

@@ -26,7 +26,7 @@ with open_inventory(sys.argv[1]) as inventory:
         print(connection.execute(query).fetchall()[0][0])
 """
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
-PUBLICATIONS = 20
+PUBLICATIONS = 8
 
 
 class Reader:
