@@ -66,3 +66,13 @@ direct_grants AS (
     WHERE d.sudo
     GROUP BY ALL
 )"""
+# Join users `u` with SUDO_GRANTS. `u.known_at` and `u.admin_at` are times.
+SUDO_USERS = """LEFT JOIN granted s USING (integration, user_id)
+LEFT JOIN direct_grants d USING (integration, user_id)
+WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL"""
+SUDO_SINCE = """least(
+            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
+            d.direct_at
+        )"""
+DIRECT_SUDO_EVIDENCE = """'sudo_system_ids', coalesce(d.sudo_system_ids, []),
+        'sudo_user_groups', coalesce(d.sudo_user_groups, [])"""

@@ -7,6 +7,7 @@ import duckdb
 
 from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
+from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
 from pipelines.findings.model import SCHEMA, Finding, Severity
 from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
@@ -21,6 +22,7 @@ FINDINGS = tuple(
     sorted(
         (
             *USER_FINDINGS,
+            UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS,
             *DEVICE_FINDINGS,
             *GROUP_FINDINGS,
             *PRIVILEGE_FINDINGS,

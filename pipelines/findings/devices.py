@@ -1,6 +1,5 @@
 """Findings about devices that are unsafe, forgotten or without an owner, and their addresses."""
 
-from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
 from pipelines.schema.assets import SYSTEMS
 from pipelines.sql import quoted
@@ -263,7 +262,6 @@ FROM placed JOIN places USING (integration, public_ip)
 )
 
 DEVICE_FINDINGS = (
-    UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS,
     STALE_SYSTEMS_WITH_ACCESS,
     SYSTEMS_WITHOUT_USERS,
     SYSTEMS_IN_NO_GROUP,

@@ -1,6 +1,12 @@
 """Findings about sudo outside groups, rules of groups, local administrators and exemptions."""
 
-from pipelines.findings.access import BINDING_CHANGES, SUDO_GRANTS
+from pipelines.findings.access import (
+    BINDING_CHANGES,
+    DIRECT_SUDO_EVIDENCE,
+    SUDO_GRANTS,
+    SUDO_SINCE,
+    SUDO_USERS,
+)
 from pipelines.findings.model import Finding, last_start, select_assets
 from pipelines.schema.assets import SYSTEM_GROUPS, SYSTEMS, USERS
 from pipelines.schema.graph import USER_GROUPS
@@ -124,19 +130,13 @@ SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
         'password_date', strftime(make_timestamp(epoch_us(u.password_date)), '%Y-%m-%dT%H:%M:%SZ'),
         'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
-        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
-        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
+        {DIRECT_SUDO_EVIDENCE}) AS evidence,
     greatest(
         u.known_at, u.unlimited_at, u.systems_at,
-        least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
-            d.direct_at
-        )
+        {SUDO_SINCE}
     ) AS since
 FROM unlimited u
-LEFT JOIN granted s USING (integration, user_id)
-LEFT JOIN direct_grants d USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
+{SUDO_USERS}
 """,
 )
 

@@ -1,6 +1,11 @@
 """Findings about users, and about the groups and applications that give them access."""
 
-from pipelines.findings.access import SUDO_GRANTS
+from pipelines.findings.access import (
+    DIRECT_SUDO_EVIDENCE,
+    SUDO_GRANTS,
+    SUDO_SINCE,
+    SUDO_USERS,
+)
 from pipelines.findings.model import Finding, last_change, last_start, select_assets
 from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
@@ -134,19 +139,13 @@ SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     json_object('state', u.state, 'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
         'mfa_exclusion', u.mfa_exclusion,
-        'sudo_system_ids', coalesce(d.sudo_system_ids, []),
-        'sudo_user_groups', coalesce(d.sudo_user_groups, [])) AS evidence,
+        {DIRECT_SUDO_EVIDENCE}) AS evidence,
     greatest(
         u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
-        least(
-            CASE WHEN u.global_admin THEN coalesce(u.admin_at, u.known_at) END, s.granted_at,
-            d.direct_at
-        )
+        {SUDO_SINCE}
     ) AS since
 FROM without_mfa u
-LEFT JOIN granted s USING (integration, user_id)
-LEFT JOIN direct_grants d USING (integration, user_id)
-WHERE u.global_admin OR s.user_id IS NOT NULL OR d.user_id IS NOT NULL
+{SUDO_USERS}
 """,
 )
 
