@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
@@ -17,12 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets_defs.assets.inventory_tables import transform_tables
-from benchmarks.cases.publish import EVERY, FIRST_PULL, INTEGRATION
+from benchmarks.cases.publish import EVERY, FIRST_PULL, INTEGRATION, pull_facts
 from benchmarks.raw_tables import RawCounts, raw_tables
 from benchmarks.runner import Goal, Report, Usage, mib, run
 from pipelines.config.settings import VOLATILE_COLUMNS
 from pipelines.history.commit import PulledTables, commit_snapshot
-from pipelines.history.manifest import PullFacts
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.sql import in_memory
@@ -97,17 +96,7 @@ def main() -> None:
             write_parquet(rows, data_dir / "tables" / f"{name}.parquet")
             del rows
         transformed = time.monotonic()
-        pull = PullFacts(
-            started_at=started_at,
-            finished_at=started_at + timedelta(minutes=2),
-            api_calls=50_000,
-            api_retries=0,
-            throttled=0,
-            organization_id=None,
-            organization_name=None,
-            endpoints=frozenset(map(str, proofs["endpoint"].to_pylist())),
-            association_targets=frozenset({"user", "user_group"}),
-        )
+        pull = pull_facts(started_at, proofs)
         history = SnapshotStore(data_dir / "history")
         pulled = PulledTables(
             pull,

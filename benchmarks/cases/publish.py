@@ -187,13 +187,9 @@ def _row(publication: Publication, second: Publication) -> list[str]:
     ]
 
 
-def main() -> None:
-    """Publish the tables of the command line, and print the seconds of each step as JSON."""
-    pulled, data_dir = Path(sys.argv[1]), Path(sys.argv[2])
-    started_at = datetime.fromisoformat(sys.argv[3])
-    proofs = _read(pulled, "completeness")
-    history = SnapshotStore(data_dir / "history")
-    pull = PullFacts(
+def pull_facts(started_at: datetime, proofs: pa.Table) -> PullFacts:
+    """Return the facts of a pull with these proofs."""
+    return PullFacts(
         started_at=started_at,
         finished_at=started_at + timedelta(minutes=2),
         api_calls=50_000,
@@ -204,6 +200,15 @@ def main() -> None:
         endpoints=frozenset(map(str, proofs["endpoint"].to_pylist())),
         association_targets=frozenset({"user", "user_group"}),
     )
+
+
+def main() -> None:
+    """Publish the tables of the command line, and print the seconds of each step as JSON."""
+    pulled, data_dir = Path(sys.argv[1]), Path(sys.argv[2])
+    started_at = datetime.fromisoformat(sys.argv[3])
+    proofs = _read(pulled, "completeness")
+    history = SnapshotStore(data_dir / "history")
+    pull = pull_facts(started_at, proofs)
     begun = time.monotonic()
     pulled_tables = PulledTables(pull, proofs, partial(_read, pulled))
     commit_snapshot(history, INTEGRATION, pulled_tables, "run", VOLATILE_COLUMNS)
