@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pipelines.config.thresholds import Thresholds
 from pipelines.docgen import findings_page
 from pipelines.findings.catalog import FINDINGS
-from pipelines.simulator import Organization, Sizes, generate
+from pipelines.simulator import Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.oracle import expected_tables, findings
 from tests.oracle.findings import Findings
 from tests.support import ROOT
 from tests.support.edge_cases import edge_cases
 from tests.support.edits import SCRIPTS, Editor
-from tests.support.planted_findings import planted_findings
+from tests.support.planted_findings import plant_changes, planted_findings
 from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
 
 SEVERITIES = {finding.name: finding.severity for finding in FINDINGS}
@@ -111,54 +111,6 @@ def expected_counts(publisher: Publisher, expected: Findings) -> dict[str, int |
     return {name: None if name in unknown else len(rows) for name, rows in expected.items()}
 
 
-def edit(organization: Organization) -> None:
-    """Remove, add and grant what the second pull should find."""
-    systems, users = sorted(organization.systems), sorted(organization.users)
-    first, *_, last = organization.system_groups
-    application = next(iter(organization.applications))
-    for system in systems[:3]:
-        organization.remove_system(system)
-    new = organization.add_system()
-    organization.add_member(first, new)
-    organization.add_member(first, systems[5])
-    organization.add_member(organization.add_group("Of nobody at all"), systems[6])
-    for user, attributes in zip(users, (None, sudo()), strict=False):
-        organization.bind(first, "user", user, attributes)
-    organization.bind(last, "user", users[7], sudo(without_password=True))
-    (office,) = (k for k, group in organization.system_groups.items() if group["name"] == "Office")
-    _, bound = next(iter(organization.bindings[office]))
-    organization.bind(office, "user", bound, sudo(without_password=True))
-    organization.bind(organization.add_group("Without devices"), "user", users[3])
-    for (_, admin), without in zip(organization.bindings[office], (True, False), strict=False):
-        organization.update(admin, sudo=True, passwordless_sudo=without)
-    organization.bind(office, "user", organization.add_user(sudo=True))
-    bind_systems(organization, users, systems[5:])
-    organization.bind(application, "user", users[4])
-    off = next(k for k, app in organization.applications.items() if app.get("active") is False)
-    organization.update(off, active=True)
-    organization.bind(off, "user", users[4])
-    organization.bind(organization.add_application(active=False), "user", users[4])
-    organization.bind(organization.add_application(displayLabel=None), "user", users[4])
-
-
-def bind_systems(organization: Organization, users: list[str], systems: list[str]) -> None:
-    """Grant access without a system group."""
-    bound, promoted = (
-        next((source, system) for source, edges in bindings.items() for system in edges)
-        for bindings in (organization.user_systems, organization.user_group_systems)
-    )
-    for source, system in (bound, promoted):
-        organization.bind_system(source, system, sudo(without_password=True))
-    organization.bind_system(users[5], systems[0], sudo())
-    team, idle = (organization.add_group(name, "user_group") for name in ("New team", "Idle"))
-    organization.bind_system(idle, systems[0])
-    for member in users[5:7]:
-        organization.add_member(team, member)
-    for number, system in enumerate(systems[:3]):
-        organization.bind_system(team, system, sudo(enabled=number == 1))
-    organization.add_member(promoted[0], users[5])
-
-
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_findings_match_oracle(
     seed: int, pull: Callable[..., Pulled], publisher: Publisher
@@ -168,7 +120,7 @@ def test_findings_match_oracle(
     publisher.publish(on_day(1, pull(organization)))
     assert_found(publisher, findings(before, None, day(1)))
 
-    edit(organization)
+    plant_changes(organization)
     publisher.publish(on_day(2, pull(organization)))
     expected = findings(expected_tables(organization, views=False), before, day(2))
     assert all(expected.values()), [name for name, rows in expected.items() if not rows]

@@ -28,6 +28,12 @@ def contract_row(table: str, **values: object) -> Row:
     return dict.fromkeys(names) | {"integration": INTEGRATION} | values
 
 
+def expected_user(**values: object) -> Row:
+    """Return a whole row of a user with a record who reaches nothing."""
+    defaults: Row = {"system_count": 0, "application_count": 0, "system_group_ids": []}
+    return contract_row("users", **defaults | {"resolved": True} | values)
+
+
 def contract_table(table: str, rows: Iterable[Row]) -> pa.Table:
     """Return a table of the contract from partial rows."""
     return make_table(TABLES[table].arrow_schema, [contract_row(table, **row) for row in rows])

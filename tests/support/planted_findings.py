@@ -291,3 +291,51 @@ class _PlantedFindings:
         self._person(self._office, username=ABSENT, suspended=True)
         self._org.add_application(displayLabel="", displayName="Wiki")
         self._org.add_application(displayLabel="", displayName=ABSENT)
+
+
+def plant_changes(organization: Organization) -> None:
+    """Remove, add and grant what the second pull should find."""
+    systems, users = sorted(organization.systems), sorted(organization.users)
+    first, *_, last = organization.system_groups
+    application = next(iter(organization.applications))
+    for system in systems[:3]:
+        organization.remove_system(system)
+    new = organization.add_system()
+    organization.add_member(first, new)
+    organization.add_member(first, systems[5])
+    organization.add_member(organization.add_group("Of nobody at all"), systems[6])
+    for user, attributes in zip(users, (None, sudo()), strict=False):
+        organization.bind(first, "user", user, attributes)
+    organization.bind(last, "user", users[7], sudo(without_password=True))
+    (office,) = (k for k, group in organization.system_groups.items() if group["name"] == "Office")
+    _, bound = next(iter(organization.bindings[office]))
+    organization.bind(office, "user", bound, sudo(without_password=True))
+    organization.bind(organization.add_group("Without devices"), "user", users[3])
+    for (_, admin), without in zip(organization.bindings[office], (True, False), strict=False):
+        organization.update(admin, sudo=True, passwordless_sudo=without)
+    organization.bind(office, "user", organization.add_user(sudo=True))
+    _bind_systems(organization, users, systems[5:])
+    organization.bind(application, "user", users[4])
+    off = next(k for k, app in organization.applications.items() if app.get("active") is False)
+    organization.update(off, active=True)
+    organization.bind(off, "user", users[4])
+    organization.bind(organization.add_application(active=False), "user", users[4])
+    organization.bind(organization.add_application(displayLabel=None), "user", users[4])
+
+
+def _bind_systems(organization: Organization, users: list[str], systems: list[str]) -> None:
+    """Grant access without a system group."""
+    bound, promoted = (
+        next((source, system) for source, edges in bindings.items() for system in edges)
+        for bindings in (organization.user_systems, organization.user_group_systems)
+    )
+    for source, system in (bound, promoted):
+        organization.bind_system(source, system, sudo(without_password=True))
+    organization.bind_system(users[5], systems[0], sudo())
+    team, idle = (organization.add_group(name, "user_group") for name in ("New team", "Idle"))
+    organization.bind_system(idle, systems[0])
+    for member in users[5:7]:
+        organization.add_member(team, member)
+    for number, system in enumerate(systems[:3]):
+        organization.bind_system(team, system, sudo(enabled=number == 1))
+    organization.add_member(promoted[0], users[5])
