@@ -51,7 +51,7 @@ def request_runs(
     Of several ticks, only the last one runs; after a failure, those since the last success count.
 
     Raises:
-        dg.Failure: the settings are wrong, so that no run can start.
+        dg.Failure: the settings are wrong.
     """
     try:
         settings = workspace.settings()
@@ -64,9 +64,7 @@ def request_runs(
         log.warning("%s", failure)
     known = expand_settings(settings, workspace.root).integration if due else []
     requests, skipped = [], []
-    for one in known:
-        if one.schedule not in ticks:
-            continue
+    for one in (one for one in known if one.schedule in ticks):
         key = f"{one.name}:{ticks[one.schedule].isoformat()}"
         reason = _skip_reason(instance, workspace, one, key)
         if reason:

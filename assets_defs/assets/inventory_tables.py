@@ -103,10 +103,9 @@ def tables(
                 check_results=checks,
             )
             del rows  # before the next table is made
-        if failures:
+        if failures:  # with more than the names of the checks, as Dagster's own failure has
             # The next run must read the API again, not continue from the lists that were stopped.
             remove_checkpoint(workspace.root, name)
-            # The failure replaces Dagster's own, which has only the names of the checks.
             own = [failure.removeprefix(f"{name}: ") for failure in failures]
             raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
         workspace.staging.finish("tables", name)

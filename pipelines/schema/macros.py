@@ -289,8 +289,7 @@ FROM (
 ) p
 JOIN main.users u ON u.integration = p.integration AND u.user_id = p.user_id
 LEFT JOIN main.system_groups g ON g.integration = p.integration AND g.group_id = p.group_id
-LEFT JOIN main.user_groups n
-    ON n.integration = p.integration AND n.user_group_id = p.user_group_id
+LEFT JOIN main.user_groups n ON n.integration = p.integration AND n.user_group_id = p.user_group_id
 LEFT JOIN main.system_group_associations a
     ON a.integration = p.integration AND a.group_id = p.group_id
     AND a.target_type = CASE WHEN p.user_group_id IS NULL THEN 'user' ELSE 'user_group' END
