@@ -21,9 +21,10 @@ from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.publish.database import build_duckdb_file
 from pipelines.publish.reader import open_inventory
+from pipelines.schema.examples import example_query
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Macro, Table
-from pipelines.schema.tables import TABLES
+from pipelines.schema.tables import TABLES, personal_columns
 from pipelines.schema.views import VIEWS
 
 _DICTIONARY_INTRODUCTION = """\
@@ -52,6 +53,8 @@ Names and types never change. New columns may be added after the last one
   computed from several lists or does not come from JumpCloud.
 - Data that a pull did not request (`details`, `skip_endpoints`, `association_targets`) is unknown.
   Its columns are NULL, and its tables have no rows.
+- *Personal data* are the columns that identify or describe a person, or the device of a person. In
+  Dagster's UI they have the tag `personal_data`.
 """
 _RELATIONS = """
 SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE schema_name <> 'main'
@@ -152,18 +155,21 @@ def _endpoints_table() -> str:
 
 def _table_section(table: Table) -> str:
     """Return the section about a table of the data contract."""
+    personal = [c.name for c in table.published_columns if c.name in personal_columns(table)]
     facts = [
         f"{table.description}.",
         f"Key: {_format_names(table.full_key)}.",
         *([f"Source of the rows: {_format_names(table.endpoints)}."] if table.endpoints else []),
         *(f"`{column}` refers to `{other}`." for column, other in table.references.items()),
+        *([f"Personal data: {_format_names(personal)}."] if personal else []),
     ]
     rows = [
         (f"`{c.name}`", f"`{c.type}`", c.description, f"`{c.source}`" if c.source else "")
         for c in table.published_columns
     ]
     columns = _format_table(("column", "type", "meaning", "source"), rows)
-    return f"### `{table.name}`\n\n{' '.join(facts)}\n\n{columns}"
+    example = f"\n```sql\n{example_query(table)};\n```\n"
+    return f"### `{table.name}`\n\n{' '.join(facts)}\n\n{columns}{example}"
 
 
 def _relation_sections(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:

@@ -23,6 +23,7 @@ USER_GROUPS = Table(
     endpoints=("usergroups",),
     is_asset=True,
     labels=("name",),
+    personal=("member_exemptions",),
     columns=(
         INTEGRATION,
         Column("user_group_id", "TEXT", "JumpCloud's id of the group", "usergroups.id"),
@@ -164,6 +165,7 @@ ACCESS_DIFFERENCES = Table(
     "(`direct_bindings`, `request_reports`)",
     key=("system_id", "user_id", "witness"),
     has_changes=False,
+    personal=("user_id", "system_name", "user_name"),
     columns=(
         INTEGRATION,
         Column("system_id", "TEXT", "Device, which may be in no list"),

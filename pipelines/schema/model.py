@@ -75,6 +75,8 @@ class Table:
         labels: Columns with the display name of an asset: the first one that is not NULL counts,
             and without any, the key.
         has_changes: False if `changes` leaves the table out.
+        personal: Columns that identify or describe a person or a person's device, except
+            `references`: those to a personal key are personal too.
         schema: Schema of the DuckDB file that contains the table.
     """
 
@@ -87,6 +89,7 @@ class Table:
     is_asset: bool = False
     labels: tuple[str, ...] = ()
     has_changes: bool = True
+    personal: tuple[str, ...] = ()
     schema: str = "main"
 
     @property

@@ -70,6 +70,7 @@ SYSTEM_GROUP_ASSOCIATIONS = Table(
     key=("group_id", "target_type", "target_id"),
     endpoints=("systemgroups_associations",),
     references={"group_id": "system_groups"},
+    personal=("target_id", "target_name"),
     columns=(
         INTEGRATION,
         Column("group_id", "TEXT", "System group", "systemgroups_associations.group_id"),
@@ -124,6 +125,7 @@ SYSTEM_IP_ADDRESSES = Table(
     endpoints=("systems",),
     references={"system_id": "systems"},
     has_changes=False,
+    personal=("address",),
     columns=(
         INTEGRATION,
         Column("system_id", "TEXT", "Device", "systems._id"),
@@ -140,6 +142,7 @@ SYSTEM_LOCAL_ACCOUNTS = Table(
     key=("system_id", "username"),
     endpoints=("systems",),
     references={"system_id": "systems"},
+    personal=("username",),
     columns=(
         INTEGRATION,
         Column("system_id", "TEXT", "Device", "systems._id"),
@@ -153,6 +156,7 @@ CUSTOM_ATTRIBUTES = Table(
     "Custom attributes of systems and users; only those that the setting `custom_attributes` names",
     key=("asset_type", "asset_id", "name"),
     endpoints=("systems", "systemusers"),
+    personal=("asset_id", "value"),
     columns=(
         INTEGRATION,
         Column("asset_type", "TEXT", "systems or users"),
@@ -250,6 +254,7 @@ CHANGES = Table(
     "changes",
     "Changes between consecutive snapshots of an integration",
     key=("snapshot_id", "asset_type", "asset_id", "column_name"),
+    personal=("asset_id", "old_value", "new_value"),
     columns=(
         INTEGRATION,
         Column("snapshot_id", "TEXT", "First snapshot that contains the change"),
@@ -293,6 +298,14 @@ INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
 TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS)}
 
+
+def personal_columns(table: Table) -> set[str]:
+    """Return the columns of a table that have personal data."""
+    keys = {name: TABLES[target] for name, target in table.references.items()}
+    references = {name for name, target in keys.items() if target.key[0] in target.personal}
+    return {*table.personal, *references}
+
+
 __all__ = [
     "ACCESS_DIFFERENCES",
     "APPLICATIONS",
@@ -329,4 +342,5 @@ __all__ = [
     "USER_GROUP_MEMBERS",
     "USER_GROUP_SYSTEM_BINDINGS",
     "USER_SYSTEM_BINDINGS",
+    "personal_columns",
 ]
