@@ -231,6 +231,7 @@ COMPLETENESS = Table(
     "completeness",
     "Proof that each list of the latest pull was read completely",
     key=("endpoint", "parent_id", "target"),
+    personal=("parent_id",),
     columns=(
         INTEGRATION,
         Column("endpoint", "TEXT", "Endpoint that was read"),
