@@ -8,13 +8,13 @@ import dagster as dg
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 
+# The groups of assets, in the order of a run. The first two are also parts of keys.
 JUMPCLOUD = "jumpcloud"
 INVENTORY = "inventory"
+PUBLISHED = "published"
 COMPLETENESS = "completeness"
 ACCESS_DIFFERENCES = "access_differences"
 PULLS = "pulls"
-# The group of the assets that cover all integrations.
-COMBINED = "combined"
 OWNERS = ["team:security"]
 
 
@@ -46,6 +46,11 @@ class AssetKeys:
         return self.table("inventory_duckdb")
 
     @property
+    def findings(self) -> dg.AssetKey:
+        """Return the asset key of the security findings."""
+        return self.table("findings")
+
+    @property
     def inventory_of_all(self) -> dg.AssetKey:
         """Return the asset key of the file over all integrations, in an object store."""
         return self.table("inventory_of_all")
@@ -55,4 +60,4 @@ class AssetKeys:
         """Return what a run of an integration materializes."""
         raw = map(self.raw, (*ENDPOINTS, COMPLETENESS, ACCESS_DIFFERENCES, PULLS))
         tables = (self.table(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES))
-        return frozenset({*raw, *tables, self.inventory_duckdb})
+        return frozenset({*raw, *tables, self.inventory_duckdb, self.findings})

@@ -1,4 +1,4 @@
-"""The asset checks: integrity, the removal guard and the findings.
+"""The asset checks of the tables: integrity, and the removal guard.
 
 They name assets by key, because the assets import them.
 """
@@ -11,11 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from assets_defs.asset_keys import AssetKeys
-from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.integration import Integration
-from pipelines.errors import InventoryError
-from pipelines.findings.catalog import FINDINGS, FindingCount, count_findings
-from pipelines.findings.model import SCHEMA, Finding
 from pipelines.history.removal_guard import (
     Removals,
     StoppedRemovals,
@@ -23,42 +19,48 @@ from pipelines.history.removal_guard import (
     find_removals,
     readable,
 )
-from pipelines.publish.reader import open_bounded
 from pipelines.schema.model import Table
-from pipelines.schema.tables import ACCESS_DIFFERENCES
+from pipelines.schema.tables import ACCESS_DIFFERENCES, INVENTORY_TABLES
 from pipelines.transform.integrity import (
     count_dangling_references,
     count_repeated_keys,
-    count_unresolved,
 )
 from pipelines.workspace import Workspace
 
 UNIQUE_KEY = "unique_key"
 RELATIONS_RESOLVE = "relations_resolve"
 REMOVALS_WITHIN_LIMIT = "removals_within_limit"
-IDS_RESOLVE = "ids_resolve"
 WITNESSES_AGREE = "witnesses_agree"
-WARNINGS = {IDS_RESOLVE, WITNESSES_AGREE}
 MAX_PAIRS = 5
-# Every run stores and prints the result of a finding; the file names all integrations.
-MAX_INTEGRATIONS = 10
+_AGAIN = (
+    "If it fails, nothing is published: run it again. If it fails again, JumpCloud's lists "
+    "contradict each other, and the run names the rows"
+)
 
 
 def check_specs(keys: AssetKeys, table: Table) -> Sequence[dg.AssetCheckSpec]:
-    """Return the checks of a table; all but `WARNINGS` stop the publication."""
-    descriptions = {UNIQUE_KEY: "No two rows have the same key"}
-    if table.is_asset:
-        descriptions[RELATIONS_RESOLVE] = "Every relationship to this table finds its row"
-        descriptions[REMOVALS_WITHIN_LIMIT] = (
-            "The number of assets removed since the last snapshot is within the limit"
+    """Return the checks of a table; all but `WITNESSES_AGREE` stop the publication."""
+    descriptions = {UNIQUE_KEY: f"No two rows have the same key. {_AGAIN}"}
+    if _is_referenced(table):
+        descriptions[RELATIONS_RESOLVE] = (
+            f"Every relationship to this table finds its row. {_AGAIN}"
         )
-    if _has_resolved(table):
-        descriptions[IDS_RESOLVE] = "Every id that the graph names is in the bulk list"
+    if table.is_asset:
+        descriptions[REMOVALS_WITHIN_LIMIT] = (
+            "The number of assets removed since the last snapshot is within the limit. If it "
+            "fails, nothing is published: look at what is gone. If it is gone for a reason, "
+            "`jumpcloud-inventory accept NAME` lets the next run publish it"
+        )
     if table is ACCESS_DIFFERENCES:
-        descriptions[WITNESSES_AGREE] = "The pull and JumpCloud's own report have the same access"
+        descriptions[WITNESSES_AGREE] = (
+            "The pull and JumpCloud's own report have the same access. If it fails, compare the "
+            "rows of this table with JumpCloud: one of the two has changed, or is wrong"
+        )
     key = keys.table(table.name)
     return [
-        dg.AssetCheckSpec(name, asset=key, blocking=name not in WARNINGS, description=description)
+        dg.AssetCheckSpec(
+            name, asset=key, blocking=name != WITNESSES_AGREE, description=description
+        )
         for name, description in descriptions.items()
     ]
 
@@ -81,26 +83,15 @@ def integrity_results(
         description=f"{integration}: {repeated:,} keys of {assets} occur more than once",
         metadata={"repeated_keys": repeated},
     )
-    if table.is_asset:
+    if _is_referenced(table):
         dangling = count_dangling_references(table, rows, frames)
         found = [f"{count:,} rows of {column}" for column, count in dangling.items() if count]
         yield dg.AssetCheckResult(
             check_name=RELATIONS_RESOLVE,
             asset_key=key,
             passed=not found,
-            description=f"{integration}: {_join(found) or '0 rows'} refer to missing {assets}",
+            description=f"{integration}: {', '.join(found) or '0 rows'} refer to missing {assets}",
             metadata=dangling,
-        )
-    if _has_resolved(table):
-        unresolved = count_unresolved(rows)
-        yield dg.AssetCheckResult(
-            check_name=IDS_RESOLVE,
-            asset_key=key,
-            passed=unresolved == 0,
-            severity=dg.AssetCheckSeverity.WARN,
-            description=f"{integration}: {unresolved:,} {assets} are known only by their id, "
-            "because no list contains them",
-            metadata={"unresolved": unresolved},
         )
     if table is ACCESS_DIFFERENCES:
         yield _witness_result(key, integration, rows)
@@ -131,8 +122,8 @@ def stops_publication(result: dg.AssetCheckResult) -> bool:
     return not result.passed and result.severity is dg.AssetCheckSeverity.ERROR
 
 
-def _has_resolved(table: Table) -> bool:
-    return "resolved" in table.arrow_schema.names
+def _is_referenced(table: Table) -> bool:
+    return any(table.name in one.references.values() for one in INVENTORY_TABLES)
 
 
 class RemovalGuard:
@@ -207,83 +198,3 @@ class RemovalGuard:
             return Removals(before=0, after=rows.num_rows, missing=0, emptied=0, names=())
         before = self._history.read(table, last.integration.name, last.snapshot_id)
         return find_removals(table, before, rows)
-
-
-def build_findings(workspace: Workspace) -> dg.AssetChecksDefinition:
-    """Return the checks that count the findings in the published file.
-
-    They stop neither the publication nor the run. A run counts its own integration only: its output
-    may be in the ticket of one customer.
-    """
-    keys = AssetKeys(workspace.prefix)
-    specs = [
-        dg.AssetCheckSpec(
-            finding.name,
-            asset=keys.table(finding.asset_type),
-            additional_deps=[keys.inventory_duckdb],
-            description=f"{finding.why} {finding.remedy}",
-        )
-        for finding in FINDINGS
-    ]
-
-    @dg.multi_asset_check(name=keys.name("findings"), specs=specs, can_subset=True)
-    def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        """Warn of all findings in the published file."""
-        integration = context.op_execution_context.get_tag(PARTITION_TAG)
-        selected = {key.name for key in context.selected_asset_check_keys}
-        for result in finding_results(workspace, integration):
-            if result.check_name in selected:
-                yield result
-
-    return findings
-
-
-def finding_results(workspace: Workspace, integration: str | None) -> Iterator[dg.AssetCheckResult]:
-    """Yield the count of each finding in the published file.
-
-    Args:
-        workspace: has the file.
-        integration: counted alone; None for all.
-    """
-    keys = AssetKeys(workspace.prefix)
-    counted: set[str] = set()
-    try:
-        with open_bounded(workspace.inventory_file(integration)) as connection:
-            for count in count_findings(connection, integration):
-                counted.add(count.finding.name)
-                yield _counted_result(keys, count)
-    except InventoryError as error:
-        for finding in FINDINGS:
-            if finding.name not in counted:
-                yield _finding_result(keys, finding, f"not known: {error}", {}, passed=False)
-
-
-def _counted_result(keys: AssetKeys, found: FindingCount) -> dg.AssetCheckResult:
-    count, unknown = sum(found.counts.values()), _join(found.unanswerable)
-    largest_first = sorted(found.counts.items(), key=lambda item: -item[1])
-    counts = _join([f"{name} {number}" for name, number in largest_first])
-    metadata: dict[str, str | int] = {"count": count}
-    metadata |= {"by_integration": counts, "first": ", ".join(found.names)} if counts else {}
-    metadata |= {"not_known_of": unknown} if unknown else {}
-    if found.partial:
-        metadata["without_direct_bindings_of"] = _join(found.partial)
-    summary = f"{counts}, in all {count}" if len(found.counts) > 1 else counts or "none"
-    return _finding_result(keys, found.finding, summary, metadata, passed=count == 0)
-
-
-def _join(items: Sequence[str]) -> str:
-    more = len(items) - MAX_INTEGRATIONS
-    return ", ".join(items[:MAX_INTEGRATIONS]) + (f" and {more} more" if more > 0 else "")
-
-
-def _finding_result(
-    keys: AssetKeys, finding: Finding, summary: str, metadata: dict[str, str | int], *, passed: bool
-) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=finding.name,
-        asset_key=keys.table(finding.asset_type),
-        passed=passed,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{finding.title}: {summary} ({SCHEMA}.{finding.name})",
-        metadata=metadata,
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
-from assets_defs.asset_keys import INVENTORY, OWNERS, AssetKeys
+from assets_defs.asset_keys import OWNERS, PUBLISHED, AssetKeys
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.errors import InventoryError, printable
@@ -24,8 +24,8 @@ def build_status(keys: AssetKeys) -> dg.AssetSpec:
     return dg.AssetSpec(
         key=keys.table("status"),
         description="The applied integrations: their runs, what they published, the next run (UTC)",
-        group_name=INVENTORY,
-        kinds={"dagster"},
+        group_name=PUBLISHED,
+        kinds={"table"},
         owners=OWNERS,
     )
 

@@ -7,7 +7,7 @@ import duckdb
 import pyarrow as pa
 
 from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, AssetKeys
-from assets_defs.assets.specs import contract_columns, table_spec
+from assets_defs.assets.specs import contract_spec
 from assets_defs.checks import (
     RemovalGuard,
     check_specs,
@@ -44,11 +44,9 @@ def _input_key(keys: AssetKeys, name: str) -> dg.AssetKey:
 
 def _spec(keys: AssetKeys, transform: Transform) -> dg.AssetSpec:
     table = transform.table
-    return table_spec(
+    return contract_spec(
         keys.table(table.name),
-        table.description,
-        contract_columns(table),
-        {"duckdb", "parquet"},
+        table,
         group=INVENTORY,
         deps=[_input_key(keys, name) for name in transform.inputs],
     )

@@ -1,15 +1,20 @@
 """The published history and DuckDB file of one pull, and the file over all integrations."""
 
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 
 import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets_defs.asset_keys import COMBINED, COMPLETENESS, OWNERS, PULLS, AssetKeys
+from assets_defs.asset_keys import COMPLETENESS, OWNERS, PUBLISHED, PULLS, AssetKeys
 from assets_defs.assets.integration_status import report_status
-from assets_defs.assets.specs import contract_columns, table_spec
+from assets_defs.assets.specs import (
+    FRESHNESS,
+    PERSONAL,
+    contract_columns,
+    contract_spec,
+    with_example,
+)
 from assets_defs.partitions import partitions
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import RUN_LOCK, errors_as_failures, step
@@ -26,29 +31,21 @@ from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
-from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS, TABLES
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 
-GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
 REPORT_CHECK = "report_written"
-# One and two intervals of the default schedule, and time for the run itself. Dagster judges an
-# asset, not its partitions: the sensor `alert_on_late` finds the integration that is late.
-FRESHNESS = dg.FreshnessPolicy.time_window(
-    warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
-)
 
 
 def _spec(keys: AssetKeys, table: Table) -> dg.AssetSpec:
     pulled = [*(keys.table(one.name) for one in INVENTORY_TABLES), *map(keys.raw, PULL_TABLES)]
-    spec = table_spec(
+    spec = contract_spec(
         keys.table(table.name),
-        table.description,
-        contract_columns(table),
-        {"parquet"},
-        group=GROUP,
+        table,
+        group=PUBLISHED,
         deps=pulled if table is SNAPSHOTS else [keys.table(SNAPSHOTS.name)],
     )
     return spec.replace_attributes(freshness_policy=FRESHNESS)
@@ -150,6 +147,25 @@ def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pull
     return PullFacts.model_validate(facts | {"organization_name": name})
 
 
+def _file_metadata(keys: AssetKeys) -> dict[str, dg.TableSchema | dg.TableColumnLineage]:
+    """Return the columns of all tables, and the table of each.
+
+    They belong to the definition: in an event, they would take a tenth of the space of each run.
+    """
+    columns = [
+        one for table in TABLES.values() for one in contract_columns(table, f"{table.name}.")
+    ]
+    lineage = {
+        f"{table.name}.{column.name}": [dg.TableColumnDep(keys.table(table.name), column.name)]
+        for table in (*INVENTORY_TABLES, *RUN_TABLES)
+        for column in table.columns
+    }
+    return {
+        "dagster/column_schema": dg.TableSchema(columns),
+        "dagster/column_lineage": dg.TableColumnLineage(lineage),
+    }
+
+
 def build_file(workspace: Workspace) -> dg.AssetsDefinition:
     """Return the DuckDB file that users query."""
     keys = AssetKeys(workspace.prefix)
@@ -157,10 +173,15 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
     @dg.asset(
         key=keys.inventory_duckdb,
         deps=[keys.table(CHANGES.name), keys.table(INTEGRATIONS_TABLE.name)],
-        description="The one file that users query: every table and view of the data contract",
-        group_name=GROUP,
+        description=with_example(
+            "The one file that users query: every table and view of the data contract",
+            "SHOW ALL TABLES;",
+        ),
+        group_name=PUBLISHED,
         kinds={"duckdb"},
         owners=OWNERS,
+        tags=PERSONAL,
+        metadata=_file_metadata(keys),
         partitions_def=partitions(keys),
         freshness_policy=FRESHNESS,
         code_version="1",
@@ -168,8 +189,8 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             dg.AssetCheckSpec(
                 REPORT_CHECK,
                 asset=keys.inventory_duckdb,
-                description="`report.html` is current; otherwise it shows the previous publication "
-                "until the next run or `jumpcloud-inventory rebuild`",
+                description="`report.html` is current. If it fails, it shows the previous "
+                "publication until the next run or `jumpcloud-inventory rebuild`",
             )
         ],
         required_resource_keys={RUN_LOCK},
@@ -236,7 +257,7 @@ def build_combined_file(workspace: Workspace) -> dg.AssetsDefinition:
         key=AssetKeys(workspace.prefix).inventory_of_all,
         # No dependency: one would make a run of an integration wait for all other partitions.
         description="The DuckDB file over all integrations, and its report",
-        group_name=COMBINED,
+        group_name=PUBLISHED,
         kinds={"duckdb"},
         owners=OWNERS,
         code_version="1",

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, AssetKeys
-from assets_defs.assets.specs import table_spec
+from assets_defs.assets.specs import raw_columns, table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
 from assets_defs.partitions import partitions
 from assets_defs.resources import Metadata, ParquetStore
@@ -49,7 +49,7 @@ def _specs(keys: AssetKeys) -> Iterator[dg.AssetSpec]:
 def _spec(
     keys: AssetKeys, name: str, description: str, schema: pa.Schema, parent: str = ""
 ) -> dg.AssetSpec:
-    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    columns = dg.TableSchema(raw_columns(name, schema))
     deps = [keys.raw(parent)] if parent else []
     kinds = {"jumpcloud", "parquet"}
     return table_spec(keys.raw(name), description, columns, kinds, group=JUMPCLOUD, deps=deps)
@@ -67,7 +67,8 @@ def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
                 COMPLETE,
                 asset=keys.raw(name),
                 blocking=True,
-                description="Every list was read to its end; holes are deleted members",
+                description="Every list was read to its end; holes are deleted members. If it "
+                "fails, nothing is published: run it again when nobody changes the organization",
             )
             for name in ENDPOINTS
         ],

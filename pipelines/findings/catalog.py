@@ -224,56 +224,45 @@ FINDING_VIEWS = (*(finding.view for finding in FINDINGS), QUESTIONS, SUMMARY)
 
 @dataclass(frozen=True)
 class FindingCount:
-    """The number of rows of one finding.
+    """The number of rows of one finding in one integration.
 
     Attributes:
         finding: the finding.
-        counts: number of rows by integration, for integrations that have any.
-        names: the first ten assets, as `integration/asset name`, sorted.
-        unanswerable: integrations without rows for which the finding cannot be computed.
-        partial: integrations without the bindings to single devices that the finding counts.
+        count: number of rows; None if there are none but the finding cannot be computed.
+        names: the first ten assets, sorted.
+        is_partial: True if the finding counts bindings to single devices that were not read.
     """
 
     finding: Finding
-    counts: dict[str, int]
+    count: int | None
     names: tuple[str, ...]
-    unanswerable: tuple[str, ...]
-    partial: tuple[str, ...]
+    is_partial: bool
 
 
 def count_findings(
-    connection: duckdb.DuckDBPyConnection, own: str | None = None
+    connection: duckdb.DuckDBPyConnection, integration: str
 ) -> Iterator[FindingCount]:
-    """Yield the count of each finding, including zero.
+    """Yield the count of each finding of an integration, including zero.
 
     Args:
         connection: a connection that uses the published file.
-        own: name of the only integration to count; None for all.
+        integration: name of the integration.
     """
+    of_integration = {"integration": integration}
     questions = connection.sql(
-        "SELECT finding, integration, answerable, note IS NOT NULL "
-        f"FROM {QUESTIONS.qualified_name} "
-        "WHERE integration = coalesce($own, integration) ORDER BY integration",
-        params={"own": own},
+        f"SELECT finding, answerable, note IS NOT NULL FROM {QUESTIONS.qualified_name} "
+        "WHERE integration = $integration",
+        params=of_integration,
     ).fetchall()
+    answerable = {finding for finding, is_answerable, _ in questions if is_answerable}
+    partial = {finding for finding, _, is_partial in questions if is_partial}
     for finding in FINDINGS:
-        rows = connection.sql(
-            "SELECT integration, count(*), min(asset_name, $most) "
-            f"FROM {SCHEMA}.{finding.name} WHERE integration = coalesce($own, integration) "
-            "GROUP BY integration ORDER BY integration",
-            params={"most": MAX_NAMES, "own": own},
+        ((count, names),) = connection.sql(
+            "SELECT count(*), min(asset_name, $most) "
+            f"FROM {SCHEMA}.{finding.name} WHERE integration = $integration",
+            params=of_integration | {"most": MAX_NAMES},
         ).fetchall()
-        counts = {integration: count for integration, count, _ in rows}
-        names = [f"{integration}/{name}" for integration, _, first in rows for name in first]
-        unknown = [
-            integration
-            for name, integration, answerable, _ in questions
-            if name == finding.name and not answerable and integration not in counts
-        ]
-        partial = [
-            integration
-            for name, integration, _, has_note in questions
-            if name == finding.name and has_note
-        ]
-        first = tuple(names[:MAX_NAMES])
-        yield FindingCount(finding, counts, first, tuple(unknown), tuple(partial))
+        is_known = count or finding.name in answerable
+        yield FindingCount(
+            finding, count if is_known else None, tuple(names or ()), finding.name in partial
+        )

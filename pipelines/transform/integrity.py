@@ -24,11 +24,6 @@ def count_repeated_keys(
         return int(found[0]) if found else 0
 
 
-def count_unresolved(rows: pa.Table) -> int:
-    """Return the number of rows that are known by their id only."""
-    return rows.filter(~pc.field("resolved")).num_rows
-
-
 def count_dangling_references(
     table: Table, rows: pa.Table, others: Mapping[str, pa.Table]
 ) -> dict[str, int]:

@@ -6,7 +6,6 @@ from pipelines.schema.tables import TABLES
 from pipelines.transform.integrity import (
     count_dangling_references,
     count_repeated_keys,
-    count_unresolved,
 )
 from tests.support.arrow import Row, contract_table
 
@@ -26,16 +25,6 @@ def test_same_key_in_two_integrations_is_not_repeated() -> None:
         "systems", [{"system_id": "s1"}, {"system_id": "s1", "integration": "other"}]
     )
     assert count_repeated_keys(TABLES["systems"], rows) == 0
-
-
-def test_unresolved_rows_are_counted() -> None:
-    rows: list[Row] = [
-        {"system_id": "s1", "resolved": True},
-        {"system_id": "s2", "resolved": False},
-        {"system_id": "s3", "resolved": False},
-    ]
-    assert count_unresolved(contract_table("systems", rows)) == 2
-    assert count_unresolved(contract_table("systems", [])) == 0
 
 
 @pytest.mark.parametrize(
