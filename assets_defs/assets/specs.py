@@ -92,8 +92,8 @@ def contract_columns(table: Table, prefix: str = "") -> list[dg.TableColumn]:
 def raw_columns(name: str, schema: pa.Schema) -> list[dg.TableColumn]:
     """Return the columns of a raw table, explained by the columns of the contract that copy them.
 
-    A field is personal data if a copy is. One without a copy is, if a table that is made from the
-    list has other personal data.
+    A field is personal data if a copy is. A nested one without a copy is, if a table that is made
+    from the list has other personal data.
     """
     # A pull reads one of these two lists, and both make the same table.
     listed = USER_BINDINGS if name == SYSTEM_BINDINGS else name
@@ -112,7 +112,8 @@ def raw_columns(name: str, schema: pa.Schema) -> list[dg.TableColumn]:
             elif is_personal and listed in table.endpoints:
                 has_other_personal_data = True
     if has_other_personal_data:
-        personal |= {field.name for field in schema if field.name not in copies}
+        nested = {field.name for field in schema if pa.types.is_nested(field.type)}
+        personal |= nested - copies.keys()
     return [
         dg.TableColumn(
             field.name,

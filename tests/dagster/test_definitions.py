@@ -13,12 +13,14 @@ import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
 from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.specs import PERSONAL
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
+from pipelines.findings.catalog import FINDINGS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 from pipelines.simulator import Fault, Provider, Server, Sizes, generate
@@ -76,14 +78,14 @@ def test_every_endpoint_and_table_is_an_asset(definitions: dg.Definitions) -> No
     assert keys == (
         {("jumpcloud", name) for name in (*ENDPOINTS, *OTHERS)}
         | {("inventory", table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)}
-        | {("inventory", "inventory_duckdb"), ("inventory", "status")}
+        | {("inventory", name) for name in ("inventory_duckdb", "findings", "status")}
     )
 
 
 def test_every_asset_has_description_group_and_owner(definitions: dg.Definitions) -> None:
     for spec in definitions.resolve_all_asset_specs():
         assert spec.description, spec.key
-        assert spec.group_name in {"jumpcloud", "inventory", "publication"}, spec.key
+        assert spec.group_name in {"jumpcloud", "inventory", "published"}, spec.key
         assert spec.kinds, spec.key
         assert spec.owners, spec.key
         if spec.key.path[-1] == "status":
@@ -98,7 +100,8 @@ def test_published_assets_have_freshness_policy(
         warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
     )
     for spec in definitions.resolve_all_asset_specs():
-        expected = policy if spec.group_name == "publication" else None
+        is_published = spec.group_name == "published" and spec.key.path[-1] != "status"
+        expected = policy if is_published else None
         assert spec.freshness_policy == expected, spec.key
 
 
@@ -109,6 +112,56 @@ def test_asset_columns_match_the_contract(definitions: dg.Definitions) -> None:
         assert [(c.name, c.type, c.description) for c in schema.columns] == [
             (c.name, c.type, c.description) for c in table.published_columns
         ]
+
+
+def test_columns_show_keys_references_and_personal_data(definitions: dg.Definitions) -> None:
+    specs = {"/".join(spec.key.path): spec for spec in definitions.resolve_all_asset_specs()}
+
+    def column(asset: str, name: str) -> dg.TableColumn:
+        schema: dg.TableSchema = specs[asset].metadata["dagster/column_schema"]
+        return next(one for one in schema.columns if one.name == name)
+
+    bound = column("inventory/system_group_users", "user_id")
+    assert not bound.constraints.nullable
+    assert bound.constraints.other == ["refers to users"]
+    assert column("inventory/users", "email").constraints.nullable
+    assert column("inventory/integrations", "integration").constraints.unique
+    for asset, name in [
+        ("inventory/users", "email"),
+        ("inventory/system_group_users", "user_id"),  # refers to a personal key
+        ("inventory/inventory_duckdb", "users.email"),
+        ("jumpcloud/systemusers", "email"),
+        ("jumpcloud/systems_associations", "to"),  # read instead of users_associations
+    ]:
+        assert column(asset, name).tags == PERSONAL, asset
+        assert PERSONAL.items() <= specs[asset].tags.items(), asset
+    assert not column("jumpcloud/systems", "os").tags
+    assert column("jumpcloud/systems", "os").description == (
+        "`systems.os`: Operating system, as named by JumpCloud"
+    )
+    for asset in ("inventory/applications", "jumpcloud/applications", "inventory/policies"):
+        assert not PERSONAL.keys() & specs[asset].tags.keys(), asset
+
+
+def test_each_column_of_the_file_comes_from_a_column_of_an_asset(
+    definitions: dg.Definitions,
+) -> None:
+    specs = {spec.key: spec for spec in definitions.resolve_all_asset_specs()}
+    metadata = specs[dg.AssetKey(["inventory", "inventory_duckdb"])].metadata
+    names = {column.name for column in metadata["dagster/column_schema"].columns}
+    lineage = metadata["dagster/column_lineage"].deps_by_column
+    assert {"systems.hostname", "changes.old_value"} < lineage.keys()
+    assert lineage.keys() < names
+    for (source,) in lineage.values():
+        columns = specs[source.asset_key].metadata["dagster/column_schema"].columns
+        assert source.column_name in {column.name for column in columns}
+
+
+def test_only_findings_have_checks_of_findings(definitions: dg.Definitions) -> None:
+    names = {finding.name for finding in FINDINGS}
+    checks = definitions.resolve_asset_graph().asset_check_keys
+    assert {check.asset_key.path[-1] for check in checks if check.name in names} == {"findings"}
+    assert {check.name for check in checks if check.asset_key.path[-1] == "findings"} == names
 
 
 def test_refresh_sensor_runs_by_default(definitions: dg.Definitions) -> None:
