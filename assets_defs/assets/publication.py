@@ -11,7 +11,6 @@ from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import (
     FRESHNESS,
     PERSONAL,
-    contract_columns,
     contract_spec,
     with_example,
 )
@@ -31,7 +30,7 @@ from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
-from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS, TABLES
+from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
@@ -147,23 +146,15 @@ def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pull
     return PullFacts.model_validate(facts | {"organization_name": name})
 
 
-def _file_metadata(keys: AssetKeys) -> dict[str, dg.TableSchema | dg.TableColumnLineage]:
-    """Return the columns of all tables, and the table of each.
-
-    They belong to the definition: in an event, they would take a tenth of the space of each run.
-    """
-    columns = [
-        one for table in TABLES.values() for one in contract_columns(table, f"{table.name}.")
-    ]
-    lineage = {
-        f"{table.name}.{column.name}": [dg.TableColumnDep(keys.table(table.name), column.name)]
-        for table in (*INVENTORY_TABLES, *RUN_TABLES)
-        for column in table.columns
-    }
-    return {
-        "dagster/column_schema": dg.TableSchema(columns),
-        "dagster/column_lineage": dg.TableColumnLineage(lineage),
-    }
+def _file_lineage(keys: AssetKeys) -> dg.TableColumnLineage:
+    """Return the column of a table of each column of the file, as `table.column`."""
+    return dg.TableColumnLineage(
+        {
+            f"{table.name}.{column.name}": [dg.TableColumnDep(keys.table(table.name), column.name)]
+            for table in (*INVENTORY_TABLES, *RUN_TABLES)
+            for column in table.columns
+        }
+    )
 
 
 def build_file(workspace: Workspace) -> dg.AssetsDefinition:
@@ -181,7 +172,8 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         kinds={"duckdb"},
         owners=OWNERS,
         tags=PERSONAL,
-        metadata=_file_metadata(keys),
+        # Not in an event: it would take a tenth of the space of each run.
+        metadata={"dagster/column_lineage": _file_lineage(keys)},
         partitions_def=partitions(keys),
         freshness_policy=FRESHNESS,
         code_version="1",

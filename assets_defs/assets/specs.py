@@ -66,12 +66,12 @@ def with_example(description: str, query: str) -> str:
     return f"{description}. For example:\n\n{indent(query, '    ')}"
 
 
-def contract_columns(table: Table, prefix: str = "") -> list[dg.TableColumn]:
+def contract_columns(table: Table) -> list[dg.TableColumn]:
     """Return the columns of a table of the contract with their meaning, for the UI."""
     personal = personal_columns(table)
     return [
         dg.TableColumn(
-            f"{prefix}{column.name}",
+            column.name,
             column.type,
             column.description,
             dg.TableColumnConstraints(

@@ -85,7 +85,7 @@ def expect_schedule(page: Page, photographs: Path) -> None:
 
 def expect_graph(page: Page, photographs: Path) -> None:
     page.goto("/asset-groups")
-    for group in ("jumpcloud", "inventory", "publication"):
+    for group in ("jumpcloud", "inventory", "published"):
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
     page.screenshot(path=photographs / "graph.png")
 
@@ -105,7 +105,7 @@ def expect_success(page: Page, photographs: Path) -> None:
     page.get_by_text("View", exact=True).click()
     page.wait_for_url(re.compile("/runs/"))
     expect(page.get_by_text("partition: acme")).to_be_visible()
-    expect(page.get_by_text("47 assets")).to_be_visible()
+    expect(page.get_by_text("48 assets")).to_be_visible()
     expect(page.get_by_text(re.compile("^(Success|Failure)$"))).to_have_text("Success")
     page.screenshot(path=photographs / "run.png")
 
@@ -125,7 +125,7 @@ def expect_rows(page: Page, photographs: Path) -> None:
 
 
 def expect_publication(page: Page, photographs: Path) -> None:
-    """Check the freshness policy and the plots of the published file."""
+    """Check the freshness policy and the plots of what is published, and a healthy table."""
     page.goto("/assets/inventory/inventory_duckdb")
     for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
         expect(page.get_by_text(words)).to_be_visible()
@@ -135,6 +135,11 @@ def expect_publication(page: Page, photographs: Path) -> None:
     for plot in ("systems", "users", "findings_high"):
         expect(page.get_by_text(plot, exact=True)).to_be_visible()
     page.goto("/assets/inventory/users")
+    for words in ("main.users", "SELECT username", "key: integration, user_id", "non-nullable"):
+        expect(page.get_by_text(words).first).to_be_visible()
     page.get_by_text("Plots", exact=True).last.click()
     expect(page.get_by_text("dagster/row_count", exact=True)).to_be_visible()
     page.screenshot(path=photographs / "plots.png")
+    page.goto("/assets/inventory/findings?view=checks")
+    expect(page.get_by_text("Severity: ")).to_be_visible()
+    page.screenshot(path=photographs / "findings.png")
