@@ -89,7 +89,8 @@ FROM {SCHEMA}.{FINDINGS[0].name} ORDER BY since;
 - `since` is computed from `changes` and from the time when an asset was first seen. It is the start
   of a pull, and never before the first snapshot, unless stated otherwise. Changes of the columns in
   `volatile_columns` are not recorded and do not affect it.
-- Each view is also a check on its assets in Dagster's UI. The check warns and never fails.
+- Each view is also a check of the asset `findings` in Dagster's UI, with its count over time. The
+  check warns and never fails a run. The tables have no such checks, so they stay healthy.
 
 The thresholds are settings:
 

@@ -17,6 +17,7 @@ from assets_defs.assets.specs import PERSONAL
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
+from assets_defs.runs.foreground import repository_origin
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
@@ -371,3 +372,6 @@ def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
+    # Runs of the command line are recorded under this name, and so is the state of sensors.
+    location = f"location_name: {repository_origin().code_location_origin.location_name}\n"
+    assert location in (ROOT / "workspace.yaml").read_text()

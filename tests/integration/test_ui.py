@@ -125,7 +125,7 @@ def expect_rows(page: Page, photographs: Path) -> None:
 
 
 def expect_publication(page: Page, photographs: Path) -> None:
-    """Check the freshness policy and the plots of what is published, and a healthy table."""
+    """Check the freshness policy and the plots of the published file, a table and the findings."""
     page.goto("/assets/inventory/inventory_duckdb")
     for words in ("Warns if more than 13 hours", "Fails if more than 25 hours", "report.html"):
         expect(page.get_by_text(words)).to_be_visible()
