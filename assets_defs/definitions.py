@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.exports import build_exports
 from assets_defs.assets.findings import build_findings
 from assets_defs.assets.integration_status import build_status
 from assets_defs.assets.inventory_tables import build_tables
@@ -22,12 +23,13 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     keys = AssetKeys(workspace.prefix)
     steps = (build_pull, build_tables, build_commit, build_file, build_findings)
     assets = [build(workspace) for build in steps]
-    jobs = [build_refresh_job(keys)]
+    exports = build_exports(workspace)
+    jobs = [build_refresh_job(keys, exports)]
     if workspace.url:  # only an object store has a file for each integration, and one of all
         assets.append(build_combined_file(workspace))
         jobs.append(build_combine_job(keys))
     return dg.Definitions(
-        assets=[*assets, build_status(keys)],
+        assets=[*assets, *exports, build_status(keys)],
         jobs=jobs,
         sensors=build_sensors(workspace),
         resources={RUN_LOCK: run_lock},
