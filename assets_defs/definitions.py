@@ -10,6 +10,7 @@ from assets_defs.assets.publication import commit, inventory_duckdb, inventory_o
 from assets_defs.assets.raw_tables import pull
 from assets_defs.checks import findings
 from assets_defs.console import TERMINAL, terminal_logger
+from assets_defs.io_manager import IO_MANAGER, InventoryIOManager
 from assets_defs.jobs import combine_integrations, refresh_inventory
 from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import run_lock
@@ -41,6 +42,7 @@ def build_resources(workspace: Workspace) -> dict[str, object]:
     return {
         "parquet": ParquetStore(root=str(workspace.staging.root)),
         "run_lock": run_lock,
+        IO_MANAGER: InventoryIOManager(workspace),
         "workspace": workspace,
     }
 

@@ -19,6 +19,7 @@ from assets_defs.asset_keys import (
 )
 from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import contract_columns, table_spec
+from assets_defs.io_manager import IO_MANAGER
 from assets_defs.partitions import INTEGRATIONS
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import RunLock, errors_as_failures, step
@@ -163,6 +164,7 @@ def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pull
     partitions_def=INTEGRATIONS,
     freshness_policy=FRESHNESS,
     code_version="1",
+    io_manager_key=IO_MANAGER,
     check_specs=[REPORT_CHECK],
 )
 def inventory_duckdb(
@@ -230,6 +232,7 @@ def refresh_report_check(
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
+    io_manager_key=IO_MANAGER,
 )
 def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
     """Combine what each integration published into one file."""

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import dagster as dg
 
 from assets_defs.asset_keys import OWNERS
+from assets_defs.io_manager import IO_MANAGER
 from assets_defs.partitions import INTEGRATIONS
 from pipelines.schema.model import Table
 
@@ -29,7 +30,7 @@ def table_spec(
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
         code_version="1",
         partitions_def=INTEGRATIONS,
-    )
+    ).with_io_manager_key(IO_MANAGER)
 
 
 def contract_columns(table: Table) -> list[dg.TableColumn]:
