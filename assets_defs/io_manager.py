@@ -1,6 +1,7 @@
 """The published tables as values: what an asset downstream of the inventory gets."""
 
 from collections.abc import Callable, Sequence
+from operator import methodcaller
 from typing import get_args, get_origin
 
 import dagster as dg
@@ -17,10 +18,10 @@ from pipelines.workspace import Workspace
 # Of this project's own, so that the definitions can be merged with others.
 IO_MANAGER = "jumpcloud_inventory_io"
 _FORMS: dict[str, Callable[[Frame], object]] = {
-    "pandas.DataFrame": Frame.pandas,
-    "pyarrow.Table": Frame.arrow,
-    "duckdb.DuckDBPyRelation": Frame.duckdb,
-    "polars.LazyFrame": Frame.polars,
+    "pandas.DataFrame": methodcaller("pandas"),
+    "pyarrow.Table": methodcaller("arrow"),
+    "duckdb.DuckDBPyRelation": methodcaller("duckdb"),
+    "polars.LazyFrame": methodcaller("polars"),
 }
 _CONNECTION = "duckdb.DuckDBPyConnection"
 
