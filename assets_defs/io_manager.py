@@ -7,7 +7,7 @@ from typing import get_args, get_origin
 import dagster as dg
 import duckdb
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB, INVENTORY_OF_ALL, JUMPCLOUD
+from assets_defs.asset_keys import JUMPCLOUD
 from assets_defs.runs.step import errors_as_failures
 from pipelines.errors import InventoryError
 from pipelines.publish.access import fetch_file
@@ -23,6 +23,8 @@ _FORMS: dict[str, Callable[[Frame], object]] = {
     "duckdb.DuckDBPyRelation": methodcaller("duckdb"),
     "polars.LazyFrame": methodcaller("polars"),
 }
+# The assets that are files with all tables and views, and the form of both.
+_FILES = {"inventory_duckdb", "inventory_of_all"}
 _CONNECTION = "duckdb.DuckDBPyConnection"
 
 
@@ -52,7 +54,7 @@ class InventoryIOManager(dg.IOManager):
         with errors_as_failures(self._workspace):
             # The prefix of the keys may be another one.
             schema, name = context.asset_key.path[-2:]
-            if name in {INVENTORY_DUCKDB.path[-1], INVENTORY_OF_ALL.path[-1]}:
+            if name in _FILES:
                 return self._open_file(context)
             return self._load_table(context, schema, name)
 
@@ -93,8 +95,8 @@ class InventoryIOManager(dg.IOManager):
         names = _integrations(context) if self._workspace.url else None
         if names and len(names) > 1:
             raise InventoryError(
-                f"{context.asset_key.to_user_string()} is a file for each integration. Take "
-                f"{INVENTORY_OF_ALL.to_user_string()}, which has all of them"
+                f"{context.asset_key.to_user_string()} is a file for each integration, in an "
+                "object store. Take inventory_of_all, which has all of them"
             )
         return open_inventory(fetch_file(self._workspace, names[0] if names else None))
 
