@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from dagster._core.types.dagster_type import resolve_dagster_type
 
-from assets_defs.asset_keys import table_key
+from assets_defs.asset_keys import raw_key, table_key
 from assets_defs.assets.specs import table_spec
 from assets_defs.io_manager import IO_MANAGER, InventoryIOManager
 from assets_defs.partitions import INTEGRATIONS, NAME
@@ -117,20 +117,28 @@ def test_published_file_is_a_connection(load: Loader) -> None:
 
 
 @pytest.mark.parametrize(
-    ("annotation", "arguments", "message"),
+    ("annotation", "columns", "message"),
     [
-        (pl.DataFrame, {}, "cannot be given as .*DataFrame. Annotate .* with pandas.DataFrame, py"),
-        (dict[str, int], {}, "cannot be given as Dict"),
-        (None, {}, "cannot be given as Any"),
-        (pa.Table, {"columns": ["name"]}, "systems has no column 'name'. Its columns: integration"),
-        (pa.Table, {"key": dg.AssetKey(["jumpcloud", "systems"])}, "let `jumpcloud-inventory run"),
+        (
+            pl.DataFrame,
+            None,
+            "cannot be given as .*DataFrame. Annotate .* with pandas.DataFrame, py",
+        ),
+        (dict[str, int], None, "cannot be given as Dict"),
+        (None, None, "cannot be given as Any"),
+        (pa.Table, ["name"], "systems has no column 'name'. Its columns: integration, system_id"),
     ],
 )
 def test_what_cannot_be_given_is_explained(
-    load: Loader, annotation: object, arguments: dict[str, object], message: str
+    load: Loader, annotation: object, columns: list[str] | None, message: str
 ) -> None:
     with pytest.raises(dg.Failure, match=f"(?i){message}"):
-        load(annotation, "acme", **arguments)  # type: ignore[arg-type] -- of several kinds
+        load(annotation, "acme", columns=columns)
+
+
+def test_raw_table_without_its_pull_is_explained(load: Loader) -> None:
+    with pytest.raises(dg.Failure, match="Let `jumpcloud-inventory run acme` publish first"):
+        load(pa.Table, "acme", key=raw_key("systems"))
 
 
 def test_partition_without_a_snapshot_is_explained(load: Loader) -> None:
@@ -139,6 +147,8 @@ def test_partition_without_a_snapshot_is_explained(load: Loader) -> None:
 
 
 def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
+    bare = dg.DagsterInstance.ephemeral()
+
     @dg.multi_asset(specs=[table_spec(SYSTEMS, "", [], set(), group="inventory")])
     def tables() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(asset_key=SYSTEMS)
@@ -157,7 +167,7 @@ def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
             [tables, own, over_all],
             selection=[asset, *([tables] if pulls else [])],
             partition_key="acme" if asset is own else None,
-            instance=instance,
+            instance=bare,
             resources={IO_MANAGER: InventoryIOManager(workspace)},
             raise_on_error=False,
         )
@@ -166,9 +176,9 @@ def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
         )
         return "".join(str(one.user_failure_data) for one in failures)
 
-    with dg.DagsterInstance.ephemeral() as instance:
+    with bare:
         assert "inventory/systems has no partition in this Dagster instance" in failure(over_all)
-        instance.add_dynamic_partitions(NAME, ["acme"])
+        bare.add_dynamic_partitions(NAME, ["acme"])
         assert not failure(own)
         assert not failure(over_all)
         assert "needs deps=[dg.AssetKey(['inventory', 'snapshots'])]" in failure(own, pulls=True)

@@ -61,11 +61,13 @@ def arrow_rows(frame: Frame) -> pa.Table:
 
 
 def relation_rows(frame: Frame) -> pa.Table:
-    return frame.duckdb().to_arrow_table()
+    rows: pa.Table = frame.duckdb().to_arrow_table()
+    return rows
 
 
 def polars_rows(frame: Frame) -> pa.Table:
-    return frame.polars().collect().to_arrow()
+    rows: pa.Table = frame.polars().collect().to_arrow()
+    return rows
 
 
 def pandas_rows(frame: Frame) -> pa.Table:
@@ -81,7 +83,7 @@ def test_frames_equal_the_published_file(workspace: Workspace) -> None:
         connection.execute("SET TimeZone = 'UTC'")
 
         def in_order(query: str, table: Table) -> pa.Table:
-            rows = connection.sql(f"{query} ORDER BY ALL").to_arrow_table()
+            rows: pa.Table = connection.sql(f"{query} ORDER BY ALL").to_arrow_table()
             return rows.cast(table.published_schema)  # JSON as text
 
         for table in TABLES.values():
