@@ -15,8 +15,6 @@ from pipelines.publish.frames import Frame, PublishedFrames
 from pipelines.publish.reader import open_inventory
 from pipelines.workspace import Workspace
 
-# Of this project's own, so that the definitions can be merged with others.
-IO_MANAGER = "jumpcloud_inventory_io"
 _FORMS: dict[str, Callable[[Frame], object]] = {
     "pandas.DataFrame": methodcaller("pandas"),
     "pyarrow.Table": methodcaller("arrow"),

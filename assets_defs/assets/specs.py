@@ -4,9 +4,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from assets_defs.asset_keys import OWNERS
-from assets_defs.io_manager import IO_MANAGER
-from assets_defs.partitions import INTEGRATIONS
+from assets_defs.asset_keys import OWNERS, AssetKeys
 from pipelines.schema.model import Table
 
 
@@ -29,8 +27,7 @@ def table_spec(
         owners=OWNERS,
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
         code_version="1",
-        partitions_def=INTEGRATIONS,
-    ).with_io_manager_key(IO_MANAGER)
+    ).with_io_manager_key(AssetKeys(tuple(key.path[:-2])).io_manager)
 
 
 def contract_columns(table: Table) -> list[dg.TableColumn]:

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 from dagster._core.types.dagster_type import resolve_dagster_type
 
-from assets_defs.asset_keys import raw_key, table_key
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.specs import table_spec
-from assets_defs.io_manager import IO_MANAGER, InventoryIOManager
-from assets_defs.partitions import INTEGRATIONS, NAME
+from assets_defs.io_manager import InventoryIOManager
+from assets_defs.partitions import NAME
 from pipelines.publish.database import update_duckdb_file
 from pipelines.storage.atomic import write_parquet
 from pipelines.workspace import Workspace
@@ -22,7 +22,9 @@ from tests.support import DATA
 from tests.support.publisher import Publisher
 
 FIRST_VERSION = DATA / "first_version" / "history"
-SYSTEMS = table_key("systems")
+KEYS = AssetKeys()
+SYSTEMS = KEYS.table("systems")
+INTEGRATIONS = dg.DynamicPartitionsDefinition(name=NAME)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def test_partitions_are_one_frame_or_a_mapping(
 
 
 def test_published_file_is_a_connection(load: Loader) -> None:
-    file = table_key("inventory_duckdb")
+    file = KEYS.inventory_duckdb
     connection = load(duckdb.DuckDBPyConnection, "acme", "globex", key=file)
     assert isinstance(connection, duckdb.DuckDBPyConnection)
     assert connection.sql("FROM findings.summary").fetchall()
@@ -138,7 +140,7 @@ def test_what_cannot_be_given_is_explained(
 
 def test_raw_table_without_its_pull_is_explained(load: Loader) -> None:
     with pytest.raises(dg.Failure, match="Let `jumpcloud-inventory run acme` publish first"):
-        load(pa.Table, "acme", key=raw_key("systems"))
+        load(pa.Table, "acme", key=KEYS.raw("systems"))
 
 
 def test_partition_without_a_snapshot_is_explained(load: Loader) -> None:
@@ -149,7 +151,9 @@ def test_partition_without_a_snapshot_is_explained(load: Loader) -> None:
 def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
     bare = dg.DagsterInstance.ephemeral()
 
-    @dg.multi_asset(specs=[table_spec(SYSTEMS, "", [], set(), group="inventory")])
+    spec = table_spec(SYSTEMS, "", [], set(), group="inventory")
+
+    @dg.multi_asset(specs=[spec], partitions_def=INTEGRATIONS)
     def tables() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(asset_key=SYSTEMS)
 
@@ -168,7 +172,7 @@ def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
             selection=[asset, *([tables] if pulls else [])],
             partition_key="acme" if asset is own else None,
             instance=bare,
-            resources={IO_MANAGER: InventoryIOManager(workspace)},
+            resources={KEYS.io_manager: InventoryIOManager(workspace)},
             raise_on_error=False,
         )
         failures = (
