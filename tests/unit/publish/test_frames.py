@@ -105,8 +105,8 @@ def test_columns_are_read_in_the_given_order(workspace: Workspace) -> None:
         "string[pyarrow]",
         "list<item: string>[pyarrow]",
     ]
-    times = systems.polars().collect_schema()["created_at"]
-    assert times == pl.Datetime("us", "UTC")
+    assert systems.polars().collect_schema()["created_at"] == pl.Datetime("us", "UTC")
+    assert relation_rows(systems).schema.field("created_at").type == pa.timestamp("us", "UTC")
     with pytest.raises(InventoryError, match=r"systems has no column 'os_name'\. Its columns: int"):
         frames.table("systems", columns=["os", "os_name"])
 
