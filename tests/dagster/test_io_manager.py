@@ -12,7 +12,6 @@ import pytest
 from dagster._core.types.dagster_type import resolve_dagster_type
 
 from assets_defs.asset_keys import AssetKeys
-from assets_defs.assets.specs import table_spec
 from assets_defs.io_manager import InventoryIOManager
 from assets_defs.partitions import NAME
 from pipelines.publish.database import update_duckdb_file
@@ -151,7 +150,7 @@ def test_partition_without_a_snapshot_is_explained(load: Loader) -> None:
 def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
     bare = dg.DagsterInstance.ephemeral()
 
-    spec = table_spec(SYSTEMS, "", [], set(), group="inventory")
+    spec = dg.AssetSpec(SYSTEMS).with_io_manager_key(KEYS.io_manager)
 
     @dg.multi_asset(specs=[spec], partitions_def=INTEGRATIONS)
     def tables() -> dg.MaterializeResult[None]:
