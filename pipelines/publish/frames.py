@@ -73,7 +73,6 @@ class _FileFrame(Frame):
         return pa.schema([field for field in self._schema if field.name != INTEGRATION.name])
 
     def arrow(self) -> pa.Table:
-        """Return an Arrow table."""
         parts = [self._read(name, files) for name, files in self.files.items() if files]
         return pa.concat_tables([self._schema.empty_table(), *parts])
 
@@ -84,7 +83,6 @@ class _FileFrame(Frame):
         return _with_integration(rows, integration).select(self._schema.names)
 
     def duckdb(self) -> duckdb.DuckDBPyRelation:
-        """Return a relation, which reads when it is queried."""
         absent = ", ".join(f"NULL AS {identifier(column.name)}" for column in self.columns)
         parts = [
             f"SELECT {quoted(name)} AS {INTEGRATION.name}, * FROM {parquet(files)}"
@@ -92,15 +90,13 @@ class _FileFrame(Frame):
             if files
         ]
         union = " UNION ALL BY NAME ".join([f"(SELECT {absent} WHERE false)", *parts])
-        typed = (f"{identifier(column.name)}::{column.type}" for column in self.columns)
-        names = ", ".join(
-            f"{one} AS {identifier(column.name)}"
-            for one, column in zip(typed, self.columns, strict=True)
+        typed = (
+            f"{identifier(column.name)}::{column.type} AS {identifier(column.name)}"
+            for column in self.columns
         )
-        return _connect().sql(f"SELECT {names} FROM ({union})")
+        return _connect().sql(f"SELECT {', '.join(typed)} FROM ({union})")
 
     def polars(self) -> "pl.LazyFrame":
-        """Return a lazy polars frame."""
         import polars as pl  # noqa: PLC0415 -- not installed everywhere
 
         empty = pl.DataFrame(self._schema.empty_table())
@@ -127,15 +123,12 @@ class _ArrowFrame(Frame):
     rows: pa.Table
 
     def arrow(self) -> pa.Table:
-        """Return the table."""
         return self.rows
 
     def duckdb(self) -> duckdb.DuckDBPyRelation:
-        """Return a relation over the table."""
         return _connect().from_arrow(self.rows)
 
     def polars(self) -> "pl.LazyFrame":
-        """Return a lazy frame over the table."""
         import polars as pl  # noqa: PLC0415 -- not installed everywhere
 
         return pl.DataFrame(self.rows).lazy()
