@@ -71,20 +71,17 @@ class InventoryIOManager(dg.IOManager):
         return form(read(name, columns=columns))
 
     def _published(self, context: dg.InputContext) -> PublishedFrames:
-        names = _integrations(context)
-        frames = PublishedFrames(self._workspace, names)
+        upstream = context.upstream_output
+        pulls = bool(upstream and upstream.run_id == context.step_context.run_id)
+        try:
+            frames = PublishedFrames(self._workspace, _integrations(context))
+            if pulls:
+                frames.require_staged(context.step_context.partition_key)
+        except InventoryError as error:
+            hint = "A run that also pulls needs deps=[dg.AssetKey(['inventory', 'snapshots'])]"
+            raise InventoryError(f"{error}. {hint}" if pulls else str(error)) from None
         for name in frames.missing:
             context.log.warning("%s: left out, because nothing of it was published yet", name)
-        upstream = context.upstream_output
-        if upstream and upstream.run_id == context.step_context.run_id:
-            for name in frames.latest:
-                try:
-                    frames.require_staged(name)
-                except InventoryError as error:
-                    raise InventoryError(
-                        f"{context.asset_key.to_user_string()}: {error}. In a run that also pulls, "
-                        "the asset needs deps=[dg.AssetKey(['inventory', 'snapshots'])]"
-                    ) from None
         return frames
 
     def _open_file(self, context: dg.InputContext) -> duckdb.DuckDBPyConnection:

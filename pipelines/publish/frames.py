@@ -248,12 +248,13 @@ class PublishedFrames:
 
     def _is_staged(self, integration: str) -> bool:
         """Return True if the staged pull is complete and became the latest snapshot."""
-        facts = self._raw_path("pulls", integration)
-        if not (self._workspace.staging.is_finished("pull", integration) and facts.exists()):
+        facts, latest = self._raw_path("pulls", integration), self.latest.get(integration)
+        is_complete = self._workspace.staging.is_finished("pull", integration)
+        if not (latest and is_complete and facts.exists()):
             return False
         with pq.ParquetFile(facts) as file:
             (started_at,) = file.read(["started_at"])["started_at"].to_pylist()
-        return bool(started_at == self.latest[integration].pull.started_at)
+        return bool(started_at == latest.pull.started_at)
 
     def _raw_path(self, name: str, integration: str) -> Path:
         return self._workspace.staging.root / _RAW / name / f"{integration}.parquet"

@@ -169,7 +169,7 @@ def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
         done = dg.materialize(
             [tables, own, over_all],
             selection=[asset, *([tables] if pulls else [])],
-            partition_key="acme" if asset is own else None,
+            partition_key="acme" if asset is own or pulls else None,
             instance=bare,
             resources={KEYS.io_manager: InventoryIOManager(workspace)},
             raise_on_error=False,
@@ -179,15 +179,17 @@ def test_run_that_pulls_has_to_publish_before(workspace: Workspace) -> None:
         )
         return "".join(str(one.user_failure_data) for one in failures)
 
+    unpublished = "A run that also pulls needs deps=[dg.AssetKey(['inventory', 'snapshots'])]"
     with bare:
         assert "inventory/systems has no partition in this Dagster instance" in failure(over_all)
-        bare.add_dynamic_partitions(NAME, ["acme"])
+        bare.add_dynamic_partitions(NAME, ["acme", "globex"])
         assert not failure(own)
         assert not failure(over_all)
-        assert "needs deps=[dg.AssetKey(['inventory', 'snapshots'])]" in failure(own, pulls=True)
+        assert unpublished in failure(own, pulls=True)
         latest = Publisher(workspace.root).history.latest("acme")
         assert latest
         facts = pa.table({"started_at": [latest.pull.started_at]})
         write_parquet(facts, workspace.staging.root / "jumpcloud" / "pulls" / "acme.parquet")
         workspace.staging.finish("pull", "acme")
         assert not failure(own, pulls=True)
+        assert not failure(over_all, pulls=True)
