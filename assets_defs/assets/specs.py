@@ -9,7 +9,7 @@ from textwrap import indent
 import dagster as dg
 import pyarrow as pa
 
-from assets_defs.asset_keys import OWNERS
+from assets_defs.asset_keys import OWNERS, AssetKeys
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.examples import example_query
 from pipelines.schema.graph import SYSTEM_BINDINGS, USER_BINDINGS
@@ -45,7 +45,7 @@ def table_spec(
         tags=PERSONAL if any(column.tags for column in schema.columns) else {},
         metadata={"dagster/column_schema": schema},
         code_version="1",
-    )
+    ).with_io_manager_key(AssetKeys(tuple(key.path[:-2])).io_manager)
 
 
 def contract_spec(
