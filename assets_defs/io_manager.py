@@ -22,7 +22,7 @@ _FORMS: dict[str, Callable[[Frame], object]] = {
     "polars.LazyFrame": methodcaller("polars"),
 }
 # The assets that are files with all tables and views, and the form of both.
-_FILES = {"inventory_duckdb", "inventory_of_all"}
+_FILES = {"inventory_duckdb", "inventory_of_all", "findings"}
 _CONNECTION = "duckdb.DuckDBPyConnection"
 
 

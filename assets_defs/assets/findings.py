@@ -48,6 +48,7 @@ def build_findings(workspace: Workspace) -> dg.AssetsDefinition:
             "dagster/table_name": f"{SCHEMA}.{SUMMARY.name}",
         },
         partitions_def=partitions(keys),
+        io_manager_key=keys.io_manager,
         freshness_policy=FRESHNESS,
         code_version="1",
         check_specs=[

@@ -109,12 +109,12 @@ def test_partitions_are_one_frame_or_a_mapping(
 
 
 def test_published_file_is_a_connection(load: Loader) -> None:
-    file = KEYS.inventory_duckdb
-    connection = load(duckdb.DuckDBPyConnection, "acme", "globex", key=file)
-    assert isinstance(connection, duckdb.DuckDBPyConnection)
-    assert connection.sql("FROM findings.summary").fetchall()
-    with pytest.raises(dg.Failure, match="DuckDBPyConnection"):
-        load(pd.DataFrame, "acme", key=file)
+    for file in (KEYS.inventory_duckdb, KEYS.findings):
+        connection = load(duckdb.DuckDBPyConnection, "acme", "globex", key=file)
+        assert isinstance(connection, duckdb.DuckDBPyConnection)
+        assert connection.sql("FROM findings.summary").fetchall()
+        with pytest.raises(dg.Failure, match="DuckDBPyConnection"):
+            load(pd.DataFrame, "acme", key=file)
 
 
 @pytest.mark.parametrize(
