@@ -4,6 +4,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,10 @@ from pipelines.config.integration import Integration
 from pipelines.extract.pull import pull_organization, remove_checkpoint
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Organization, Provider, Server
-from pipelines.sql import in_memory
-from pipelines.transform import TRANSFORMS
 from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE, SERVICE_ACCOUNT, Installation
 from tests.support.commands import Commands, user_environment
-from tests.support.publisher import Publisher, Pulled
+from tests.support.publisher import Publisher, Pulled, transform_all
 
 if TYPE_CHECKING:
     from tests.support.machines import Machine
@@ -112,7 +111,7 @@ def state(fast_tmp_path: Path) -> Path:
 def pull(
     serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
 ) -> Callable[..., Pulled]:
-    """Return a function that pulls an organization over HTTP and transforms its tables."""
+    """Return a function that pulls an organization over HTTP."""
 
     def run(
         holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
@@ -124,13 +123,7 @@ def pull(
         Workspace(state).saved_rates.put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
         remove_checkpoint(state, acme.name)
-        frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
-        frames["jumpcloud.completeness"] = result.completeness
-        frames["jumpcloud.access_differences"] = result.differences
-        with in_memory() as connection:
-            for name, transform in TRANSFORMS.items():
-                frames[name] = transform.run("acme", frames, connection)
-        return Pulled(server, result, {name: frames[name] for name in TRANSFORMS})
+        return Pulled(server, result, cache(lambda: transform_all(result)))
 
     return run
 
