@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,13 +55,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
 
 
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Yield a function that serves an organization until the test ends.
+@contextmanager
+def serving() -> Iterator[Callable[..., Server]]:
+    """Yield a function that serves an organization until the end of the block.
 
     Its keys are in the environment.
     """
-    with ExitStack() as stack:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as monkeypatch:
 
         def start(holder: Organization | Provider, behavior: Behavior | None = None) -> Server:
             monkeypatch.setenv(KEY_VARIABLE, holder.api_key)
@@ -73,16 +73,23 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Yield a function that serves an organization until the test ends."""
+    with serving() as start:
+        yield start
+
+
+def make_integration(server: Server, **settings: object) -> Integration:
+    given = {"name": "acme", "base_url": server.base_url} | settings
+    if not {"api_key_file", *SERVICE_ACCOUNT} & set(settings):
+        given["api_key_env"] = KEY_VARIABLE
+    return Integration.model_validate(given)
+
+
+@pytest.fixture
 def integration() -> Callable[..., Integration]:
     """Return a function that makes the settings of an integration with a server."""
-
-    def make(server: Server, **settings: object) -> Integration:
-        given = {"name": "acme", "base_url": server.base_url} | settings
-        if not {"api_key_file", *SERVICE_ACCOUNT} & set(settings):
-            given["api_key_env"] = KEY_VARIABLE
-        return Integration.model_validate(given)
-
-    return make
+    return make_integration
 
 
 @pytest.fixture
@@ -107,23 +114,37 @@ def state(fast_tmp_path: Path) -> Path:
     return fast_tmp_path / "state"
 
 
-@pytest.fixture
-def pull(
-    serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
-) -> Callable[..., Pulled]:
+def puller(serve: Callable[..., Server], state: Path) -> Callable[..., Pulled]:
     """Return a function that pulls an organization over HTTP."""
 
     def run(
         holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
     ) -> Pulled:
         server = serve(holder, behavior)
-        acme = integration(server, **settings)
+        acme = make_integration(server, **settings)
         # A saved rate, because finding the rate from four calls a second takes time.
         key = load_credentials(acme).identity
         Workspace(state).saved_rates.put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
         remove_checkpoint(state, acme.name)
         return Pulled(server, result, cache(lambda: transform_all(result)))
+
+    return run
+
+
+@pytest.fixture
+def pull(serve: Callable[..., Server], state: Path) -> Callable[..., Pulled]:
+    """Return a function that pulls an organization over HTTP."""
+    return puller(serve, state)
+
+
+@pytest.fixture(scope="module")
+def pull_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pulled]:
+    """Return a function for pulls that all tests of a file share."""
+
+    def run(*given: object, **settings: object) -> Pulled:
+        with serving() as serve:
+            return puller(serve, tmp_path_factory.mktemp("state"))(*given, **settings)
 
     return run
 

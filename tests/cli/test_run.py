@@ -31,16 +31,18 @@ from tests.support.publisher import (
 )
 
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
+# More than a page of systems.
+MEDIUM = Sizes(systems=150, users=60, system_groups=12, user_groups=6, applications=5)
 
 
 def test_run_publishes_expected_tables_and_no_secret(
     installation: Installation, serve: Callable[..., Server]
 ) -> None:
-    organization = generate()
+    organization = generate(sizes=MEDIUM)
     installation.set_integrations(acme=serve(organization))
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0, done.stderr
-    assert "450" in done.stdout
+    assert "150" in done.stdout
     assert str(installation.file) in done.stdout
     assert "inventory/systems" in done.stderr
 

@@ -33,6 +33,7 @@ SELECT schema_name, function_name, parameters, macro_definition
 FROM duckdb_functions() WHERE NOT internal ORDER BY ALL
 """
 Rows = list[dict[str, object]]
+Contents = dict[str, list[tuple[object, ...]]]
 
 
 @dataclass
@@ -154,7 +155,7 @@ def _renamed(table: pa.Table, integration: str) -> pa.Table:
     return table.set_column(0, "integration", pa.array([integration] * table.num_rows, pa.string()))
 
 
-def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
+def tables_in(file: Path) -> Contents:
     """Return the rows of all tables of a file, and the SQL of its views and macros.
 
     Views and macros are not queried: on equal tables, equal SQL gives equal rows.
