@@ -33,6 +33,7 @@ settings.load_profile("project")
 
 # Fixtures of tests that publish several times, start a server or start programs.
 SLOW_FIXTURES = {"commands", "publisher", "s3"}
+INTEGRATION = Path(__file__).with_name("integration")
 SLOW_FILES = {"test_fetcher.py"}  # pulls once for each moment of a change
 # Words in the reason of a skip condition, with the marker of the program that it needs.
 MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis": "redis"}
@@ -40,7 +41,11 @@ MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis":
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the markers by which `-m` selects tests: speed, and the programs that they need."""
+    """Run the longest tests first, so that processes end together; add the markers for `-m`.
+
+    The markers are speed, and the programs that a test needs.
+    """
+    items.sort(key=lambda item: INTEGRATION not in item.path.parents)
     for item in items:
         reasons = " ".join(mark.kwargs["reason"] for mark in item.iter_markers("skipif")).lower()
         needed = {marker for word, marker in MARKERS_OF_PROGRAMS.items() if word in reasons}
@@ -48,7 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             needed
             or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
             or item.path.name in SLOW_FILES
-            or Path(__file__).with_name("integration") in item.path.parents
+            or INTEGRATION in item.path.parents
         ):
             needed.add("slow")
         for marker in needed:
