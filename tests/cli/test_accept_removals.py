@@ -9,7 +9,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_code_location
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.runs.failures import step_failure_message
 from assets_defs.runs.instance import open_instance
@@ -103,7 +103,7 @@ def workspace_of(installation: Installation) -> Workspace:
 def repeat_last_run(installation: Installation) -> dg.DagsterRunStatus:
     """Repeat the last run with its configuration, as "Re-execute all" of the UI does."""
     workspace = workspace_of(installation)
-    job = build_definitions(workspace).resolve_job_def(REFRESH_JOB)
+    job = build_code_location(workspace).resolve_job_def(REFRESH_JOB)
     with open_instance(workspace) as instance:
         (last,) = instance.get_runs(limit=1)
         run = instance.create_run_for_job(
@@ -125,7 +125,7 @@ def failure_of_publication_alone(installation: Installation) -> str:
     tables = ("snapshots", "changes", "integrations", "inventory_duckdb")
     with open_instance(workspace) as instance:
         done = (
-            build_definitions(workspace)
+            build_code_location(workspace)
             .resolve_job_def(REFRESH_JOB)
             .execute_in_process(
                 partition_key="acme",
