@@ -29,15 +29,20 @@ TABLES = {5001: SYSTEMS, 5003: USERS}
 Event = dict[str, Any]
 
 
-@pytest.fixture
-def published(publisher: Publisher, pull: Callable[..., Pulled]) -> Publisher:
+@pytest.fixture(scope="module")
+def pulls(pull_once: Callable[..., Pulled]) -> dict[str, Pulled]:
     organization = edge_cases()
     organization.add_user(email="not an address")
     organization.add_user(email="two@example.com\n@")
     key = dict.fromkeys(("overallStatus", "webAuthnStatus"), "ENROLLED")
     organization.add_user(mfa={"configured": False}, totp_enabled=False, mfaEnrollment=key)
-    publisher.publish(on_day(0, pull(organization)), "awkward")
-    publisher.publish(on_day(1, pull(generate(sizes=SMALL))), "plain")
+    return {"awkward": pull_once(organization), "plain": pull_once(generate(sizes=SMALL))}
+
+
+@pytest.fixture
+def published(publisher: Publisher, pulls: dict[str, Pulled]) -> Publisher:
+    for day, (name, pulled) in enumerate(pulls.items()):
+        publisher.publish(on_day(day, pulled), name)
     return publisher
 
 
