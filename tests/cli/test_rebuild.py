@@ -6,6 +6,7 @@ from collections.abc import Callable
 import dagster as dg
 import duckdb
 
+from assets_defs.runs.instance import open_home
 from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
@@ -52,7 +53,7 @@ def test_rebuilt_file_equals_published_one(
 
 def assert_run_has_head(installation: Installation) -> None:
     """Check that the metadata of the last run has the head of the history."""
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", "snapshots"]))
     assert event
     assert event.asset_materialization
