@@ -276,10 +276,10 @@ def add_first_last_seen(
         # Only the keys pass through DuckDB: all columns of many systems take 100 MiB.
         seen: pa.Table = connection.sql(_SEEN.format(**names), params=parameters).to_arrow_table()
         absent_now: pa.Table = connection.sql(_ABSENT_NOW.format(**names)).to_arrow_table()
-    columns = dict(zip(rows.column_names, rows.columns, strict=True))
-    columns |= {name: seen[name] for name in seen.column_names}
-    present = pa.table({name: columns[name] for name in table.published_schema.names})
-    return present.cast(table.published_schema), absent_now
+    present = rows
+    for name in seen.column_names:
+        present = present.append_column(name, seen[name])
+    return present.select(table.published_schema.names).cast(table.published_schema), absent_now
 
 
 def read_removed_assets(changes: Sequence[Path]) -> pa.Table:

@@ -12,7 +12,7 @@ from pipelines.extract.second_witness import DIFFERENCES_SCHEMA
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.sql import in_memory
 from pipelines.transform import TRANSFORMS
-from tests.support.arrow import raw_table
+from tests.support.arrow import Row, raw_table
 
 # More rows than a slice of pyarrow's reader.
 ROWS = 131_073
@@ -32,8 +32,8 @@ def test_duckdb_queries_nested_structs_of_a_long_table(tmp_path: Path) -> None:
 
 def test_kept_tables_share_no_memory_with_duckdb() -> None:
     """A column in DuckDB's memory keeps all columns of its result there."""
-    bound = {"user_id": "u", "to": {"id": "s", "type": "system"}}
-    rows = {"users_associations": [bound], "systems": [{"_id": "s"}]}
+    bound: Row = {"user_id": "u", "to": {"id": "s", "type": "system"}}
+    rows: dict[str, list[Row]] = {"users_associations": [bound], "systems": [{"_id": "s"}]}
     names = [*ENDPOINTS, "completeness"]
     raw = {f"jumpcloud.{name}": raw_table(name, rows.get(name, ())) for name in names}
     raw["jumpcloud.access_differences"] = DIFFERENCES_SCHEMA.empty_table()
