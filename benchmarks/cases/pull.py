@@ -24,6 +24,8 @@ SPECS = {
     "targets joined": replace(PLAIN, comma_targets=True),
     # Like real organizations, with holes in the groups' pages.
     "deleted members": replace(PLAIN, deleted_systems=250),
+    "direct bindings by report": replace(PLAIN, direct_bindings="report"),
+    "no direct bindings": replace(PLAIN, direct_bindings="off"),
 }
 COLUMNS = (
     "pull",
