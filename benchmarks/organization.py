@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -135,13 +136,14 @@ def cheapest_calls(
         )
     )
     reach = Reach(organization)
-    lists = (
+    lists: list[Mapping[str, Sized]] = [
         organization.members,
         reach.group_users,
         reach.application_users,
         organization.user_group_members,
-        *([] if direct_bindings == "off" else [reach.user_group_systems]),
-    )
+    ]
+    if direct_bindings != "off":
+        lists.append(reach.user_group_systems)
     repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
     for group_id in organization.system_groups:
         found = Counter(kind for kind, _ in organization.bindings[group_id])
@@ -152,16 +154,16 @@ def cheapest_calls(
 
 def _direct_calls(organization: Organization, direct_bindings: str) -> int:
     """Return the calls for the bindings of users to single systems, read from the best end."""
-    if direct_bindings == "off":
-        return 0
     by_user = {
         user_id: len(organization.user_systems.get(user_id, ())) for user_id in organization.users
     }
     bound = Counter(i for systems in organization.user_systems.values() for i in systems)
     by_system = {system_id: bound[system_id] for system_id in organization.systems}
+    if direct_bindings == "off":
+        return 0
     if direct_bindings == "report":
         # The list of reports, and the newest one; then only systems with a binding.
-        return 2 + sum(_pages(count) for count in by_system.values() if count)
+        return 2 + sum(map(_pages, filter(None, by_system.values())))
     return sum(map(_pages, min(by_user, by_system, key=len).values()))
 
 
