@@ -32,6 +32,7 @@ from pipelines.history.retention import expire_snapshots
 from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
+from pipelines.publish.notes import describe_shared_organizations
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
@@ -181,6 +182,8 @@ def inventory_duckdb(
             workspace.open_history(), name, resolved_settings(workspace).keep_snapshots
         )
         metadata, check = refresh_report_check(context.log, workspace, name)
+        if workspace.url is None:  # otherwise `inventory_of_all` has the file that shows them
+            metadata |= _warn_of_shared_organizations(context.log, workspace, name)
     yield dg.MaterializeResult(
         metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
     )
@@ -231,16 +234,30 @@ def refresh_report_check(
     owners=OWNERS,
     code_version="1",
 )
-def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
+def inventory_of_all(
+    context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
+) -> dg.MaterializeResult[None]:
     """Combine what each integration published into one file."""
     with errors_as_failures(workspace):
         workspace.make_root()
         combine(workspace)
+        metadata = _warn_of_shared_organizations(context.log, workspace)
     path = workspace.inventory_file()
     return dg.MaterializeResult(
         metadata={
             "dagster/uri": workspace.uri(path),
             "bytes": path.stat().st_size,
             "report": workspace.uri(workspace.report_file()),
+            **metadata,
         }
     )
+
+
+def _warn_of_shared_organizations(
+    log: dg.DagsterLogManager, workspace: Workspace, integration: str = ""
+) -> Metadata:
+    """Warn of integrations that pull the same organization; return the warning as metadata."""
+    lines = list(describe_shared_organizations(workspace, of=integration))
+    for line in lines:
+        log.warning(line)
+    return {"warning": "\n".join(lines)} if lines else {}
