@@ -1,7 +1,7 @@
 """The command `rebuild`, which builds the file from the history."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import dagster as dg
 import duckdb
@@ -33,9 +33,9 @@ def test_rebuilt_file_equals_published_one(
     warning = "warning: acme, twin pull the same organization"
     assert done.stderr.count(warning) == 1
     assert warning in installation.run("status").stderr
-    assert warning in str(metadata_of_last_run(installation, "inventory_duckdb")["warning"].value)
+    assert warning in str(metadata_of_last_run(installation, "inventory_duckdb")["warning"])
     head = SnapshotStore(installation.data / "history").head("acme")
-    assert metadata_of_last_run(installation, "snapshots")["head_sha256"].value == head
+    assert metadata_of_last_run(installation, "snapshots")["head_sha256"] == head
     with duckdb.connect(installation.file, read_only=True) as connection:
         switches = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
         assert connection.sql(switches).fetchall() == [
@@ -55,15 +55,14 @@ def test_rebuilt_file_equals_published_one(
     assert report.read_text() == shown
 
 
-def metadata_of_last_run(
-    installation: Installation, asset: str
-) -> Mapping[str, dg.MetadataValue[object]]:
+def metadata_of_last_run(installation: Installation, asset: str) -> dict[str, object]:
     """Return the metadata of an asset's last materialization."""
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
         event = instance.get_latest_materialization_event(table_key(asset))
     assert event
     assert event.asset_materialization
-    return event.asset_materialization.metadata
+    metadata = event.asset_materialization.metadata
+    return {name: value.value for name, value in metadata.items()}
 
 
 def test_rebuild_without_snapshots_fails(installation: Installation) -> None:
