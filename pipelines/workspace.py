@@ -39,6 +39,7 @@ from pipelines.config.environment import (
 )
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.storage.atomic import flush, write_text
+from pipelines.storage.destination import open_object_store
 from pipelines.storage.disk_errors import is_no_room
 
 # Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
@@ -66,12 +67,14 @@ class Workspace:
         url: address of the object store; None for a directory.
         config: settings file; None for the single integration of the environment.
         environment: environment variables from which a child process rebuilds this workspace.
+        prefix: comes before all names of this inventory in Dagster.
     """
 
     root: Path
     url: str | None = None
     config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(
@@ -166,15 +169,9 @@ class Workspace:
             InventoryError: the package that reads object stores is not installed.
             SettingsError: the working directory cannot be written.
         """
-        try:
-            from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
-        except ModuleNotFoundError as error:
-            raise InventoryError(
-                f"{self.url}: object storage needs {error.name}: "
-                "pip install '.[cluster]' in the repository"
-            ) from None
+        objects = open_object_store(str(self.url))
         self.make_root()  # for copies of the objects
-        return ObjectStore(str(self.url))
+        return objects
 
     def open_history(self, copies: Path | None = None) -> "SnapshotStore":
         """Open the history. One in an object store reads each integration once.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 import dagster as dg
 import duckdb
 
-from assets_defs.asset_keys import table_key
 from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
@@ -58,7 +57,7 @@ def test_rebuilt_file_equals_published_one(
 def metadata_of_last_run(installation: Installation, asset: str) -> dict[str, object]:
     """Return the metadata of an asset's last materialization."""
     with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
-        event = instance.get_latest_materialization_event(table_key(asset))
+        event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", asset]))
     assert event
     assert event.asset_materialization
     metadata = event.asset_materialization.metadata

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.cli.main import INTERRUPTED
 from assets_defs.cli.options import (
@@ -25,7 +26,7 @@ from assets_defs.cli.options import (
 )
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_code_location
 from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.foreground import run_in_process
 from assets_defs.runs.instance import (
@@ -34,9 +35,11 @@ from assets_defs.runs.instance import (
     open_instance,
     prepare_instance,
 )
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError, printable
 from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
@@ -75,7 +78,7 @@ def run(
                 published = _run_only(
                     workspace, chosen[0], messages, result_file, accept_removals=accept_removals
                 )
-            if published and result_file is None:
+            if result_file is None and (published or _may_have_published(workspace, settings)):
                 combine(workspace)
                 # The run itself has warned, except with an object store.
                 shared = describe_shared_organizations(workspace) if workspace.url else ()
@@ -85,6 +88,11 @@ def run(
         _write_messages(result_file, messages)
     if published < len(chosen):
         sys.exit(1)
+
+
+def _may_have_published(workspace: Workspace, settings: Settings) -> bool:
+    """Return True if runs can have published before they failed in an export."""
+    return bool(settings.exports) and bool(workspace.open_history().snapshots())
 
 
 def _run_only(
@@ -115,12 +123,14 @@ class RunResult:
         failure: message of the failure; empty after a success.
         interrupted: True after Ctrl-C.
         committed: True if its snapshot is in the history; None if the history cannot be read.
+        published: True if its DuckDB file is published, too.
     """
 
     run_id: str
     failure: str
     interrupted: bool
     committed: bool | None
+    published: bool
 
 
 def run_one(
@@ -142,8 +152,9 @@ def run_one(
     """
     click.echo(f"{name}: pulling", err=True)
     result = _refresh(workspace, name, accept_removals=accept_removals)
-    if not result.failure:
+    if result.published:
         print_summary(name, workspace.inventory_file(name), workspace.report_file(name))
+    if not result.failure:
         return True
     for message in (result.failure, _describe_published(workspace, name, result)):
         click.echo(f"{name}: {message}", err=True)
@@ -163,9 +174,13 @@ def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -
     with _captured_stderr() as output, open_instance(workspace) as instance:
         if not is_shared_home(workspace):
             # Where no daemon runs, nothing else deletes them.
-            purge_runs(instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_PURGED_RUNS)
+            purge_runs(
+                OwnRuns(instance, AssetKeys(workspace.prefix)),
+                datetime.now(UTC) - MAX_RUN_AGE,
+                MAX_PURGED_RUNS,
+            )
         run_id, events = run_in_process(
-            build_definitions(workspace),
+            build_code_location(workspace),
             instance,
             integration,
             {
@@ -184,6 +199,11 @@ def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -
         failure="\n".join(step_failure_message(event, workspace.root) for event in failures),
         interrupted=interrupted,
         committed=_is_committed(workspace, integration, run_id),
+        published=any(
+            event.asset_key == AssetKeys(workspace.prefix).inventory_duckdb
+            for event in events
+            if event.is_step_materialization
+        ),
     )
 
 
@@ -206,6 +226,11 @@ def _is_committed(workspace: Workspace, integration: str, run_id: str) -> bool |
 
 
 def _describe_published(workspace: Workspace, name: str, result: RunResult) -> str:
+    if result.published:
+        return (
+            "the inventory is published; only the export is missing. Fix the cause: the next run "
+            "exports again, and so does the asset in the UI"
+        )
     if result.committed:
         remedy = f"run {name}" if workspace.url else "rebuild"
         location = workspace.location(workspace.inventory_file(name))
