@@ -12,6 +12,7 @@ from assets_defs.assets.publication import build_combined_file, build_commit, bu
 from assets_defs.assets.raw_tables import build_pull
 from assets_defs.checks import build_findings
 from assets_defs.console import TERMINAL, terminal_logger
+from assets_defs.io_manager import InventoryIOManager
 from assets_defs.jobs import build_combine_job, build_refresh_job
 from assets_defs.runs.step import RUN_LOCK, run_lock
 from assets_defs.sensors import build_sensors
@@ -32,7 +33,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         asset_checks=[build_findings(workspace)],
         jobs=jobs,
         sensors=build_sensors(workspace),
-        resources={RUN_LOCK: run_lock},
+        resources={RUN_LOCK: run_lock, keys.io_manager: InventoryIOManager(workspace)},
     )
 
 

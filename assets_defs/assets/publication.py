@@ -165,6 +165,7 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         partitions_def=partitions(keys),
         freshness_policy=FRESHNESS,
         code_version="1",
+        io_manager_key=keys.io_manager,
         check_specs=[
             dg.AssetCheckSpec(
                 REPORT_CHECK,
@@ -234,15 +235,17 @@ def refresh_report_check(
 
 def build_combined_file(workspace: Workspace) -> dg.AssetsDefinition:
     """Return the DuckDB file over all integrations of an object store."""
+    keys = AssetKeys(workspace.prefix)
 
     @dg.asset(
-        key=AssetKeys(workspace.prefix).inventory_of_all,
+        key=keys.inventory_of_all,
         # No dependency: one would make a run of an integration wait for all other partitions.
         description="The DuckDB file over all integrations, and its report",
         group_name=COMBINED,
         kinds={"duckdb"},
         owners=OWNERS,
         code_version="1",
+        io_manager_key=keys.io_manager,
     )
     def inventory_of_all(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Combine what each integration published into one file."""

@@ -27,7 +27,8 @@ def test_status_shows_success_failure_and_disabled(
     settings = installation.folder / "integrations.toml"
     settings.write_text(settings.read_text() + "enabled = false\n")
     keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
-    assert installation.run("run", **keys).returncode == 1
+    assert installation.run("run", "good", **keys).returncode == 0
+    assert installation.run("run", "bad", **keys).returncode == 1
 
     shown = installation.run("status")
     assert shown.returncode == 0, shown.stderr
