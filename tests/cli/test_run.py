@@ -13,7 +13,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from assets_defs.jobs import REFRESH_JOB
-from assets_defs.runs.instance import prepare_instance
+from assets_defs.runs.instance import open_home, prepare_instance
 from pipelines.schema.tables import INVENTORY_TABLES
 from pipelines.schema.views import VIEWS
 from pipelines.simulator import Behavior, Fault, Organization, Server, Sizes, generate
@@ -180,7 +180,7 @@ def test_incomplete_list_fails_its_check_and_is_named(
     assert f"systemgroups_members/{group}: the announced total changes" in done.stderr
     assert not installation.file.exists()
     members = dg.AssetKey(["jumpcloud", "systemgroups_members"])
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_home(home) as instance:
         run, *others = instance.get_runs()
         assert {other.run_id for other in others} == old
         events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
@@ -195,7 +195,7 @@ def test_incomplete_list_fails_its_check_and_is_named(
 def add_old_runs(home: Path, *jobs: str) -> set[str]:
     """Add a run of each job that ended more than 90 days ago; return their ids."""
     runs = [dg.DagsterRun(job, status=dg.DagsterRunStatus.SUCCESS) for job in jobs]
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_home(home) as instance:
         for run in runs:
             instance.run_storage.add_historical_run(run, datetime.now(UTC) - timedelta(days=91))
     return {run.run_id for run in runs}
@@ -215,7 +215,7 @@ def test_failing_integration_does_not_stop_others(
     done = installation.run("run", BAD_KEY="jca_wrong", **keys)
     assert done.returncode == 1
     assert "2 of 3 integrations published" in done.stdout
-    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+    with open_home(workspace.dagster_home) as instance:
         left = {run.run_id for run in instance.get_runs()}
     assert left & (theirs | ours) == theirs
     assert len(left - theirs) == 3
@@ -240,7 +240,7 @@ def test_unwritable_report_is_a_warning_and_file_is_published(
     assert f"published, but without a new report: {reason}" in output
     assert len(tables_in(installation.file)["systems"]) == SMALL.systems
     key = dg.AssetCheckKey(dg.AssetKey(["inventory", "inventory_duckdb"]), "report_written")
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, limit=1)
     assert record.status.value == "FAILED"
     assert record.event

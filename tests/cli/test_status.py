@@ -12,6 +12,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.instance import open_home
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.missed_ticks import switch_sensor
@@ -65,7 +66,7 @@ def next_run(
 ) -> datetime | None:
     """Return the next run of `good` that is shown, with a sign of the daemon so long ago."""
     at = time.time() - seconds_ago
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", "id"))
         switch_sensor(instance, status)
     shown = {one["name"]: one for one in json.loads(installation.run("status", "--json").stdout)}
@@ -91,7 +92,7 @@ def test_exported_home_is_used_and_named(installation: Installation) -> None:
     home = installation.folder / "shared"
     home.mkdir()
     (home / "dagster.yaml").touch()
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_home(home) as instance:
         tags = {PARTITION_TAG: "jumpcloud"}
         run = dg.DagsterRun(REFRESH_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
         instance.add_run(run)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from assets_defs.runs.instance import open_home
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Organization, Server, Sizes, generate
 from pipelines.workspace import Workspace
@@ -201,6 +202,6 @@ def test_killed_run_loses_nothing_and_next_one_recovers(
 
 def assert_all_runs_ended(installation: Installation) -> None:
     """Check that Dagster has ended the killed runs."""
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         states = [run.status for run in instance.get_runs()]
     assert {*states} == {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}

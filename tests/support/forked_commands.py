@@ -16,11 +16,9 @@ import click
 import dagster as dg
 
 from assets_defs.cli.main import COMMANDS, main
-from tests.support.engines import keep_engines
 
 
 def _serve() -> None:
-    keep_engines()
     for name in COMMANDS:
         main.get_command(click.Context(main), name)
     with tempfile.TemporaryDirectory() as home, dg.DagsterInstance.local_temp(home) as instance:

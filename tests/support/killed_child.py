@@ -29,7 +29,6 @@ from assets_defs.resources import ParquetStore
 from assets_defs.runs.step import RUN_LOCK, RunLock
 from pipelines.extract.checkpoint import Checkpoint
 from pipelines.workspace import Workspace
-from tests.support.engines import keep_engines
 from tests.support.killing import Work
 
 OPERATIONS = frozenset(
@@ -39,7 +38,6 @@ WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 def _serve() -> None:
-    keep_engines()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     answers.write("ready\n")
