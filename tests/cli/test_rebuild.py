@@ -55,17 +55,10 @@ def test_rebuilt_file_equals_published_one(
     assert report.read_text() == shown
 
 
-<<<<<<< HEAD
-def assert_run_has_head(installation: Installation) -> None:
-    """Check that the metadata of the last run has the head of the history."""
-    with open_home(installation.data / "dagster") as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", "snapshots"]))
-=======
 def metadata_of_last_run(installation: Installation, asset: str) -> dict[str, object]:
     """Return the metadata of an asset's last materialization."""
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", asset]))
->>>>>>> gaps14
     assert event
     assert event.asset_materialization
     metadata = event.asset_materialization.metadata
