@@ -51,6 +51,8 @@ types: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m pipelines.docgen data-dictionary > docs/reference/data-dictionary.md
 	$(BIN)/python -m pipelines.docgen findings > docs/reference/findings.md
+	$(BIN)/python -m pipelines.docgen schema > docs/reference/schema.sql
+	$(BIN)/python -m pipelines.docgen dbt-sources > docs/reference/dbt-sources.yml
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
