@@ -1,10 +1,11 @@
 """The schema of the published file in the languages of other programs."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
-from pipelines.schema.model import Table
+from pipelines.findings.model import SCHEMA
+from pipelines.schema.model import Table, View
 from pipelines.schema.tables import (
     CHANGES,
     COMPLETENESS,
@@ -74,40 +75,36 @@ def _names(columns: Iterable[str]) -> str:
 
 def dbt_sources() -> str:
     """Return a `sources.yml` of dbt: tables and views with descriptions, types and freshness."""
-    parts = [_DBT_INTRODUCTION]
-    relations = (*TABLES.values(), *VIEWS, THRESHOLDS, *FINDING_VIEWS)
-    for schema in dict.fromkeys(relation.schema for relation in relations):
-        suffix = "" if schema == "main" else f"_{schema}"
-        parts.append(
-            f"  - name: jumpcloud_inventory{suffix}\n"
-            "    database: \"{{ var('jumpcloud_inventory_database', 'inventory') }}\"\n"
-            f"    schema: {schema}\n    tables:\n"
-        )
-        for relation in relations:
-            if relation.schema == schema:
-                freshness = _DBT_FRESHNESS if relation is INTEGRATIONS else ""
-                types: dict[str, str] = {}
-                if isinstance(relation, Table):
-                    columns = {c.name: c.description for c in relation.published_columns}
-                    types |= {c.name: c.type for c in relation.published_columns}
-                    description = relation.comment
-                else:
-                    columns, description = relation.columns, relation.description
-                parts += [_described(6, relation.name, description), freshness]
-                parts.append(_dbt_columns(columns, types))
+    main: list[Table | View] = [*TABLES.values(), *VIEWS]
+    findings: list[Table | View] = [THRESHOLDS, *FINDING_VIEWS]
+    return (
+        _DBT_INTRODUCTION
+        + _dbt_source("", "main", main)
+        + _dbt_source("_findings", SCHEMA, findings)
+    )
+
+
+def _dbt_source(suffix: str, schema: str, relations: Iterable[Table | View]) -> str:
+    return (
+        f"  - name: jumpcloud_inventory{suffix}\n"
+        "    database: \"{{ var('jumpcloud_inventory_database', 'inventory') }}\"\n"
+        f"    schema: {schema}\n    tables:\n" + "".join(map(_dbt_relation, relations))
+    )
+
+
+def _dbt_relation(relation: Table | View) -> str:
+    if isinstance(relation, View):
+        parts = [_dbt_item(6, relation.name, relation.description), "        columns:\n"]
+        return "".join([*parts, *(_dbt_item(10, *column) for column in relation.columns.items())])
+    freshness = _DBT_FRESHNESS if relation is INTEGRATIONS else ""
+    parts = [_dbt_item(6, relation.name, relation.comment), freshness, "        columns:\n"]
+    for column in relation.published_columns:
+        parts.append(_dbt_item(10, column.name, column.description))
+        parts.append(f'            data_type: "{column.type}"\n')
     return "".join(parts)
 
 
-def _dbt_columns(columns: Mapping[str, str], types: Mapping[str, str]) -> str:
-    lines = ["        columns:\n"]
-    for name, description in columns.items():
-        lines.append(_described(10, name, description))
-        if name in types:
-            lines.append(f"            data_type: {json.dumps(types[name])}\n")
-    return "".join(lines)
-
-
-def _described(indent: int, name: str, description: str) -> str:
+def _dbt_item(indent: int, name: str, description: str) -> str:
     # A JSON text is also one of YAML.
     text = json.dumps(description, ensure_ascii=False)
     return f"{' ' * indent}- name: {name}\n{' ' * indent}  description: {text}\n"

@@ -10,22 +10,21 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 COLUMNS = ("integration", "snapshot", "system_id", "created_at", "group_ids", "policies_total")
 
 
-def run_example(page: str, reader: str) -> list[list[Any]]:
+def run_example(page: str, reader: str) -> list[list[object]]:
     """Return the rows that the example of a reader finds in its variable `systems`."""
     example = re.search(rf"^### {reader}\n.*?^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     if not example:
         sys.exit(f"no example of {reader}")
-    names: dict[str, Any] = {}
+    names: dict[str, object] = {}
     exec(example[1], names)  # noqa: S102 -- our own page
     return [[_plain(row[name], name) for name in COLUMNS] for row in _rows(names["systems"])]
 
 
-def _rows(systems: Any) -> Iterable[Any]:
+def _rows(systems: object) -> Iterable[object]:
     """Return the rows of a frame or table of any library as mappings."""
     for converter in ("to_arrow_table", "to_pylist", "to_dicts"):
         if hasattr(systems, converter):
@@ -37,7 +36,7 @@ def _rows(systems: Any) -> Iterable[Any]:
     return systems.to_dict("records") if hasattr(systems, "to_dict") else systems
 
 
-def _plain(value: Any, column: str) -> Any:
+def _plain(value: object, column: str) -> object:
     """Return a value as JSON has it, with times in UTC."""
     if hasattr(value, "tolist"):  # numpy
         value = value.tolist()
