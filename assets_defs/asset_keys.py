@@ -1,4 +1,7 @@
-"""The asset keys: raw tables under `jumpcloud`, tables of the data contract under `inventory`."""
+"""The names of an inventory in Dagster: asset keys, jobs, sensors, steps and partitions."""
+
+from dataclasses import dataclass
+from functools import cached_property
 
 import dagster as dg
 
@@ -15,23 +18,41 @@ COMBINED = "combined"
 OWNERS = ["team:security"]
 
 
-def raw_key(name: str) -> dg.AssetKey:
-    """Return the asset key of a raw table."""
-    return dg.AssetKey([JUMPCLOUD, name])
+@dataclass(frozen=True)
+class AssetKeys:
+    """The asset keys: raw tables under `jumpcloud`, tables of the data contract under `inventory`.
 
+    Attributes:
+        prefix: comes before all keys and names, so that one instance can hold several inventories.
+    """
 
-def table_key(name: str) -> dg.AssetKey:
-    """Return the asset key of a table of the contract."""
-    return dg.AssetKey([INVENTORY, name])
+    prefix: tuple[str, ...] = ()
 
+    def raw(self, name: str) -> dg.AssetKey:
+        """Return the asset key of a raw table."""
+        return dg.AssetKey([*self.prefix, JUMPCLOUD, name])
 
-INVENTORY_DUCKDB = table_key("inventory_duckdb")
-INVENTORY_OF_ALL = table_key("inventory_of_all")
-# What a run of an integration materializes.
-REFRESHED = frozenset(
-    {
-        *map(raw_key, (*ENDPOINTS, COMPLETENESS, ACCESS_DIFFERENCES, PULLS)),
-        *(table_key(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)),
-        INVENTORY_DUCKDB,
-    }
-)
+    def table(self, name: str) -> dg.AssetKey:
+        """Return the asset key of a table of the contract."""
+        return dg.AssetKey([*self.prefix, INVENTORY, name])
+
+    def name(self, name: str) -> str:
+        """Return the name of a job, a sensor, a step or a set of partitions."""
+        return "_".join([*self.prefix, name])
+
+    @property
+    def inventory_duckdb(self) -> dg.AssetKey:
+        """Return the asset key of the file that users query."""
+        return self.table("inventory_duckdb")
+
+    @property
+    def inventory_of_all(self) -> dg.AssetKey:
+        """Return the asset key of the file over all integrations, in an object store."""
+        return self.table("inventory_of_all")
+
+    @cached_property
+    def refreshed(self) -> frozenset[dg.AssetKey]:
+        """Return what a run of an integration materializes."""
+        raw = map(self.raw, (*ENDPOINTS, COMPLETENESS, ACCESS_DIFFERENCES, PULLS))
+        tables = (self.table(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES))
+        return frozenset({*raw, *tables, self.inventory_duckdb})

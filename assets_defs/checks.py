@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB, table_key
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import PARTITION_TAG
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
@@ -44,7 +44,7 @@ MAX_PAIRS = 5
 MAX_INTEGRATIONS = 10
 
 
-def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
+def check_specs(keys: AssetKeys, table: Table) -> Sequence[dg.AssetCheckSpec]:
     """Return the checks of a table; all but `WARNINGS` stop the publication."""
     descriptions = {UNIQUE_KEY: "No two rows have the same key"}
     if table.is_asset:
@@ -56,7 +56,7 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
         descriptions[IDS_RESOLVE] = "Every id that the graph names is in the bulk list"
     if table is ACCESS_DIFFERENCES:
         descriptions[WITNESSES_AGREE] = "The pull and JumpCloud's own report have the same access"
-    key = table_key(table.name)
+    key = keys.table(table.name)
     return [
         dg.AssetCheckSpec(name, asset=key, blocking=name not in WARNINGS, description=description)
         for name, description in descriptions.items()
@@ -64,6 +64,7 @@ def check_specs(table: Table) -> Sequence[dg.AssetCheckSpec]:
 
 
 def integrity_results(
+    keys: AssetKeys,
     integration: str,
     table: Table,
     rows: pa.Table,
@@ -71,7 +72,7 @@ def integrity_results(
     outer: duckdb.DuckDBPyConnection,
 ) -> Iterator[dg.AssetCheckResult]:
     """Check that keys are unique and that references find their rows."""
-    key, assets = table_key(table.name), readable(table.name)
+    key, assets = keys.table(table.name), readable(table.name)
     repeated = count_repeated_keys(table, rows, outer)
     yield dg.AssetCheckResult(
         check_name=UNIQUE_KEY,
@@ -102,10 +103,10 @@ def integrity_results(
             metadata={"unresolved": unresolved},
         )
     if table is ACCESS_DIFFERENCES:
-        yield _witness_result(integration, rows)
+        yield _witness_result(key, integration, rows)
 
 
-def _witness_result(integration: str, rows: pa.Table) -> dg.AssetCheckResult:
+def _witness_result(key: dg.AssetKey, integration: str, rows: pa.Table) -> dg.AssetCheckResult:
     """Return the check that the pull and the report agree."""
     first = [
         f"{row['user_name']} on {row['system_name']} (only the {row['witness']})"
@@ -114,7 +115,7 @@ def _witness_result(integration: str, rows: pa.Table) -> dg.AssetCheckResult:
     more = f" and {rows.num_rows - MAX_PAIRS:,} more" if rows.num_rows > MAX_PAIRS else ""
     return dg.AssetCheckResult(
         check_name=WITNESSES_AGREE,
-        asset_key=table_key(ACCESS_DIFFERENCES.name),
+        asset_key=key,
         passed=not first,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{integration}: pairs of user and device in one of two sources only: "
@@ -152,6 +153,7 @@ class RemovalGuard:
         *,
         accept_removals: bool,
     ) -> None:
+        self._keys = AssetKeys(workspace.prefix)
         self._history = workspace.open_history()
         self._file = workspace.removal_file(integration.name)
         self._integration = integration
@@ -175,7 +177,7 @@ class RemovalGuard:
         losses = {"missing": gone.missing, "emptied": gone.emptied}
         yield dg.AssetCheckResult(
             check_name=REMOVALS_WITHIN_LIMIT,
-            asset_key=table_key(table.name),
+            asset_key=self._keys.table(table.name),
             passed=not stopped,
             description=f"{self._integration.name}: {gone.describe(table.name)}",
             metadata=counts | losses,
@@ -207,37 +209,56 @@ class RemovalGuard:
         return find_removals(table, before, rows)
 
 
-_FINDING_SPECS = [
-    dg.AssetCheckSpec(
-        finding.name,
-        asset=table_key(finding.asset_type),
-        additional_deps=[INVENTORY_DUCKDB],
-        description=f"{finding.why} {finding.remedy}",
-    )
-    for finding in FINDINGS
-]
+def build_findings(workspace: Workspace) -> dg.AssetChecksDefinition:
+    """Return the checks that count the findings in the published file.
+
+    They stop neither the publication nor the run. A run counts its own integration only: its output
+    may be in the ticket of one customer.
+    """
+    keys = AssetKeys(workspace.prefix)
+    specs = [
+        dg.AssetCheckSpec(
+            finding.name,
+            asset=keys.table(finding.asset_type),
+            additional_deps=[keys.inventory_duckdb],
+            description=f"{finding.why} {finding.remedy}",
+        )
+        for finding in FINDINGS
+    ]
+
+    @dg.multi_asset_check(name=keys.name("findings"), specs=specs, can_subset=True)
+    def findings(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        """Warn of all findings in the published file."""
+        integration = context.op_execution_context.get_tag(PARTITION_TAG)
+        selected = {key.name for key in context.selected_asset_check_keys}
+        for result in finding_results(workspace, integration):
+            if result.check_name in selected:
+                yield result
+
+    return findings
 
 
-# A run counts its own integration only: its output may be in the ticket of one customer.
-@dg.multi_asset_check(name="findings", specs=_FINDING_SPECS)
-def findings(
-    context: dg.AssetCheckExecutionContext, workspace: dg.ResourceParam[Workspace]
-) -> Iterator[dg.AssetCheckResult]:
-    """Warn of all findings in the published file. They stop neither the publication nor the run."""
+def finding_results(workspace: Workspace, integration: str | None) -> Iterator[dg.AssetCheckResult]:
+    """Yield the count of each finding in the published file.
+
+    Args:
+        workspace: has the file.
+        integration: counted alone; None for all.
+    """
+    keys = AssetKeys(workspace.prefix)
     counted: set[str] = set()
-    integration = context.op_execution_context.get_tag(PARTITION_TAG)
     try:
         with open_bounded(workspace.inventory_file(integration)) as connection:
             for count in count_findings(connection, integration):
                 counted.add(count.finding.name)
-                yield _counted_result(count)
+                yield _counted_result(keys, count)
     except InventoryError as error:
         for finding in FINDINGS:
             if finding.name not in counted:
-                yield _finding_result(finding, f"not known: {error}", {}, passed=False)
+                yield _finding_result(keys, finding, f"not known: {error}", {}, passed=False)
 
 
-def _counted_result(found: FindingCount) -> dg.AssetCheckResult:
+def _counted_result(keys: AssetKeys, found: FindingCount) -> dg.AssetCheckResult:
     count, unknown = sum(found.counts.values()), _join(found.unanswerable)
     largest_first = sorted(found.counts.items(), key=lambda item: -item[1])
     counts = _join([f"{name} {number}" for name, number in largest_first])
@@ -247,7 +268,7 @@ def _counted_result(found: FindingCount) -> dg.AssetCheckResult:
     if found.partial:
         metadata["without_direct_bindings_of"] = _join(found.partial)
     summary = f"{counts}, in all {count}" if len(found.counts) > 1 else counts or "none"
-    return _finding_result(found.finding, summary, metadata, passed=count == 0)
+    return _finding_result(keys, found.finding, summary, metadata, passed=count == 0)
 
 
 def _join(items: Sequence[str]) -> str:
@@ -256,11 +277,11 @@ def _join(items: Sequence[str]) -> str:
 
 
 def _finding_result(
-    finding: Finding, summary: str, metadata: dict[str, str | int], *, passed: bool
+    keys: AssetKeys, finding: Finding, summary: str, metadata: dict[str, str | int], *, passed: bool
 ) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         check_name=finding.name,
-        asset_key=table_key(finding.asset_type),
+        asset_key=keys.table(finding.asset_type),
         passed=passed,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{finding.title}: {summary} ({SCHEMA}.{finding.name})",

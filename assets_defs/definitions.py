@@ -4,48 +4,47 @@ import os
 
 import dagster as dg
 
-from assets_defs.assets.integration_status import STATUS
-from assets_defs.assets.inventory_tables import tables
-from assets_defs.assets.publication import commit, inventory_duckdb, inventory_of_all
-from assets_defs.assets.raw_tables import pull
-from assets_defs.checks import findings
+from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.integration_status import build_status
+from assets_defs.assets.inventory_tables import build_tables
+from assets_defs.assets.publication import build_combined_file, build_commit, build_file
+from assets_defs.assets.raw_tables import build_pull
+from assets_defs.checks import build_findings
 from assets_defs.console import TERMINAL, terminal_logger
-from assets_defs.jobs import combine_integrations, refresh_inventory
-from assets_defs.resources import ParquetStore
-from assets_defs.runs.step import run_lock
-from assets_defs.schedules import refresh_due
+from assets_defs.jobs import build_combine_job, build_refresh_job
+from assets_defs.runs.step import RUN_LOCK, run_lock
 from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
 def build_definitions(workspace: Workspace) -> dg.Definitions:
-    """Return the definitions for a workspace."""
-    # Only an object store has a file for each integration, and one of all of them.
-    is_shared = workspace.url is not None
+    """Return the definitions for a workspace; they can be merged with those of others."""
+    keys = AssetKeys(workspace.prefix)
+    assets = [build(workspace) for build in (build_pull, build_tables, build_commit, build_file)]
+    jobs = [build_refresh_job(keys)]
+    if workspace.url:  # only an object store has a file for each integration, and one of all
+        assets.append(build_combined_file(workspace))
+        jobs.append(build_combine_job(keys))
     return dg.Definitions(
-        assets=[
-            *(pull, tables, commit, inventory_duckdb, STATUS),
-            *([inventory_of_all] if is_shared else []),
-        ],
-        asset_checks=[findings],
-        jobs=[refresh_inventory, *([combine_integrations] if is_shared else [])],
-        sensors=[refresh_due, *build_sensors(workspace)],
-        resources=build_resources(workspace),
-        executor=dg.in_process_executor,
-        loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
+        assets=[*assets, build_status(keys)],
+        asset_checks=[build_findings(workspace)],
+        jobs=jobs,
+        sensors=build_sensors(workspace),
+        resources={RUN_LOCK: run_lock},
     )
 
 
-def build_resources(workspace: Workspace) -> dict[str, object]:
-    """Return the resources of the assets, checks, sensors and schedules."""
-    return {
-        "parquet": ParquetStore(root=str(workspace.staging.root)),
-        "run_lock": run_lock,
-        "workspace": workspace,
-    }
+def build_code_location(workspace: Workspace) -> dg.Definitions:
+    """Return the definitions of a code location that has the inventory alone."""
+    alone = dg.Definitions(
+        # The assets form a chain, so a process for each step would only add start-up time.
+        executor=dg.in_process_executor,
+        loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
+    )
+    return dg.Definitions.merge(build_definitions(workspace), alone)
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """Return the definitions for the workspace of the environment."""
-    return build_definitions(Workspace.from_environment(os.environ))
+    return build_code_location(Workspace.from_environment(os.environ))

@@ -1,6 +1,7 @@
 """The tables between the steps of a run, and their preview in the UI."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -17,14 +18,15 @@ PREVIEW_ROWS = 5
 PREVIEW_COLUMNS = 8
 
 
-class ParquetStore(dg.ConfigurableResource[None]):
+@dataclass(frozen=True)
+class ParquetStore:
     """Store that keeps each partition of an asset as one Parquet file below `root`.
 
-    It is a resource, not an IO manager: Dagster writes three events for each table that an IO
-    manager passes on, and each event costs two flushes of the disk.
+    It is not an IO manager: Dagster writes three events for each table that an IO manager passes
+    on, and each event costs two flushes of the disk.
     """
 
-    root: str
+    root: Path
 
     def write(self, key: dg.AssetKey, partition: str, table: pa.Table) -> Metadata:
         """Write a table in one atomic step; return its row count and its address as metadata."""
@@ -44,7 +46,8 @@ class ParquetStore(dg.ConfigurableResource[None]):
         self._path(key, partition).unlink(missing_ok=True)
 
     def _path(self, key: dg.AssetKey, partition: str) -> Path:
-        return Path(self.root, *key.path) / f"{partition}.parquet"
+        # Without the prefix of the keys: a new one must not hide what is staged.
+        return self.root.joinpath(*key.path[-2:], f"{partition}.parquet")
 
 
 def preview(table: pa.Table) -> dg.TableMetadataValue:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from assets_defs.jobs import refresh_inventory
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import PARTITION_TAG, add_partition
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.scheduling import REFRESH_SENSOR, find_switched_off
@@ -23,16 +23,7 @@ from pipelines.workspace import Workspace
 RUN_KEY_TAG = "dagster/run_key"
 
 
-@dg.sensor(
-    name=REFRESH_SENSOR,
-    job=refresh_inventory,
-    minimum_interval_seconds=30,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Refresh each enabled integration at the times of its schedule in the settings",
-)
-def refresh_due(
-    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
-) -> dg.SensorResult:
+def refresh_due(context: dg.SensorEvaluationContext, *, workspace: Workspace) -> dg.SensorResult:
     """Request the runs that are due since the last evaluation; its time is the cursor."""
     now = datetime.now(UTC)
     since = datetime.fromisoformat(context.cursor) if context.cursor else now
@@ -72,7 +63,7 @@ def request_runs(
             log.info(skipped[-1])
         else:
             # The integration may be newer than the last tick of the partition sensor.
-            add_partition(instance, one.name)
+            add_partition(instance, AssetKeys(workspace.prefix), one.name)
             requests.append(dg.RunRequest(run_key=key, partition_key=one.name))
     return dg.SensorResult(
         run_requests=requests,
@@ -91,13 +82,13 @@ def _skip_reason(
     """
     if not integration.enabled:
         return "disabled in the settings"
-    if find_switched_off(instance, {integration.schedule}):
-        return (
-            f"its former schedule was switched off; switch {REFRESH_SENSOR} off and on to start it"
-        )
+    keys = AssetKeys(workspace.prefix)
+    if find_switched_off(instance, keys, {integration.schedule}):
+        sensor = keys.name(REFRESH_SENSOR)
+        return f"its former schedule was switched off; switch {sensor} off and on to start it"
     fail_runs_without_lock(instance, workspace, integration.name)
     tags = {PARTITION_TAG: integration.name}
     chosen = dg.RunsFilter(tags=tags, statuses=list(UNFINISHED_STATUSES))
-    runs = (record.dagster_run for record in OwnRuns(instance).records(chosen))
+    runs = (record.dagster_run for record in OwnRuns(instance, keys).records(chosen))
     others = [run for run in runs if run.tags.get(RUN_KEY_TAG) != run_key]
     return "its last run is still in progress" if others else ""

@@ -3,19 +3,22 @@
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import dagster as dg
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
-from assets_defs.jobs import combine_integrations
-from assets_defs.partitions import INTEGRATIONS, NAME, PARTITION_TAG
+from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
+from assets_defs.partitions import PARTITION_TAG, partitions
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
 from assets_defs.runs.instance import is_own_home
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
+from assets_defs.runs.scheduling import REFRESH_SENSOR
+from assets_defs.schedules import refresh_due
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
 from pipelines.notifications import SENT, Alert, failure_alert, post
@@ -32,47 +35,54 @@ def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
 
     Those that delete or alert are switched on by default only in the data directory's own instance.
     """
+    name = AssetKeys(workspace.prefix).name
     is_own = is_own_home(workspace)
     status = dg.DefaultSensorStatus.RUNNING if is_own else dg.DefaultSensorStatus.STOPPED
     sensors = [
         dg.sensor(
-            name="integrations_of_settings",
+            name=name(REFRESH_SENSOR),
+            job_name=name(REFRESH_JOB),
+            minimum_interval_seconds=30,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description="Refresh each enabled integration at the times of its schedule in the "
+            "settings",
+        )(partial(refresh_due, workspace=workspace)),
+        dg.sensor(
+            name=name("integrations_of_settings"),
             minimum_interval_seconds=30,
             default_status=status,
             description="Keep one partition per integration of the settings file",
-        )(sync_partitions),
+        )(partial(sync_partitions, workspace=workspace)),
         dg.run_failure_sensor(
-            name="alert_on_failure",
+            name=name("alert_on_failure"),
             minimum_interval_seconds=10,  # each tick covers one run
             default_status=status,
             description="Post the cause of a failed run to the webhook of the settings, once each",
-        )(alert_on_failure),
+        )(partial(alert_on_failure, workspace=workspace)),
         dg.sensor(
-            name="alert_on_late",
+            name=name("alert_on_late"),
             minimum_interval_seconds=600,
             default_status=status,
             description="Post late integrations that are enabled to the webhook of the settings, "
             "once each",
-        )(alert_on_late),
+        )(partial(alert_on_late, workspace=workspace)),
         dg.sensor(
-            name="forget_old_runs",
+            name=name("forget_old_runs"),
             minimum_interval_seconds=3600,
             default_status=status,
             description=f"Delete the records of runs older than {MAX_RUN_AGE.days} days; "
             "their snapshots stay",
-        )(purge_old_runs),
+        )(partial(purge_old_runs, workspace=workspace)),
     ]
     # Only an object store has a file for each integration, and one of all of them.
-    return [*sensors, combine_on_publication] if workspace.url else sensors
+    return [*sensors, _combine_on_publication(workspace)] if workspace.url else sensors
 
 
 # It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own.
-def alert_on_failure(
-    context: dg.RunFailureSensorContext, workspace: dg.ResourceParam[Workspace]
-) -> dg.SkipReason:
+def alert_on_failure(context: dg.RunFailureSensorContext, *, workspace: Workspace) -> dg.SkipReason:
     """Report and post the cause of a failed run, unless Dagster retries it."""
     run, instance = context.dagster_run, context.instance
-    if not OwnRuns(instance).includes(run):
+    if not OwnRuns(instance, AssetKeys(workspace.prefix)).includes(run):
         return dg.SkipReason("the run is not one of the inventory")
     if run.tags.get(TERMINAL_TAG) == run.run_id:
         return dg.SkipReason("the terminal that started the run reports it")
@@ -84,9 +94,7 @@ def alert_on_failure(
     return dg.SkipReason(post(alert, workspace))
 
 
-def alert_on_late(
-    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
-) -> dg.SensorResult:
+def alert_on_late(context: dg.SensorEvaluationContext, *, workspace: Workspace) -> dg.SensorResult:
     """Post each integration that became late since the last tick."""
     notified: dict[str, str] = json.loads(context.cursor or "{}")
     try:
@@ -137,39 +145,48 @@ def _late_alert(name: str, cause: str) -> Alert:
 
 
 def sync_partitions(
-    context: dg.SensorEvaluationContext, workspace: dg.ResourceParam[Workspace]
+    context: dg.SensorEvaluationContext, *, workspace: Workspace
 ) -> dg.SensorResult:
     """Add the partitions of new integrations, and delete those of removed ones."""
     try:
         names = [integration.name for integration in resolved_settings(workspace).integration]
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error))
-    present = context.instance.get_dynamic_partitions(NAME)
+    integrations = partitions(AssetKeys(workspace.prefix))
+    present = context.instance.get_dynamic_partitions(str(integrations.name))
     missing = [name for name in names if name not in present]
     removed = [name for name in present if name not in names]
     return dg.SensorResult(
         dynamic_partitions_requests=[
-            *([INTEGRATIONS.build_add_request(missing)] if missing else []),
-            *([INTEGRATIONS.build_delete_request(removed)] if removed else []),
+            *([integrations.build_add_request(missing)] if missing else []),
+            *([integrations.build_delete_request(removed)] if removed else []),
         ],
         skip_reason=None if missing or removed else "the partitions match the settings",
     )
 
 
-@dg.asset_sensor(
-    name="combine_what_was_published",  # the name of version 0.1, under which Dagster has its state
-    asset_key=INVENTORY_DUCKDB,
-    job=combine_integrations,
-    minimum_interval_seconds=600,
-    default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Update the file over all integrations after one of them has published",
-)
-def combine_on_publication(_: dg.SensorEvaluationContext, event: dg.EventLogEntry) -> dg.RunRequest:
-    """Request one run for everything published since the last one."""
-    return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")
+def _combine_on_publication(workspace: Workspace) -> dg.SensorDefinition:
+    keys = AssetKeys(workspace.prefix)
+
+    @dg.asset_sensor(
+        name=keys.name("combine_what_was_published"),
+        asset_key=keys.inventory_duckdb,
+        job_name=keys.name(COMBINE_JOB),
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Update the file over all integrations after one of them has published",
+    )
+    def combine_on_publication(
+        _: dg.SensorEvaluationContext, event: dg.EventLogEntry
+    ) -> dg.RunRequest:
+        """Request one run for everything published since the last one."""
+        return dg.RunRequest(run_key=f"{event.run_id}:{event.timestamp}")
+
+    return combine_on_publication
 
 
-def purge_old_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+def purge_old_runs(context: dg.SensorEvaluationContext, *, workspace: Workspace) -> dg.SkipReason:
     """Delete Dagster's own records of the oldest runs, a few at each tick."""
-    deleted = purge_runs(context.instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_RUNS_PER_TICK)
+    own = OwnRuns(context.instance, AssetKeys(workspace.prefix))
+    deleted = purge_runs(own, datetime.now(UTC) - MAX_RUN_AGE, MAX_RUNS_PER_TICK)
     return dg.SkipReason(f"{deleted} runs deleted")

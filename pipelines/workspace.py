@@ -66,12 +66,14 @@ class Workspace:
         url: address of the object store; None for a directory.
         config: settings file; None for the single integration of the environment.
         environment: environment variables from which a child process rebuilds this workspace.
+        prefix: comes before all names of this inventory in Dagster.
     """
 
     root: Path
     url: str | None = None
     config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prefix: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import dagster as dg
 from sqlalchemy.exc import SQLAlchemyError
 
-from assets_defs.asset_keys import INVENTORY, OWNERS, table_key
+from assets_defs.asset_keys import INVENTORY, OWNERS, AssetKeys
 from assets_defs.runs.freshness import enabled_since
 from assets_defs.runs.status import COLUMNS, IntegrationStatus, read_statuses, status_row
 from pipelines.errors import InventoryError, printable
@@ -16,14 +16,18 @@ from pipelines.workspace import Workspace
 
 MAX_INTEGRATIONS = 50
 MAX_ERROR_LENGTH = 300  # the rest is on the run's page
-STATUS = dg.AssetSpec(
-    key=table_key("status"),
-    description="The applied integrations: their runs, what they published, the next run (UTC)",
-    group_name=INVENTORY,
-    kinds={"dagster"},
-    owners=OWNERS,
-)
 _log = logging.getLogger(__name__)
+
+
+def build_status(keys: AssetKeys) -> dg.AssetSpec:
+    """Return the asset that has no step: runs and sensors report it."""
+    return dg.AssetSpec(
+        key=keys.table("status"),
+        description="The applied integrations: their runs, what they published, the next run (UTC)",
+        group_name=INVENTORY,
+        kinds={"dagster"},
+        owners=OWNERS,
+    )
 
 
 def report_status(
@@ -45,7 +49,8 @@ def report_status(
         since = enabled_since(instance, workspace, integrations)
         statuses = read_statuses(instance, workspace, integrations, since, ending_run_id)
         table = status_table(statuses)
-        report(dg.AssetMaterialization(STATUS.key, metadata={"integrations": table}))
+        key = AssetKeys(workspace.prefix).table("status")
+        report(dg.AssetMaterialization(key, metadata={"integrations": table}))
     except (InventoryError, OSError, SQLAlchemyError) as error:
         _log.warning("the status of the integrations was not reported: %s", error)
 

@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, raw_key, table_key
+from assets_defs.asset_keys import COMPLETENESS, INVENTORY, JUMPCLOUD, AssetKeys
 from assets_defs.assets.specs import contract_columns, table_spec
 from assets_defs.checks import (
     RemovalGuard,
@@ -14,8 +14,9 @@ from assets_defs.checks import (
     integrity_results,
     stops_publication,
 )
+from assets_defs.partitions import partitions
 from assets_defs.resources import ParquetStore, preview
-from assets_defs.runs.step import RunLock, step
+from assets_defs.runs.step import RUN_LOCK, step
 from pipelines.errors import InventoryError
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
@@ -25,31 +26,31 @@ from pipelines.transform import TRANSFORMS, Transform
 from pipelines.workspace import Workspace
 
 
-def _lineage(table: Table) -> dg.TableColumnLineage:
+def _lineage(keys: AssetKeys, table: Table) -> dg.TableColumnLineage:
     """Return the raw field of each column that copies one."""
     sources = {c.name: c.source.split(".") for c in table.columns if c.source}
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(asset_key=raw_key(endpoint), column_name=field)]
+            column: [dg.TableColumnDep(asset_key=keys.raw(endpoint), column_name=field)]
             for column, (endpoint, field) in sources.items()
         }
     )
 
 
-def _input_key(name: str) -> dg.AssetKey:
+def _input_key(keys: AssetKeys, name: str) -> dg.AssetKey:
     schema, _, table = name.rpartition(".")
-    return raw_key(table) if schema == JUMPCLOUD else table_key(table)
+    return keys.raw(table) if schema == JUMPCLOUD else keys.table(table)
 
 
-def _spec(transform: Transform) -> dg.AssetSpec:
+def _spec(keys: AssetKeys, transform: Transform) -> dg.AssetSpec:
     table = transform.table
     return table_spec(
-        table_key(table.name),
+        keys.table(table.name),
         table.description,
         contract_columns(table),
         {"duckdb", "parquet"},
         group=INVENTORY,
-        deps=[_input_key(name) for name in transform.inputs],
+        deps=[_input_key(keys, name) for name in transform.inputs],
     )
 
 
@@ -64,51 +65,55 @@ class TablesConfig(dg.Config):
     accept_removals: bool = False
 
 
-@dg.multi_asset(
-    name="tables",
-    specs=[_spec(transform) for transform in TRANSFORMS.values()],
-    check_specs=[spec for one in TRANSFORMS.values() for spec in check_specs(one.table)],
-)
-def tables(
-    context: dg.AssetExecutionContext,
-    config: TablesConfig,
-    parquet: ParquetStore,
-    workspace: dg.ResourceParam[Workspace],
-    run_lock: dg.ResourceParam[RunLock],
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Join the raw tables of one pull into the tables of the data contract."""
-    with step(context, workspace, run_lock) as integration, in_memory() as connection:
-        name = integration.name
-        workspace.staging.require("pull", name)
-        workspace.staging.begin("tables", name)
-        failures: list[str] = []
-        accepts = config.accept_removals and context.run.parent_run_id is None
-        completeness = parquet.read(raw_key(COMPLETENESS), name)
-        guard = RemovalGuard(workspace, integration, completeness, accept_removals=accepts)
-        for table, rows, frames in transform_tables(
-            name, lambda source: parquet.read(_input_key(source), name), connection
-        ):
-            checks = [
-                *integrity_results(name, table, rows, frames, connection),
-                *guard.results(table, rows),
-            ]
-            failures += [str(one.description) for one in checks if stops_publication(one)]
-            yield dg.MaterializeResult(
-                asset_key=table_key(table.name),
-                metadata={
-                    **parquet.write(table_key(table.name), name, rows),
-                    "preview": preview(rows),
-                    "dagster/column_lineage": _lineage(table),
-                },
-                check_results=checks,
-            )
-            del rows  # before the next table is made
-        if failures:  # with more than the names of the checks, as Dagster's own failure has
-            # The next run must read the API again, not continue from the lists that were stopped.
-            remove_checkpoint(workspace.root, name)
-            own = [failure.removeprefix(f"{name}: ") for failure in failures]
-            raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
-        workspace.staging.finish("tables", name)
+def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the tables of the data contract, made by one step."""
+    keys, parquet = AssetKeys(workspace.prefix), ParquetStore(workspace.staging.root)
+
+    @dg.multi_asset(
+        name=keys.name("tables"),
+        specs=[_spec(keys, transform) for transform in TRANSFORMS.values()],
+        check_specs=[spec for one in TRANSFORMS.values() for spec in check_specs(keys, one.table)],
+        partitions_def=partitions(keys),
+        required_resource_keys={RUN_LOCK},
+    )
+    def tables(
+        context: dg.AssetExecutionContext, config: TablesConfig
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        """Join the raw tables of one pull into the tables of the data contract."""
+        with step(context, workspace) as integration, in_memory() as connection:
+            name = integration.name
+            workspace.staging.require("pull", name)
+            workspace.staging.begin("tables", name)
+            failures: list[str] = []
+            accepts = config.accept_removals and context.run.parent_run_id is None
+            completeness = parquet.read(keys.raw(COMPLETENESS), name)
+            guard = RemovalGuard(workspace, integration, completeness, accept_removals=accepts)
+            for table, rows, frames in transform_tables(
+                name, lambda source: parquet.read(_input_key(keys, source), name), connection
+            ):
+                checks = [
+                    *integrity_results(keys, name, table, rows, frames, connection),
+                    *guard.results(table, rows),
+                ]
+                failures += [str(one.description) for one in checks if stops_publication(one)]
+                yield dg.MaterializeResult(
+                    asset_key=keys.table(table.name),
+                    metadata={
+                        **parquet.write(keys.table(table.name), name, rows),
+                        "preview": preview(rows),
+                        "dagster/column_lineage": _lineage(keys, table),
+                    },
+                    check_results=checks,
+                )
+                del rows  # before the next table is made
+            if failures:  # with more than the names of the checks, as Dagster's own failure has
+                # The next run must read the API again, not continue from the stopped lists.
+                remove_checkpoint(workspace.root, name)
+                own = [failure.removeprefix(f"{name}: ") for failure in failures]
+                raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
+            workspace.staging.finish("tables", name)
+
+    return tables
 
 
 def transform_tables(

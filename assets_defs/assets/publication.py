@@ -7,21 +7,12 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from assets_defs.asset_keys import (
-    COMBINED,
-    COMPLETENESS,
-    INVENTORY_DUCKDB,
-    INVENTORY_OF_ALL,
-    OWNERS,
-    PULLS,
-    raw_key,
-    table_key,
-)
+from assets_defs.asset_keys import COMBINED, COMPLETENESS, OWNERS, PULLS, AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import contract_columns, table_spec
-from assets_defs.partitions import INTEGRATIONS
+from assets_defs.partitions import partitions
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import RunLock, errors_as_failures, step
+from assets_defs.runs.step import RUN_LOCK, errors_as_failures, step
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
@@ -42,12 +33,7 @@ from pipelines.workspace import Workspace
 
 GROUP = "publication"
 PULL_TABLES = (PULLS, COMPLETENESS, ORGANIZATIONS.name)
-REPORT_CHECK = dg.AssetCheckSpec(
-    "report_written",
-    asset=INVENTORY_DUCKDB,
-    description="`report.html` is current; otherwise it shows the previous publication until the "
-    "next run or `jumpcloud-inventory rebuild`",
-)
+REPORT_CHECK = "report_written"
 # One and two intervals of the default schedule, and time for the run itself. Dagster judges an
 # asset, not its partitions: the sensor `alert_on_late` finds the integration that is late.
 FRESHNESS = dg.FreshnessPolicy.time_window(
@@ -55,57 +41,68 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 )
 
 
-def _spec(table: Table) -> dg.AssetSpec:
-    pulled = [*(table_key(one.name) for one in INVENTORY_TABLES), *map(raw_key, PULL_TABLES)]
+def _spec(keys: AssetKeys, table: Table) -> dg.AssetSpec:
+    pulled = [*(keys.table(one.name) for one in INVENTORY_TABLES), *map(keys.raw, PULL_TABLES)]
     spec = table_spec(
-        table_key(table.name),
+        keys.table(table.name),
         table.description,
         contract_columns(table),
         {"parquet"},
         group=GROUP,
-        deps=pulled if table is SNAPSHOTS else [table_key(SNAPSHOTS.name)],
+        deps=pulled if table is SNAPSHOTS else [keys.table(SNAPSHOTS.name)],
     )
     return spec.replace_attributes(freshness_policy=FRESHNESS)
 
 
-@dg.multi_asset(name="commit_snapshot", specs=[_spec(table) for table in RUN_TABLES])
-def commit(
-    context: dg.AssetExecutionContext,
-    parquet: ParquetStore,
-    workspace: dg.ResourceParam[Workspace],
-    run_lock: dg.ResourceParam[RunLock],
-) -> Iterator[dg.MaterializeResult[None]]:
-    """Add the tables to the history as one immutable snapshot, with the changes since the last."""
-    with step(context, workspace, run_lock) as integration:
-        name = integration.name
-        workspace.staging.require("tables", name)
-        history = workspace.open_history()
-        pulled = _pulled_tables(parquet, integration)
-        run_id = context.op_execution_context.run_id
-        manifest = commit_pull(workspace, history, integration, pulled, run_id)
-        # The history has everything now: the next run is a new pull, even if this one fails.
-        remove_checkpoint(workspace.root, name)
-        workspace.removal_file(name).remove()
-        for table in RUN_TABLES:
-            parquet.remove(table_key(table.name), name)  # version 0.1 left a copy there
-        snapshot = (name, manifest.snapshot_id)
-        head = history.manifest_sha256(*snapshot)
-        for table in (SNAPSHOTS, CHANGES):
-            uri = workspace.uri(history.part(table.name, *snapshot))
-            yield _committed(table, history.read(table, *snapshot), uri, head_sha256=head)
-        manifests = history.manifest_path(*snapshot).parent
-        yield _committed(
-            INTEGRATIONS_TABLE, integrations_table(history, [manifest]), workspace.uri(manifests)
-        )
+def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the tables of a run, which are committed to the history by one step."""
+    keys, parquet = AssetKeys(workspace.prefix), ParquetStore(workspace.staging.root)
+
+    @dg.multi_asset(
+        name=keys.name("commit_snapshot"),
+        specs=[_spec(keys, table) for table in RUN_TABLES],
+        partitions_def=partitions(keys),
+        required_resource_keys={RUN_LOCK},
+    )
+    def commit(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        """Add the tables to the history as one immutable snapshot, with the changes since."""
+        with step(context, workspace) as integration:
+            name = integration.name
+            workspace.staging.require("tables", name)
+            history = workspace.open_history()
+            pulled = _pulled_tables(parquet, keys, integration)
+            run_id = context.op_execution_context.run_id
+            manifest = commit_pull(workspace, history, integration, pulled, run_id)
+            # The history has everything: the next run is a new pull, even if this one fails now.
+            remove_checkpoint(workspace.root, name)
+            workspace.removal_file(name).remove()
+            for table in RUN_TABLES:
+                parquet.remove(keys.table(table.name), name)  # version 0.1 left a copy there
+            snapshot = (name, manifest.snapshot_id)
+            head = history.manifest_sha256(*snapshot)
+            for table in (SNAPSHOTS, CHANGES):
+                uri, rows = history.part(table.name, *snapshot), history.read(table, *snapshot)
+                key = keys.table(table.name)
+                yield _committed(key, rows, workspace.uri(uri), head_sha256=head)
+            manifests = history.manifest_path(*snapshot).parent
+            yield _committed(
+                keys.table(INTEGRATIONS_TABLE.name),
+                integrations_table(history, [manifest]),
+                workspace.uri(manifests),
+            )
+
+    return commit
 
 
-def _pulled_tables(parquet: ParquetStore, integration: Integration) -> PulledTables:
+def _pulled_tables(
+    parquet: ParquetStore, keys: AssetKeys, integration: Integration
+) -> PulledTables:
     name = integration.name
-    pulled = {table: parquet.read(raw_key(table), name) for table in PULL_TABLES}
+    pulled = {table: parquet.read(keys.raw(table), name) for table in PULL_TABLES}
     return PulledTables(
         pull_facts(integration, pulled),
         pulled[COMPLETENESS],
-        lambda table: parquet.read(table_key(table), name),
+        lambda table: parquet.read(keys.table(table), name),
     )
 
 
@@ -137,11 +134,11 @@ def commit_pull(
         )
 
 
-def _committed(table: Table, rows: pa.Table, uri: str, **more: str) -> dg.MaterializeResult[None]:
+def _committed(
+    key: dg.AssetKey, rows: pa.Table, uri: str, **more: str
+) -> dg.MaterializeResult[None]:
     metadata: Metadata = {"dagster/row_count": rows.num_rows, "dagster/uri": uri, **more}
-    return dg.MaterializeResult(
-        asset_key=table_key(table.name), metadata={**metadata, "preview": preview(rows)}
-    )
+    return dg.MaterializeResult(asset_key=key, metadata={**metadata, "preview": preview(rows)})
 
 
 def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> PullFacts:
@@ -153,41 +150,51 @@ def pull_facts(integration: Integration, pulled: Mapping[str, pa.Table]) -> Pull
     return PullFacts.model_validate(facts | {"organization_name": name})
 
 
-@dg.asset(
-    key=INVENTORY_DUCKDB,
-    deps=[table_key(CHANGES.name), table_key(INTEGRATIONS_TABLE.name)],
-    description="The one file that users query: every table and view of the data contract",
-    group_name=GROUP,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    partitions_def=INTEGRATIONS,
-    freshness_policy=FRESHNESS,
-    code_version="1",
-    check_specs=[REPORT_CHECK],
-)
-def inventory_duckdb(
-    context: dg.AssetExecutionContext,
-    workspace: dg.ResourceParam[Workspace],
-    run_lock: dg.ResourceParam[RunLock],
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Publish the history as one DuckDB file with its report, and expire old snapshots."""
-    with (
-        step(context, workspace, run_lock) as integration,
-        locked(workspace.publication_lock(integration.name)),
-    ):
-        name = integration.name
-        path = refresh_file(workspace, name)
-        expire_snapshots(
-            workspace.open_history(), name, resolved_settings(workspace).keep_snapshots
+def build_file(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the DuckDB file that users query."""
+    keys = AssetKeys(workspace.prefix)
+
+    @dg.asset(
+        key=keys.inventory_duckdb,
+        deps=[keys.table(CHANGES.name), keys.table(INTEGRATIONS_TABLE.name)],
+        description="The one file that users query: every table and view of the data contract",
+        group_name=GROUP,
+        kinds={"duckdb"},
+        owners=OWNERS,
+        partitions_def=partitions(keys),
+        freshness_policy=FRESHNESS,
+        code_version="1",
+        check_specs=[
+            dg.AssetCheckSpec(
+                REPORT_CHECK,
+                asset=keys.inventory_duckdb,
+                description="`report.html` is current; otherwise it shows the previous publication "
+                "until the next run or `jumpcloud-inventory rebuild`",
+            )
+        ],
+        required_resource_keys={RUN_LOCK},
+    )
+    def inventory_duckdb(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        """Publish the history as one DuckDB file with its report, and expire old snapshots."""
+        with (
+            step(context, workspace) as integration,
+            locked(workspace.publication_lock(integration.name)),
+        ):
+            name = integration.name
+            path = refresh_file(workspace, name)
+            keep = resolved_settings(workspace).keep_snapshots
+            expire_snapshots(workspace.open_history(), name, keep)
+            metadata, check = refresh_report_check(context.log, workspace, name)
+        yield dg.MaterializeResult(
+            metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
         )
-        metadata, check = refresh_report_check(context.log, workspace, name)
-    yield dg.MaterializeResult(
-        metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
-    )
-    yield check
-    report_status(
-        context.instance, workspace, context.log_event, context.op_execution_context.run_id
-    )
+        yield check
+        run_id = context.op_execution_context.run_id
+        report_status(context.instance, workspace, context.log_event, run_id)
+
+    return inventory_duckdb
 
 
 def refresh_report_check(
@@ -214,33 +221,38 @@ def refresh_report_check(
         log.warning("published, but without a new report: %s", error)
         failure = f"{type(error).__name__}: {error}"
     return metadata, dg.AssetCheckResult(
-        check_name=REPORT_CHECK.name,
-        asset_key=INVENTORY_DUCKDB,
+        check_name=REPORT_CHECK,
+        asset_key=AssetKeys(workspace.prefix).inventory_duckdb,
         passed=not failure,
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"failure": failure} if failure else {},
     )
 
 
-@dg.asset(
-    key=INVENTORY_OF_ALL,
-    # No dependency: one would make a run of an integration wait for all other partitions.
-    description="The DuckDB file over all integrations, and its report",
-    group_name=COMBINED,
-    kinds={"duckdb"},
-    owners=OWNERS,
-    code_version="1",
-)
-def inventory_of_all(workspace: dg.ResourceParam[Workspace]) -> dg.MaterializeResult[None]:
-    """Combine what each integration published into one file."""
-    with errors_as_failures(workspace):
-        workspace.make_root()
-        combine(workspace)
-    path = workspace.inventory_file()
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/uri": workspace.uri(path),
-            "bytes": path.stat().st_size,
-            "report": workspace.uri(workspace.report_file()),
-        }
+def build_combined_file(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the DuckDB file over all integrations of an object store."""
+
+    @dg.asset(
+        key=AssetKeys(workspace.prefix).inventory_of_all,
+        # No dependency: one would make a run of an integration wait for all other partitions.
+        description="The DuckDB file over all integrations, and its report",
+        group_name=COMBINED,
+        kinds={"duckdb"},
+        owners=OWNERS,
+        code_version="1",
     )
+    def inventory_of_all() -> dg.MaterializeResult[None]:
+        """Combine what each integration published into one file."""
+        with errors_as_failures(workspace):
+            workspace.make_root()
+            combine(workspace)
+        path = workspace.inventory_file()
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/uri": workspace.uri(path),
+                "bytes": path.stat().st_size,
+                "report": workspace.uri(workspace.report_file()),
+            }
+        )
+
+    return inventory_of_all

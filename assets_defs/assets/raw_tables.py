@@ -11,12 +11,14 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, raw_key
+from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, AssetKeys
 from assets_defs.assets.specs import table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
+from assets_defs.partitions import partitions
 from assets_defs.resources import Metadata, ParquetStore
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import fail_other_runs
-from assets_defs.runs.step import RunLock, step
+from assets_defs.runs.step import RUN_LOCK, step
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
@@ -30,69 +32,79 @@ COMPLETE = "complete"
 PROGRESS_SECONDS = 5.0
 
 
-def _spec(name: str, description: str, schema: pa.Schema, parent: str = "") -> dg.AssetSpec:
+def _specs(keys: AssetKeys) -> Iterator[dg.AssetSpec]:
+    for name, one in ENDPOINTS.items():
+        description = f"{one.description}. `GET {one.path}`"
+        yield _spec(keys, name, description, one.table_schema, one.parent)
+    yield _spec(keys, COMPLETENESS, "Proof that each list was read to its end", COMPLETENESS_SCHEMA)
+    yield _spec(
+        keys,
+        ACCESS_DIFFERENCES,
+        "Pairs of user and device that only the pull or only JumpCloud's report has",
+        DIFFERENCES_SCHEMA,
+    )
+    yield _spec(keys, PULLS, "Time of the pull, and the calls sent", PULL_SCHEMA)
+
+
+def _spec(
+    keys: AssetKeys, name: str, description: str, schema: pa.Schema, parent: str = ""
+) -> dg.AssetSpec:
     columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
-    deps = [raw_key(parent)] if parent else []
+    deps = [keys.raw(parent)] if parent else []
     kinds = {"jumpcloud", "parquet"}
-    return table_spec(raw_key(name), description, columns, kinds, group=JUMPCLOUD, deps=deps)
+    return table_spec(keys.raw(name), description, columns, kinds, group=JUMPCLOUD, deps=deps)
 
 
-@dg.multi_asset(
-    name="pull",
-    specs=[
-        *(
-            _spec(name, f"{one.description}. `GET {one.path}`", one.table_schema, one.parent)
-            for name, one in ENDPOINTS.items()
-        ),
-        _spec(COMPLETENESS, "Proof that each list was read to its end", COMPLETENESS_SCHEMA),
-        _spec(
-            ACCESS_DIFFERENCES,
-            "Pairs of user and device that only the pull or only JumpCloud's report has",
-            DIFFERENCES_SCHEMA,
-        ),
-        _spec(PULLS, "Time of the pull, and the calls sent", PULL_SCHEMA),
-    ],
-    check_specs=[
-        dg.AssetCheckSpec(
-            COMPLETE,
-            asset=raw_key(name),
-            blocking=True,
-            description="Every list was read to its end; holes are deleted members",
-        )
-        for name in ENDPOINTS
-    ],
-)
-def pull(
-    context: dg.AssetExecutionContext,
-    parquet: ParquetStore,
-    workspace: dg.ResourceParam[Workspace],
-    run_lock: dg.ResourceParam[RunLock],
-) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-    """Read all lists of the organization concurrently, under one throttle."""
-    reporter = _Reporter(context)
-    with step(context, workspace, run_lock) as integration:
-        if warning := workspace.check_name(integration.name):
-            context.log.warning(warning)
-        fail_other_runs(context.instance, integration.name, context.run.run_id)
-        workspace.open_history().latest(integration.name)  # fails before all the calls, not after
-        try:
-            with reporter.shown():
-                result = pull_organization(
-                    integration, workspace.root, reporter.progress, reporter.retry
-                )
-        except IncompleteError as error:
-            yield dg.AssetCheckResult(
-                check_name=COMPLETE,
-                asset_key=raw_key(error.list_id.endpoint),
-                passed=False,
-                metadata={"list": str(error.list_id), "reason": str(error)},
+def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
+    """Return the raw tables, read by one step."""
+    keys = AssetKeys(workspace.prefix)
+
+    @dg.multi_asset(
+        name=keys.name("pull"),
+        specs=[*_specs(keys)],
+        check_specs=[
+            dg.AssetCheckSpec(
+                COMPLETE,
+                asset=keys.raw(name),
+                blocking=True,
+                description="Every list was read to its end; holes are deleted members",
             )
-            raise
-        yield from _stored(context, result, parquet, workspace.staging)
+            for name in ENDPOINTS
+        ],
+        partitions_def=partitions(keys),
+        required_resource_keys={RUN_LOCK},
+    )
+    def pull(
+        context: dg.AssetExecutionContext,
+    ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        """Read all lists of the organization concurrently, under one throttle."""
+        reporter = _Reporter(context)
+        with step(context, workspace) as integration:
+            if warning := workspace.check_name(integration.name):
+                context.log.warning(warning)
+            own = OwnRuns(context.instance, keys)
+            fail_other_runs(own, integration.name, context.run.run_id)
+            workspace.open_history().latest(integration.name)  # fails before the calls, not after
+            try:
+                with reporter.shown():
+                    result = pull_organization(
+                        integration, workspace.root, reporter.progress, reporter.retry
+                    )
+            except IncompleteError as error:
+                yield dg.AssetCheckResult(
+                    check_name=COMPLETE,
+                    asset_key=keys.raw(error.list_id.endpoint),
+                    passed=False,
+                    metadata={"list": str(error.list_id), "reason": str(error)},
+                )
+                raise
+            yield from _stored(context, result, keys, workspace.staging)
+
+    return pull
 
 
 def _stored(
-    context: dg.AssetExecutionContext, result: Pull, parquet: ParquetStore, staging: Staging
+    context: dg.AssetExecutionContext, result: Pull, keys: AssetKeys, staging: Staging
 ) -> Iterator[dg.MaterializeResult[None]]:
     """Write each raw table; yield it with the proof that it is complete."""
     tables = result.tables | {
@@ -100,6 +112,7 @@ def _stored(
         ACCESS_DIFFERENCES: result.differences,
         PULLS: result.facts(),
     }
+    parquet = ParquetStore(staging.root)
     staging.begin("pull", context.partition_key)
     checks: list[dg.AssetCheckResult] = []
     for name, table in tables.items():
@@ -107,10 +120,10 @@ def _stored(
         metadata: Metadata = _call_metadata(result) if name == PULLS else {**_sums(proofs)}
         metadata |= _notes(context.log, result, name)
         if name in ENDPOINTS:
-            checks.append(_check(name, proofs, table.num_rows))
+            checks.append(_check(keys.raw(name), proofs, table.num_rows))
         yield dg.MaterializeResult(
-            asset_key=raw_key(name),
-            metadata=parquet.write(raw_key(name), context.partition_key, table) | metadata,
+            asset_key=keys.raw(name),
+            metadata=parquet.write(keys.raw(name), context.partition_key, table) | metadata,
             check_results=checks[-1:] if name in ENDPOINTS else [],
         )
     if all(check.passed for check in checks):
@@ -208,12 +221,12 @@ def _sums(proofs: pa.Table) -> dict[str, int]:
     return {"lists": proofs.num_rows} | {name: pc.sum(proofs[name]).as_py() or 0 for name in names}
 
 
-def _check(name: str, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
+def _check(key: dg.AssetKey, proofs: pa.Table, rows: int) -> dg.AssetCheckResult:
     """Return the check: all records that the API counted are in the table, or were deleted."""
-    sums = _sums(proofs)
+    sums, name = _sums(proofs), key.path[-1]
     return dg.AssetCheckResult(
         check_name=COMPLETE,
-        asset_key=raw_key(name),
+        asset_key=key,
         passed=rows == sums["received"] and (sums["holes"] == 0 or ENDPOINTS[name].may_have_holes),
         metadata=sums | {"rows": rows},
     )

@@ -5,7 +5,6 @@ from collections.abc import Collection
 import dagster as dg
 
 from assets_defs.asset_keys import OWNERS
-from assets_defs.partitions import INTEGRATIONS
 from pipelines.schema.model import Table
 
 
@@ -28,7 +27,6 @@ def table_spec(
         owners=OWNERS,
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
         code_version="1",
-        partitions_def=INTEGRATIONS,
     )
 
 

@@ -15,7 +15,7 @@ from dagster_shared.serdes.serdes import JsonSerializableValue
 from assets_defs.celery.launcher import WatchingCeleryRunLauncher
 from assets_defs.celery.postgres import expect_restarts, keep_connected
 from assets_defs.cli.options import explained_errors
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_code_location
 from assets_defs.runs.instance import explained_instance_errors, open_instance, prepare_instance
 from pipelines.config.environment import DAGSTER_HOME_VARIABLE
 from pipelines.errors import SettingsError
@@ -54,7 +54,7 @@ def _application(workspace: Workspace) -> Celery:
     open_instance(workspace).dispose()
     workspace.settings()
     # Imports the assets before the processes of the runs are forked.
-    build_definitions(workspace)
+    build_code_location(workspace)
     application = launcher.celery
     application.conf.update(
         # A new process for each run, so that nothing outlives a run.

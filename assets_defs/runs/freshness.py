@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.runs.ticks import next_tick
 from pipelines.config.integration import Integration
 from pipelines.workspace import Workspace
@@ -31,8 +32,8 @@ def enabled_since(
     Raises:
         InventoryError: the history cannot be read.
     """
-    storage = instance.daemon_cursor_storage
-    recorded = storage.get_cursor_values({KEY}).get(KEY)
+    storage, key = instance.daemon_cursor_storage, AssetKeys(workspace.prefix).name(KEY)
+    recorded = storage.get_cursor_values({key}).get(key)
     enabled = [one.name for one in integrations if one.enabled]
     if recorded:
         known: dict[str, str] = json.loads(recorded)
@@ -42,7 +43,7 @@ def enabled_since(
     now = datetime.now(UTC).isoformat()
     since = {name: known.get(name, now) for name in enabled}
     if not recorded or since != known:
-        storage.set_cursor_values({KEY: json.dumps(since)})
+        storage.set_cursor_values({key: json.dumps(since)})
     return {name: datetime.fromisoformat(time) for name, time in since.items()}
 
 

@@ -4,14 +4,11 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets_defs.asset_keys import INVENTORY_OF_ALL, REFRESHED
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
 
 # Dagster's own job for the asset graph.
 GRAPH_JOB = "__ASSET_JOB"
-JOBS = (REFRESH_JOB, COMBINE_JOB, GRAPH_JOB)
-# One op of each job: another code location may have a job of the same name.
-OPS = {REFRESH_JOB: "tables", COMBINE_JOB: "inventory__inventory_of_all"}
 FIRST_PAGE, LARGEST_PAGE = 1, 512
 
 
@@ -20,12 +17,20 @@ class OwnRuns:
 
     Tags do not find them: another code location may have partitions of the same names.
 
-    Args:
+    Attributes:
         instance: may have the runs of others too.
+        jobs: names of the jobs that may have runs of ours.
     """
 
-    def __init__(self, instance: dg.DagsterInstance) -> None:
+    def __init__(self, instance: dg.DagsterInstance, keys: AssetKeys) -> None:
         self.instance = instance
+        self._keys = {*keys.refreshed, keys.inventory_of_all}
+        # One op of each job: another code location may have a job of the same name.
+        self._ops = {
+            keys.name(REFRESH_JOB): keys.name("tables"),
+            keys.name(COMBINE_JOB): keys.inventory_of_all.to_python_identifier(),
+        }
+        self.jobs = (*self._ops, GRAPH_JOB)
         self._snapshots: dict[str, bool] = {}
 
     def records(self, chosen: dg.RunsFilter, *, ascending: bool = False) -> Iterator[dg.RunRecord]:
@@ -42,13 +47,14 @@ class OwnRuns:
 
     def includes(self, run: dg.DagsterRun) -> bool:
         """Return True if a run is ours."""
-        if run.job_name not in JOBS:
+        if run.job_name not in self.jobs:
             return False
         checks = run.asset_check_selection or ()
         keys = {*(run.asset_selection or ()), *(check.asset_key for check in checks)}
         if keys:
-            return keys <= {*REFRESHED, INVENTORY_OF_ALL}
-        return run.job_name in OPS and self._has_op(run.job_snapshot_id, OPS[run.job_name])
+            return keys <= self._keys
+        op = self._ops.get(run.job_name)
+        return op is not None and self._has_op(run.job_snapshot_id, op)
 
     def _has_op(self, snapshot_id: str | None, op: str) -> bool:
         if snapshot_id is None:

@@ -8,18 +8,18 @@ import dagster as dg
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
-from assets_defs.runs.ownership import JOBS, OwnRuns
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import UNFINISHED_STATUSES
 from pipelines.storage.locks import locked
 
 MAX_RUN_AGE = timedelta(days=90)
 
 
-def purge_runs(instance: dg.DagsterInstance, before: datetime, limit: int) -> int:
+def purge_runs(own: OwnRuns, before: datetime, limit: int) -> int:
     """Delete our ended runs that were created before a time, the oldest of a job first.
 
     Args:
-        instance: has the runs.
+        own: the runs.
         before: the time.
         limit: maximum number of runs, so that it takes little time.
 
@@ -27,20 +27,19 @@ def purge_runs(instance: dg.DagsterInstance, before: datetime, limit: int) -> in
         Number of runs.
     """
     ended = [status for status in dg.DagsterRunStatus if status not in UNFINISHED_STATUSES]
-    own = OwnRuns(instance)
     by_job = (
         own.records(
             dg.RunsFilter(job_name=job, statuses=ended, created_before=before), ascending=True
         )
-        for job in JOBS
+        for job in own.jobs
     )
     old = [one.dagster_run.run_id for one in islice(chain.from_iterable(by_job), limit)]
     if old:
-        home = Path(instance.root_directory)
+        home = Path(own.instance.root_directory)
         # Two processes may have found the same runs.
         with locked(home / ".retention"):
             for run_id in old:
-                _delete_run(instance, run_id, home / "history" / "runs")
+                _delete_run(own.instance, run_id, home / "history" / "runs")
     return len(old)
 
 

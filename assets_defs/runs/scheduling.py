@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets_defs.asset_keys import AssetKeys
 from pipelines.config.schedule import Schedule
 
 REFRESH_SENSOR = "refresh_due_integrations"
@@ -13,19 +14,19 @@ MAX_HEARTBEAT_AGE = timedelta(minutes=3)
 
 
 def find_obstacles(
-    instance: dg.DagsterInstance, schedules: Collection[Schedule]
+    instance: dg.DagsterInstance, keys: AssetKeys, schedules: Collection[Schedule]
 ) -> dict[Schedule, str]:
     """Return why schedules do not run; empty for one that does."""
     heartbeat = instance.get_daemon_heartbeats().get("SENSOR")
     oldest = datetime.now(UTC) - MAX_HEARTBEAT_AGE
     if heartbeat is None or heartbeat.timestamp < oldest.timestamp():
         return dict.fromkeys(schedules, "no daemon")
-    off = find_switched_off(instance, schedules)
+    off = find_switched_off(instance, keys, schedules)
     return {time: "switched off in the UI" if time in off else "" for time in schedules}
 
 
 def find_switched_off(
-    instance: dg.DagsterInstance, schedules: Collection[Schedule]
+    instance: dg.DagsterInstance, keys: AssetKeys, schedules: Collection[Schedule]
 ) -> set[Schedule]:
     """Return the schedules that were switched off in the UI.
 
@@ -33,9 +34,10 @@ def find_switched_off(
     until somebody switches the sensor off and on.
     """
     states = {one.instigator_name: one.status.value for one in instance.all_instigator_state()}
-    if states.get(REFRESH_SENSOR) == "STOPPED":
+    status = states.get(keys.name(REFRESH_SENSOR))
+    if status == "STOPPED":
         return set(schedules)
-    if states.get(REFRESH_SENSOR) == "RUNNING":  # switched on by hand, not by default
+    if status == "RUNNING":  # switched on by hand, not by default
         return set()
     return {time for time in schedules if states.get(_former_name(time)) == "STOPPED"}
 

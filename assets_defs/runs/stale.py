@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.ownership import OwnRuns
 from pipelines.storage.locks import HeldByAnotherError, is_held
@@ -26,22 +27,23 @@ def fail_runs_without_lock(
 ) -> None:
     """Mark the started runs of an integration as failed, unless one of them holds its lock."""
     if not is_held(workspace.run_lock(integration)):
-        _fail(instance, integration, updated_before=datetime.now(UTC) - STARTUP_GRACE)
+        own = OwnRuns(instance, AssetKeys(workspace.prefix))
+        _fail(own, integration, updated_before=datetime.now(UTC) - STARTUP_GRACE)
 
 
-def fail_other_runs(instance: dg.DagsterInstance, integration: str, run_id: str) -> None:
+def fail_other_runs(own: OwnRuns, integration: str, run_id: str) -> None:
     """Mark the other started runs of an integration as failed; this run holds its lock."""
-    _fail(instance, integration, except_run=run_id)
+    _fail(own, integration, except_run=run_id)
 
 
-def require_no_remote_run(instance: dg.DagsterInstance, integration: str) -> None:
+def require_no_remote_run(own: OwnRuns, integration: str) -> None:
     """Raise if another machine has a run of the integration; the lock covers this machine.
 
     Raises:
         HeldByAnotherError: another machine has one.
     """
     chosen = dg.RunsFilter(statuses=list(STARTED_STATUSES), tags={PARTITION_TAG: integration})
-    if _may_run_elsewhere(instance) and any(OwnRuns(instance).records(chosen)):
+    if _may_run_elsewhere(own.instance) and any(own.records(chosen)):
         raise HeldByAnotherError(
             f"a run of integration {integration!r} is already in progress; "
             "try again when it has ended"
@@ -57,11 +59,12 @@ def _may_run_elsewhere(instance: dg.DagsterInstance) -> bool:
 
 
 def _fail(
-    instance: dg.DagsterInstance,
+    own: OwnRuns,
     integration: str,
     updated_before: datetime | None = None,
     except_run: str = "",
 ) -> None:
+    instance = own.instance
     if _may_run_elsewhere(instance):
         return
     chosen = dg.RunsFilter(
@@ -69,7 +72,7 @@ def _fail(
         tags={PARTITION_TAG: integration},
         updated_before=updated_before,
     )
-    for record in OwnRuns(instance).records(chosen):
+    for record in own.records(chosen):
         run = record.dagster_run
         if run.run_id != except_run:
             # No retry: the caller is about to pull the integration again.

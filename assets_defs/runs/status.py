@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 from dagster import RunRecord, RunsFilter
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import PARTITION_TAG
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.freshness import is_late
@@ -116,10 +117,11 @@ def read_statuses(
         InventoryError: the history cannot be read.
     """
     latest = workspace.open_history().latest_by_integration([one.name for one in integrations])
-    runs = OwnRuns(instance)
+    keys = AssetKeys(workspace.prefix)
+    runs = OwnRuns(instance, keys)
     record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
     ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
-    obstacles = find_obstacles(instance, {one.schedule for one in integrations})
+    obstacles = find_obstacles(instance, keys, {one.schedule for one in integrations})
     return [
         _status(
             one,

@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import add_partition
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
@@ -16,6 +17,8 @@ from pipelines.extract.discovery import resolve_integration
 from pipelines.storage.disk_errors import explain
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
+
+RUN_LOCK = "jumpcloud_inventory_run_lock"
 
 
 class RunLock:
@@ -53,10 +56,10 @@ def run_lock(_: dg.InitResourceContext) -> Iterator[RunLock]:
 
 
 @contextmanager
-def step(
-    context: dg.AssetExecutionContext, workspace: Workspace, lock: RunLock
-) -> Iterator[Integration]:
+def step(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[Integration]:
     """Yield the integration of a step. No other run writes its tables until this run ends.
+
+    The asset needs the resource `RUN_LOCK`.
 
     Raises:
         dg.Failure: another run of the integration is in progress, the disk is full or not
@@ -65,10 +68,11 @@ def step(
     with errors_as_failures(workspace):
         workspace.make_root()
         integration = resolve_integration(workspace, context.partition_key)
+        lock: RunLock = getattr(context.resources, RUN_LOCK)
         lock.acquire(workspace, integration.name)
         _require_in_progress(context)
         # Dagster refuses the results of a run that was started without it, or by version 0.1.
-        add_partition(context.instance, integration.name)
+        add_partition(context.instance, AssetKeys(workspace.prefix), integration.name)
         with _spill_directory(workspace.scratch(integration.name)):
             yield integration
 

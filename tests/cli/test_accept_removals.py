@@ -11,7 +11,7 @@ import pytest
 from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run_iterator
 
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_code_location
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.runs.instance import open_instance
 from pipelines.simulator import Server, Sizes, generate
@@ -115,7 +115,7 @@ def repeat_last_run(installation: Installation) -> dg.DagsterRunStatus:
     """Repeat the last run with its configuration, as "Re-execute all" of the UI does."""
     settings = installation.folder / "integrations.toml"
     workspace = Workspace(installation.data, config=settings, environment=os.environ)
-    job = build_definitions(workspace).resolve_job_def(REFRESH_JOB)
+    job = build_code_location(workspace).resolve_job_def(REFRESH_JOB)
     with open_instance(workspace) as instance:
         (last,) = instance.get_runs(limit=1)
         run = instance.create_run_for_job(

@@ -1,13 +1,11 @@
 """The asset checks of findings."""
 
-from collections.abc import Callable, Iterator
-from typing import cast
+from collections.abc import Callable
 
 import dagster as dg
 import pytest
 
-from assets_defs.checks import RemovalGuard, findings
-from assets_defs.partitions import PARTITION_TAG
+from assets_defs.checks import RemovalGuard, finding_results
 from pipelines.config.integration import Integration
 from pipelines.findings.catalog import FINDINGS
 from pipelines.history.removal_guard import accept_hint
@@ -24,14 +22,9 @@ Check = Callable[..., dict[str, dg.AssetCheckResult]]
 @pytest.fixture
 def check(publisher: Publisher) -> Check:
     """Return a function that runs the checks on the published file, in a run of an integration."""
-    resources = {"workspace": Workspace(publisher.home)}
 
-    def run(integration: str = "") -> dict[str, dg.AssetCheckResult]:
-        tags = {PARTITION_TAG: integration} if integration else {}
-        context = type(dg.build_asset_check_context())(
-            dg.build_op_context(resources=resources, run_tags=tags)
-        )
-        results = cast("Iterator[dg.AssetCheckResult]", findings(context))
+    def run(integration: str | None = None) -> dict[str, dg.AssetCheckResult]:
+        results = finding_results(Workspace(publisher.home), integration)
         return {str(each.check_name): each for each in results}
 
     return run

@@ -12,10 +12,11 @@ import dagster as dg
 import pytest
 from dagster._core.scheduler.instigation import InstigatorStatus
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.definitions import build_definitions
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
 from pipelines.jumpcloud.endpoints import ENDPOINTS
@@ -134,7 +135,7 @@ def test_tick_requests_due_runs_and_logs_skipped_ones(
         instance.add_run(
             dg.DagsterRun(
                 job_name="__ASSET_JOB",  # as started from the asset graph
-                asset_selection={INVENTORY_DUCKDB},
+                asset_selection={AssetKeys().inventory_duckdb},
                 tags={PARTITION_TAG: "acme"},
                 status=dg.DagsterRunStatus.STARTED,
             )
@@ -211,11 +212,12 @@ def test_tick_keeps_run_of_another_machine(
         data = evaluated(tick, instance, workspace)
         assert "acme" not in {each.partition_key for each in data.run_requests or []}
         assert [each.status for each in instance.get_runs()] == [dg.DagsterRunStatus.STARTED]
+        own = OwnRuns(instance, AssetKeys())
         with pytest.raises(
             InventoryError, match="a run of integration 'acme' is already in progress"
         ):
-            stale.require_no_remote_run(instance, "acme")
-        stale.require_no_remote_run(instance, "keyless")
+            stale.require_no_remote_run(own, "acme")
+        stale.require_no_remote_run(own, "keyless")
 
 
 def test_change_of_the_settings_is_due_without_reload(

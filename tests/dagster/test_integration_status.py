@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_status, status_table
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import purge_runs
 from assets_defs.runs.status import IntegrationStatus, Run, describe_cost
 from pipelines.simulator import Server, Sizes, generate
@@ -57,7 +59,8 @@ def test_run_reports_all_integrations_and_their_errors(
 
         # Only the event of the run is deleted with the run.
         assert len(status_events(instance)) == 2
-        assert purge_runs(instance, datetime.now(UTC) + timedelta(minutes=1), limit=50) == 2
+        own = OwnRuns(instance, AssetKeys())
+        assert purge_runs(own, datetime.now(UTC) + timedelta(minutes=1), limit=50) == 2
         (event,) = status_events(instance)
         assert event.run_id != run.run_id
 

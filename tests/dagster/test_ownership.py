@@ -8,17 +8,19 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_defs.asset_keys import INVENTORY_DUCKDB, REFRESHED
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.definitions import build_definitions
-from assets_defs.jobs import REFRESH_JOB
+from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.runs.ownership import GRAPH_JOB, OPS
+from assets_defs.runs.ownership import GRAPH_JOB, OwnRuns
 from assets_defs.runs.status import read_statuses
 from pipelines.workspace import Workspace
 from tests.support.sensors import evaluate_sensor
 from tests.support.webhook import exported_webhook
 
+KEYS = AssetKeys()
+FILE = KEYS.inventory_duckdb
 TAGS = {PARTITION_TAG: "acme"}
 THEIRS = dg.AssetKey("their_table")
 LONG_AGO = datetime.now(UTC) - timedelta(days=91)
@@ -66,18 +68,16 @@ def runs_of_others(
         dg.DagsterRun(REFRESH_JOB, tags=TAGS, status=status, job_snapshot_id=snapshot),
         dg.DagsterRun(GRAPH_JOB, tags=TAGS, status=status),
         dg.DagsterRun(GRAPH_JOB, tags=TAGS, status=status, asset_selection={THEIRS}),
-        dg.DagsterRun(
-            GRAPH_JOB, tags=TAGS, status=status, asset_selection={THEIRS, INVENTORY_DUCKDB}
-        ),
-        dg.DagsterRun("both", tags=TAGS, status=status, asset_selection={INVENTORY_DUCKDB}),
+        dg.DagsterRun(GRAPH_JOB, tags=TAGS, status=status, asset_selection={THEIRS, FILE}),
+        dg.DagsterRun("both", tags=TAGS, status=status, asset_selection={FILE}),
     ]
 
 
 def our_runs(status: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
     return [
         dg.DagsterRun(REFRESH_JOB, tags=TAGS, status=status),
-        dg.DagsterRun(REFRESH_JOB, tags=TAGS, status=status, asset_selection={INVENTORY_DUCKDB}),
-        dg.DagsterRun(GRAPH_JOB, tags=TAGS, status=status, asset_selection={INVENTORY_DUCKDB}),
+        dg.DagsterRun(REFRESH_JOB, tags=TAGS, status=status, asset_selection={FILE}),
+        dg.DagsterRun(GRAPH_JOB, tags=TAGS, status=status, asset_selection={FILE}),
     ]
 
 
@@ -88,9 +88,7 @@ def runs_by_id(instance: dg.DagsterInstance) -> Mapping[str, dg.DagsterRun]:
 def tick(name: str, workspace: Workspace, instance: dg.DagsterInstance) -> None:
     """Evaluate a sensor, and apply the partitions that it requests."""
     sensor = build_definitions(workspace).get_repository_def().get_sensor_def(name)
-    data = sensor.evaluate_tick(
-        dg.build_sensor_context(instance=instance, resources={"workspace": workspace})
-    )
+    data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
     for request in data.dynamic_partitions_requests or []:
         assert isinstance(request, dg.AddDynamicPartitionsRequest)
         instance.add_dynamic_partitions(request.partitions_def_name, [*request.partition_keys])
@@ -117,7 +115,7 @@ def test_runs_of_others_work_on_and_are_not_in_our_status(
         instance.add_run(run)
     before = runs_by_id(instance)
     stale.fail_runs_without_lock(instance, workspace, "acme")
-    stale.fail_other_runs(instance, "acme", "this-run")
+    stale.fail_other_runs(OwnRuns(instance, KEYS), "acme", "this-run")
     assert runs_by_id(instance) == before
     (status,) = read_statuses(instance, workspace, workspace.settings().integration, {})
     assert (status.current_run, status.last_run) == (None, None)
@@ -143,12 +141,13 @@ def test_failure_of_others_posts_no_alert(
         fail()
 
     definitions = build_definitions(workspace)
-    sensor = definitions.get_repository_def().get_sensor_def("alert_on_failure")
     cursor, skipped = None, ""
     with exported_webhook("TEST_WEBHOOK", "/hook", monkeypatch) as webhook:
         for _ in range(2):  # the first evaluation ignores earlier failures
             nightly.execute_in_process(instance=instance, tags=TAGS, raise_on_error=False)
-            skipped, cursor = evaluate_sensor(sensor, workspace, instance, cursor, definitions)
+            skipped, cursor = evaluate_sensor(
+                "alert_on_failure", workspace, instance, cursor, definitions
+            )
     assert skipped == "the run is not one of the inventory"
     assert webhook.posts == []
 
@@ -157,11 +156,11 @@ def test_partitions_of_others_stay_and_ours_keep_history(
     workspace: Workspace, instance: dg.DagsterInstance
 ) -> None:
     # As version 0.1 recorded it.
-    instance.report_runless_asset_event(dg.AssetMaterialization(INVENTORY_DUCKDB, partition="acme"))
+    instance.report_runless_asset_event(dg.AssetMaterialization(FILE, partition="acme"))
     tick("integrations_of_settings", workspace, instance)
     assert set(instance.get_dynamic_partitions("integrations")) == {"acme", "their-customer"}
     assert instance.get_dynamic_partitions(NAME) == ["acme"]
-    assert instance.get_materialized_partitions(INVENTORY_DUCKDB) == {"acme"}
+    assert instance.get_materialized_partitions(FILE) == {"acme"}
 
 
 @pytest.mark.parametrize(
@@ -193,12 +192,14 @@ def test_merged_definitions_keep_others_out_of_our_job(workspace: Workspace) -> 
         dg.Definitions([their_table, dg.AssetSpec("their_source")], jobs=[]),
     )
     job = merged.resolve_job_def(REFRESH_JOB)
-    assert job.asset_layer.executable_asset_keys == REFRESHED
+    assert job.asset_layer.executable_asset_keys == KEYS.refreshed
     keys = merged.resolve_asset_graph().executable_asset_keys
-    assert keys == {*REFRESHED, THEIRS}
+    assert keys == {*KEYS.refreshed, THEIRS}
 
 
 def test_each_job_has_the_op_that_identifies_it(tmp_path: Path) -> None:
     definitions = build_definitions(Workspace(tmp_path, url="s3://bucket/prefix"))
-    for job, op in OPS.items():
-        assert op in {node.name for node in definitions.resolve_job_def(job).nodes}
+    with dg.DagsterInstance.ephemeral() as instance:
+        own = OwnRuns(instance, KEYS)
+        for job in (REFRESH_JOB, COMBINE_JOB):
+            assert own.includes(instance.create_run_for_job(definitions.resolve_job_def(job)))

@@ -15,7 +15,7 @@ ROWS = 131_073
 def test_duckdb_queries_nested_structs_of_a_long_table(tmp_path: Path) -> None:
     sudo = pa.array([None, *(number % 2 == 1 for number in range(1, ROWS))])
     nested = pa.StructArray.from_arrays([pa.StructArray.from_arrays([sudo], ["enabled"])], ["sudo"])
-    store, key = ParquetStore(root=str(tmp_path)), dg.AssetKey("long")
+    store, key = ParquetStore(tmp_path), dg.AssetKey("long")
     store.write(key, "acme", pa.table({"attributes": nested}))
     rows = store.read(key, "acme")
     with duckdb.connect() as connection:

@@ -25,9 +25,6 @@ from tests.support.publisher import Publisher, Pulled, on_day
 from tests.support.sensors import evaluate_sensor
 from tests.support.webhook import Webhook, exported_webhook
 
-SENSORS = {sensor.name: sensor for sensor in build_sensors(Workspace(Path("data")))}
-alert_on_late = SENSORS["alert_on_late"]
-sync_partitions = SENSORS["integrations_of_settings"]
 VARIABLE = "TEST_ALERT_WEBHOOK"
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
@@ -64,7 +61,7 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
     webhook: Webhook, fast_tmp_path: Path, workspace: Workspace
 ) -> None:
     defs = build_definitions(workspace)
-    sensor = defs.get_repository_def().get_sensor_def("alert_on_failure")
+    sensor = "alert_on_failure"
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
         instance.add_dynamic_partitions(NAME, ["acme"])
         fail = partial(failed_run, defs, instance)
@@ -108,7 +105,7 @@ def test_late_integration_alerts_once(
     for name in ("acme", "off"):
         publisher.publish(pulled, name)  # years ago
     publish_now(publisher, pulled, "other")
-    sensor = alert_on_late
+    sensor = "alert_on_late"
     with dg.DagsterInstance.ephemeral() as instance:
         webhook.statuses = [404]
         message, cursor = evaluate_sensor(sensor, workspace, instance, None)
@@ -135,11 +132,11 @@ def test_integration_without_any_success_becomes_late(
     webhook: Webhook, workspace: Workspace
 ) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
+        message, cursor = evaluate_sensor("alert_on_late", workspace, instance, None)
         assert message == "no integration became late since the last alert"
         seen = {"acme": "2026-01-01T00:00:00+00:00", "other": datetime.now(UTC).isoformat()}
         instance.daemon_cursor_storage.set_cursor_values({KEY: json.dumps(seen)})
-        message, _ = evaluate_sensor(alert_on_late, workspace, instance, cursor)
+        message, _ = evaluate_sensor("alert_on_late", workspace, instance, cursor)
         assert message == f"acme: {SENT}"
     assert "it had no success since 2026-01-01T00:00:00+00:00" in webhook.posts[0]["cause"]
 
@@ -182,9 +179,9 @@ def test_newly_enabled_integration_is_not_late(
                 each.late for each in read_statuses(instance, workspace, integrations, since)
             )
 
-        _, cursor = evaluate_sensor(alert_on_late, workspace, instance, None)
+        _, cursor = evaluate_sensor("alert_on_late", workspace, instance, None)
         file.write_text(file.read_text().replace("enabled = false", "enabled = true"))
-        message, cursor = evaluate_sensor(alert_on_late, workspace, instance, cursor)
+        message, cursor = evaluate_sensor("alert_on_late", workspace, instance, cursor)
         assert message == "no integration became late since the last alert"
         assert not looks_late()
         assert webhook.posts == []
@@ -192,7 +189,7 @@ def test_newly_enabled_integration_is_not_late(
     # Without a record that it was disabled, it was due the whole time.
     with dg.DagsterInstance.ephemeral() as instance:
         assert looks_late()
-        message, _ = evaluate_sensor(alert_on_late, workspace, instance, None)
+        message, _ = evaluate_sensor("alert_on_late", workspace, instance, None)
         assert message == f"off: {SENT}"
 
 
@@ -201,8 +198,11 @@ def test_partitions_match_the_settings(workspace: Workspace) -> None:
         instance.add_dynamic_partitions(NAME, ["acme", "gone"])
         # The set of version 0.1, which may have keys of others.
         instance.add_dynamic_partitions("integrations", ["acme", "other", "theirs"])
-        context = dg.build_sensor_context(instance=instance, resources={"workspace": workspace})
-        requests = sync_partitions.evaluate_tick(context).dynamic_partitions_requests or []
+        sensors = {sensor.name: sensor for sensor in build_sensors(workspace)}
+        tick = sensors["integrations_of_settings"].evaluate_tick(
+            dg.build_sensor_context(instance=instance)
+        )
+        requests = tick.dynamic_partitions_requests or []
     assert [
         (type(request), request.partitions_def_name, sorted(request.partition_keys))
         for request in requests

@@ -7,12 +7,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_defs.assets.raw_tables import pull
-from assets_defs.definitions import build_resources
-from assets_defs.partitions import INTEGRATIONS, PARTITION_TAG
-from assets_defs.runs.step import RunLock, step
+from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.raw_tables import build_pull
+from assets_defs.partitions import PARTITION_TAG, partitions
+from assets_defs.runs.step import RUN_LOCK, run_lock, step
 from pipelines.storage.locks import HeldByAnotherError, is_held, locked
 from pipelines.workspace import Workspace
+
+INTEGRATIONS = partitions(AssetKeys())
 
 
 @pytest.fixture
@@ -27,26 +29,18 @@ def run(
 ) -> tuple[bool, str, list[bool]]:
     """Run two steps of an integration; between them, look at its lock."""
 
-    @dg.asset(partitions_def=INTEGRATIONS)
-    def first(
-        context: dg.AssetExecutionContext,
-        workspace: dg.ResourceParam[Workspace],
-        run_lock: dg.ResourceParam[RunLock],
-    ) -> None:
-        with step(context, workspace, run_lock):
+    @dg.asset(partitions_def=INTEGRATIONS, required_resource_keys={RUN_LOCK})
+    def first(context: dg.AssetExecutionContext) -> None:
+        with step(context, workspace):
             pass
 
     @dg.asset(deps=[first], partitions_def=INTEGRATIONS)
-    def between(workspace: dg.ResourceParam[Workspace]) -> None:
+    def between() -> None:
         held.append(is_held(workspace.run_lock("acme")))
 
-    @dg.asset(deps=[between], partitions_def=INTEGRATIONS)
-    def second(
-        context: dg.AssetExecutionContext,
-        workspace: dg.ResourceParam[Workspace],
-        run_lock: dg.ResourceParam[RunLock],
-    ) -> None:
-        with step(context, workspace, run_lock):
+    @dg.asset(deps=[between], partitions_def=INTEGRATIONS, required_resource_keys={RUN_LOCK})
+    def second(context: dg.AssetExecutionContext) -> None:
+        with step(context, workspace):
             if fails:
                 raise RuntimeError
 
@@ -55,7 +49,7 @@ def run(
         [first, between, second],
         tags={PARTITION_TAG: "acme"},  # as `dagster job execute` starts a run, without a partition
         instance=instance,
-        resources=build_resources(workspace),
+        resources={RUN_LOCK: run_lock},
         raise_on_error=False,
     )
     messages = [
@@ -104,10 +98,10 @@ def test_unsuitable_name_is_refused_before_any_call(workspace: Workspace) -> Non
     workspace.config.write_text('[[integration]]\nname = "2024"\n')
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize(
-            [pull],
+            [build_pull(workspace)],
             tags={PARTITION_TAG: "2024"},
             instance=instance,
-            resources=build_resources(workspace),
+            resources={RUN_LOCK: run_lock},
             raise_on_error=False,
         )
     (failure,) = result.get_step_failure_events()

@@ -217,9 +217,7 @@ def test_sensor_skips_when_store_is_unreachable(
     sensors = {sensor.name: sensor for sensor in build_sensors(workspace)}
     with dg.DagsterInstance.ephemeral() as instance:
         result = sensors["alert_on_late"].evaluate_tick(
-            dg.build_sensor_context(
-                instance=instance, cursor="{}", resources={"workspace": workspace}
-            )
+            dg.build_sensor_context(instance=instance, cursor="{}")
         )
     assert result.cursor == "{}"
     assert f"{URL}: cannot be read (the credentials" in str(result.skip_message)

@@ -14,6 +14,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import NAME
 from assets_defs.runs.ownership import OwnRuns
 from pipelines.simulator import Organization, Server, Sizes, generate
@@ -102,7 +103,7 @@ def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Serv
         assert instance.get_dynamic_partitions(NAME) == ["acme"]
         assert instance.get_dynamic_partitions("integrations") == ["acme"]
         # The runs of version 0.1 are known as ours.
-        assert len([*OwnRuns(instance).records(dg.RunsFilter())]) == 3
+        assert len([*OwnRuns(instance, AssetKeys()).records(dg.RunsFilter())]) == 3
     status = kept.run("status")
     assert "success" in status.stdout
     assert kept.run("sql", "--format", "csv", "FROM integrations").returncode == 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from assets_defs.assets.integration_status import STATUS
+from assets_defs.asset_keys import AssetKeys
 
 MAX_EVENTS = 100
 Rows = list[dict[str, str]]
@@ -12,7 +12,7 @@ Rows = list[dict[str, str]]
 
 def status_events(instance: dg.DagsterInstance) -> Sequence[dg.EventLogRecord]:
     """Return the events of the asset, the newest first."""
-    return instance.fetch_materializations(STATUS.key, limit=MAX_EVENTS).records
+    return instance.fetch_materializations(AssetKeys().table("status"), limit=MAX_EVENTS).records
 
 
 def status_rows(instance: dg.DagsterInstance) -> Rows:

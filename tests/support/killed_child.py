@@ -22,11 +22,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import assets_defs.cli.commands.run  # noqa: F401 -- before the fork
-from assets_defs.asset_keys import PULLS, raw_key, table_key
-from assets_defs.assets.publication import commit, inventory_duckdb
+from assets_defs.asset_keys import PULLS, AssetKeys
+from assets_defs.assets.publication import build_commit, build_file
 from assets_defs.cli.main import main
 from assets_defs.resources import ParquetStore
-from assets_defs.runs.step import RunLock
+from assets_defs.runs.step import RUN_LOCK, RunLock
 from pipelines.extract.checkpoint import Checkpoint
 from pipelines.workspace import Workspace
 from tests.support.killing import Work
@@ -126,18 +126,18 @@ def _publish(tables: dict[str, pa.Table], pulled_at: datetime) -> None:
     """Store every table, commit the snapshot and build the file, as a run does after its pull."""
     workspace = Workspace.from_environment(os.environ)
     Checkpoint(workspace.checkpoint_folder("acme"), "").open()
-    store = ParquetStore(root=str(workspace.staging.root))
+    store, keys = ParquetStore(workspace.staging.root), AssetKeys()
     workspace.staging.begin("pull", "acme")
     for name, table in tables.items():
         schema, _, short = name.partition(".")
-        key = raw_key(short) if schema == "jumpcloud" else table_key(short)
+        key = keys.raw(short) if schema == "jumpcloud" else keys.table(short)
         store.write(key, "acme", _as_of(pulled_at, table) if short == PULLS else table)
     workspace.staging.finish("tables", "acme")
-    context = dg.build_asset_context(partition_key="acme")
     with ExitStack() as stack:
-        given = {"workspace": workspace, "run_lock": RunLock(stack)}
-        list(cast("Iterator[object]", commit(context, parquet=store, **given)))
-        list(cast("Iterator[object]", inventory_duckdb(context, **given)))
+        resources = {RUN_LOCK: RunLock(stack)}
+        context = dg.build_asset_context(resources, partition_key="acme")
+        for build in (build_commit, build_file):
+            list(cast("Iterator[object]", build(workspace)(context)))
 
 
 def _as_of(pulled_at: datetime, facts: pa.Table) -> pa.Table:

@@ -2,11 +2,12 @@
 
 import dagster as dg
 
+from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
 def evaluate_sensor(
-    sensor: dg.SensorDefinition,
+    name: str,
     workspace: Workspace,
     instance: dg.DagsterInstance,
     cursor: str | None,
@@ -17,7 +18,7 @@ def evaluate_sensor(
         instance=instance,
         cursor=cursor,
         definitions=definitions,
-        resources={"workspace": workspace},
     )
+    (sensor,) = (one for one in build_sensors(workspace) if one.name == name)
     data = sensor.evaluate_tick(context)
     return data.skip_message or "", data.cursor

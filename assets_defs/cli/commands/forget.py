@@ -4,8 +4,10 @@ import shutil
 
 import click
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.cli.options import pass_workspace
 from assets_defs.runs.instance import open_instance, prepare_instance
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import require_no_remote_run
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
@@ -28,7 +30,7 @@ def forget(workspace: Workspace, name: str, *, yes: bool) -> None:
         confirm(f"Remove {name!r} with {count} snapshots from {history.location}?")
     with locked(workspace.run_lock(name), f"a run of integration {name!r}"):
         with open_instance(workspace) as instance:
-            require_no_remote_run(instance, name)
+            require_no_remote_run(OwnRuns(instance, AssetKeys(workspace.prefix)), name)
         _remove(workspace, name)
     click.echo(f"{name}: removed; DuckDB file: {workspace.inventory_file()}")
 

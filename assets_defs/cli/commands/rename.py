@@ -4,10 +4,12 @@ from contextlib import ExitStack
 
 import click
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.cli.commands.forget import confirm, remove_staged
 from assets_defs.cli.options import pass_workspace
 from assets_defs.partitions import add_partition
 from assets_defs.runs.instance import open_instance, prepare_instance
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import require_no_remote_run
 from pipelines.errors import SettingsError
 from pipelines.extract.discovery import resolved_settings
@@ -45,9 +47,9 @@ def rename(workspace: Workspace, old: str, new: str, *, yes: bool) -> None:
             stack.enter_context(locked(workspace.run_lock(name), f"a run of integration {name!r}"))
         with open_instance(workspace) as instance:
             for name in (old, new):
-                require_no_remote_run(instance, name)
+                require_no_remote_run(OwnRuns(instance, AssetKeys(workspace.prefix)), name)
             _rename(workspace, old, new, replaces=bool(removed))
-            add_partition(instance, new)
+            add_partition(instance, AssetKeys(workspace.prefix), new)
         remove_staged(workspace, old)
     click.echo(f"{old}: renamed to {new}; DuckDB file: {workspace.inventory_file()}")
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.cli.main import INTERRUPTED
 from assets_defs.cli.options import (
@@ -25,7 +26,7 @@ from assets_defs.cli.options import (
 )
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_code_location
 from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.foreground import run_in_process
 from assets_defs.runs.instance import (
@@ -34,6 +35,7 @@ from assets_defs.runs.instance import (
     open_instance,
     prepare_instance,
 )
+from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
@@ -162,9 +164,13 @@ def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -
     with _captured_stderr() as output, open_instance(workspace) as instance:
         if not is_shared_home(workspace):
             # Where no daemon runs, nothing else deletes them.
-            purge_runs(instance, datetime.now(UTC) - MAX_RUN_AGE, MAX_PURGED_RUNS)
+            purge_runs(
+                OwnRuns(instance, AssetKeys(workspace.prefix)),
+                datetime.now(UTC) - MAX_RUN_AGE,
+                MAX_PURGED_RUNS,
+            )
         run_id, events = run_in_process(
-            build_definitions(workspace),
+            build_code_location(workspace),
             instance,
             integration,
             {
