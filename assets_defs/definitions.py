@@ -5,12 +5,14 @@ import os
 import dagster as dg
 
 from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.exports import build_exports
 from assets_defs.assets.integration_status import build_status
 from assets_defs.assets.inventory_tables import build_tables
 from assets_defs.assets.publication import build_combined_file, build_commit, build_file
 from assets_defs.assets.raw_tables import build_pull
 from assets_defs.checks import build_findings
 from assets_defs.console import TERMINAL, terminal_logger
+from assets_defs.io_manager import InventoryIOManager
 from assets_defs.jobs import build_combine_job, build_refresh_job
 from assets_defs.runs.step import RUN_LOCK, run_lock
 from assets_defs.sensors import build_sensors
@@ -21,16 +23,17 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
     """Return the definitions for a workspace; they can be merged with those of others."""
     keys = AssetKeys(workspace.prefix)
     assets = [build(workspace) for build in (build_pull, build_tables, build_commit, build_file)]
-    jobs = [build_refresh_job(keys)]
+    exports = build_exports(workspace)
+    jobs = [build_refresh_job(keys, exports)]
     if workspace.url:  # only an object store has a file for each integration, and one of all
         assets.append(build_combined_file(workspace))
         jobs.append(build_combine_job(keys))
     return dg.Definitions(
-        assets=[*assets, build_status(keys)],
+        assets=[*assets, *exports, build_status(keys)],
         asset_checks=[build_findings(workspace)],
         jobs=jobs,
         sensors=build_sensors(workspace),
-        resources={RUN_LOCK: run_lock},
+        resources={RUN_LOCK: run_lock, keys.io_manager: InventoryIOManager(workspace)},
     )
 
 
