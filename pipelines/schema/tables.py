@@ -250,6 +250,7 @@ CHANGES = Table(
     "changes",
     "Changes between consecutive snapshots of an integration",
     key=("snapshot_id", "asset_type", "asset_id", "column_name"),
+    references={"snapshot_id": "snapshots"},
     columns=(
         INTEGRATION,
         Column("snapshot_id", "TEXT", "First snapshot that contains the change"),
