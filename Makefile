@@ -7,6 +7,8 @@ DUCKDB_LOCKS := $(wildcard tests/data/duckdb/*.lock)
 DUCKDB_CLIENTS := $(DUCKDB_LOCKS:tests/data/duckdb/%.lock=.duckdb-clients/%/.installed)
 # The oldest release of each library that pyproject.toml allows; for one test.
 OLDEST := .oldest-libraries/.installed
+# Programs that read the history and the published file; for two tests.
+READERS := .readers/.installed
 FETCH := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	--no-compile --only-binary :all:
 
@@ -58,6 +60,8 @@ types: $(INSTALLED)
 docs: $(INSTALLED)
 	$(BIN)/python -m pipelines.docgen data-dictionary > docs/reference/data-dictionary.md
 	$(BIN)/python -m pipelines.docgen findings > docs/reference/findings.md
+	$(BIN)/python -m pipelines.docgen schema > docs/reference/schema.sql
+	$(BIN)/python -m pipelines.docgen dbt-sources > docs/reference/dbt-sources.yml
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -70,7 +74,7 @@ $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/pip
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-test-libraries: $(DUCKDB_CLIENTS) $(OLDEST)
+test-libraries: $(DUCKDB_CLIENTS) $(OLDEST) $(READERS)
 
 .duckdb-clients/%/.installed: tests/data/duckdb/%.lock | $(BIN)/pip
 	@rm -rf $(@D)
@@ -82,6 +86,11 @@ $(OLDEST): tests/data/oldest.lock | $(BIN)/pip
 	@$(FETCH) --target $(@D) -r $< && touch $@ \
 		|| echo 'The oldest libraries have no wheel for this Python: the program is not run with them'
 
+$(READERS): tests/data/readers.lock | $(BIN)/pip
+	@rm -rf $(@D)
+	@$(FETCH) --target $(@D) -r $< && touch $@ \
+		|| echo 'The readers have no wheel for this Python: they do not read the history'
+
 # After a change of dependencies: resolve them again, for every supported Python, without addresses.
 lock: $(INSTALLED)
 	$(BIN)/pip install --quiet uv
@@ -91,10 +100,13 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --resolution lowest-direct pyproject.toml \
 		-o tests/data/oldest.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --no-deps tests/data/readers.in \
+		-o tests/data/readers.lock
 	for minor in 1.2 1.3 1.4 1.5 2.0; do for patch in 0 x; do \
 		echo "duckdb==$$minor.$$patch" | tr x '*' | $(BIN)/uv pip compile --quiet --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate - \
 		-o tests/data/duckdb/$$minor.$$patch.lock || exit; done; done
 
 clean:
-	rm -rf .venv .duckdb-clients .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov
+	rm -rf .venv .duckdb-clients .oldest-libraries .readers .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov

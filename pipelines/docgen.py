@@ -5,6 +5,9 @@ published file. Tables are described by the data contract. Views and macros are 
 published file, so that the page shows their actual types.
 
 `findings` prints `docs/reference/findings.md`: the findings with their SQL, and the access macros.
+
+`schema` prints `docs/reference/schema.sql`, the tables with their keys. `dbt-sources` prints
+`docs/reference/dbt-sources.yml`, the sources of a dbt project.
 """
 
 import sys
@@ -26,6 +29,7 @@ from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Macro, Table
 from pipelines.schema.tables import TABLES, personal_columns
 from pipelines.schema.views import VIEWS
+from pipelines.schema_files import dbt_sources, schema_sql
 
 _DICTIONARY_INTRODUCTION = """\
 # Data dictionary
@@ -275,7 +279,12 @@ def _format_names(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
 
 
-PAGES = {"data-dictionary": data_dictionary_page, "findings": findings_page}
+PAGES = {
+    "data-dictionary": data_dictionary_page,
+    "findings": findings_page,
+    "schema": schema_sql,
+    "dbt-sources": dbt_sources,
+}
 
 if __name__ == "__main__":
     if sys.argv[1:] not in ([name] for name in PAGES):

@@ -322,7 +322,7 @@ def schema_statements() -> Iterator[str]:
         columns = ", ".join(map(_definition, table.published_columns))
         yield f"CREATE TABLE {table.qualified_name} ({columns})"
         descriptions = {column.name: column.description for column in table.published_columns}
-        yield from _comments("TABLE", table.qualified_name, table.description, descriptions)
+        yield from _comments("TABLE", table.qualified_name, table.comment, descriptions)
     for view in views:
         yield f"CREATE VIEW {view.qualified_name} AS {view.sql}"
         yield from _comments("VIEW", view.qualified_name, view.description, view.columns)

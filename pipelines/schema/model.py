@@ -64,7 +64,7 @@ class Table:
 
     Attributes:
         name: Name of the table. It never changes.
-        description: Meaning of a row, published as the table's comment.
+        description: Meaning of a row.
         key: Columns that, together with `integration`, identify a row.
         columns: Columns that a pull fills, in order; `integration` is the first.
         endpoints: Endpoints that provide the rows. Unless all were pulled, a missing row does not
@@ -101,6 +101,14 @@ class Table:
     def full_key(self) -> tuple[str, ...]:
         """Return the columns that identify a row among all integrations."""
         return ("integration", *self.key)
+
+    @property
+    def comment(self) -> str:
+        """Return the comment of the published table: its meaning, its key and its references."""
+        references = [f"{column} to {other}" for column, other in self.references.items()]
+        facts = [f"Key: {', '.join(self.full_key)}"]
+        facts += [f"References: {', '.join(references)}"] if references else []
+        return ". ".join([self.description, *facts])
 
     @property
     def published_columns(self) -> tuple[Column, ...]:

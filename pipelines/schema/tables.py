@@ -255,6 +255,7 @@ CHANGES = Table(
     "changes",
     "Changes between consecutive snapshots of an integration",
     key=("snapshot_id", "asset_type", "asset_id", "column_name"),
+    references={"snapshot_id": "snapshots"},
     personal=("asset_id", "old_value", "new_value"),
     columns=(
         INTEGRATION,
