@@ -17,8 +17,13 @@ from assets_defs.sensors import build_sensors
 from pipelines.workspace import Workspace
 
 
-def build_definitions(workspace: Workspace) -> dg.Definitions:
-    """Return the definitions for a workspace; they can be merged with those of others."""
+def build_definitions(workspace: Workspace, *, is_scheduled: bool = True) -> dg.Definitions:
+    """Return the definitions for a workspace; they can be merged with those of others.
+
+    Args:
+        workspace: where the inventory is.
+        is_scheduled: False to leave the sensor off that starts the runs of the schedules.
+    """
     keys = AssetKeys(workspace.prefix)
     assets = [build(workspace) for build in (build_pull, build_tables, build_commit, build_file)]
     jobs = [build_refresh_job(keys)]
@@ -29,7 +34,7 @@ def build_definitions(workspace: Workspace) -> dg.Definitions:
         assets=[*assets, build_status(keys)],
         asset_checks=[build_findings(workspace)],
         jobs=jobs,
-        sensors=build_sensors(workspace),
+        sensors=build_sensors(workspace, is_scheduled=is_scheduled),
         resources={RUN_LOCK: run_lock},
     )
 
