@@ -10,7 +10,7 @@ import dagster as dg
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
-from assets_defs.partitions import PARTITION_TAG, partitions
+from assets_defs.partitions import PARTITION_TAG, build_partitions
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
@@ -159,7 +159,7 @@ def sync_partitions(
         names = [integration.name for integration in resolved_settings(workspace).integration]
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error))
-    integrations = partitions(AssetKeys(workspace.prefix))
+    integrations = build_partitions(workspace)
     present = context.instance.get_dynamic_partitions(str(integrations.name))
     missing = [name for name in names if name not in present]
     removed = [name for name in present if name not in names]

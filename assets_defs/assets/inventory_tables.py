@@ -14,7 +14,7 @@ from assets_defs.checks import (
     integrity_results,
     stops_publication,
 )
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import ParquetStore, preview
 from assets_defs.runs.step import RUN_LOCK, step
 from pipelines.errors import InventoryError
@@ -73,7 +73,7 @@ def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
         name=keys.name("tables"),
         specs=[_spec(keys, transform) for transform in TRANSFORMS.values()],
         check_specs=[spec for one in TRANSFORMS.values() for spec in check_specs(keys, one.table)],
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def tables(

@@ -10,7 +10,7 @@ import pyarrow as pa
 from assets_defs.asset_keys import COMBINED, COMPLETENESS, OWNERS, PULLS, AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import contract_columns, table_spec
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import Metadata, ParquetStore, preview
 from assets_defs.runs.step import RUN_LOCK, errors_as_failures, step
 from pipelines.config.integration import Integration
@@ -61,7 +61,7 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=keys.name("commit_snapshot"),
         specs=[_spec(keys, table) for table in RUN_TABLES],
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def commit(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
@@ -161,7 +161,7 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         group_name=GROUP,
         kinds={"duckdb"},
         owners=OWNERS,
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         freshness_policy=FRESHNESS,
         code_version="1",
         check_specs=[
@@ -191,10 +191,29 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
         )
         yield check
+        context.log_event(
+            dg.AssetMaterialization(keys.publication, metadata={"integration": integration.name})
+        )
         run_id = context.op_execution_context.run_id
         report_status(context.instance, workspace, context.log_event, run_id)
 
     return inventory_duckdb
+
+
+def build_publication(keys: AssetKeys) -> dg.AssetSpec:
+    """Return the asset that assets of others can follow: it has neither partitions nor a step.
+
+    An asset that depends on the file itself waits until every integration has published.
+    """
+    return dg.AssetSpec(
+        key=keys.publication,
+        deps=[keys.inventory_duckdb],
+        description="Updated whenever an integration has published. It has no partitions, so an "
+        "asset of yours that depends on it can run at each publication",
+        group_name=GROUP,
+        kinds={"dagster"},
+        owners=OWNERS,
+    )
 
 
 def refresh_report_check(

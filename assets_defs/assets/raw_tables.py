@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, AssetKeys
 from assets_defs.assets.specs import table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import fail_other_runs
@@ -71,7 +71,7 @@ def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
             )
             for name in ENDPOINTS
         ],
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def pull(

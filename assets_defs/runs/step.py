@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from assets_defs.asset_keys import AssetKeys
-from assets_defs.partitions import add_partition
+from assets_defs.partitions import add_partitions
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolve_integration
@@ -72,7 +72,7 @@ def step(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[In
         lock.acquire(workspace, integration.name)
         _require_in_progress(context)
         # Dagster refuses the results of a run that was started without it, or by version 0.1.
-        add_partition(context.instance, AssetKeys(workspace.prefix), integration.name)
+        add_partitions(context.instance, AssetKeys(workspace.prefix), [integration.name])
         with _spill_directory(workspace.scratch(integration.name)):
             yield integration
 
