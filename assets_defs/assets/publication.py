@@ -12,7 +12,7 @@ from assets_defs.assets.integration_status import report_status
 from assets_defs.assets.specs import contract_columns, table_spec
 from assets_defs.partitions import build_partitions
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import RUN_LOCK, errors_as_failures, step
+from assets_defs.runs.step import RUN_LOCK, errors_as_failures, select, step
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
@@ -61,6 +61,7 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=keys.name("commit_snapshot"),
         specs=[_spec(keys, table) for table in RUN_TABLES],
+        can_subset=True,
         partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
@@ -83,13 +84,15 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
             for table in (SNAPSHOTS, CHANGES):
                 uri, rows = history.part(table.name, *snapshot), history.read(table, *snapshot)
                 key = keys.table(table.name)
-                yield _committed(key, rows, workspace.uri(uri), head_sha256=head)
+                result = _committed(key, rows, workspace.uri(uri), head_sha256=head)
+                yield from select(context, result)
             manifests = history.manifest_path(*snapshot).parent
-            yield _committed(
+            result = _committed(
                 keys.table(INTEGRATIONS_TABLE.name),
                 integrations_table(history, [manifest]),
                 workspace.uri(manifests),
             )
+            yield from select(context, result)
 
     return commit
 
@@ -183,6 +186,11 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             locked(workspace.publication_lock(integration.name)),
         ):
             name = integration.name
+            if not workspace.open_history().latest(name):
+                raise InventoryError(
+                    f"nothing of {name!r} was pulled yet; materialize all its assets together, or "
+                    f"use `jumpcloud-inventory run {name}`"
+                )
             path = refresh_file(workspace, name)
             keep = resolved_settings(workspace).keep_snapshots
             expire_snapshots(workspace.open_history(), name, keep)

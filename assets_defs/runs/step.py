@@ -77,6 +77,23 @@ def step(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[In
             yield integration
 
 
+def select(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[None]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Yield the result of an asset, without unselected checks, if the run selects the asset.
+
+    A step makes all of its assets, because they belong together. A run may select one of them.
+    """
+    if result.asset_key in context.selected_asset_keys:
+        names = {
+            key.name
+            for key in context.selected_asset_check_keys
+            if key.asset_key == result.asset_key
+        }
+        checks = [check for check in result.check_results or () if check.check_name in names]
+        yield result._replace(check_results=checks)
+
+
 @contextmanager
 def errors_as_failures(workspace: Workspace) -> Iterator[None]:
     """Raise errors that a user can fix as a failure with their message, without a traceback.
