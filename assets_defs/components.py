@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import BaseModel, Field, create_model
 
 from assets_defs.definitions import build_definitions
+from assets_defs.runs.instance import warn_of_settings
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import Settings, validate_settings
@@ -117,6 +118,7 @@ class JumpCloudInventoryComponent(dg.Component, dg.Resolvable):
         if data_dir and "://" not in data_dir:
             data_dir = str(context.project_root / data_dir)
         workspace = Workspace.from_environment(os.environ, data_dir)
+        warn_of_settings(workspace)
         return build_definitions(
             replace(workspace, given=self.settings, prefix=self.asset_key_prefix),
             is_scheduled=self.is_scheduled,

@@ -17,6 +17,7 @@ from assets_defs.assets.raw_tables import build_pull
 from assets_defs.checks import build_findings
 from assets_defs.console import TERMINAL, terminal_logger
 from assets_defs.jobs import build_combine_job, build_refresh_job
+from assets_defs.runs.instance import warn_of_settings
 from assets_defs.runs.step import RUN_LOCK, run_lock
 from assets_defs.sensors import build_sensors
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, KEY_VARIABLE
@@ -78,6 +79,7 @@ def defs() -> dg.Definitions:
     Without any variable they load too, and the description of each asset has what to set.
     """
     workspace = Workspace.from_environment(os.environ)
+    warn_of_settings(workspace)
     if _VARIABLES.isdisjoint(os.environ):
         idle = build_definitions(workspace, is_scheduled=False, advice=_ADVICE)
         return dg.Definitions.merge(idle, _alone())

@@ -20,10 +20,10 @@ PARTITION_TAG = "dagster/partition"
 
 
 class IntegrationPartitions(dg.DynamicPartitionsDefinition):
-    """The integrations that Dagster knows, and those of the settings that it does not know yet.
+    """The integrations that Dagster's instance knows, or else those of the settings.
 
     Without the latter, Dagster's own commands refuse an integration until a sensor or a run has
-    added it. `dagster job backfill` asks without an instance, which has the former.
+    added it; and `dagster job backfill` asks without an instance.
     """
 
     workspace: Workspace  # Dagster's class is a tuple, which makes itself
@@ -33,12 +33,11 @@ class IntegrationPartitions(dg.DynamicPartitionsDefinition):
         current_time: datetime | None = None,
         dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> Sequence[str]:
-        """Return the names of the integrations."""
-        known: Sequence[str] = ()
+        """Return the names that the instance has; without an instance, those of the settings."""
         with dg.partition_loading_context(current_time, dynamic_partitions_store) as context:
             if context.dynamic_partitions_store:
-                known = super().get_partition_keys()
-        return [*known, *(name for name in self._names() if name not in known)]
+                return super().get_partition_keys()
+        return self._names()
 
     def has_partition_key(
         self,
@@ -46,10 +45,9 @@ class IntegrationPartitions(dg.DynamicPartitionsDefinition):
         current_time: datetime | None = None,
         dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> bool:
-        """Return True if there is an integration of that name."""
-        return partition_key in self._names() or super().has_partition_key(
-            partition_key, current_time, dynamic_partitions_store
-        )
+        """Return True if the instance or the settings have an integration of that name."""
+        is_known = super().has_partition_key(partition_key, current_time, dynamic_partitions_store)
+        return is_known or partition_key in self._names()
 
     def _names(self) -> list[str]:
         try:

@@ -221,6 +221,7 @@ def build_publication(keys: AssetKeys) -> dg.AssetSpec:
         group_name=GROUP,
         kinds={"dagster"},
         owners=OWNERS,
+        freshness_policy=FRESHNESS,
     )
 
 

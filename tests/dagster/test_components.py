@@ -1,5 +1,6 @@
 """The component in a project of somebody else, as `create-dagster` lays it out."""
 
+import json
 import os
 import subprocess
 import sys
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.components import JumpCloudInventoryComponent
@@ -37,6 +37,14 @@ def report() -> None: ...
 def tables() -> None: ...
 """,
 }
+SCAFFOLDED = f"""type: {NAME}
+
+attributes:
+  data_dir: data
+  integration:
+    - name: jumpcloud
+      api_key: '{{{{ env.JUMPCLOUD_API_KEY }}}}'
+"""
 KEYS = AssetKeys(("security",))
 # What Dagster's own loader of components uses.
 pytestmark = [
@@ -79,12 +87,9 @@ def server() -> Iterator[Server]:
 def defs(project: Path, server: Server) -> Iterator[dg.Definitions]:
     """Return the definitions of the project, with everything that can be overridden."""
     file = project / "src" / "their_project" / "defs" / "inventory" / "defs.yaml"
-    document = yaml.safe_load(file.read_text())
-    assert document["attributes"] == {
+    assert file.read_text() == SCAFFOLDED
+    attributes = {
         "data_dir": "data",
-        "integration": [{"name": "jumpcloud", "api_key": "{{ env.JUMPCLOUD_API_KEY }}"}],
-    }
-    document["attributes"] |= {
         "asset_key_prefix": ["security"],
         "schedule": {"cron": "0 6 * * *", "timezone": "Europe/Berlin"},
         "keep_snapshots": {"all_for_days": 30},
@@ -93,7 +98,7 @@ def defs(project: Path, server: Server) -> Iterator[dg.Definitions]:
             {"name": "globex", "enabled": False, "schedule": {"cron": "0 7 * * *"}},
         ],
     }
-    document["post_processing"] = {
+    post_processing = {
         "assets": [
             {"target": "*", "attributes": {"group_name": "devices"}},
             {
@@ -102,7 +107,8 @@ def defs(project: Path, server: Server) -> Iterator[dg.Definitions]:
             },
         ]
     }
-    file.write_text(yaml.safe_dump(document))
+    document = {"type": NAME, "attributes": attributes, "post_processing": post_processing}
+    file.write_text(json.dumps(document))  # which is YAML too
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.syspath_prepend(project / "src")
         monkeypatch.setenv(VARIABLE, ORGANIZATION.api_key)
