@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -137,14 +138,18 @@ def test_names_have_prefix_and_attributes_are_overridden(defs: dg.Definitions) -
 def test_eager_assets_run_and_the_key_is_in_no_record(
     defs: dg.Definitions, project: Path, fast_tmp_path: Path
 ) -> None:
-    theirs = dg.AssetKey("report")
+    theirs, raw = dg.AssetKey("report"), KEYS.raw("organizations")
+    evaluate = partial(
+        dg.evaluate_automation_conditions,
+        defs,
+        asset_selection=dg.AssetSelection.assets(raw, theirs),
+    )
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        first = dg.evaluate_automation_conditions(defs, instance)
+        first = evaluate(instance)
         instance.add_dynamic_partitions(PARTITIONS, ["later"])
-        # A new integration is due as a whole; their asset waits for its first publication.
-        requested = dg.evaluate_automation_conditions(defs, instance, cursor=first.cursor)
-        assert requested.get_requested_partitions(KEYS.raw("systems")) == {"later"}
-        assert requested.get_requested_partitions(KEYS.inventory_duckdb) == {"later"}
+        # A new integration is due; their asset waits for its first publication.
+        requested = evaluate(instance, cursor=first.cursor)
+        assert requested.get_requested_partitions(raw) == {"later"}
         assert requested.get_num_requested(theirs) == 0
 
         # The integration is new to Dagster.
@@ -162,7 +167,7 @@ def test_eager_assets_run_and_the_key_is_in_no_record(
         assert not OwnRuns(instance, AssetKeys()).includes(run.dagster_run)
         assert set(instance.get_dynamic_partitions(PARTITIONS)) == {"acme", "later"}
         # Other integrations have no run yet.
-        after = dg.evaluate_automation_conditions(defs, instance, cursor=requested.cursor)
+        after = evaluate(instance, cursor=requested.cursor)
         assert after.get_num_requested(theirs) == 1
         records = "".join(map(str, instance.all_logs(run.run_id)))
     key = ORGANIZATION.api_key
