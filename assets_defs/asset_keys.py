@@ -16,6 +16,7 @@ PULLS = "pulls"
 # The group of the assets that cover all integrations.
 COMBINED = "combined"
 OWNERS = ["team:security"]
+EXPORTS = ("export_ocsf", "export_jira_assets", "export_servicenow")
 
 
 @dataclass(frozen=True)
@@ -61,3 +62,8 @@ class AssetKeys:
         raw = map(self.raw, (*ENDPOINTS, COMPLETENESS, ACCESS_DIFFERENCES, PULLS))
         tables = (self.table(table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES))
         return frozenset({*raw, *tables, self.inventory_duckdb})
+
+    @property
+    def exports(self) -> frozenset[dg.AssetKey]:
+        """Return what such a run also materializes, as far as the settings have it."""
+        return frozenset(map(self.table, EXPORTS))

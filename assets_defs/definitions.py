@@ -5,6 +5,7 @@ import os
 import dagster as dg
 
 from assets_defs.asset_keys import AssetKeys
+from assets_defs.assets.exports import build_exports
 from assets_defs.assets.integration_status import build_status
 from assets_defs.assets.inventory_tables import build_tables
 from assets_defs.assets.publication import (
@@ -42,7 +43,8 @@ def build_definitions(
     """
     keys = AssetKeys(workspace.prefix)
     steps = [build(workspace) for build in (build_pull, build_tables, build_commit, build_file)]
-    jobs = [build_refresh_job(keys)]
+    exports = build_exports(workspace)
+    jobs = [build_refresh_job(keys, exports)]
     if workspace.url:  # only an object store has a file for each integration, and one of all
         steps.append(build_combined_file(workspace))
         jobs.append(build_combine_job(keys))
@@ -51,7 +53,9 @@ def build_definitions(
         return spec.replace_attributes(description=f"{advice}\n\n{spec.description}".lstrip())
 
     return dg.Definitions(
-        assets=dg.map_asset_specs(advise, [*steps, build_publication(keys), build_status(keys)]),
+        assets=dg.map_asset_specs(
+            advise, [*steps, *exports, build_publication(keys), build_status(keys)]
+        ),
         asset_checks=[build_findings(workspace)],
         jobs=jobs,
         sensors=build_sensors(workspace, is_scheduled=is_scheduled),

@@ -39,6 +39,7 @@ from pipelines.config.environment import (
 )
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.storage.atomic import flush, write_text
+from pipelines.storage.destination import open_object_store
 from pipelines.storage.disk_errors import is_no_room
 
 # Imported when needed: they load pyarrow and pydantic, which take longer than most commands.
@@ -172,15 +173,9 @@ class Workspace:
             InventoryError: the package that reads object stores is not installed.
             SettingsError: the working directory cannot be written.
         """
-        try:
-            from pipelines.storage.object_store import ObjectStore  # noqa: PLC0415 -- an extra
-        except ModuleNotFoundError as error:
-            raise InventoryError(
-                f"{self.url}: object storage needs {error.name}: "
-                "pip install '.[cluster]' in the repository"
-            ) from None
+        objects = open_object_store(str(self.url))
         self.make_root()  # for copies of the objects
-        return ObjectStore(str(self.url))
+        return objects
 
     def open_history(self, copies: Path | None = None) -> "SnapshotStore":
         """Open the history. One in an object store reads each integration once.

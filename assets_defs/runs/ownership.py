@@ -24,7 +24,7 @@ class OwnRuns:
 
     def __init__(self, instance: dg.DagsterInstance, keys: AssetKeys) -> None:
         self.instance = instance
-        self._keys = {*keys.refreshed, keys.inventory_of_all}
+        self._keys = {*keys.refreshed, *keys.exports, keys.inventory_of_all}
         # One op of each job: another code location may have a job of the same name.
         self._ops = {
             keys.name(REFRESH_JOB): keys.name("tables"),

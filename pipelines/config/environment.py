@@ -41,7 +41,7 @@ def object_store_url(environment: Mapping[str, str]) -> str | None:
     given = environment.get(HOME_VARIABLE, "")
     if "://" not in given:
         return None
-    if not _OBJECT_STORE.fullmatch(given):
+    if not is_object_store(given):
         scheme = given.partition("://")[0]
         raise SettingsError(
             f"{HOME_VARIABLE} or --data-dir: the {scheme}:// address is not valid; name a "
@@ -49,3 +49,8 @@ def object_store_url(environment: Mapping[str, str]) -> str | None:
             "credentials in the environment"
         )
     return given.rstrip("/")
+
+
+def is_object_store(address: str) -> bool:
+    """Return True for a valid address of an object store, which never has credentials."""
+    return _OBJECT_STORE.fullmatch(address) is not None

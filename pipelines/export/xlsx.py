@@ -1,5 +1,6 @@
 """Write Excel workbooks: no text becomes a formula, and Excel's limits are respected."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -23,9 +24,14 @@ MAX_NAME_LENGTH = 31
 # Excel's numbers of 1970-01-01, 1900-03-01 (earlier days are off by one) and 10000-01-01.
 _EPOCH_DAY, _FIRST_DAY, _LAST_DAY = 25_569, 61, 2_958_466
 _MICROSECONDS = 86_400_000_000
-_WIDTH = 20
+# Width in characters, and of a landscape page on which the text is still legible.
+_MIN_WIDTH, _MAX_WIDTH, _PAGE_WIDTH = 8, 50, 200
+_FILTER_BUTTON = 3
+_MEASURED_ROWS = 1_000
+_REPEATED_COLUMNS = 3  # the integration, the id and the name of an asset
 _BATCH_ROWS = 5_000
 _TIME = "timestamp with time zone"
+_TIME_FORMAT = "yyyy-mm-dd hh:mm:ss"
 _BOOLEAN = "boolean"
 _NUMBERS = frozenset({"tinyint", "smallint", "integer", "bigint", "double", "float"})
 
@@ -124,11 +130,12 @@ def _close_parts(workbook: Workbook) -> None:
 def _write_sheets(workbook: Workbook, tables: Mapping[str, Relation]) -> Mapping[str, int]:
     """Write a sheet for each table; return the number of values left out, by `table.column`."""
     bold = workbook.add_format({"bold": True})
-    time = workbook.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    time = workbook.add_format({"num_format": _TIME_FORMAT})
     left_out: dict[str, int] = {}
     for name, rows in tables.items():
         sheet = workbook.add_worksheet(_sheet_name(name))
         _write_header(sheet, rows.columns, bold)
+        _lay_out(sheet, rows)
         found = _write_rows(sheet, rows, time)
         left_out |= {f"{name}.{column}": count for column, count in found.items()}
     return left_out
@@ -149,9 +156,49 @@ def _sheet_name(table: str) -> str:
 
 def _write_header(sheet: Worksheet, columns: Sequence[str], bold: Format) -> None:
     sheet.freeze_panes(1, 0)
-    sheet.set_column(0, len(columns) - 1, _WIDTH)
     for number, column in enumerate(columns):
         sheet.write_string(0, number, column, bold)
+
+
+def _lay_out(sheet: Worksheet, rows: Relation) -> None:
+    """Set the filter and the widths of the columns, and lay out the printed pages.
+
+    They are landscape, with the header on each, and as many next to each other as are legible.
+    """
+    last = len(rows.columns) - 1
+    sheet.autofilter(0, 0, len(rows), last)
+    # Otherwise a long text in the last column extends the page, and shrinks all of it.
+    sheet.print_area(0, 0, len(rows), last)
+    widths = _widths(rows)
+    for number, width in enumerate(widths):
+        sheet.set_column(number, number, width)
+    sheet.set_landscape()
+    sheet.repeat_rows(0)
+    pages = 1
+    if sum(widths) > _PAGE_WIDTH:
+        repeated, others = sum(widths[:_REPEATED_COLUMNS]), sum(widths[_REPEATED_COLUMNS:])
+        pages = math.ceil(others / (_PAGE_WIDTH - repeated))
+        sheet.repeat_columns(0, _REPEATED_COLUMNS - 1)
+    sheet.fit_to_pages(pages, 0)
+    sheet.hide_gridlines(0)  # prints them, too
+    sheet.set_header("&L&A&R&P / &N")
+
+
+def _widths(rows: Relation) -> list[int]:
+    """Return the width of each column: that of its longest text, within limits."""
+    lengths = ", ".join(
+        f"max(length(left({identifier(name)}::VARCHAR, {_widest(kind.id)})))"
+        for name, kind in zip(rows.columns, rows.types, strict=True)
+    )
+    (found,) = rows.limit(_MEASURED_ROWS).aggregate(lengths).fetchall()
+    return [
+        max(_MIN_WIDTH, len(name) + _FILTER_BUTTON, (length or 0) + 1)
+        for name, length in zip(rows.columns, found, strict=True)
+    ]
+
+
+def _widest(kind: str) -> int:
+    return len(_TIME_FORMAT) if kind == _TIME else _MAX_WIDTH
 
 
 def _write_rows(sheet: Worksheet, rows: Relation, time: Format) -> Counter[str]:

@@ -239,6 +239,7 @@ REFUSED: Mapping[str, tuple[list[str], str]] = {
         ["--format", "csv", "--output", "several.csv"],
         "several.csv: a file holds one table. Name a directory",
     ),
+    "import": (["--format", "servicenow", "cars"], "servicenow has no file cars; there are: comp"),
     "snapshot": (["--format", "csv", "--at", "20240101T000000Z"], "there is no snapshot "),
     "integration": (
         ["--format", "csv", "--integration", "acne"],
@@ -286,6 +287,9 @@ def test_invalid_export_is_refused_and_writes_nothing(
         assert (done.stderr.count("\n"), done.stdout) == (1, "")
         assert sorted(path.name for path in work.iterdir()) == ["file", "folder"]
     assert ask("export", "--format", "docx").exit_code == 2
+    assert ask("export", "--format", "csv", "--ocsf-version", "1.8").exit_code == 2
+    files = ask("export", "--format", "jira-assets", "users", "devices").stdout.splitlines()
+    assert files == ["jira-assets/users.csv", "jira-assets/devices.csv"]
 
 
 def test_full_disk_keeps_existing_files(

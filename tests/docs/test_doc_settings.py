@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, KEY_VARIABLE
+from pipelines.config.exports import OcsfExport
 from pipelines.config.integration import Integration
 from pipelines.config.schedule import Schedule
 from pipelines.config.settings import KeepSnapshots, Settings, parse_settings
@@ -15,7 +16,14 @@ from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "settings.md").read_text()
 ROW = re.compile(r"^\| `(\w+)` \| (?:`(.+?)`)? ?\|", re.MULTILINE)
-MODELS: tuple[type[BaseModel], ...] = (Integration, Settings, KeepSnapshots, Schedule, Thresholds)
+MODELS: tuple[type[BaseModel], ...] = (
+    Integration,
+    Settings,
+    KeepSnapshots,
+    Schedule,
+    Thresholds,
+    OcsfExport,
+)
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]
 
 

@@ -39,6 +39,7 @@ from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
+from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError, printable
 from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
@@ -77,7 +78,7 @@ def run(
                 published = _run_only(
                     workspace, chosen[0], messages, result_file, accept_removals=accept_removals
                 )
-            if published and result_file is None:
+            if result_file is None and (published or _may_have_published(workspace, settings)):
                 combine(workspace)
                 notes = describe_unconfigured(workspace), describe_shared_organizations(workspace)
                 for note in chain(*notes):
@@ -86,6 +87,11 @@ def run(
         _write_messages(result_file, messages)
     if published < len(chosen):
         sys.exit(1)
+
+
+def _may_have_published(workspace: Workspace, settings: Settings) -> bool:
+    """Return True if runs can have published before they failed in an export."""
+    return bool(settings.exports) and bool(workspace.open_history().snapshots())
 
 
 def _run_only(
@@ -116,12 +122,14 @@ class RunResult:
         failure: message of the failure; empty after a success.
         interrupted: True after Ctrl-C.
         committed: True if its snapshot is in the history; None if the history cannot be read.
+        published: True if its DuckDB file is published, too.
     """
 
     run_id: str
     failure: str
     interrupted: bool
     committed: bool | None
+    published: bool
 
 
 def run_one(
@@ -143,8 +151,9 @@ def run_one(
     """
     click.echo(f"{name}: pulling", err=True)
     result = _refresh(workspace, name, accept_removals=accept_removals)
-    if not result.failure:
+    if result.published:
         print_summary(name, workspace.inventory_file(name), workspace.report_file(name))
+    if not result.failure:
         return True
     for message in (result.failure, _describe_published(workspace, name, result)):
         click.echo(f"{name}: {message}", err=True)
@@ -189,6 +198,11 @@ def _refresh(workspace: Workspace, integration: str, *, accept_removals: bool) -
         failure="\n".join(step_failure_message(event, workspace.root) for event in failures),
         interrupted=interrupted,
         committed=_is_committed(workspace, integration, run_id),
+        published=any(
+            event.asset_key == AssetKeys(workspace.prefix).inventory_duckdb
+            for event in events
+            if event.is_step_materialization
+        ),
     )
 
 
@@ -211,6 +225,11 @@ def _is_committed(workspace: Workspace, integration: str, run_id: str) -> bool |
 
 
 def _describe_published(workspace: Workspace, name: str, result: RunResult) -> str:
+    if result.published:
+        return (
+            "the inventory is published; only the export is missing. Fix the cause: the next run "
+            "exports again, and so does the asset in the UI"
+        )
     if result.committed:
         remedy = f"run {name}" if workspace.url else "rebuild"
         location = workspace.location(workspace.inventory_file(name))

@@ -74,6 +74,25 @@ def test_environment_without_file_is_one_integration() -> None:
         ('name = "acme"\n[integration.schedule]\ntime_zone = "UTC"', "did you mean 'timezone'?"),
         ('name = "acme"\n[keep_snapshots]\nall_for_day = 1', "did you mean 'all_for_days'?"),
         ('name = "acme"\n[findings]\nstale_dayz = 1', "did you mean 'stale_days'?"),
+        ('name = "acme"\n[export_ocfs]\nto = "/lake"', "did you mean 'export_ocsf'?"),
+        ('name = "acme"\n[export_ocsf]\nto = "/lake"', "'export_ocsf.region': is missing"),
+        (
+            'name = "acme"\n[export_ocsf]\nto = "/lake"\nregion = "eu"\nocsf_verson = "1.8"',
+            "did you mean 'ocsf_version'?",
+        ),
+        (
+            'name = "acme"\n[export_ocsf]\nto = "/lake"\nregion = "eu/x"',
+            "field 'export_ocsf.region': must be 1 to 64 letters, digits, - or _",
+        ),
+        (
+            'name = "acme"\n[export_ocsf]\nto = "/lake"\nregion = "eu"\nocsf_version = "2.0"',
+            "field 'export_ocsf.ocsf_version': Input should be '1.3', '1.4'",
+        ),
+        ('name = "acme"\n[export_servicenow]\nto = "lake"', "must be the absolute path of a dir"),
+        (
+            'name = "acme"\n[export_jira_assets]\nto = "s3://user:secret@bucket"',
+            "field 'export_jira_assets.to': must be the absolute path of a directory, or an s3://",
+        ),
         ('name = "acme"\nenabled = "yes"', "field 'enabled'"),
         ('name = "acme"\nassociation_targets = ["application"]', "field 'association_targets.0'"),
         ('name = "acme"\nbase_url = "http://example.com"', "field 'base_url': must be https"),

@@ -48,6 +48,37 @@ def write_and_load(
         return openpyxl.load_workbook(path), left_out
 
 
+def test_workbook_prints_on_legible_pages(connection: duckdb.DuckDBPyConnection) -> None:
+    names = [f"{name}_{number}" for number in range(20) for name in ("text", "time")]
+    columns = ", ".join(
+        f"{'now()' if name.startswith('time') else repr('x' * 60)} AS {name}" for name in names
+    )
+    wide = connection.sql(f"SELECT {columns} FROM range(3)")
+    narrow = connection.sql(
+        "SELECT 'a' AS short, NULL::TEXT AS empty, 'b' || range AS b FROM range(3)"
+    )
+    book, _ = write_and_load({"wide": wide, "narrow": narrow, "none": narrow.limit(0)})
+    for name, last in {"wide": "AN4", "narrow": "C4", "none": "C1"}.items():
+        sheet = book[name]
+        assert sheet.page_setup.orientation == "landscape"
+        properties = sheet.sheet_properties.pageSetUpPr
+        assert properties
+        assert properties.fitToPage
+        assert sheet.page_setup.fitToHeight == 0
+        assert sheet.print_title_rows == "$1:$1"
+        assert sheet.auto_filter.ref == f"A1:{last}"
+        # Otherwise the pages are as wide as the longest text of the last column.
+        assert sheet.print_area == f"'{name}'!$A$1:${last[:-1]}${last[-1]}"
+        assert sheet.freeze_panes == "A2"
+    widths = [book["wide"].column_dimensions[letter].width for letter in "AB"]
+    assert [round(width) for width in widths] == [52, 21]
+    # Text of 11 points is at least 6 points high.
+    assert book["wide"].page_setup.fitToWidth == 17
+    assert book["wide"].print_title_cols == "$A:$C"
+    assert book["narrow"].page_setup.fitToWidth is None  # the default, one
+    assert book["narrow"].print_title_cols is None
+
+
 @pytest.mark.slow
 @settings(max_examples=40)
 @given(TEXTS)

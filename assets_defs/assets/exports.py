@@ -1,0 +1,63 @@
+"""Exports after each publication, as assets that exist if the settings have them."""
+
+import dagster as dg
+
+from assets_defs.asset_keys import OWNERS, AssetKeys
+from assets_defs.partitions import build_partitions
+from assets_defs.runs.step import RUN_LOCK, step
+from pipelines.errors import InventoryError, SettingsError
+from pipelines.export.push import PushedFile, push
+from pipelines.publish.access import fetch_file
+from pipelines.publish.reader import open_bounded
+from pipelines.workspace import Workspace
+
+GROUP = "exports"
+_DESCRIPTIONS = {
+    "export_ocsf": "OCSF events of the published snapshot, in the layout of Amazon Security Lake",
+    "export_jira_assets": "CSV files of the published snapshot, for an import of Jira Assets",
+    "export_servicenow": "CSV files of the published snapshot, for import sets of ServiceNow",
+}
+
+
+def build_exports(workspace: Workspace) -> list[dg.AssetsDefinition]:
+    """Return the exports of the settings."""
+    try:
+        names = workspace.settings().exports
+    except SettingsError:
+        return []  # each run reports it
+    return [_build_export(workspace, name) for name in names]
+
+
+def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
+    keys = AssetKeys(workspace.prefix)
+
+    @dg.asset(
+        key=keys.table(name),
+        deps=[keys.inventory_duckdb],
+        description=_DESCRIPTIONS[name],
+        group_name=GROUP,
+        kinds={"parquet" if name == "export_ocsf" else "csv"},
+        owners=OWNERS,
+        partitions_def=build_partitions(workspace),
+        code_version="1",
+        required_resource_keys={RUN_LOCK},
+    )
+    def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with step(context, workspace) as integration:
+            files = _push_published(workspace, name, integration.name)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": sum(file.rows for file in files),
+                **{file.name: dg.MetadataValue.path(file.place) for file in files},
+            }
+        )
+
+    return export
+
+
+def _push_published(workspace: Workspace, name: str, integration: str) -> list[PushedFile]:
+    export = workspace.settings().exports.get(name)
+    if export is None:
+        raise InventoryError(f"{name} is not in the settings anymore. Reload the code location")
+    with open_bounded(fetch_file(workspace, integration)) as connection:
+        return push(connection, integration, name, export)
