@@ -42,7 +42,7 @@ def is_own_home(workspace: Workspace) -> bool:
 
 
 def warn_of_settings(workspace: Workspace) -> None:
-    """Warn of what is less comfortable in an instance of others, because of its `dagster.yaml`."""
+    """Warn of a `dagster.yaml` of others that makes the inventory less comfortable."""
     home = exported_home(workspace)
     if home is None or is_own_home(workspace):
         return
