@@ -10,7 +10,7 @@ OLDEST := .oldest-libraries/.installed
 FETCH := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	--no-compile --only-binary :all:
 
-.PHONY: demo ui run check test coverage bench lint types definitions docs test-libraries lock clean
+.PHONY: demo ui run check test ready suite coverage bench lint types definitions docs test-libraries lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory demo
@@ -27,7 +27,14 @@ check: lint types definitions
 	$(BIN)/pytest -m "not slow" tests/unit
 
 # Everything, before a merge.
-test: lint types test-libraries
+test:
+	@$(MAKE) --no-print-directory -j 4 ready
+	@$(MAKE) --no-print-directory suite
+
+# What comes before the tests. With `-j 4`, it goes on while libraries are downloaded.
+ready: lint types test-libraries
+
+suite: $(INSTALLED)
 	$(BIN)/pytest -n 3 --dist worksteal
 
 # The lines and branches that the tests run, child processes excluded. A report without a goal.
@@ -58,24 +65,25 @@ docs: $(INSTALLED)
 	$(BIN)/python -m pipelines.docgen data-dictionary > docs/reference/data-dictionary.md
 	$(BIN)/python -m pipelines.docgen findings > docs/reference/findings.md
 
-$(INSTALLED): requirements.lock pyproject.toml
+$(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...'; exit 1; }
-	@echo 'Installing into .venv (about 1.1 GB, once) ...'
 	@$(PYTHON) -m venv .venv
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/pip
+	@echo 'Installing into .venv (about 1.1 GB, once) ...'
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
-test-libraries: $(INSTALLED)
-	@$(MAKE) --no-print-directory -j 4 $(DUCKDB_CLIENTS) $(OLDEST)
+test-libraries: $(DUCKDB_CLIENTS) $(OLDEST)
 
-.duckdb-clients/%/.installed: tests/data/duckdb/%.lock
+.duckdb-clients/%/.installed: tests/data/duckdb/%.lock | $(BIN)/pip
 	@rm -rf $(@D)
 	@$(FETCH) --target $(@D) -r $< && touch $@ \
 		|| echo 'DuckDB $* has no wheel for this Python: a published file is not opened with it'
 
-$(OLDEST): tests/data/oldest.lock
+$(OLDEST): tests/data/oldest.lock | $(BIN)/pip
 	@rm -rf $(@D)
 	@$(FETCH) --target $(@D) -r $< && touch $@ \
 		|| echo 'The oldest libraries have no wheel for this Python: the program is not run with them'

@@ -42,6 +42,11 @@ class AssetKeys:
         return "_".join([*self.prefix, name])
 
     @property
+    def io_manager(self) -> str:
+        """Return the name of the resource that reads published tables."""
+        return self.name("jumpcloud_inventory_io")
+
+    @property
     def inventory_duckdb(self) -> dg.AssetKey:
         """Return the asset key of the file that users query."""
         return self.table("inventory_duckdb")

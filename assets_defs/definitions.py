@@ -17,6 +17,7 @@ from assets_defs.assets.publication import (
 from assets_defs.assets.raw_tables import build_pull
 from assets_defs.checks import build_findings
 from assets_defs.console import TERMINAL, terminal_logger
+from assets_defs.io_manager import InventoryIOManager
 from assets_defs.jobs import build_combine_job, build_refresh_job
 from assets_defs.runs.instance import warn_of_settings
 from assets_defs.runs.step import RUN_LOCK, run_lock
@@ -59,7 +60,7 @@ def build_definitions(
         asset_checks=[build_findings(workspace)],
         jobs=jobs,
         sensors=build_sensors(workspace, is_scheduled=is_scheduled),
-        resources={RUN_LOCK: run_lock},
+        resources={RUN_LOCK: run_lock, keys.io_manager: InventoryIOManager(workspace)},
     )
 
 

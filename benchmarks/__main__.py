@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import access, faults, limits, peers, publish, pull, scale, shared
+from benchmarks.cases import access, faults, frames, limits, peers, publish, pull, scale, shared
 from benchmarks.runner import BenchmarkError, Report
 
 BENCHMARKS: dict[str, Callable[[Path], Report]] = {
@@ -22,6 +22,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "scale": scale.measure,
     "publish": publish.measure,
     "access": access.measure,
+    "frames": frames.measure,
 }
 
 

@@ -9,8 +9,9 @@ import signal
 import sys
 import threading
 from collections import Counter
+from collections.abc import Mapping, Sized
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -40,6 +41,7 @@ class Spec:
         requests_per_second: Rate above which 429 is answered; None for no limit.
         failing: Share of failing calls: a third each 502, reset and truncated.
         comma_targets: Accept `targets=a,b`.
+        direct_bindings: Setting of the pull; with `report`, the API has a report of an hour ago.
     """
 
     systems: int
@@ -53,6 +55,7 @@ class Spec:
     requests_per_second: float | None = None
     failing: float = 0.0
     comma_targets: bool = False
+    direct_bindings: str = "read"
 
     def to_json(self) -> str:
         """Return the text that `from_json` reads."""
@@ -89,6 +92,7 @@ def behavior(spec: Spec) -> Behavior:
         latency_seconds=spec.latency_ms / 1000,
         requests_per_second=spec.requests_per_second,
         comma_targets="accepted" if spec.comma_targets else "refused",
+        report_age=timedelta(hours=1) if spec.direct_bindings == "report" else None,
         faults=[Fault("", kind, rate=share, status=BAD_GATEWAY) for kind in FAILURES if share],
     )
 
@@ -105,7 +109,9 @@ def memberships(organization: Organization) -> pa.Table:
     return pa.table({"group_id": pa.array(groups), "system_id": pa.array(systems)})
 
 
-def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
+def cheapest_calls(
+    organization: Organization, *, comma_targets: bool, direct_bindings: str = "read"
+) -> int:
     """Return the calls of the cheapest complete plan (docs/reference/jumpcloud-api.md, section 13).
 
     Deleted members still fill pages.
@@ -113,6 +119,7 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
     Args:
         organization: The organization as it is served.
         comma_targets: One call may request the associations of all target types.
+        direct_bindings: Setting of the pull.
     """
     once = 1 + sum(
         _pages(len(records), size)
@@ -129,28 +136,34 @@ def cheapest_calls(organization: Organization, *, comma_targets: bool) -> int:
         )
     )
     reach = Reach(organization)
-    lists = (
+    lists: list[Mapping[str, Sized]] = [
         organization.members,
         reach.group_users,
         reach.application_users,
         organization.user_group_members,
-        reach.user_group_systems,
-    )
+    ]
+    if direct_bindings != "off":
+        lists.append(reach.user_group_systems)
     repeated = sum(_pages(len(ids)) for grants in lists for ids in grants.values())
     for group_id in organization.system_groups:
         found = Counter(kind for kind, _ in organization.bindings[group_id])
         counts = [found.total()] if comma_targets else [found[target] for target in ALL_TARGETS]
         repeated += sum(map(_pages, counts))
-    return once + repeated + _direct_calls(organization)
+    return once + repeated + _direct_calls(organization, direct_bindings)
 
 
-def _direct_calls(organization: Organization) -> int:
+def _direct_calls(organization: Organization, direct_bindings: str) -> int:
     """Return the calls for the bindings of users to single systems, read from the best end."""
     by_user = {
         user_id: len(organization.user_systems.get(user_id, ())) for user_id in organization.users
     }
     bound = Counter(i for systems in organization.user_systems.values() for i in systems)
     by_system = {system_id: bound[system_id] for system_id in organization.systems}
+    if direct_bindings == "off":
+        return 0
+    if direct_bindings == "report":
+        # The list of reports, and the newest one; then only systems with a binding.
+        return 2 + sum(map(_pages, filter(None, by_system.values())))
     return sum(map(_pages, min(by_user, by_system, key=len).values()))
 
 
@@ -169,7 +182,11 @@ def main() -> None:
     pq.write_table(memberships(organization), path)
     ready = {
         "api_key": organization.api_key,
-        "cheapest_calls": cheapest_calls(organization, comma_targets=spec.comma_targets),
+        "cheapest_calls": cheapest_calls(
+            organization,
+            comma_targets=spec.comma_targets,
+            direct_bindings=spec.direct_bindings,
+        ),
     }
     with Server(organization, behavior=behavior(spec)) as server:
         print(json.dumps(ready | {"base_url": server.base_url}), flush=True)

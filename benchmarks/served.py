@@ -29,6 +29,7 @@ api_key_env = "{variable}"
 max_in_flight = {in_flight}
 association_targets = {targets}
 skip_endpoints = {skipped}
+direct_bindings = {direct_bindings}
 """
 
 
@@ -71,12 +72,14 @@ class Served:
         api_key: Key of the organization.
         cheapest_calls: Number of calls of the cheapest complete plan.
         memberships: Parquet file of every membership that exists.
+        direct_bindings: Setting of a pull.
     """
 
     base_url: str
     api_key: str
     cheapest_calls: int
     memberships: Path
+    direct_bindings: str
 
     def calls(self) -> Calls:
         """Return the simulator's own count."""
@@ -122,7 +125,9 @@ def serve(spec: Spec, folder: Path) -> Iterator[Served]:
             line = process.stdout.readline() if process.stdout else ""
             if not line:
                 raise BenchmarkError("the simulator did not start")
-            yield Served(**json.loads(line), memberships=memberships)
+            yield Served(
+                **json.loads(line), memberships=memberships, direct_bindings=spec.direct_bindings
+            )
         finally:
             process.terminate()
             try:
@@ -162,6 +167,7 @@ def run_ours(
             in_flight=IN_FLIGHT,
             targets=json.dumps(targets),
             skipped=json.dumps(skipped),
+            direct_bindings=json.dumps(served.direct_bindings),
         )
     )
     before = served.calls()

@@ -65,3 +65,8 @@ def in_memory(
             )
         connection.execute("SET TimeZone = 'UTC'")
         yield connection
+
+
+def release_memory(connection: duckdb.DuckDBPyConnection) -> None:
+    """Return freed memory to the system: DuckDB keeps hundreds of MB until its limit is set."""
+    connection.execute(f"SET memory_limit = '{MEMORY}'")

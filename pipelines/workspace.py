@@ -335,13 +335,17 @@ class Staging:
         """Mark the tables of a stage as complete and checked."""
         write_text("", self._marker(stage, integration))
 
+    def is_finished(self, stage: Stage, integration: str) -> bool:
+        """Return True if the tables of a stage are complete and checked."""
+        return self._marker(stage, integration).exists()
+
     def require(self, stage: Stage, integration: str) -> None:
         """Raise unless the tables of a stage are complete.
 
         Raises:
             InventoryError: they are not, or did not pass their checks.
         """
-        if not self._marker(stage, integration).exists():
+        if not self.is_finished(stage, integration):
             raise InventoryError(
                 f"the staged tables of {integration!r} are not of one complete pull that passed "
                 "its checks; materialize all its assets together, or use "

@@ -3,7 +3,8 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,10 @@ from pipelines.config.integration import Integration
 from pipelines.extract.pull import pull_organization, remove_checkpoint
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
 from pipelines.simulator import Behavior, Organization, Provider, Server
-from pipelines.sql import in_memory
-from pipelines.transform import TRANSFORMS
 from pipelines.workspace import Workspace
 from tests.support.cli import KEY_VARIABLE, SERVICE_ACCOUNT, Installation
 from tests.support.commands import Commands, user_environment
-from tests.support.publisher import Publisher, Pulled
+from tests.support.publisher import Publisher, Pulled, transform_all
 
 if TYPE_CHECKING:
     from tests.support.machines import Machine
@@ -34,6 +33,7 @@ settings.load_profile("project")
 
 # Fixtures of tests that publish several times, start a server or start programs.
 SLOW_FIXTURES = {"commands", "publisher", "s3"}
+INTEGRATION = Path(__file__).with_name("integration")
 SLOW_FILES = {"test_fetcher.py"}  # pulls once for each moment of a change
 # Words in the reason of a skip condition, with the marker of the program that it needs.
 MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis": "redis"}
@@ -41,7 +41,11 @@ MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis":
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Add the markers by which `-m` selects tests: speed, and the programs that they need."""
+    """Run the longest tests first, so that processes end together; add the markers for `-m`.
+
+    The markers are speed, and the programs that a test needs.
+    """
+    items.sort(key=lambda item: INTEGRATION not in item.path.parents)
     for item in items:
         reasons = " ".join(mark.kwargs["reason"] for mark in item.iter_markers("skipif")).lower()
         needed = {marker for word, marker in MARKERS_OF_PROGRAMS.items() if word in reasons}
@@ -49,20 +53,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             needed
             or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
             or item.path.name in SLOW_FILES
-            or Path(__file__).with_name("integration") in item.path.parents
+            or INTEGRATION in item.path.parents
         ):
             needed.add("slow")
         for marker in needed:
             item.add_marker(marker)
 
 
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Yield a function that serves an organization until the test ends.
+@contextmanager
+def serving() -> Iterator[Callable[..., Server]]:
+    """Yield a function that serves an organization until the end of the block.
 
     Its keys are in the environment.
     """
-    with ExitStack() as stack:
+    with ExitStack() as stack, pytest.MonkeyPatch.context() as monkeypatch:
 
         def start(holder: Organization | Provider, behavior: Behavior | None = None) -> Server:
             monkeypatch.setenv(KEY_VARIABLE, holder.api_key)
@@ -74,16 +78,23 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    """Yield a function that serves an organization until the test ends."""
+    with serving() as start:
+        yield start
+
+
+def make_integration(server: Server, **settings: object) -> Integration:
+    given = {"name": "acme", "base_url": server.base_url} | settings
+    if not {"api_key_file", *SERVICE_ACCOUNT} & set(settings):
+        given["api_key_env"] = KEY_VARIABLE
+    return Integration.model_validate(given)
+
+
+@pytest.fixture
 def integration() -> Callable[..., Integration]:
     """Return a function that makes the settings of an integration with a server."""
-
-    def make(server: Server, **settings: object) -> Integration:
-        given = {"name": "acme", "base_url": server.base_url} | settings
-        if not {"api_key_file", *SERVICE_ACCOUNT} & set(settings):
-            given["api_key_env"] = KEY_VARIABLE
-        return Integration.model_validate(given)
-
-    return make
+    return make_integration
 
 
 @pytest.fixture
@@ -108,29 +119,37 @@ def state(fast_tmp_path: Path) -> Path:
     return fast_tmp_path / "state"
 
 
-@pytest.fixture
-def pull(
-    serve: Callable[..., Server], integration: Callable[..., Integration], state: Path
-) -> Callable[..., Pulled]:
-    """Return a function that pulls an organization over HTTP and transforms its tables."""
+def puller(serve: Callable[..., Server], state: Path) -> Callable[..., Pulled]:
+    """Return a function that pulls an organization over HTTP."""
 
     def run(
         holder: Organization | Provider, behavior: Behavior | None = None, **settings: object
     ) -> Pulled:
         server = serve(holder, behavior)
-        acme = integration(server, **settings)
+        acme = make_integration(server, **settings)
         # A saved rate, because finding the rate from four calls a second takes time.
         key = load_credentials(acme).identity
         Workspace(state).saved_rates.put(key, MAX_SAVED_RATE)
         result = pull_organization(acme, state)
         remove_checkpoint(state, acme.name)
-        frames = {f"jumpcloud.{name}": table for name, table in result.tables.items()}
-        frames["jumpcloud.completeness"] = result.completeness
-        frames["jumpcloud.access_differences"] = result.differences
-        with in_memory() as connection:
-            for name, transform in TRANSFORMS.items():
-                frames[name] = transform.run("acme", frames, connection)
-        return Pulled(server, result, {name: frames[name] for name in TRANSFORMS})
+        return Pulled(server, result, cache(lambda: transform_all(result)))
+
+    return run
+
+
+@pytest.fixture
+def pull(serve: Callable[..., Server], state: Path) -> Callable[..., Pulled]:
+    """Return a function that pulls an organization over HTTP."""
+    return puller(serve, state)
+
+
+@pytest.fixture(scope="module")
+def pull_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pulled]:
+    """Return a function for pulls that all tests of a file share."""
+
+    def run(*given: object, **settings: object) -> Pulled:
+        with serving() as serve:
+            return puller(serve, tmp_path_factory.mktemp("state"))(*given, **settings)
 
     return run
 

@@ -21,7 +21,7 @@ from pipelines.errors import InventoryError
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
 from pipelines.schema.tables import INTEGRATION
-from pipelines.sql import in_memory
+from pipelines.sql import in_memory, release_memory
 from pipelines.transform import TRANSFORMS, Transform
 from pipelines.workspace import Workspace
 
@@ -142,9 +142,10 @@ def transform_tables(
         needed = {*TRANSFORMS}.union(*(later.inputs for later in remaining))
         for source in frames.keys() - needed:
             del frames[source]
+        frames[name] = _reduced(transform.table, rows)
         # Arrow and DuckDB have allocators of their own, and keep what they free.
         pa.default_memory_pool().release_unused()
-        frames[name] = _reduced(transform.table, rows)
+        release_memory(connection)
         yield transform.table, rows, frames
         del rows
 
@@ -157,10 +158,18 @@ def _reduced(table: Table, rows: pa.Table) -> pa.Table:
     """
     unread = [f.name for f in rows.schema if pa.types.is_list(f.type) or f.name == INTEGRATION.name]
     rows = rows.drop_columns(unread)
-    if table.is_asset:
-        return rows
-    columns = [
-        column.dictionary_encode() if pa.types.is_string(column.type) else column
-        for column in rows.columns
-    ]
-    return pa.table(columns, rows.column_names)
+    if not table.is_asset:
+        columns = [
+            column.dictionary_encode() if pa.types.is_string(column.type) else column
+            for column in rows.columns
+        ]
+        rows = pa.table(columns, rows.column_names)
+    return _copied(rows)
+
+
+def _copied(rows: pa.Table) -> pa.Table:
+    """Return rows in memory of their own: any column from DuckDB keeps all others in memory."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, rows.schema) as stream:
+        stream.write_table(rows)
+    return pa.ipc.open_stream(sink.getvalue()).read_all()

@@ -23,6 +23,7 @@ from pipelines.history.retention import expire_snapshots
 from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.metadata_tables import integrations_table
+from pipelines.publish.notes import describe_shared_organizations
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
@@ -167,6 +168,7 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         partitions_def=build_partitions(workspace),
         freshness_policy=FRESHNESS,
         code_version="1",
+        io_manager_key=keys.io_manager,
         check_specs=[
             dg.AssetCheckSpec(
                 REPORT_CHECK,
@@ -195,6 +197,8 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             keep = resolved_settings(workspace).keep_snapshots
             expire_snapshots(workspace.open_history(), name, keep)
             metadata, check = refresh_report_check(context.log, workspace, name)
+            if workspace.url is None:  # otherwise `inventory_of_all` has the file that shows them
+                metadata |= _warn_of_shared_organizations(context.log, workspace, name)
         yield dg.MaterializeResult(
             metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
         )
@@ -259,28 +263,42 @@ def refresh_report_check(
 
 def build_combined_file(workspace: Workspace) -> dg.AssetsDefinition:
     """Return the DuckDB file over all integrations of an object store."""
+    keys = AssetKeys(workspace.prefix)
 
     @dg.asset(
-        key=AssetKeys(workspace.prefix).inventory_of_all,
+        key=keys.inventory_of_all,
         # No dependency: one would make a run of an integration wait for all other partitions.
         description="The DuckDB file over all integrations, and its report",
         group_name=COMBINED,
         kinds={"duckdb"},
         owners=OWNERS,
         code_version="1",
+        io_manager_key=keys.io_manager,
     )
-    def inventory_of_all() -> dg.MaterializeResult[None]:
+    def inventory_of_all(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         """Combine what each integration published into one file."""
         with errors_as_failures(workspace):
             workspace.make_root()
             combine(workspace)
+            metadata = _warn_of_shared_organizations(context.log, workspace)
         path = workspace.inventory_file()
         return dg.MaterializeResult(
             metadata={
                 "dagster/uri": workspace.uri(path),
                 "bytes": path.stat().st_size,
                 "report": workspace.uri(workspace.report_file()),
+                **metadata,
             }
         )
 
     return inventory_of_all
+
+
+def _warn_of_shared_organizations(
+    log: dg.DagsterLogManager, workspace: Workspace, integration: str = ""
+) -> Metadata:
+    """Warn of integrations that pull the same organization; return the warning as metadata."""
+    lines = list(describe_shared_organizations(workspace, of=integration))
+    for line in lines:
+        log.warning(line)
+    return {"warning": "\n".join(lines)} if lines else {}

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import dagster as dg
 
-from assets_defs.asset_keys import OWNERS
+from assets_defs.asset_keys import OWNERS, AssetKeys
 from pipelines.schema.model import Table
 
 
@@ -27,7 +27,7 @@ def table_spec(
         owners=OWNERS,
         metadata={"dagster/column_schema": dg.TableSchema(columns)},
         code_version="1",
-    )
+    ).with_io_manager_key(AssetKeys(tuple(key.path[:-2])).io_manager)
 
 
 def contract_columns(table: Table) -> list[dg.TableColumn]:

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.instance.ref import InstanceRef
+from dagster_shared.yaml_utils import load_yaml_from_path
 
 from pipelines.config.environment import DAGSTER_HOME_VARIABLE
 from pipelines.errors import InventoryError, SettingsError
@@ -15,6 +17,7 @@ from pipelines.storage.atomic import write_text
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 
+STORAGE_MODULE = "assets_defs.runs.storage"
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
 # What happens without a setting. No result is wrong.
 _COMFORT = {
@@ -74,7 +77,27 @@ def open_instance(workspace: Workspace) -> dg.DagsterInstance:
             f"unset it to use {workspace.dagster_home}"
         )
     with explained_instance_errors(home / workspace.dagster_settings.name):
-        return dg.DagsterInstance.from_config(str(home))
+        return open_home(home)
+
+
+def open_home(home: Path) -> dg.DagsterInstance:
+    """Open the instance of a home without the variable that its `dagster.yaml` names."""
+    return dg.DagsterInstance.from_ref(InstanceRef.from_dir(str(home), overrides=_overrides(home)))
+
+
+def _overrides(home: Path) -> dict[str, object]:
+    """Return the setting of our storage with the path of the home.
+
+    `dagster.yaml` names the home by a variable, which Dagster's own programs need anyway, and our
+    commands do not.
+    """
+    settings = home / "dagster.yaml"
+    config = load_yaml_from_path(str(settings)) if settings.exists() else None
+    storage = config.get("storage") if isinstance(config, dict) else None
+    custom = storage.get("custom") if isinstance(storage, dict) else None
+    if not isinstance(custom, dict) or custom.get("module") != STORAGE_MODULE:
+        return {}
+    return {"storage": {"custom": custom | {"config": {"base_dir": str(home)}}}}
 
 
 def open_existing_instance(workspace: Workspace) -> dg.DagsterInstance:

@@ -24,6 +24,11 @@ SPECS = {
     "targets joined": replace(PLAIN, comma_targets=True),
     # Like real organizations, with holes in the groups' pages.
     "deleted members": replace(PLAIN, deleted_systems=250),
+    # A larger report takes the simulator too long.
+    "direct bindings by report": replace(
+        PLAIN, systems=1_000, users=600, system_groups=100, direct_bindings="report"
+    ),
+    "no direct bindings": replace(PLAIN, direct_bindings="off"),
 }
 COLUMNS = (
     "pull",

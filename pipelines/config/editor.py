@@ -1,9 +1,10 @@
 """Edit the settings file, keeping its comments and formatting."""
 
+import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import tomlkit
@@ -146,6 +147,10 @@ def _replace(path: Path, text: str) -> Settings:
         with replace_atomically(target) as tmp_path:
             tmp_path.write_bytes(text.encode("utf-8"))
             if target.exists():
+                before = target.stat()
+                # Only root may give a file to the service's user; others own it already.
+                with suppress(PermissionError):
+                    os.chown(tmp_path, before.st_uid, before.st_gid)
                 shutil.copymode(target, tmp_path)
     except OSError as error:
         raise SettingsError(f"{path}: cannot be written ({error.strerror})") from None

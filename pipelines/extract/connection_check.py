@@ -45,6 +45,8 @@ from pipelines.schema.tables import TABLES
 
 # A user waits for the result, so a second failure is reported.
 MAX_TRIES = 2
+# The request of a report, a poll at least, and its content.
+CALLS_OF_REQUEST = 3
 State = Literal["readable", "refused", "failed", "left out", "nothing to ask", "not asked"]
 
 
@@ -139,6 +141,7 @@ def check_connection(
     visible = checker.tables.get(ORGANIZATIONS.name, ORGANIZATIONS.schema.empty_table())
     organizations = tuple((row["_id"], row["displayName"]) for row in visible.to_pylist())
     plan = _estimate(integration, results, checker.scope)
+    plan = plan and plan.with_calls(checker.report_calls)
     why = checker.report_problem
     return ConnectionCheck(results, organizations, plan, problem, permissions, why)
 
@@ -171,6 +174,7 @@ class _EndpointChecker:
         tables: records read, by endpoint.
         scope: endpoints that the settings include, and devices that a report names.
         report_problem: reason why there is no report to use, or "".
+        report_calls: number of calls for the report.
     """
 
     def __init__(self, client: JumpCloudClient, integration: Integration) -> None:
@@ -180,6 +184,7 @@ class _EndpointChecker:
         self._targets = integration.association_targets
         self.scope = Scope(select_endpoints(integration), self._targets)
         self.report_problem = ""
+        self.report_calls = 0
         self.not_asked = ""
         self._totals: dict[str, int] = {}
         self._refused = False
@@ -212,10 +217,13 @@ class _EndpointChecker:
 
     def _find_report(self) -> None:
         """Find the report that a run would use, and the devices that it limits the run to."""
+        before = self._client.counts.calls
         try:
             witness = find_witness(self._client, self._integration, self.scope, may_request=False)
         except TokenError as error:
             witness = Witness(problem=str(error))
+        requested = CALLS_OF_REQUEST if witness.is_requested else 0
+        self.report_calls = self._client.counts.calls - before + requested
         self.report_problem = witness.problem
         if witness.report and self._integration.direct_bindings == "report":
             self.scope = limit_scope(self.scope, witness.report)

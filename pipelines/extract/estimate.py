@@ -1,7 +1,7 @@
 """Estimate the number of calls of a pull from the totals on the first pages."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from pipelines.jumpcloud.endpoints import (
@@ -38,6 +38,10 @@ class Plan:
             return text
         part = f"{self.direct_calls:,} of them for bindings of users to single devices"
         return f"{text}, {part} ({LESS_CALLS})"
+
+    def with_calls(self, calls: int) -> "Plan":
+        """Return the plan with further calls, such as those for a report."""
+        return replace(self, calls=self.calls + calls)
 
     def describe_time(self, calls_per_second: float) -> str:
         """Return the time that the calls take at a rate, as the text to show to a user."""

@@ -116,6 +116,7 @@ class Fetcher:
         # Rows of lists that each attempt reads, and of those that this one read twice.
         self._unsaved: dict[ListId, pa.RecordBatch] = {}
         self._parent_ids: dict[str, frozenset[str]] = {}
+        self._calls_before = client.counts.calls
 
     def run(self, lists: Sequence[ListId] = ()) -> list[Completeness]:
         """Fetch every list, or only some lists of records that exist.
@@ -279,9 +280,11 @@ class Fetcher:
             raise explain_target(error, list_id) from None
 
     def _is_odd(self, list_id: ListId) -> bool:
-        """Return True for a first refusal of an optional list among others that were read."""
-        is_list = ENDPOINTS[list_id.endpoint].is_optional and list_id not in self._repeated
-        return bool(list_id.parent_id) and is_list and list_id.endpoint in self._largest_pages
+        """Return True for the first refusal of an optional endpoint, or of a list among others."""
+        name = list_id.endpoint
+        if not list_id.parent_id or not ENDPOINTS[name].is_optional or list_id in self._repeated:
+            return False
+        return name in self._largest_pages or all(one.endpoint != name for one in self._repeated)
 
     def _leave_endpoint_out(self, name: str) -> None:
         """Read an endpoint and its child lists no longer."""
@@ -333,7 +336,8 @@ class Fetcher:
         endpoints = choose_binding_list(endpoints, self._totals)
         self.scope = replace(self.scope, endpoints=endpoints)
         devices = None if self.scope.devices is None else len(self.scope.devices)
-        self.plan = estimate_calls(self._totals, self._limits, endpoints, targets, devices)
+        plan = estimate_calls(self._totals, self._limits, endpoints, targets, devices)
+        self.plan = plan.with_calls(self._calls_before)
         for endpoint in endpoints:
             if endpoint in _BINDING_LISTS:
                 parents = self._parents.get(endpoint.parent, {})

@@ -132,10 +132,12 @@ class Witness:
     Attributes:
         report: the report; None if there is none to use.
         problem: reason why the report was not used or not compared, or "".
+        is_requested: True if a run requests a report.
     """
 
     report: DeviceReport | None = None
     problem: str = ""
+    is_requested: bool = False
 
 
 def find_witness(
@@ -167,10 +169,11 @@ def find_witness(
     except (AbortedError, TokenError):
         raise
     except NoReportError as error:
-        then = (
-            "so a run requests one" if integration.request_reports else "request_reports is false"
-        )
-        return Witness(problem=str(error) if may_request else f"{error}; {then}")
+        if may_request:
+            return Witness(problem=str(error))
+        requests = integration.request_reports
+        then = "so a run requests one" if requests else "request_reports is false"
+        return Witness(problem=f"{error}; {then}", is_requested=requests)
     except ExtractError as error:
         return Witness(problem=str(error))
     return Witness(report)

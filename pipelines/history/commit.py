@@ -44,11 +44,12 @@ ABSENT_ASSETS = Table(
     ),
 )
 
-_PRESENT = """
-SELECT rows.*, coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
+_SEEN = """
+SELECT coalesce(first_seen_at, $now::TIMESTAMPTZ) AS first_seen_at,
     $now::TIMESTAMPTZ AS last_seen_at
-FROM rows LEFT JOIN known ON known.asset_id = rows.{key}
-ORDER BY {key}
+FROM (SELECT {key} AS asset_id, row_number() OVER () AS position FROM rows)
+LEFT JOIN known USING (asset_id)
+ORDER BY position
 """
 _ABSENT_NOW = """
 SELECT '{table}' AS asset_type, * FROM known
@@ -256,8 +257,8 @@ def add_first_last_seen(
         outer: a connection from `in_memory`, to share its memory.
 
     Returns:
-        The rows to publish, and the assets that are absent now, as rows of `ABSENT_ASSETS` without
-        the integration.
+        The rows to publish in the given order, and the assets that are absent now, as rows of
+        `ABSENT_ASSETS` without the integration.
     """
     known = [f"SELECT asset_id, first_seen_at FROM absent WHERE asset_type = '{table.name}'"]
     with in_memory(outer) as connection:
@@ -271,11 +272,13 @@ def add_first_last_seen(
             f"FROM ({' UNION ALL '.join(known)}) GROUP BY asset_id"
         )
         names = {"table": table.name, "key": table.key[0]}
-        now_text = {"now": now.isoformat()}
-        present: pa.Table = connection.sql(
-            _PRESENT.format(**names), params=now_text
-        ).to_arrow_table()
+        parameters = {"now": now.isoformat()}
+        # Only the keys pass through DuckDB: all columns of many systems take 100 MiB.
+        seen: pa.Table = connection.sql(_SEEN.format(**names), params=parameters).to_arrow_table()
         absent_now: pa.Table = connection.sql(_ABSENT_NOW.format(**names)).to_arrow_table()
+    present = rows
+    for name in seen.column_names:
+        present = present.append_column(name, seen[name])
     return present.select(table.published_schema.names).cast(table.published_schema), absent_now
 
 

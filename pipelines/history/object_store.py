@@ -290,6 +290,11 @@ class ObjectSnapshotStore(SnapshotStore):
         keys = [key for key, _ in self._list_objects(integration)]
         return sorted(key.removeprefix(f"{FOLDER}/") for key in keys)
 
+    def _list_table_folders(self) -> Iterable[tuple[str, str]]:
+        tables = self._store.names(FOLDER)
+        found = self.map(lambda table: self._store.names(f"{FOLDER}/{table}"), tables)
+        return ((table, name) for table, names in zip(tables, found, strict=True) for name in names)
+
     def _list_objects(self, integration: str) -> list[tuple[str, datetime]]:
         """Return key and time of writing of all objects of an integration."""
         names = self._store.names(FOLDER)

@@ -108,6 +108,17 @@ class SnapshotStore:
         found = map(Path, self._list_files(integration))
         return [str(path) for path in found if path.parent in folders and path not in named]
 
+    def foreign_entries(self) -> list[str]:
+        """Return what is next to the integrations in the folders of tables, without hidden files.
+
+        It belongs to no integration, but engines that read all files of a table read it too.
+        """
+        return sorted(
+            f"{table}/{name}"
+            for table, name in self._list_table_folders()
+            if not name.startswith((_PREFIX, "."))
+        )
+
     def commit(self, manifest: Manifest) -> None:
         """Write the manifest, after the disk has the files that it names."""
         key = (manifest.integration.name, manifest.snapshot_id)
@@ -264,6 +275,10 @@ class SnapshotStore:
         own, parts = f"*/{_PREFIX}{integration}/*", f"*/{_PREFIX}{integration}/snapshot=*/*"
         found = [path for path in self.root.glob(own) if path.is_file()] + [*self.root.glob(parts)]
         return sorted(path.relative_to(self.root).as_posix() for path in found)
+
+    def _list_table_folders(self) -> Iterable[tuple[str, str]]:
+        """Return the name of each table's folder with each name in it."""
+        return ((path.parent.name, path.name) for path in self.root.glob("*/*"))
 
     def _is_committed(self, integration: str, snapshot_id: str) -> bool:
         return self.manifest_path(integration, snapshot_id).exists()

@@ -27,7 +27,14 @@ from pipelines.jumpcloud.responses import (
     parse_body,
     read_body,
 )
-from pipelines.jumpcloud.retry import MAX_TRIES, RetryBudget, describe_next_try, wait_before_retry
+from pipelines.jumpcloud.retry import (
+    MAX_FAILED_SECONDS,
+    MAX_TRIES,
+    RetryBudget,
+    describe_next_try,
+    stop_condition,
+    wait_before_retry,
+)
 from pipelines.jumpcloud.transport import TIMEOUT_SECONDS, ReadOnlySession
 from pipelines.ratelimit.limiter import RateLimiter
 
@@ -96,6 +103,7 @@ class JumpCloudClient:
     Attributes:
         rate_limiter: delays calls to the rate that the API accepts.
         max_tries: maximum number of times that a request is sent. Lower it where a person waits.
+        max_failed_seconds: time in failed exchanges after which a request is not sent again.
     """
 
     def __init__(
@@ -110,6 +118,7 @@ class JumpCloudClient:
     ) -> None:
         self._on_retry = on_retry
         self.max_tries = MAX_TRIES
+        self.max_failed_seconds = MAX_FAILED_SECONDS
         self._session = session
         # Proxies and certificates from the environment, which `Session.send` does not look up.
         self._environment = session.merge_environment_settings(url, {}, True, None, None)
@@ -151,7 +160,7 @@ class JumpCloudClient:
     def _retry(self, send: Callable[[Request], _Result], request: Request) -> _Result:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(partial(self._should_retry, request)),
-            stop=tenacity.stop_after_attempt(self.max_tries),
+            stop=stop_condition(self.max_tries, self.max_failed_seconds),
             wait=wait_before_retry,
             sleep=self.wait,
             before_sleep=self._before_retry,
@@ -255,6 +264,10 @@ class JumpCloudClient:
                 failure = map_error(error, where=where)
             except TemporaryError as error:
                 failure = error
+            seconds = exchange.elapsed()
         # Raised outside of the handler, so that the context does not hold the library's error,
         # which holds the request and its key.
-        raise self._session.exchanges.explain(exchange, failure, where)
+        failure = self._session.exchanges.explain(exchange, failure, where)
+        if isinstance(failure, TemporaryError):
+            failure.seconds = seconds
+        raise failure

@@ -40,7 +40,13 @@ class MalformedError(ExtractError):
 
 
 class TemporaryError(ExtractError):
-    """A failure that a retry may fix: connection, timeout, 5xx, truncated body."""
+    """A failure that a retry may fix: connection, timeout, 5xx, truncated body.
+
+    Attributes:
+        seconds: duration of the exchange that failed.
+    """
+
+    seconds = 0.0
 
 
 class ThrottledError(TemporaryError):

@@ -33,6 +33,10 @@ class Exchange:
         self.has_ended = False
         self._sockets: list[socket.socket] = []
 
+    def elapsed(self) -> float:
+        """Return the seconds since it began."""
+        return time.monotonic() - (self.deadline - self.seconds)
+
     def watch(self, connection: socket.socket) -> None:
         """Shut down the connection, too, when the exchange ends."""
         # A duplicate, because TLS takes over the socket, and a closing connection drops it.

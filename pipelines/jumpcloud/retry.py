@@ -9,13 +9,16 @@ from collections.abc import Callable
 
 import tenacity
 
-from pipelines.jumpcloud.errors import ThrottledError
+from pipelines.jumpcloud.errors import TemporaryError, ThrottledError
 
 # A 502 in mid-run is normal for JumpCloud. Its own tools try 4 to 6 times
 # (docs/reference/jumpcloud-api.md, section 10).
 MAX_TRIES = 8
 FIRST_WAIT_SECONDS = 1.0
 MAX_WAIT_SECONDS = 60.0
+# A call that got nothing but silence is given up after two whole exchanges, not after MAX_TRIES,
+# which would take 10 minutes.
+MAX_FAILED_SECONDS = 120.0
 # A dead API ends the pull after this many failures per slot, before every call has used MAX_TRIES.
 # Each success refunds a fifth of a failure, so that an API that fails every tenth call does not
 # end the pull.
@@ -39,6 +42,28 @@ def wait_before_retry(state: tenacity.RetryCallState) -> float:
     if isinstance(error, ThrottledError) and state.attempt_number == 1:
         return 0.0
     return _exponential(state)
+
+
+def stop_condition(
+    max_tries: int, max_failed_seconds: float
+) -> Callable[[tenacity.RetryCallState], bool]:
+    """Return the condition that ends the tries of one call. It counts, so use it for one call.
+
+    Args:
+        max_tries: maximum number of tries.
+        max_failed_seconds: seconds in failed exchanges after which there is no further try. Those
+            answered with 429 do not count, nor does any wait.
+    """
+    failed_seconds = 0.0
+
+    def is_over(state: tenacity.RetryCallState) -> bool:
+        nonlocal failed_seconds
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, TemporaryError) and not isinstance(error, ThrottledError):
+            failed_seconds += error.seconds
+        return state.attempt_number >= max_tries or failed_seconds >= max_failed_seconds
+
+    return is_over
 
 
 def describe_next_try(state: tenacity.RetryCallState, max_tries: int) -> str:

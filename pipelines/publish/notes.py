@@ -24,7 +24,7 @@ def describe_unconfigured(workspace: Workspace) -> Iterator[str]:
 
 
 def describe_shared_organizations(
-    workspace: Workspace, found: Mapping[str, str] | None = None
+    workspace: Workspace, found: Mapping[str, str] | None = None, of: str = ""
 ) -> Iterator[str]:
     """Yield a line for each organization that several integrations of the settings pull.
 
@@ -32,6 +32,7 @@ def describe_shared_organizations(
         workspace: where the inventory is.
         found: id of the organization by integration, as just found; the others are as the
             settings or the published file on this machine have them.
+        of: only the organization that this integration pulls.
 
     Raises:
         InventoryError: the settings or the file cannot be read.
@@ -42,7 +43,7 @@ def describe_shared_organizations(
         if organization := one.org_id or known.get(one.name):
             names.setdefault(organization, []).append(one.name)
     for organization, shared in names.items():
-        if len(shared) > 1:
+        if len(shared) > 1 and (not of or of in shared):
             yield (
                 f"warning: {', '.join(shared)} pull the same organization {organization}, so that "
                 "counts over all integrations include it more than once. Keep one of them in the "

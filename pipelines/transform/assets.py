@@ -71,47 +71,39 @@ SYSTEMS = Transform(
         "application_users",
         "system_ipv4_addresses",
     ),
-    sql=f"""
-WITH {GROUPS},
-{count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")},
--- Few sets of groups differ.
-named_sets AS (
-    SELECT set, as_set(list(group_id)) AS group_ids, as_set(list(name)) AS group_names
-    FROM (SELECT set, unnest(groups) AS grp FROM reaching_users_numbers)
-    JOIN group_numbers USING (grp) JOIN system_groups USING (group_id)
-    GROUP BY set
-),
-named_groups AS (
-    SELECT system_id, group_ids, group_names
-    FROM system_numbers JOIN reaching_users_sets USING (sys)
-    JOIN reaching_users_numbers USING (groups) JOIN named_sets USING (set)
-),
-active AS MATERIALIZED (
+    steps=f"""
+{GROUPS}
+{count_distinct("reaching_users", "sys", "memberships", "usr", "bindings")}
+CREATE TABLE active AS
     SELECT usr
     FROM user_numbers LEFT JOIN jumpcloud.systemusers AS records ON records._id = user_id
-    WHERE suspended IS NOT TRUE AND coalesce(state, '') NOT IN ('STAGED', 'SUSPENDED')
-),
-active_bindings AS MATERIALIZED (
-    FROM bindings SEMI JOIN active USING (usr)
-),
-single_users AS (
-    SELECT sys, count(*) AS count, count(active.usr) AS active_count
-    FROM single LEFT JOIN active USING (usr) GROUP BY sys
-),
-{count_distinct("active_users", "sys", "memberships", "usr", "active_bindings")},
-{APPLICATION_WORDS},
-reached_applications AS (
-    SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
-),
-counts AS (
-    SELECT system_id, application_count,
+    WHERE suspended IS NOT TRUE AND coalesce(state, '') NOT IN ('STAGED', 'SUSPENDED');
+CREATE TABLE active_bindings AS FROM bindings SEMI JOIN active USING (usr);
+{count_distinct("active_users", "sys", "memberships", "usr", "active_bindings")}
+{APPLICATION_WORDS}
+CREATE TABLE counts AS
+    WITH single_users AS (
+        SELECT sys, count(*) AS count, count(active.usr) AS active_count
+        FROM single LEFT JOIN active USING (usr) GROUP BY sys
+    ),
+    reached_applications AS (
+        SELECT sys, sum(bit_count(bits))::BIGINT AS application_count FROM system_words GROUP BY sys
+    )
+    SELECT system_id, reaching_users.set AS set, application_count,
         coalesce(reaching_users.count, 0) + coalesce(single_users.count, 0) AS user_count,
         coalesce(active_users.count, 0) + coalesce(active_count, 0) AS active_user_count
     FROM system_numbers
     LEFT JOIN reaching_users USING (sys) LEFT JOIN active_users USING (sys)
-    LEFT JOIN single_users USING (sys) LEFT JOIN reached_applications USING (sys)
-),
-addresses AS (
+    LEFT JOIN single_users USING (sys) LEFT JOIN reached_applications USING (sys);
+-- Few sets of groups differ.
+CREATE TABLE named_sets AS
+    SELECT set, as_set(list(group_id)) AS group_ids, as_set(list(name)) AS group_names
+    FROM (SELECT set, unnest(groups) AS grp FROM reaching_users_numbers)
+    JOIN group_numbers USING (grp) JOIN system_groups USING (group_id)
+    GROUP BY set;
+""",
+    sql=f"""
+WITH addresses AS (
     SELECT system_id, as_set(list(address)) AS ipv4_addresses
     FROM system_ipv4_addresses GROUP BY system_id
 ),
@@ -161,8 +153,8 @@ SELECT $integration AS integration, system_id,
     policyStats.unsupportedOs AS policies_unsupported_os
 FROM ids
 LEFT JOIN jumpcloud.systems AS records ON records._id = ids.system_id
-LEFT JOIN named_groups USING (system_id)
 LEFT JOIN counts USING (system_id)
+LEFT JOIN named_sets USING (set)
 LEFT JOIN addresses USING (system_id)
 """,
 )
@@ -177,19 +169,18 @@ USERS = Transform(
         "system_group_associations",
         "application_users",
     ),
+    steps=f"""
+{GROUPS}
+{count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")}
+CREATE TABLE counts AS
+    SELECT user_id, coalesce(reached_systems.count, 0) + coalesce(single_count, 0) AS system_count
+    FROM user_numbers LEFT JOIN reached_systems USING (usr)
+    LEFT JOIN (SELECT usr, count(*) AS single_count FROM single GROUP BY usr) USING (usr);
+""",
     sql=f"""
 WITH user_groups AS (
     SELECT user_id, as_set(list(group_id)) AS system_group_ids
     FROM system_group_users GROUP BY user_id
-),
-{GROUPS},
-{count_distinct("reached_systems", "usr", "bindings", "sys", "memberships")},
-single_systems AS (
-    SELECT usr, count(*) AS single_count FROM single GROUP BY usr
-),
-counts AS (
-    SELECT user_id, coalesce(count, 0) + coalesce(single_count, 0) AS system_count
-    FROM user_numbers LEFT JOIN reached_systems USING (usr) LEFT JOIN single_systems USING (usr)
 ),
 applications AS (
     SELECT user_id, count(*) AS application_count FROM application_users GROUP BY user_id
@@ -243,12 +234,11 @@ APPLICATIONS = Transform(
         *WAYS,
         "application_users",
     ),
+    steps=f"{GROUPS}{APPLICATION_WORDS}",
     sql=f"""
 WITH users AS (
     SELECT application_id, count(*) AS user_count FROM application_users GROUP BY application_id
 ),
-{GROUPS},
-{APPLICATION_WORDS},
 systems AS (
     SELECT application_id, count(*) AS system_count
     FROM application_numbers JOIN system_words USING (word)

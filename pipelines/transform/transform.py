@@ -44,11 +44,14 @@ class Transform:
             contract.
         sql: the query, with the columns of the table; `$integration` is the integration's name.
             It may use `text_of`, `time_of`, `as_set` and `parse_address`, and DuckDB's functions.
+        steps: statements that make tables for the query, one after the other. DuckDB keeps the
+            parts of a single query in memory until its end.
     """
 
     table: Table
     inputs: tuple[str, ...]
     sql: str
+    steps: str = ""
 
     def run(
         self,
@@ -75,6 +78,7 @@ class Transform:
             for number, name in enumerate(self.inputs):
                 connection.register(f"frame_{number}", frames[name])
                 connection.execute(f"CREATE VIEW {name} AS FROM frame_{number}")
+            connection.execute(self.steps)
             columns = ", ".join(self.table.arrow_schema.names)
             query = f"SELECT {columns} FROM ({self.sql}) ORDER BY {', '.join(self.table.key)}"
             relation = connection.sql(query, params={"integration": integration})

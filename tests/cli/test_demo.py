@@ -18,7 +18,6 @@ from assets_defs.cli.commands.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simula
 from assets_defs.cli.commands.past_snapshots import commit_past
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES
 from pipelines.simulator import Company, Sizes
-from pipelines.sql import in_memory
 from pipelines.workspace import Workspace
 from tests.oracle import expected_tables
 from tests.support import ROOT
@@ -112,8 +111,8 @@ def test_past_snapshot_equals_the_one_of_a_run(
     last = history.latest(NAME)
     assert last
     repeated.manifest_path(NAME, last.snapshot_id).unlink()
-    with simulated_organization(workspace), in_memory() as connection:
-        commit_past(workspace, NAME, last.pull.started_at, connection)
+    with simulated_organization(workspace):
+        commit_past(workspace, NAME, [last.pull.started_at])
     assert repeated.manifest(NAME, last.snapshot_id).rows == last.rows
     for table in (*INVENTORY_TABLES, CHANGES):
         rows, rows_of_past = (

@@ -150,3 +150,12 @@ def test_ui_names_the_address_that_it_cannot_listen_on(installation: Installatio
     assert "the UI cannot listen on 203.0.113.9: Cannot assign requested address" in done.stderr
     done = installation.run("ui", "--host", "localhost")
     assert done.returncode == 2
+
+
+def test_ui_with_wrong_settings_leaves_nothing_behind(installation: Installation) -> None:
+    settings = installation.folder / "wrong.toml"
+    settings.write_text('[[integration]]\nname = "acme"\nregio = "eu"\n')
+    done = installation.run("ui", "--config", str(settings))
+    assert done.returncode == 2
+    assert "did you mean 'region'?" in done.stderr
+    assert not installation.data.exists()

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from pipelines.report.render import write_report
 from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
 from pipelines.storage.atomic import write_parquet, write_text
-from tests.support.publisher import Publisher, Pulled, on_day
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
@@ -27,17 +28,28 @@ COMMAND = Path(sys.executable).with_name("jumpcloud-inventory")
 
 @pytest.fixture
 def organization() -> Organization:
-    return generate(sizes=SMALL)
+    """Return the organization that is published, for changes of the test."""
+    return generate(sizes=SMALL, now=FIRST_DAY)
+
+
+@pytest.fixture(scope="module")
+def pulled(pull_once: Callable[..., Pulled]) -> Pulled:
+    return pull_once(generate(sizes=SMALL, now=FIRST_DAY))
+
+
+@pytest.fixture(scope="module")
+def first(pulled: Pulled, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+    """Publish the organization; return the data directory and the manifest."""
+    home = tmp_path_factory.mktemp("home")
+    return home, Publisher(home).publish(on_day(0, pulled))
 
 
 @pytest.fixture
-def pulled(organization: Organization, pull: Callable[..., Pulled]) -> Pulled:
-    return pull(organization)
-
-
-@pytest.fixture
-def published(publisher: Publisher, pulled: Pulled) -> Manifest:
-    return publisher.publish(on_day(0, pulled))
+def published(publisher: Publisher, first: tuple[Path, Manifest]) -> Manifest:
+    """Publish the organization in a data directory of the test."""
+    home, manifest = first
+    shutil.copytree(home, publisher.home)
+    return manifest
 
 
 @pytest.mark.usefixtures("published")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import dagster as dg
 import duckdb
 
+from assets_defs.runs.instance import open_home
 from pipelines.history.store import SnapshotStore
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
@@ -29,8 +30,12 @@ def test_rebuilt_file_equals_published_one(
     done = installation.run("run", ACME_KEY=organization.api_key)
     assert done.returncode == 0
     assert "gone: published, but no longer in the settings" in done.stderr
-    assert "warning: acme, twin pull the same organization" in done.stderr
-    assert_run_has_head(installation)
+    warning = "warning: acme, twin pull the same organization"
+    assert done.stderr.count(warning) == 1
+    assert warning in installation.run("status").stderr
+    assert warning in str(metadata_of_last_run(installation, "inventory_duckdb")["warning"])
+    head = SnapshotStore(installation.data / "history").head("acme")
+    assert metadata_of_last_run(installation, "snapshots")["head_sha256"] == head
     with duckdb.connect(installation.file, read_only=True) as connection:
         switches = "SELECT integration, enabled, configured FROM integrations ORDER BY integration"
         assert connection.sql(switches).fetchall() == [
@@ -50,14 +55,21 @@ def test_rebuilt_file_equals_published_one(
     assert report.read_text() == shown
 
 
+<<<<<<< HEAD
 def assert_run_has_head(installation: Installation) -> None:
     """Check that the metadata of the last run has the head of the history."""
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", "snapshots"]))
+=======
+def metadata_of_last_run(installation: Installation, asset: str) -> dict[str, object]:
+    """Return the metadata of an asset's last materialization."""
+    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["inventory", asset]))
+>>>>>>> gaps14
     assert event
     assert event.asset_materialization
-    head = SnapshotStore(installation.data / "history").head("acme")
-    assert event.asset_materialization.metadata["head_sha256"].value == head
+    metadata = event.asset_materialization.metadata
+    return {name: value.value for name, value in metadata.items()}
 
 
 def test_rebuild_without_snapshots_fails(installation: Installation) -> None:

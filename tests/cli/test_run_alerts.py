@@ -1,7 +1,6 @@
 """Alerts on failures of `run`, one for each failed integration."""
 
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,29 +15,20 @@ from tests.support.webhook import Webhook, served_webhook
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 WRONG = "jca_not_the_key_of_anybody"
-# Kills the process of a run, as the kernel does when memory runs out.
-KILLS_ITSELF = """
+# Code that each process runs at its start. By the name of its integration, the run is killed, as
+# the kernel does when memory runs out, raises an unexpected error, or ends as Ctrl-C does.
+STARTUP = """
 import os, signal, sys
-if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "killed":
+name = sys.orig_argv[-1] if sys.orig_argv[3:4] == ["run"] else ""
+if name == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
-"""
-# Raises an unexpected error in the process of a run.
-SURPRISES = """
-import sys
-if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "odd":
+if name in ("odd", "stopped"):
     import assets_defs.cli.commands.run
     def surprise(*given, **named):
-        raise ZeroDivisionError("s3cr3t-of-a-surprise")
+        if name == "odd":
+            raise ZeroDivisionError("s3cr3t-of-a-surprise")
+        return assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False)
     assets_defs.cli.commands.run._refresh = surprise
-"""
-
-# Ends it as Ctrl-C does.
-INTERRUPTS = """
-import sys
-if sys.orig_argv[3:4] == ["run"] and sys.orig_argv[-1] == "stopped":
-    import assets_defs.cli.commands.run
-    result = assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False)
-    assets_defs.cli.commands.run._refresh = lambda *given, **named: result
 """
 
 
@@ -97,69 +87,33 @@ def test_each_failed_or_killed_integration_alerts_once(
     installation: Installation, serve: Callable[..., Server], webhook: Webhook
 ) -> None:
     organization = generate(sizes=SMALL)
-    server = serve(organization)
-    installation.set_integrations(good=server, bad=server, killed=server)
+    names = ("good", "bad", "killed", "odd", "stopped")
+    installation.set_integrations(**dict.fromkeys(names, serve(organization)))
     set_webhook(installation)
-    (installation.folder / "sitecustomize.py").write_text(KILLS_ITSELF)
-    done = installation.run(
-        "run",
-        GOOD_KEY=organization.api_key,
-        BAD_KEY=WRONG,
-        KILLED_KEY=organization.api_key,
-        PYTHONPATH=str(installation.folder),
-    )
+    (installation.folder / "sitecustomize.py").write_text(STARTUP)
+    keys = {f"{name.upper()}_KEY": organization.api_key for name in names} | {"BAD_KEY": WRONG}
+    done = installation.run("run", **keys, PYTHONPATH=str(installation.folder))
     assert done.returncode == 1
-    assert "1 of 3 integrations published" in done.stdout
+    assert "1 of 5 integrations published" in done.stdout
     output = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]
     assert "good: published" in output
     assert "killed: its process was killed" in output
     assert sorted(line for line in output if "alert" in line) == [
         "bad: alert sent",
         "killed: alert sent",
+        "odd: alert sent",
     ]
+    assert len(webhook.posts) == 3
     causes = {post["integration"]: post["cause"] for post in webhook.posts}
-    assert causes.keys() == {"bad", "killed"}
-    assert len(webhook.posts) == 2
     assert "(401)" in causes["bad"]
     assert causes["killed"] == "its process was killed"
-
-
-def run_with_good(
-    installation: Installation, serve: Callable[..., Server], name: str, startup: str
-) -> "subprocess.CompletedProcess[str]":
-    """Run an integration next to a good one, with code that each process runs at its start."""
-    organization = generate(sizes=SMALL)
-    server = serve(organization)
-    installation.set_integrations(**{"good": server, name: server})
-    set_webhook(installation)
-    (installation.folder / "sitecustomize.py").write_text(startup)
-    keys = {f"{one.upper()}_KEY": organization.api_key for one in ("good", name)}
-    done = installation.run("run", **keys, PYTHONPATH=str(installation.folder))
-    assert done.returncode == 1
-    assert "1 of 2 integrations published" in done.stdout
-    return done
-
-
-def test_unexpected_error_is_not_reported_as_killed(
-    installation: Installation, serve: Callable[..., Server], webhook: Webhook
-) -> None:
-    done = run_with_good(installation, serve, "odd", SURPRISES)
-    (post,) = webhook.posts
-    assert post["integration"] == "odd"
-    assert post["cause"].startswith("its process ended unexpectedly")
-    assert post["cause"] in done.stderr
-    for said in (done.stderr, str(webhook.posts)):
-        assert "killed" not in said
-        assert "s3cr3t" not in said
-
-
-def test_interrupted_run_is_reported_and_not_alerted(
-    installation: Installation, serve: Callable[..., Server], webhook: Webhook
-) -> None:
-    done = run_with_good(installation, serve, "stopped", INTERRUPTS)
-    messages = [line.partition("stopped: ")[2] for line in done.stderr.splitlines()]
-    assert [message for message in messages if message] == [
+    # An unexpected error is not reported as killed.
+    assert causes["odd"].startswith("its process ended unexpectedly")
+    assert f"odd: {causes['odd']}" in output
+    # An interrupted run is reported and not alerted.
+    assert [line.partition("stopped: ")[2] for line in output if "stopped: " in line] == [
         "interrupted",
         "nothing was published; what was published before stays",
     ]
-    assert webhook.posts == []
+    for text in (done.stderr, str(webhook.posts)):
+        assert "s3cr3t" not in text

@@ -12,6 +12,7 @@ from dagster._daemon.types import DaemonHeartbeat
 
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.instance import open_home
 from pipelines.simulator import Server, Sizes, generate
 from tests.support.cli import Installation
 from tests.support.missed_ticks import switch_sensor
@@ -27,7 +28,8 @@ def test_status_shows_success_failure_and_disabled(
     settings = installation.folder / "integrations.toml"
     settings.write_text(settings.read_text() + "enabled = false\n")
     keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
-    assert installation.run("run", **keys).returncode == 1
+    assert installation.run("run", "good", **keys).returncode == 0
+    assert installation.run("run", "bad", **keys).returncode == 1
 
     shown = installation.run("status")
     assert shown.returncode == 0, shown.stderr
@@ -64,7 +66,7 @@ def next_run(
 ) -> datetime | None:
     """Return the next run of `good` that is shown, with a sign of the daemon so long ago."""
     at = time.time() - seconds_ago
-    with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+    with open_home(installation.data / "dagster") as instance:
         instance.add_daemon_heartbeat(DaemonHeartbeat(at, "SENSOR", "id"))
         switch_sensor(instance, status)
     shown = {one["name"]: one for one in json.loads(installation.run("status", "--json").stdout)}
@@ -90,7 +92,7 @@ def test_exported_home_is_used_and_named(installation: Installation) -> None:
     home = installation.folder / "shared"
     home.mkdir()
     (home / "dagster.yaml").touch()
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with open_home(home) as instance:
         tags = {PARTITION_TAG: "jumpcloud"}
         run = dg.DagsterRun(REFRESH_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
         instance.add_run(run)

@@ -51,6 +51,9 @@ def test_verify_reports_damage_and_heads(
     assert f"{publisher.file}: another program wrote changes" in ask("verify").stdout
     assert "intact" in ask("verify", "kept").stdout
     assert ask("verify", "--all", "kept").exit_code == 2
+    foreign = history.root / "users" / "copy.parquet"
+    foreign.touch()
+    assert f"{foreign}: not of an integration" in ask("verify", "kept").stdout
     assert "no integration 'typo' was published" in ask("verify", "typo").stderr
 
 

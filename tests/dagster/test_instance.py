@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import TickStatus
 
-from assets_defs.runs.instance import limit_concurrent_runs, prepare_instance
+from assets_defs.runs.instance import limit_concurrent_runs, open_home, prepare_instance
 from pipelines.errors import SettingsError
 from pipelines.workspace import Workspace
 
@@ -25,7 +24,7 @@ def dagster_yaml(workspace: Workspace) -> Path:
 
 
 def test_instance_limits_runs_retries_and_retention(dagster_yaml: Path) -> None:
-    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
+    with open_home(dagster_yaml.parent) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         assert queue
         assert queue.tag_concurrency_limits == [
@@ -47,7 +46,7 @@ def test_run_limit_is_set_and_user_edits_are_kept(dagster_yaml: Path, workspace:
     edited = dagster_yaml.read_text().replace("skipped: 7", "skipped: 3") + "# mine: 2\n"
     dagster_yaml.write_text(edited)
     limit_concurrent_runs(workspace, 5)
-    with dg.DagsterInstance.from_config(str(dagster_yaml.parent)) as instance:
+    with open_home(dagster_yaml.parent) as instance:
         queue = instance.get_concurrency_config().run_queue_config
         assert queue
         assert queue.max_concurrent_runs == 5

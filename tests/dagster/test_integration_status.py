@@ -11,6 +11,7 @@ from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import MAX_INTEGRATIONS, report_status, status_table
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG
+from assets_defs.runs.instance import open_home
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import purge_runs
 from assets_defs.runs.status import IntegrationStatus, Run, describe_cost
@@ -29,11 +30,11 @@ def test_run_reports_all_integrations_and_their_errors(
     good, bad = generate(1, TINY), generate(2, TINY)
     installation.set_integrations(good=serve(good), bad=serve(bad))
     keys = {"GOOD_KEY": good.api_key, "BAD_KEY": "jca_not_the_key_of_anybody"}
-    home = str(installation.data / "dagster")
+    home = installation.data / "dagster"
 
     done = installation.run("run", "good", **keys)
     assert done.returncode == 0, done.stderr
-    with dg.DagsterInstance.from_config(home) as instance:
+    with open_home(home) as instance:
         rows = {row["integration"]: row for row in status_rows(instance)}
         assert rows.keys() == {"good", "bad"}
         # The run that reports the table is shown as ended.
@@ -49,7 +50,7 @@ def test_run_reports_all_integrations_and_their_errors(
         assert [event.run_id for event in status_events(instance)] == [run.run_id]
 
     assert installation.run("run", "bad", **keys).returncode == 1
-    with dg.DagsterInstance.from_config(home) as instance:
+    with open_home(home) as instance:
         rows_in_order = status_rows(instance)
         assert [row["integration"] for row in rows_in_order] == ["bad", "good"]
         assert "JumpCloud refused the API key (401)" in rows_in_order[0]["error"]

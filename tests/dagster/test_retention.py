@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.jobs import REFRESH_JOB
-from assets_defs.runs.instance import prepare_instance
+from assets_defs.runs.instance import open_home, prepare_instance
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import purge_runs
 from pipelines.workspace import Workspace
@@ -26,7 +26,7 @@ def test_old_runs_are_removed_with_their_files(tmp_path: Path) -> None:
     workspace = Workspace(tmp_path / "data")
     prepare_instance(workspace)
     job = dg.Definitions([anything]).resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.from_config(str(workspace.dagster_home)) as instance:
+    with open_home(workspace.dagster_home) as instance:
         history = instance.event_log_storage.get_asset_check_execution_history
         runs = [
             job.execute_in_process(instance=instance, asset_selection=[FILE]).run_id

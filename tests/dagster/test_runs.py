@@ -4,8 +4,7 @@ import subprocess
 import threading
 from pathlib import Path
 
-import dagster as dg
-
+from assets_defs.runs.instance import open_home
 from pipelines.simulator import Behavior, Server, Sizes, generate
 from tests.support.cli import COMMAND, Installation
 
@@ -43,6 +42,6 @@ def test_run_ended_from_outside_publishes_nothing(installation: Installation) ->
 
 def fail_run(dagster_home: Path) -> None:
     """Fail the run, as run monitoring does when the worker of a run is gone."""
-    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+    with open_home(dagster_home) as instance:
         (run,) = instance.get_runs()
         instance.report_run_failed(run)

@@ -17,7 +17,7 @@ from dagster._core.definitions.run_request import InstigatorType
 
 from assets_defs.partitions import NAME
 from assets_defs.runs.foreground import TERMINAL_TAG
-from assets_defs.runs.instance import prepare_instance
+from assets_defs.runs.instance import open_home, prepare_instance
 from assets_defs.runs.ticks import next_tick
 from pipelines.config.schedule import Schedule
 from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
@@ -137,7 +137,7 @@ def ui(installation: Installation) -> Iterator[Ui]:
             "JUMPCLOUD_INVENTORY_HOME": str(installation.data),
         }
         prepare_instance(Workspace(installation.data))
-        with dg.DagsterInstance.from_config(str(installation.data / "dagster")) as instance:
+        with open_home(installation.data / "dagster") as instance:
             miss_ticks(instance, since=now - timedelta(days=3))
             # Only Linux has other addresses of loopback.
             host = "127.0.0.2" if sys.platform == "linux" else "127.0.0.1"

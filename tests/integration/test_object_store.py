@@ -7,14 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 from click.testing import CliRunner, Result
+from dagster._core.types.dagster_type import resolve_dagster_type
 
 from assets_defs.cli.main import main
+from assets_defs.io_manager import InventoryIOManager
 from assets_defs.sensors import build_sensors
 from pipelines.config.applied import AppliedSettings
+from pipelines.errors import InventoryError
 from pipelines.history.object_store import ObjectSnapshotStore
 from pipelines.publish.database import build_duckdb_file
+from pipelines.publish.frames import PublishedFrames
 from pipelines.simulator import Organization, Server, generate
 from pipelines.storage.object_store import ObjectStore
 from pipelines.workspace import Workspace
@@ -70,6 +75,7 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert answer(elsewhere, added) == ["'users'"]
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
     assert_equals_rebuilt_file(installation)
+    assert_downstream_assets_read_it(sum(len(each.users) for each in organizations.values()))
 
     text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "apex.toml").write_text(text.replace('"acme"', '"apex"'))
@@ -81,6 +87,32 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert answer(elsewhere, "SELECT integration FROM integrations") == ["'bolt'"]
     keys = [key for key, _ in ObjectStore(URL).objects("")]
     assert [key for key in keys if "acme" in key or "apex" in key] == []
+
+
+def assert_downstream_assets_read_it(users: int) -> None:
+    """Check the frames and the file of an asset on another machine than that of the runs."""
+    workspace = Workspace.from_environment(os.environ)
+    frames = PublishedFrames(workspace)
+    names = frames.table("users", columns=["username"]).pandas()["username"].to_list()
+    assert len(names) == users
+    assert "new.person" in names
+    with pytest.raises(InventoryError, match="or another machine published later"):
+        frames.raw_table("systems")
+
+    def load(*partitions: str) -> duckdb.DuckDBPyConnection:
+        context = dg.build_input_context(
+            asset_key=["inventory", "inventory_duckdb"],
+            dagster_type=resolve_dagster_type(duckdb.DuckDBPyConnection),
+            asset_partitions_def=dg.StaticPartitionsDefinition(["acme", "bolt"]),
+            asset_partition_key_range=dg.PartitionKeyRange(partitions[0], partitions[-1]),
+        )
+        connection = InventoryIOManager(workspace).load_input(context)
+        assert isinstance(connection, duckdb.DuckDBPyConnection)
+        return connection
+
+    assert load("acme").sql("SELECT integration FROM integrations").fetchall() == [("acme",)]
+    with pytest.raises(dg.Failure, match="Take inventory_of_all, which has all of them"):
+        load("acme", "bolt")
 
 
 def assert_failed_runs_publish_nothing(

@@ -25,6 +25,21 @@ VERSIONS = """
 import importlib.metadata, json, sys
 print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:]}))
 """
+# The forms of a table for downstream assets and notebooks, as types of pandas.
+FRAMES = """
+import json
+from pathlib import Path
+from pipelines import open_inventory
+from pipelines.publish.frames import PublishedFrames
+from pipelines.workspace import Workspace
+
+workspace = Workspace(Path("demo").absolute())
+systems = PublishedFrames(workspace).table("systems", columns=["created_at", "group_ids"])
+with open_inventory(workspace.inventory_file()) as inventory:
+    table = inventory.table("systems").select("created_at", "group_ids").df()
+frames = [systems.pandas(), systems.duckdb().df(), table]
+print(json.dumps([[str(one) for one in frame.dtypes] for frame in frames]))
+"""
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -54,3 +69,6 @@ def test_demo_runs_with_the_oldest_libraries(tmp_path: Path) -> None:
     arguments = ("-c", program, "sql", "--format", "json", "--data-dir", "demo", query)
     (row,) = json.loads(run(tmp_path, *arguments))
     assert row["number"] >= Sizes().users
+    arrow, *plain = json.loads(run(tmp_path, "-c", FRAMES))
+    assert arrow == ["timestamp[us, tz=UTC][pyarrow]", "list<item: string>[pyarrow]"]
+    assert plain == [["datetime64[us, UTC]", "object"]] * 2

@@ -145,3 +145,16 @@ def test_tables_and_views_match_oracle_in_each_mode(
         for mode, tables in expected.items():
             found = as_truth([row for row in rows if row["integration"] == mode])
             assert found == tables[name], (mode, name)
+
+
+def test_tables_of_the_default_company_match_in_each_mode(pull: Callable[..., Pulled]) -> None:
+    """Reading all bindings is compared with the views too, in `test_published_tables.py`."""
+    organization = generate()
+    for name in ("off", "fresh"):
+        mode = MODES[name]
+        pulled = pull(organization, Behavior(report_age=mode.age), direct_bindings=mode.setting)
+        expected = expected_tables(
+            organization, direct=mode.setting != "off", from_devices=mode.from_devices
+        )
+        for table in INVENTORY_TABLES:
+            assert pulled.rows(table.name) == expected[table.name], (name, table.name)

@@ -16,6 +16,7 @@ import pytest
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.partitions import NAME
+from assets_defs.runs.instance import open_home
 from assets_defs.runs.ownership import OwnRuns
 from pipelines.simulator import Organization, Server, Sizes, generate
 from tests.support import DATA
@@ -99,7 +100,7 @@ def test_run_extends_old_directory(kept: Installation, serve: Callable[..., Serv
     assert after["changes"] == before["changes"]
     # Nobody writes these copies any more, so they would be outdated.
     assert not any(copy.exists() for copy in copies)
-    with dg.DagsterInstance.from_config(str(kept.data / "dagster")) as instance:
+    with open_home(kept.data / "dagster") as instance:
         assert instance.get_dynamic_partitions(NAME) == ["acme"]
         assert instance.get_dynamic_partitions("integrations") == ["acme"]
         # The runs of version 0.1 are known as ours.

@@ -1,7 +1,7 @@
 """Pull a simulated organization, and publish its tables below a folder."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,6 +18,8 @@ from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import update_duckdb_file
 from pipelines.schema.tables import INVENTORY_TABLES, TABLES
 from pipelines.simulator import Server
+from pipelines.sql import in_memory
+from pipelines.transform import TRANSFORMS
 
 FIRST_DAY = datetime(2024, 1, 30, 8, tzinfo=UTC)
 BASE_TABLES = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
@@ -31,15 +33,21 @@ SELECT schema_name, function_name, parameters, macro_definition
 FROM duckdb_functions() WHERE NOT internal ORDER BY ALL
 """
 Rows = list[dict[str, object]]
+Contents = dict[str, list[tuple[object, ...]]]
 
 
 @dataclass
 class Pulled:
-    """A pull of a simulated organization, and the tables transformed from it."""
+    """A pull of a simulated organization, and the tables transformed from it when needed."""
 
     server: Server
     pull: Pull
-    tables: dict[str, pa.Table]
+    transform: Callable[[], dict[str, pa.Table]]
+
+    @property
+    def tables(self) -> dict[str, pa.Table]:
+        """Return the tables of the inventory."""
+        return self.transform()
 
     def rows(self, table: str) -> Rows:
         """Return the rows of a table in the form of the simulator's oracle."""
@@ -50,6 +58,17 @@ class Pulled:
         finished_at = started_at + timedelta(minutes=1)
         pull = replace(self.pull, started_at=started_at, finished_at=finished_at)
         return replace(self, pull=pull)
+
+
+def transform_all(pull: Pull) -> dict[str, pa.Table]:
+    """Return the tables of the inventory that a pull gives."""
+    frames = {f"jumpcloud.{name}": table for name, table in pull.tables.items()}
+    frames["jumpcloud.completeness"] = pull.completeness
+    frames["jumpcloud.access_differences"] = pull.differences
+    with in_memory() as connection:
+        for name, transform in TRANSFORMS.items():
+            frames[name] = transform.run("acme", frames, connection)
+    return {name: frames[name] for name in TRANSFORMS}
 
 
 def on_day(number: int, pulled: Pulled) -> Pulled:
@@ -136,7 +155,7 @@ def _renamed(table: pa.Table, integration: str) -> pa.Table:
     return table.set_column(0, "integration", pa.array([integration] * table.num_rows, pa.string()))
 
 
-def tables_in(file: Path) -> dict[str, list[tuple[object, ...]]]:
+def tables_in(file: Path) -> Contents:
     """Return the rows of all tables of a file, and the SQL of its views and macros.
 
     Views and macros are not queried: on equal tables, equal SQL gives equal rows.

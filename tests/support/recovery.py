@@ -10,10 +10,9 @@ from pipelines.config.applied import AppliedSettings
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
 from tests.support.killing import Children, Work
-from tests.support.publisher import tables_in
+from tests.support.publisher import Contents, tables_in
 
 KILLED = {-signal.SIGKILL, -signal.SIGXFSZ}
-Contents = dict[str, list[tuple[object, ...]]]
 
 
 @dataclass

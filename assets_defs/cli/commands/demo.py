@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +14,12 @@ from assets_defs.cli.options import pass_data_dir
 from pipelines.storage.atomic import write_text
 from pipelines.workspace import Workspace
 
+if TYPE_CHECKING:
+    from pipelines.simulator import Company
+
 NAME = "demo"
 KEY_VARIABLE = "JUMPCLOUD_INVENTORY_DEMO_KEY"
-PAST_WEEKS = 9
+PAST_WEEKS = 11
 
 _SETTINGS = """\
 # The simulated organization of `jumpcloud-inventory demo`; each start overwrites this file.
@@ -36,14 +40,10 @@ def demo(workspace: Workspace) -> None:
     from assets_defs.cli.commands.run import run_one  # noqa: PLC0415
     from assets_defs.cli.summary import print_examples  # noqa: PLC0415
     from assets_defs.runs.instance import prepare_instance  # noqa: PLC0415
-    from pipelines.sql import in_memory  # noqa: PLC0415
 
     workspace = workspace.demo()
     prepare_instance(workspace)
-    with (
-        in_memory() as connection,
-        simulated_organization(workspace, lambda at: commit_past(workspace, NAME, at, connection)),
-    ):
+    with simulated_organization(workspace, lambda times: commit_past(workspace, NAME, times)):
         succeeded = run_one(workspace, NAME, [])
     if not succeeded:
         sys.exit(1)
@@ -52,13 +52,14 @@ def demo(workspace: Workspace) -> None:
 
 @contextmanager
 def simulated_organization(
-    workspace: Workspace, on_past_state: Callable[[datetime], None] = lambda _: None
+    workspace: Workspace, on_past: Callable[[Iterator[datetime]], object] = list
 ) -> Iterator[str]:
     """Serve the organization on a free loopback port, and write its settings; yield its key.
 
     Args:
         workspace: the demo's workspace.
-        on_past_state: called while the organization is as it was at a past time, with this time.
+        on_past: called with the past times, each taken while the organization is as it was then.
+            It takes all of them.
     """
     # Loads a web server that no other command needs.
     from pipelines.simulator import WEEK, Behavior, Company, Server, Sizes  # noqa: PLC0415
@@ -72,10 +73,16 @@ def simulated_organization(
         write_text(text, workspace.local_settings)
         # Pulls read keys from their own environment.
         os.environ[KEY_VARIABLE] = company.organization.api_key
-        for _ in range(min(PAST_WEEKS, (datetime.now(UTC) - founded) // WEEK)):
-            on_past_state(company.now)
-            company.advance()
+        weeks = min(PAST_WEEKS, (datetime.now(UTC) - founded) // WEEK)
+        on_past(_past_times(company, weeks))
         yield company.organization.api_key
+
+
+def _past_times(company: "Company", weeks: int) -> Iterator[datetime]:
+    """Yield the time of each past state, and let a week pass when the next one is taken."""
+    for _ in range(weeks):
+        yield company.now
+        company.advance()
 
 
 def _founding_time(path: Path, age: timedelta) -> datetime:

@@ -80,8 +80,9 @@ def run(
                 )
             if result_file is None and (published or _may_have_published(workspace, settings)):
                 combine(workspace)
-                notes = describe_unconfigured(workspace), describe_shared_organizations(workspace)
-                for note in chain(*notes):
+                # The run itself has warned, except with an object store.
+                shared = describe_shared_organizations(workspace) if workspace.url else ()
+                for note in chain(describe_unconfigured(workspace), shared):
                     click.echo(note, err=True)
     finally:
         _write_messages(result_file, messages)

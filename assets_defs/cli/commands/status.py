@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 
@@ -20,8 +21,9 @@ from assets_defs.runs.status import (
     read_statuses,
     status_row,
 )
+from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
-from pipelines.publish.notes import describe_unconfigured
+from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.workspace import Workspace
 
 WIDE = 240  # without a terminal, no line is wrapped
@@ -52,6 +54,9 @@ def status(workspace: Workspace, names: Sequence[str], *, as_json: bool) -> None
                 click.echo(f"{one.name}: the removal is accepted; the next run publishes it")
     for line in (*_other_places(workspace), *describe_unconfigured(workspace)):
         click.echo(line, err=True)
+    with suppress(InventoryError):  # the published file cannot be read, which `sql` explains
+        for line in describe_shared_organizations(workspace):
+            click.echo(line, err=True)
 
 
 def _as_text(value: object) -> str:

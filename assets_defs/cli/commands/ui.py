@@ -46,6 +46,8 @@ def ui(workspace: Workspace, host: IPv4Address, port: int) -> None:
     is_demo = workspace.config is None and not os.environ.get(KEY_VARIABLE)
     if is_demo:
         workspace = workspace.demo()
+    else:
+        workspace.settings()  # wrong ones leave no directory behind
     prepare_instance(workspace)
     with simulated_organization(workspace) if is_demo else nullcontext() as key:
         limit_concurrent_runs(workspace, workspace.settings().max_parallel_runs)

@@ -38,10 +38,14 @@ def verify(
         history = workspace.open_history(copies)
         chosen = select_published(history, names)
         results = [verify_history(history, name) for name in chosen]
+        foreign = history.foreign_entries()
     for result in results:
         problems += len(result.problems)
         for line in (*result.problems, *_describe(result)):
             click.echo(printable(line))
+    for path in foreign:
+        problems += 1
+        click.echo(printable(f"{history.location}/{path}: not of an integration"))
     for line in verify_published_files(workspace, chosen if names else [None, *chosen]):
         problems += 1
         click.echo(printable(line))

@@ -13,6 +13,7 @@ from typing import Self
 import dagster as dg
 
 from assets_defs.runs.foreground import DEFINITIONS
+from assets_defs.runs.instance import open_home
 from tests.support import ROOT
 from tests.support.cluster.services import Postgres, end_group, process
 
@@ -49,7 +50,7 @@ class Cluster:
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:
         """Open the instance that all roles share; needs their environment in this process."""
-        with dg.DagsterInstance.from_config(str(self.home("client") / "dagster")) as instance:
+        with open_home(self.home("client") / "dagster") as instance:
             yield instance
 
     def start_daemon(self) -> None:

@@ -1,5 +1,6 @@
 """Edits of the settings file by `add`, `enable` and `disable`."""
 
+import os
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -78,6 +79,8 @@ def test_enable_and_disable_change_one_line(
     before = FILE.replace("\n", line_end)
     path.write_bytes(before.encode())
     path.chmod(0o640)
+    owner = (4321, 1234) if os.geteuid() == 0 else (os.getuid(), os.getgroups()[-1])
+    os.chown(path, *owner)
     done = command("disable", name)
     assert (done.exit_code, done.output) == (0, f"{name}: disabled\n")
     assert switches(path) == {"one": True, "two": True, "three": True} | {name: False}
@@ -85,7 +88,9 @@ def test_enable_and_disable_change_one_line(
     assert len([line for line in now if line not in lines]) == 1
     gone = [line for line in lines if line not in now]
     assert gone == (["enabled = true    # may be switched off"] if name == "two" else [])
-    assert path.stat().st_mode & 0o777 == 0o640
+    kept = path.stat()
+    assert kept.st_mode & 0o777 == 0o640
+    assert (kept.st_uid, kept.st_gid) == owner
 
     assert command("disable", name).output == f"{name}: is already disabled\n"
     assert command("enable", name).output == f"{name}: enabled\n"

@@ -73,17 +73,18 @@ def test_check_uses_the_report_as_a_run_does(
 
 
 @pytest.mark.parametrize(
-    ("denied", "may_request", "problem"),
+    ("denied", "may_request", "problem", "calls"),
     [
-        ({"insights"}, False, "directoryinsights.readonly"),
-        (set(), False, "request_reports is false"),
-        (set(), True, "a run requests one"),
+        ({"insights"}, True, "directoryinsights.readonly", 1),
+        (set(), False, "request_reports is false", 1),
+        (set(), True, "a run requests one", 4),
     ],
 )
 def test_check_without_a_report_plans_to_read_all(
     denied: set[str],
     may_request: bool,  # noqa: FBT001 -- a parameter of the test
     problem: str,
+    calls: int,
     quick: Callable[..., tuple[Server, Integration]],
 ) -> None:
     organization = generate(sizes=SMALL)
@@ -92,7 +93,9 @@ def test_check_without_a_report_plans_to_read_all(
     result = check_connection(acme)
     assert result.works
     assert problem in result.report_problem
-    assert result.plan == check_connection(quick(organization)[1]).plan
+    all_read = check_connection(quick(organization)[1]).plan
+    assert all_read
+    assert result.plan == all_read.with_calls(calls)
     assert [call.method for call in server.calls if "insights" in call.path] == ["GET"]
 
 

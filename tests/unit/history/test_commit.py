@@ -56,9 +56,9 @@ def test_first_seen_is_the_earliest_known_time() -> None:
             "last_seen_at": THIRD_DAY,
         }
         for badge_id, owner, first_seen_at in (
+            ("3", "Cy", THIRD_DAY),
             ("1", "Ann", FIRST_DAY),
             ("2", "Bo", SECOND_DAY),
-            ("3", "Cy", THIRD_DAY),
         )
     ]
     assert absent == [{"asset_type": "badges", "asset_id": "gone", "first_seen_at": FIRST_DAY}]

@@ -131,3 +131,5 @@ def test_changed_objects_are_found(
             (line,) = verify_history(auditor.history, "acme").problems
             assert f"{key}: damaged" in line
             one.store.put(key, content)
+    one.store.put("history/users/copy.parquet", b"")
+    assert auditor.history.foreign_entries() == ["users/copy.parquet"]

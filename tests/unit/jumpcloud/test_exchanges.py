@@ -22,9 +22,14 @@ def send(server: RawServer, *, by_proxy: bool = False) -> None:
     network = Network(proxy=server.url) if by_proxy else Network()
     url = "https://api.example" if by_proxy else server.url
     with read_only_session(url, ApiKeyAuth(KEY), connections=1, network=network) as session:
-        client = JumpCloudClient(session, url, get_rate_limiter(server.url, None, None))
-        client.max_tries = 1
-        client.send(REQUEST)
+        retries: list[str] = []
+        rate_limiter = get_rate_limiter(server.url, None, None)
+        client = JumpCloudClient(session, url, rate_limiter, on_retry=retries.append)
+        client.max_failed_seconds = DEADLINE / 2
+        try:
+            client.send(REQUEST)
+        finally:
+            assert retries == []
 
 
 @pytest.mark.parametrize(

@@ -18,12 +18,15 @@ from tests.support.publisher import Publisher, Pulled, on_day
 # As pandas and polars do, one of them reads through a cursor.
 READ_TIMES = """
 import sys
+import polars as pl
 from pipelines import open_inventory
 
 with open_inventory(sys.argv[1]) as inventory:
     for connection in (inventory, inventory.cursor()):
         query = "SELECT DISTINCT started_at::TEXT FROM snapshots"
         print(connection.execute(query).fetchall()[0][0])
+    print(inventory.table("snapshots").df()["started_at"][0])
+    print(pl.read_database("FROM snapshots", inventory)["started_at"][0])
 """
 SMALL = Sizes(systems=30, users=20, system_groups=6, user_groups=3, applications=3)
 PUBLICATIONS = 8
@@ -107,4 +110,5 @@ def test_times_are_in_utc_wherever_the_reader_is(
         text=True,
         check=True,
     )
-    assert read.stdout.splitlines() == ["2024-01-30 08:00:00+00"] * 2
+    of_duckdb, of_frames = ["2024-01-30 08:00:00+00"] * 2, ["2024-01-30 08:00:00+00:00"] * 2
+    assert read.stdout.splitlines() == of_duckdb + of_frames

@@ -26,10 +26,10 @@ BAR_TABLES = ("operating-systems", "last-contact", "coverage")
 EVIL = '<script>alert("1")</script><img src=x onerror=alert(2)>'
 
 
-@pytest.fixture
-def file(fast_tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A published file of two snapshots; the second added every system."""
-    path = fast_tmp_path / "inventory.duckdb"
+    path = tmp_path_factory.mktemp("built") / "inventory.duckdb"
     build_duckdb_file(SnapshotStore(STORED), path)
     path.chmod(0o600)  # the tests change it
     with duckdb.connect(path) as connection:
@@ -44,6 +44,12 @@ SELECT integration, last_snapshot_id, 'systems', system_id, '', last_seen_at, 'a
 FROM systems JOIN integrations USING (integration)"""
         )
     return path
+
+
+@pytest.fixture
+def file(built: Path, fast_tmp_path: Path) -> Path:
+    """Return a copy of the file that the test may change."""
+    return Path(shutil.copy(built, fast_tmp_path))
 
 
 def test_names_are_escaped(file: Path) -> None:

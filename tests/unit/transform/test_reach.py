@@ -27,12 +27,14 @@ ENDS = {
     "application_users": ("application_id", "user_id"),
 }
 Organization = dict[str, Edges]
-COUNTS = f"""
-WITH {GROUPS},
-{count_distinct("users_of", "sys", "memberships", "usr", "bindings")},
-{count_distinct("systems_of", "usr", "bindings", "sys", "memberships")},
-{APPLICATION_WORDS},
-single_users AS (SELECT sys, count(*) AS more FROM single GROUP BY sys),
+STEPS = f"""
+{GROUPS}
+{count_distinct("users_of", "sys", "memberships", "usr", "bindings")}
+{count_distinct("systems_of", "usr", "bindings", "sys", "memberships")}
+{APPLICATION_WORDS}
+"""
+COUNTS = """
+WITH single_users AS (SELECT sys, count(*) AS more FROM single GROUP BY sys),
 single_systems AS (SELECT usr, count(*) AS more FROM single GROUP BY usr),
 applications_of AS (SELECT sys, sum(bit_count(bits)) AS count FROM system_words GROUP BY sys)
 SELECT 'users', system_id, coalesce(count, 0) + coalesce(more, 0)
@@ -86,7 +88,7 @@ MANY: Organization = {
 }
 
 
-def load(database: duckdb.DuckDBPyConnection, organization: Organization) -> None:
+def load(connection: duckdb.DuckDBPyConnection, organization: Organization) -> None:
     for name, (first, second) in ENDS.items():
         edges = organization[name]
         columns: dict[str, list[object]] = {
@@ -101,7 +103,7 @@ def load(database: duckdb.DuckDBPyConnection, organization: Organization) -> Non
         schema = pa.schema(
             {key: flags if key.startswith("sudo") else pa.string() for key in columns}
         )
-        database.register(name, pa.table(columns, schema=schema))
+        connection.register(name, pa.table(columns, schema=schema))
 
 
 @dataclass
@@ -194,9 +196,11 @@ def test_access_of_single_devices_equals_that_of_a_plain_join(
 
 
 def check_access(database: duckdb.DuckDBPyConnection, organization: Organization) -> None:
-    load(database, organization)
-    rows = database.sql(SYSTEM_USERS_VIEW.sql).fetchall()
+    with in_memory(database) as connection:
+        load(connection, organization)
+        rows = connection.sql(SYSTEM_USERS_VIEW.sql).fetchall()
+        connection.execute(STEPS)
+        counts = connection.sql(COUNTS).fetchall()
     assert sorted(rows, key=str) == sorted(expected_users(organization), key=str)
-    counts = database.sql(COUNTS).fetchall()
     assert len(counts) == len(set(counts))
     assert {row for row in counts if row[2]} == expected_counts(organization)

@@ -1,0 +1,131 @@
+"""SQLite storage of Dagster that keeps its connections.
+
+Dagster opens and closes a connection for each statement. Closing the last one of a file flushes the
+disk and deletes the write-ahead log, which the next statement makes again. The files are those of
+Dagster's own storage: either class opens what the other wrote.
+"""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Self
+
+from dagster._core.event_api import EventHandlerFn
+from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine, event
+
+# Each run has a file of its own. The web server shows many runs, and must not keep all files open.
+MAX_ENGINES = 8
+
+
+class Engines:
+    """The engines of the files used last, each with its open connections."""
+
+    def __init__(self) -> None:
+        self._engines: OrderedDict[str, Engine] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, url: str) -> Engine:
+        """Return the engine of a file, which is made at its first use."""
+        with self._lock:
+            if url not in self._engines:
+                timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+                self._engines[url] = create_engine(url, connect_args=timeout)
+                event.listen(self._engines[url], "connect", _relax)
+            self._engines.move_to_end(url)
+            while len(self._engines) > MAX_ENGINES:
+                self._engines.popitem(last=False)[1].dispose()
+            return self._engines[url]
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose()
+
+
+def _relax(connection: sqlite3.Connection, _: object) -> None:
+    """Flush the disk at checkpoints only: a power cut may cost the last events, never the file."""
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+class KeptEventLogStorage(SqliteEventLogStorage):
+    """Event log that keeps its connections."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines = Engines()
+        super().__init__(base_dir, inst_data)
+        # Dagster's own watcher waits for a change of the file, which happens at a checkpoint.
+        self._watcher = SqlPollingEventWatcher(self)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine = self._engines.get(self.conn_string_for_shard(shard))
+            if shard not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add(shard)
+            with engine.begin() as connection:
+                yield connection
+
+    def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
+        """Call a function for each new event of a run."""
+        self._watcher.watch_run(run_id, cursor, callback)
+
+    def end_watch(self, run_id: str, handler: EventHandlerFn) -> None:
+        """End a watch."""
+        self._watcher.unwatch_run(run_id, handler)
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self._watcher.close()
+        self._engines.dispose()
+
+
+class KeptRunStorage(SqliteRunStorage):
+    """Records of runs that keep their connections."""
+
+    def __init__(self, conn_string: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines = Engines()
+        super().__init__(conn_string, inst_data)
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        """Yield a connection in a transaction."""
+        with self._engines.get(self._conn_string).begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Close the connections."""
+        self._engines.dispose()
+
+
+class KeptSqliteStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage with connections that are kept; name it in `dagster.yaml`."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self.base_dir = base_dir
+        history = Path(base_dir, "history")
+        self._run_storage = KeptRunStorage.from_local(str(history))
+        self._event_log_storage = KeptEventLogStorage(str(history / "runs"))
+        schedules = Path(base_dir, "schedules")
+        self._schedule_storage = SqliteScheduleStorage.from_local(str(schedules))
+        self._inst_data = inst_data
+        super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    # The two supertypes contradict each other.
+    def from_config_value(  # type: ignore[override]
+        cls, inst_data: ConfigurableClassData | None, config_value: SqliteStorageConfig
+    ) -> Self:
+        """Return the storage of a setting of `dagster.yaml`."""
+        return cls.from_local(config_value["base_dir"], inst_data)

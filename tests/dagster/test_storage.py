@@ -1,0 +1,111 @@
+"""The SQLite storage that keeps its connections."""
+
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets_defs.runs.instance import open_instance, prepare_instance
+from assets_defs.runs.storage import MAX_ENGINES, Engines, KeptRunStorage
+from pipelines.config.environment import DAGSTER_HOME_VARIABLE
+from pipelines.workspace import Workspace
+
+# Dagster's own storage, as a data directory of an earlier version has it.
+FORMER_SETTINGS = "telemetry: {enabled: false}\n"
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import dagster as dg
+from assets_defs.runs.instance import open_instance
+from pipelines.workspace import Workspace
+
+instance = open_instance(Workspace(Path(sys.argv[1])))
+instance.report_runless_asset_event(dg.AssetMaterialization("killed"))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    workspace = Workspace(tmp_path / "data")
+    prepare_instance(workspace)
+    return workspace
+
+
+def _report(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Add a run, an event of it and an event of an asset."""
+    run = instance.add_run(dg.DagsterRun("job", run_id=run_id))
+    instance.report_engine_event(f"event of {run_id}", run)
+    instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(run_id)))
+
+
+def _is_known(instance: dg.DagsterInstance, run_id: str) -> bool:
+    has_event = [one.message for one in instance.all_logs(run_id)] == [f"event of {run_id}"]
+    return has_event and instance.has_run(run_id) and instance.has_asset_key(dg.AssetKey(run_id))
+
+
+def test_dagsters_own_storage_reads_the_same_files(workspace: Workspace) -> None:
+    ours = workspace.dagster_settings.read_text()
+    run_ids = [dg.DagsterRun("job").run_id for _ in range(3)]
+    for settings, run_id in zip([FORMER_SETTINGS, ours, FORMER_SETTINGS], run_ids, strict=True):
+        workspace.dagster_settings.write_text(settings)
+        with open_instance(workspace) as instance:
+            is_ours = isinstance(instance.run_storage, KeptRunStorage)
+            assert is_ours == (settings == ours)
+            _report(instance, run_id)
+            written = run_ids[: run_ids.index(run_id) + 1]
+            assert all(_is_known(instance, one) for one in written)
+
+
+def test_moved_data_directory_keeps_its_runs(workspace: Workspace, tmp_path: Path) -> None:
+    run_id = dg.DagsterRun("job").run_id
+    with open_instance(workspace) as instance:
+        _report(instance, run_id)
+    shutil.move(workspace.root, tmp_path / "moved")
+    with open_instance(Workspace(tmp_path / "moved")) as instance:
+        assert _is_known(instance, run_id)
+    assert not workspace.root.exists()
+
+
+def test_dagsters_own_programs_open_the_exported_home(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DAGSTER_HOME_VARIABLE, str(workspace.dagster_home))
+    with dg.DagsterInstance.get() as instance:
+        assert isinstance(instance.run_storage, KeptRunStorage)
+        # A run worker gets the settings as text.
+        with dg.DagsterInstance.from_ref(instance.get_ref()) as worker:
+            _report(worker, run_id := dg.DagsterRun("job").run_id)
+        assert _is_known(instance, run_id)
+
+
+def test_watch_sees_events_of_another_process(workspace: Workspace) -> None:
+    run = dg.DagsterRun("job")
+    seen = threading.Event()
+    with open_instance(workspace) as watching, open_instance(workspace) as writing:
+        writing.add_run(run)
+        watching.watch_event_logs(run.run_id, None, lambda *_: seen.set())
+        writing.report_engine_event("written", run)
+        assert seen.wait(timeout=60)
+
+
+def test_killed_process_loses_no_event(workspace: Workspace) -> None:
+    killed = subprocess.run([sys.executable, "-c", KILLED, workspace.root], check=False)
+    assert killed.returncode < 0
+    with open_instance(workspace) as instance:
+        assert instance.has_asset_key(dg.AssetKey("killed"))
+
+
+def test_only_the_last_files_stay_open(tmp_path: Path) -> None:
+    engines = Engines()
+    made = [engines.get(f"sqlite:///{tmp_path}/{number}.db") for number in range(MAX_ENGINES + 2)]
+    for engine in made:
+        with engine.begin() as connection:
+            assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
+    assert engines.get(f"sqlite:///{tmp_path}/{MAX_ENGINES + 1}.db") is made[-1]
+    assert engines.get(f"sqlite:///{tmp_path}/0.db") is not made[0]
+    engines.dispose()
