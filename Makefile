@@ -12,7 +12,7 @@ READERS := .readers/.installed
 FETCH := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
 	--no-compile --only-binary :all:
 
-.PHONY: demo ui run check test ready suite coverage bench lint types docs test-libraries lock clean
+.PHONY: demo ui run check test ready suite coverage bench lint types definitions docs test-libraries lock clean
 
 demo: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory demo
@@ -23,8 +23,9 @@ ui: $(INSTALLED)
 run: $(INSTALLED)
 	$(BIN)/jumpcloud-inventory run
 
-# For every change: lint, types and the unit tests that need less than a minute of CPU in all.
-check: lint types
+# For every change: lint, types, what Dagster loads, and the unit tests that need less than a minute
+# of CPU in all.
+check: lint types definitions
 	$(BIN)/pytest -m "not slow" tests/unit
 
 # Everything, before a merge.
@@ -55,6 +56,11 @@ lint: $(INSTALLED)
 
 types: $(INSTALLED)
 	$(BIN)/mypy
+
+# As others load them. The first command checks YAML too.
+definitions: $(INSTALLED)
+	$(BIN)/dg check defs
+	$(BIN)/dg list defs > /dev/null
 
 # Pages generated from the code; a test fails when one is not current.
 docs: $(INSTALLED)

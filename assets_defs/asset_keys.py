@@ -57,6 +57,11 @@ class AssetKeys:
         return self.table("findings")
 
     @property
+    def publication(self) -> dg.AssetKey:
+        """Return the asset key that is updated at each publication."""
+        return self.table("publication")
+
+    @property
     def inventory_of_all(self) -> dg.AssetKey:
         """Return the asset key of the file over all integrations, in an object store."""
         return self.table("inventory_of_all")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from assets_defs.asset_keys import AssetKeys
-from assets_defs.partitions import PARTITION_TAG, add_partition
+from assets_defs.partitions import PARTITION_TAG, add_partitions
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.scheduling import REFRESH_SENSOR, find_switched_off
 from assets_defs.runs.stale import UNFINISHED_STATUSES, fail_runs_without_lock
@@ -53,7 +53,9 @@ def request_runs(
     due = [one for one in settings.integration if one.schedule in ticks]
     for failure in refresh_organizations([one for one in due if one.enabled], workspace.root):
         log.warning("%s", failure)
-    known = expand_settings(settings, workspace.root).integration if due else []
+    known = expand_settings(settings, workspace.root).integration
+    # The sensor that adds and deletes them is off in an instance of others.
+    add_partitions(instance, AssetKeys(workspace.prefix), [one.name for one in known])
     requests, skipped = [], []
     for one in (one for one in known if one.schedule in ticks):
         key = f"{one.name}:{ticks[one.schedule].isoformat()}"
@@ -62,8 +64,6 @@ def request_runs(
             skipped.append(f"{one.name}: {reason}")
             log.info(skipped[-1])
         else:
-            # The integration may be newer than the last tick of the partition sensor.
-            add_partition(instance, AssetKeys(workspace.prefix), one.name)
             requests.append(dg.RunRequest(run_key=key, partition_key=one.name))
     return dg.SensorResult(
         run_requests=requests,

@@ -10,7 +10,7 @@ import dagster as dg
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
-from assets_defs.partitions import PARTITION_TAG, partitions
+from assets_defs.partitions import PARTITION_TAG, build_partitions
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
@@ -30,20 +30,23 @@ MAX_POSTING_SECONDS = 30.0
 MAX_RUNS_PER_TICK = 50
 
 
-def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
+def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.SensorDefinition]:
     """Return the sensors. The names are those of version 0.1, under which Dagster has their state.
 
     Those that delete or alert are switched on by default only in the data directory's own instance.
+
+    Args:
+        workspace: where the inventory is.
+        is_scheduled: False to leave the sensor off that starts the runs of the schedules.
     """
     name = AssetKeys(workspace.prefix).name
-    is_own = is_own_home(workspace)
-    status = dg.DefaultSensorStatus.RUNNING if is_own else dg.DefaultSensorStatus.STOPPED
+    status = _status(is_on=is_own_home(workspace))
     sensors = [
         dg.sensor(
             name=name(REFRESH_SENSOR),
             job_name=name(REFRESH_JOB),
             minimum_interval_seconds=30,
-            default_status=dg.DefaultSensorStatus.RUNNING,
+            default_status=_status(is_on=is_scheduled),
             description="Refresh each enabled integration at the times of its schedule in the "
             "settings",
         )(partial(refresh_due, workspace=workspace)),
@@ -76,6 +79,10 @@ def build_sensors(workspace: Workspace) -> list[dg.SensorDefinition]:
     ]
     # Only an object store has a file for each integration, and one of all of them.
     return [*sensors, _combine_on_publication(workspace)] if workspace.url else sensors
+
+
+def _status(*, is_on: bool) -> dg.DefaultSensorStatus:
+    return dg.DefaultSensorStatus.RUNNING if is_on else dg.DefaultSensorStatus.STOPPED
 
 
 # It covers all jobs, because a run from the asset graph belongs to a job of Dagster's own.
@@ -152,7 +159,7 @@ def sync_partitions(
         names = [integration.name for integration in resolved_settings(workspace).integration]
     except SettingsError as error:
         return dg.SensorResult(skip_reason=str(error))
-    integrations = partitions(AssetKeys(workspace.prefix))
+    integrations = build_partitions(workspace)
     present = context.instance.get_dynamic_partitions(str(integrations.name))
     missing = [name for name in names if name not in present]
     removed = [name for name in present if name not in names]

@@ -68,6 +68,7 @@ class Workspace:
         config: settings file; None for the single integration of the environment.
         environment: environment variables from which a child process rebuilds this workspace.
         prefix: comes before all names of this inventory in Dagster.
+        given: settings that are in no file.
     """
 
     root: Path
@@ -75,6 +76,7 @@ class Workspace:
     config: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     prefix: tuple[str, ...] = ()
+    given: "Settings | None" = None
 
     @classmethod
     def from_environment(
@@ -108,6 +110,8 @@ class Workspace:
         Raises:
             SettingsError: the file cannot be read, or a setting is wrong.
         """
+        if self.given:
+            return self.given
         from pipelines.config.settings import load_settings  # noqa: PLC0415 -- see the top
 
         return load_settings(self.config, self.environment)

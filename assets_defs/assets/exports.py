@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets_defs.asset_keys import OWNERS, AssetKeys
 from assets_defs.assets.specs import PERSONAL
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.runs.step import RUN_LOCK, step
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.export.push import PushedFile, push
@@ -40,7 +40,7 @@ def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
         kinds={"parquet" if name == "export_ocsf" else "csv"},
         owners=OWNERS,
         tags=PERSONAL,
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         code_version="1",
         required_resource_keys={RUN_LOCK},
     )

@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets_defs.asset_keys import OWNERS, PUBLISHED, AssetKeys
 from assets_defs.assets.specs import FRESHNESS, with_example
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS, SUMMARY, FindingCount, count_findings
 from pipelines.findings.model import SCHEMA, Finding
@@ -47,7 +47,7 @@ def build_findings(workspace: Workspace) -> dg.AssetsDefinition:
             "dagster/column_schema": dg.TableSchema(_COLUMNS),
             "dagster/table_name": f"{SCHEMA}.{SUMMARY.name}",
         },
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         io_manager_key=keys.io_manager,
         freshness_policy=FRESHNESS,
         code_version="1",

@@ -14,9 +14,9 @@ from assets_defs.checks import (
     integrity_results,
     stops_publication,
 )
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import ParquetStore, preview
-from assets_defs.runs.step import RUN_LOCK, step
+from assets_defs.runs.step import RUN_LOCK, select, step
 from pipelines.errors import InventoryError
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.schema.model import Table
@@ -71,7 +71,8 @@ def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
         name=keys.name("tables"),
         specs=[_spec(keys, transform) for transform in TRANSFORMS.values()],
         check_specs=[spec for one in TRANSFORMS.values() for spec in check_specs(keys, one.table)],
-        partitions_def=partitions(keys),
+        can_subset=True,
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def tables(
@@ -94,7 +95,7 @@ def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
                     *guard.results(table, rows),
                 ]
                 failures += [str(one.description) for one in checks if stops_publication(one)]
-                yield dg.MaterializeResult(
+                result = dg.MaterializeResult[None](
                     asset_key=keys.table(table.name),
                     metadata={
                         **parquet.write(keys.table(table.name), name, rows),
@@ -103,6 +104,7 @@ def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
                     },
                     check_results=checks,
                 )
+                yield from select(context, result)
                 del rows  # before the next table is made
             if failures:  # with more than the names of the checks, as Dagster's own failure has
                 # The next run must read the API again, not continue from the stopped lists.

@@ -14,9 +14,9 @@ from assets_defs.assets.specs import (
     contract_spec,
     with_example,
 )
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import Metadata, ParquetStore, preview
-from assets_defs.runs.step import RUN_LOCK, errors_as_failures, step
+from assets_defs.runs.step import RUN_LOCK, errors_as_failures, select, step
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolved_settings
@@ -58,7 +58,8 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
     @dg.multi_asset(
         name=keys.name("commit_snapshot"),
         specs=[_spec(keys, table) for table in RUN_TABLES],
-        partitions_def=partitions(keys),
+        can_subset=True,
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def commit(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
@@ -80,13 +81,15 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
             for table in (SNAPSHOTS, CHANGES):
                 uri, rows = history.part(table.name, *snapshot), history.read(table, *snapshot)
                 key = keys.table(table.name)
-                yield _committed(key, rows, workspace.uri(uri), head_sha256=head)
+                result = _committed(key, rows, workspace.uri(uri), head_sha256=head)
+                yield from select(context, result)
             manifests = history.manifest_path(*snapshot).parent
-            yield _committed(
+            result = _committed(
                 keys.table(INTEGRATIONS_TABLE.name),
                 integrations_table(history, [manifest]),
                 workspace.uri(manifests),
             )
+            yield from select(context, result)
 
     return commit
 
@@ -175,7 +178,7 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         tags=PERSONAL,
         # Not in an event: it would take a tenth of the space of each run.
         metadata={"dagster/column_lineage": _file_lineage(keys)},
-        partitions_def=partitions(keys),
+        partitions_def=build_partitions(workspace),
         freshness_policy=FRESHNESS,
         code_version="1",
         io_manager_key=keys.io_manager,
@@ -198,6 +201,11 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             locked(workspace.publication_lock(integration.name)),
         ):
             name = integration.name
+            if not workspace.open_history().latest(name):
+                raise InventoryError(
+                    f"nothing of {name!r} was pulled yet; materialize all its assets together, or "
+                    f"use `jumpcloud-inventory run {name}`"
+                )
             path = refresh_file(workspace, name)
             keep = resolved_settings(workspace).keep_snapshots
             expire_snapshots(workspace.open_history(), name, keep)
@@ -208,10 +216,30 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
             metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
         )
         yield check
+        context.log_event(
+            dg.AssetMaterialization(keys.publication, metadata={"integration": integration.name})
+        )
         run_id = context.op_execution_context.run_id
         report_status(context.instance, workspace, context.log_event, run_id)
 
     return inventory_duckdb
+
+
+def build_publication(keys: AssetKeys) -> dg.AssetSpec:
+    """Return the asset that assets of others can follow: it has neither partitions nor a step.
+
+    An asset that depends on the file itself waits until every integration has published.
+    """
+    return dg.AssetSpec(
+        key=keys.publication,
+        deps=[keys.inventory_duckdb],
+        description="Updated whenever an integration has published. It has no partitions, so an "
+        "asset of yours that depends on it can run at each publication",
+        group_name=PUBLISHED,
+        kinds={"duckdb"},
+        owners=OWNERS,
+        freshness_policy=FRESHNESS,
+    )
 
 
 def refresh_report_check(

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 from assets_defs.asset_keys import ACCESS_DIFFERENCES, COMPLETENESS, JUMPCLOUD, PULLS, AssetKeys
 from assets_defs.assets.specs import raw_columns, table_spec
 from assets_defs.console import IN_BAR, TERMINAL, progress_bar
-from assets_defs.partitions import partitions
+from assets_defs.partitions import build_partitions
 from assets_defs.resources import Metadata, ParquetStore
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import fail_other_runs
-from assets_defs.runs.step import RUN_LOCK, step
+from assets_defs.runs.step import RUN_LOCK, select, step
 from pipelines.extract.estimate import Plan
 from pipelines.extract.fetcher import Progress
 from pipelines.extract.pull import PULL_SCHEMA, Pull, pull_organization
@@ -72,7 +72,8 @@ def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
             )
             for name in ENDPOINTS
         ],
-        partitions_def=partitions(keys),
+        can_subset=True,
+        partitions_def=build_partitions(workspace),
         required_resource_keys={RUN_LOCK},
     )
     def pull(
@@ -92,12 +93,15 @@ def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
                         integration, workspace.root, reporter.progress, reporter.retry
                     )
             except IncompleteError as error:
-                yield dg.AssetCheckResult(
-                    check_name=COMPLETE,
-                    asset_key=keys.raw(error.list_id.endpoint),
-                    passed=False,
-                    metadata={"list": str(error.list_id), "reason": str(error)},
-                )
+                check = dg.AssetCheckKey(keys.raw(error.list_id.endpoint), COMPLETE)
+                if check in context.selected_asset_check_keys:
+                    metadata = {"list": str(error.list_id), "reason": str(error)}
+                    yield dg.AssetCheckResult(
+                        check_name=check.name,
+                        asset_key=check.asset_key,
+                        passed=False,
+                        metadata=metadata,
+                    )
                 raise
             yield from _stored(context, result, keys, workspace.staging)
 
@@ -122,11 +126,12 @@ def _stored(
         metadata |= _notes(context.log, result, name)
         if name in ENDPOINTS:
             checks.append(_check(keys.raw(name), proofs, table.num_rows))
-        yield dg.MaterializeResult(
+        result_of_table = dg.MaterializeResult[None](
             asset_key=keys.raw(name),
             metadata=parquet.write(keys.raw(name), context.partition_key, table) | metadata,
             check_results=checks[-1:] if name in ENDPOINTS else [],
         )
+        yield from select(context, result_of_table)
     if all(check.passed for check in checks):
         staging.finish("pull", context.partition_key)
 

@@ -14,7 +14,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.jobs import REFRESH_JOB
-from assets_defs.partitions import PARTITION_TAG, add_partition
+from assets_defs.partitions import PARTITION_TAG, add_partitions
 from assets_defs.runs.stale import MAX_RETRIES_TAG
 
 # The module that `ui` and `workspace.yaml` serve; it also names the code location.
@@ -34,7 +34,7 @@ def run_in_process(
     The run has the origin that lets the UI show it under its code location and repeat it, which
     `execute_in_process` does not record.
     """
-    add_partition(instance, AssetKeys(), integration)
+    add_partitions(instance, AssetKeys(), [integration])
     job = definitions.resolve_job_def(REFRESH_JOB)
     run_id = dg.DagsterRun(REFRESH_JOB).run_id
     run = instance.create_run_for_job(

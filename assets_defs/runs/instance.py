@@ -1,5 +1,6 @@
 """Open Dagster's instance, and explain errors of its settings and its database."""
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,13 @@ from pipelines.workspace import Workspace
 
 STORAGE_MODULE = "assets_defs.runs.storage"
 _UNSET = re.compile(r'environment variable "(\w+)" which is not set')
+# What happens without a setting. No result is wrong.
+_COMFORT = {
+    "dagster/partition": "without tag_concurrency_limits for dagster/partition, a second run of an "
+    "integration fails instead of waiting",
+    "run_monitoring": "without run_monitoring, a killed run stays in progress until the next one",
+}
+_log = logging.getLogger(__name__)
 _MAX_RUNS = re.compile(r"^([^#\n]*\bmax_concurrent_runs:\s*)\d+", re.MULTILINE)
 
 
@@ -34,6 +42,20 @@ def is_own_home(workspace: Workspace) -> bool:
     """
     exported = exported_home(workspace)
     return exported is not None and exported.resolve() == workspace.dagster_home.resolve()
+
+
+def warn_of_settings(workspace: Workspace) -> None:
+    """Warn of a `dagster.yaml` of others that makes the inventory less comfortable."""
+    home = exported_home(workspace)
+    if home is None or is_own_home(workspace):
+        return
+    path = home / workspace.dagster_settings.name
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        text = ""
+    if missing := [effect for setting, effect in _COMFORT.items() if setting not in text]:
+        _log.warning("%s: %s (docs/how-to/dagster.md)", path, "; ".join(missing))
 
 
 def is_shared_home(workspace: Workspace) -> bool:

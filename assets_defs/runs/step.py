@@ -10,7 +10,7 @@ import dagster as dg
 import duckdb
 
 from assets_defs.asset_keys import AssetKeys
-from assets_defs.partitions import add_partition
+from assets_defs.partitions import add_partitions
 from pipelines.config.integration import Integration
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import resolve_integration
@@ -72,9 +72,26 @@ def step(context: dg.AssetExecutionContext, workspace: Workspace) -> Iterator[In
         lock.acquire(workspace, integration.name)
         _require_in_progress(context)
         # Dagster refuses the results of a run that was started without it, or by version 0.1.
-        add_partition(context.instance, AssetKeys(workspace.prefix), integration.name)
+        add_partitions(context.instance, AssetKeys(workspace.prefix), [integration.name])
         with _spill_directory(workspace.scratch(integration.name)):
             yield integration
+
+
+def select(
+    context: dg.AssetExecutionContext, result: dg.MaterializeResult[None]
+) -> Iterator[dg.MaterializeResult[None]]:
+    """Yield the result of an asset, without unselected checks, if the run selects the asset.
+
+    A step makes all of its assets, because they belong together. A run may select one of them.
+    """
+    if result.asset_key in context.selected_asset_keys:
+        names = {
+            key.name
+            for key in context.selected_asset_check_keys
+            if key.asset_key == result.asset_key
+        }
+        checks = [check for check in result.check_results or () if check.check_name in names]
+        yield result._replace(check_results=checks)
 
 
 @contextmanager

@@ -173,13 +173,13 @@ def parse_settings(text: str, source: str) -> Settings:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{source}: is not TOML: {error}") from None
-    return _validate(document, source)
+    return validate_settings(document, source)
 
 
 def find_problem(field: str, value: str) -> str:
     """Return why a field of an integration cannot have the value; empty if it can."""
     try:
-        _validate({"integration": [{"name": "new", field: value}]}, source="")
+        validate_settings({"integration": [{"name": "new", field: value}]}, source="")
     except SettingsError as error:
         return str(error).partition(f"field {field!r}: ")[2]
     return ""
@@ -192,10 +192,19 @@ def _settings_of_environment(environment: Mapping[str, str]) -> Settings:
         "region": environment.get("JUMPCLOUD_REGION") or "us",
         "org_id": environment.get("JUMPCLOUD_ORG_ID") or "",
     }
-    return _validate({"integration": [entry]}, source="environment")
+    return validate_settings({"integration": [entry]}, source="environment")
 
 
-def _validate(document: dict[str, object], source: str) -> Settings:
+def validate_settings(document: dict[str, object], source: str) -> Settings:
+    """Return the settings of a document.
+
+    Args:
+        document: values by name, as TOML or YAML gives them.
+        source: its file, for messages.
+
+    Raises:
+        SettingsError: a setting is wrong.
+    """
     try:
         return Settings.model_validate(document)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from dagster._core.scheduler.instigation import InstigatorStatus
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.specs import PERSONAL
-from assets_defs.definitions import build_definitions
+from assets_defs.definitions import build_definitions, defs
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
 from assets_defs.runs.foreground import repository_origin
@@ -79,7 +80,8 @@ def test_every_endpoint_and_table_is_an_asset(definitions: dg.Definitions) -> No
     assert keys == (
         {("jumpcloud", name) for name in (*ENDPOINTS, *OTHERS)}
         | {("inventory", table.name) for table in (*INVENTORY_TABLES, *RUN_TABLES)}
-        | {("inventory", name) for name in ("inventory_duckdb", "findings", "status")}
+        | {("inventory", "inventory_duckdb"), ("inventory", "findings")}
+        | {("inventory", "publication"), ("inventory", "status")}
     )
 
 
@@ -89,7 +91,7 @@ def test_every_asset_has_description_group_and_owner(definitions: dg.Definitions
         assert spec.group_name in {"jumpcloud", "inventory", "published"}, spec.key
         assert spec.kinds, spec.key
         assert spec.owners, spec.key
-        if spec.key.path[-1] == "status":
+        if spec.key.path[-1] in {"publication", "status"}:
             continue  # one for all integrations, reported by each run
         assert spec.partitions_def, spec.key
 
@@ -101,8 +103,8 @@ def test_published_assets_have_freshness_policy(
         warn_window=timedelta(hours=13), fail_window=timedelta(hours=25)
     )
     for spec in definitions.resolve_all_asset_specs():
-        is_published = spec.group_name == "published" and spec.key.path[-1] != "status"
-        expected = policy if is_published else None
+        is_kept_fresh = spec.group_name == "published" and spec.partitions_def
+        expected = policy if is_kept_fresh else None
         assert spec.freshness_policy == expected, spec.key
 
 
@@ -359,6 +361,31 @@ def evaluated(
     now = tick + timedelta(seconds=5)
     since = now - timedelta(seconds=seconds)
     return request_runs(instance, workspace, since, now, LOG)
+
+
+def test_location_without_settings_loads_and_names_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for variable in ("CONFIG", "HOME"):
+        monkeypatch.delenv(f"JUMPCLOUD_INVENTORY_{variable}", raising=False)
+    monkeypatch.delenv("JUMPCLOUD_API_KEY", raising=False)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    definitions = defs()
+    specs = definitions.resolve_all_asset_specs()
+    assert all("Set `JUMPCLOUD_INVENTORY_HOME`" in str(spec.description) for spec in specs)
+    sensors = definitions.get_repository_def().sensor_defs
+    assert {sensor.default_status for sensor in sensors} == {dg.DefaultSensorStatus.STOPPED}
+    assert [*tmp_path.iterdir()] == []
+    (warning,) = caplog.messages
+    assert "a second run of an integration fails" in warning
+    assert "a killed run stays in progress" in warning
+
+    caplog.clear()
+    shutil.copy(ROOT / "assets_defs" / "dagster.yaml", tmp_path)
+    monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
+    assert "Set `" not in str([spec.description for spec in defs().resolve_all_asset_specs()])
+    assert caplog.messages == []
 
 
 def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:

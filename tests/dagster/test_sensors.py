@@ -198,7 +198,7 @@ def test_partitions_match_the_settings(workspace: Workspace) -> None:
         instance.add_dynamic_partitions(NAME, ["acme", "gone"])
         # The set of version 0.1, which may have keys of others.
         instance.add_dynamic_partitions("integrations", ["acme", "other", "theirs"])
-        sensors = {sensor.name: sensor for sensor in build_sensors(workspace)}
+        sensors = {sensor.name: sensor for sensor in build_sensors(workspace, is_scheduled=True)}
         tick = sensors["integrations_of_settings"].evaluate_tick(
             dg.build_sensor_context(instance=instance)
         )

@@ -7,14 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.raw_tables import build_pull
-from assets_defs.partitions import PARTITION_TAG, partitions
+from assets_defs.partitions import PARTITION_TAG, build_partitions
 from assets_defs.runs.step import RUN_LOCK, run_lock, step
 from pipelines.storage.locks import HeldByAnotherError, is_held, locked
 from pipelines.workspace import Workspace
-
-INTEGRATIONS = partitions(AssetKeys())
 
 
 @pytest.fixture
@@ -29,16 +26,18 @@ def run(
 ) -> tuple[bool, str, list[bool]]:
     """Run two steps of an integration; between them, look at its lock."""
 
-    @dg.asset(partitions_def=INTEGRATIONS, required_resource_keys={RUN_LOCK})
+    integrations = build_partitions(workspace)
+
+    @dg.asset(partitions_def=integrations, required_resource_keys={RUN_LOCK})
     def first(context: dg.AssetExecutionContext) -> None:
         with step(context, workspace):
             pass
 
-    @dg.asset(deps=[first], partitions_def=INTEGRATIONS)
+    @dg.asset(deps=[first], partitions_def=integrations)
     def between() -> None:
         held.append(is_held(workspace.run_lock("acme")))
 
-    @dg.asset(deps=[between], partitions_def=INTEGRATIONS, required_resource_keys={RUN_LOCK})
+    @dg.asset(deps=[between], partitions_def=integrations, required_resource_keys={RUN_LOCK})
     def second(context: dg.AssetExecutionContext) -> None:
         with step(context, workspace):
             if fails:

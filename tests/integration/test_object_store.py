@@ -246,7 +246,7 @@ def test_sensor_skips_when_store_is_unreachable(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_WORK", str(installation.folder / "work"))
     s3.is_refused = lambda _: True
     workspace = Workspace.from_environment(os.environ)
-    sensors = {sensor.name: sensor for sensor in build_sensors(workspace)}
+    sensors = {sensor.name: sensor for sensor in build_sensors(workspace, is_scheduled=True)}
     with dg.DagsterInstance.ephemeral() as instance:
         result = sensors["alert_on_late"].evaluate_tick(
             dg.build_sensor_context(instance=instance, cursor="{}")

@@ -19,6 +19,6 @@ def evaluate_sensor(
         cursor=cursor,
         definitions=definitions,
     )
-    (sensor,) = (one for one in build_sensors(workspace) if one.name == name)
+    (sensor,) = (one for one in build_sensors(workspace, is_scheduled=True) if one.name == name)
     data = sensor.evaluate_tick(context)
     return data.skip_message or "", data.cursor

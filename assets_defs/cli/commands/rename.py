@@ -7,7 +7,7 @@ import click
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.cli.commands.forget import confirm, remove_staged
 from assets_defs.cli.options import pass_workspace
-from assets_defs.partitions import add_partition
+from assets_defs.partitions import add_partitions
 from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.stale import require_no_remote_run
@@ -49,7 +49,7 @@ def rename(workspace: Workspace, old: str, new: str, *, yes: bool) -> None:
             for name in (old, new):
                 require_no_remote_run(OwnRuns(instance, AssetKeys(workspace.prefix)), name)
             _rename(workspace, old, new, replaces=bool(removed))
-            add_partition(instance, AssetKeys(workspace.prefix), new)
+            add_partitions(instance, AssetKeys(workspace.prefix), [new])
         remove_staged(workspace, old)
     click.echo(f"{old}: renamed to {new}; DuckDB file: {workspace.inventory_file()}")
 
