@@ -14,8 +14,8 @@ import duckdb
 import pytest
 from filelock import FileLock
 
-from assets_defs.cli.commands.demo import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organization
-from assets_defs.cli.commands.past_snapshots import commit_past
+from assets_defs.cli.demo_organization import KEY_VARIABLE, NAME, PAST_WEEKS, simulated_organization
+from assets_defs.cli.past_snapshots import commit_past
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES
 from pipelines.simulator import Company, Sizes
 from pipelines.workspace import Workspace

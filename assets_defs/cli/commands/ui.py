@@ -11,8 +11,8 @@ from ipaddress import IPv4Address
 
 import click
 
-from assets_defs.cli.commands.demo import KEY_VARIABLE as DEMO_KEY_VARIABLE
-from assets_defs.cli.commands.demo import simulated_organization
+from assets_defs.cli.demo_organization import KEY_VARIABLE as DEMO_KEY_VARIABLE
+from assets_defs.cli.demo_organization import simulated_organization
 from assets_defs.cli.main import INTERRUPTED
 from assets_defs.cli.options import pass_workspace
 from assets_defs.runs.foreground import DEFINITIONS
