@@ -18,13 +18,14 @@ from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEven
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
 from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
-from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage, SqliteStorageConfig
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event
 
 # Each run has a file of its own. The web server shows many runs, and must not keep all files open.
 MAX_ENGINES = 8
+# The same as in later releases of Dagster. Other processes write at the same time.
+BUSY_SECONDS = 30
 
 
 class Engines:
@@ -38,7 +39,7 @@ class Engines:
         """Return the engine of a file, which is made at its first use."""
         with self._lock:
             if url not in self._engines:
-                timeout = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+                timeout = {"timeout": BUSY_SECONDS}
                 self._engines[url] = create_engine(url, connect_args=timeout)
                 event.listen(self._engines[url], "connect", _relax)
             self._engines.move_to_end(url)

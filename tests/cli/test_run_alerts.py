@@ -27,7 +27,7 @@ if name in ("odd", "stopped"):
     def surprise(*given, **named):
         if name == "odd":
             raise ZeroDivisionError("s3cr3t-of-a-surprise")
-        return assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False)
+        return assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False, False)
     assets_defs.cli.commands.run._refresh = surprise
 """
 

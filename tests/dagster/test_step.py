@@ -7,7 +7,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.raw_tables import build_pull
+from assets_defs.io_manager import InventoryIOManager
 from assets_defs.partitions import PARTITION_TAG, build_partitions
 from assets_defs.runs.step import RUN_LOCK, run_lock, step
 from pipelines.storage.locks import HeldByAnotherError, is_held, locked
@@ -100,7 +102,7 @@ def test_unsuitable_name_is_refused_before_any_call(workspace: Workspace) -> Non
             [build_pull(workspace)],
             tags={PARTITION_TAG: "2024"},
             instance=instance,
-            resources={RUN_LOCK: run_lock},
+            resources={RUN_LOCK: run_lock, AssetKeys().io_manager: InventoryIOManager(workspace)},
             raise_on_error=False,
         )
     (failure,) = result.get_step_failure_events()

@@ -38,8 +38,10 @@ def test_cluster_file_differs_only_in_known_settings() -> None:
     assert isinstance(several, dict)
     assert isinstance(SINGLE, dict)
     assert several.keys() == SINGLE.keys() | ADDED
-    shared = {name: value for name, value in several.items() if name not in ADDED}
-    one, many = flat(SINGLE), flat(shared)
+    one, many = (
+        flat({name: value for name, value in settings.items() if name not in ADDED})
+        for settings in (SINGLE, several)
+    )
     assert {path for path in one | many if one.get(path) != many.get(path)} == OTHER
 
 
