@@ -42,14 +42,7 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
     name = AssetKeys(workspace.prefix).name
     status = _status(is_on=is_own_home(workspace))
     sensors = [
-        dg.sensor(
-            name=name(REFRESH_SENSOR),
-            job_name=name(REFRESH_JOB),
-            minimum_interval_seconds=30,
-            default_status=_status(is_on=is_scheduled),
-            description="Refresh each enabled integration at the times of its schedule in the "
-            "settings",
-        )(partial(refresh_due, workspace=workspace)),
+        _refresh_sensor(workspace, is_on=is_scheduled),
         dg.sensor(
             name=name("integrations_of_settings"),
             minimum_interval_seconds=30,
@@ -66,19 +59,28 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
             name=name("alert_on_late"),
             minimum_interval_seconds=600,
             default_status=status,
-            description="Post late integrations that are enabled to the webhook of the settings, "
-            "once each",
+            description="Post enabled integrations that are late to the webhook, once each",
         )(partial(alert_on_late, workspace=workspace)),
         dg.sensor(
             name=name("forget_old_runs"),
             minimum_interval_seconds=3600,
             default_status=status,
-            description=f"Delete the records of runs older than {MAX_RUN_AGE.days} days; "
-            "their snapshots stay",
+            description=f"Delete runs older than {MAX_RUN_AGE.days} days; their snapshots stay",
         )(partial(purge_old_runs, workspace=workspace)),
     ]
     # Only an object store has a file for each integration, and one of all of them.
     return [*sensors, _combine_on_publication(workspace)] if workspace.url else sensors
+
+
+def _refresh_sensor(workspace: Workspace, *, is_on: bool) -> dg.SensorDefinition:
+    name = AssetKeys(workspace.prefix).name
+    return dg.sensor(
+        name=name(REFRESH_SENSOR),
+        job_name=name(REFRESH_JOB),
+        minimum_interval_seconds=30,
+        default_status=_status(is_on=is_on),
+        description="Refresh each enabled integration at the times of its schedule in the settings",
+    )(partial(refresh_due, workspace=workspace))
 
 
 def _status(*, is_on: bool) -> dg.DefaultSensorStatus:

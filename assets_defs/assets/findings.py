@@ -51,14 +51,7 @@ def build_findings(workspace: Workspace) -> dg.AssetsDefinition:
         io_manager_key=keys.io_manager,
         freshness_policy=FRESHNESS,
         code_version="1",
-        check_specs=[
-            dg.AssetCheckSpec(
-                finding.name,
-                asset=keys.findings,
-                description=f"{finding.why} {finding.remedy} Severity: {finding.severity}.",
-            )
-            for finding in FINDINGS
-        ],
+        check_specs=[_check_spec(keys, finding) for finding in FINDINGS],
     )
     def findings(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         """Count the findings in the published file."""
@@ -70,6 +63,14 @@ def build_findings(workspace: Workspace) -> dg.AssetsDefinition:
         yield dg.MaterializeResult(metadata=counts, check_results=results)
 
     return findings
+
+
+def _check_spec(keys: AssetKeys, finding: Finding) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        finding.name,
+        asset=keys.findings,
+        description=f"{finding.why} {finding.remedy} Severity: {finding.severity}.",
+    )
 
 
 def finding_results(workspace: Workspace, integration: str) -> Iterator[dg.AssetCheckResult]:

@@ -65,7 +65,7 @@ class TablesConfig(dg.Config):
 
 def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
     """Return the tables of the data contract, made by one step."""
-    keys, parquet = AssetKeys(workspace.prefix), ParquetStore(workspace.staging.root)
+    keys = AssetKeys(workspace.prefix)
 
     @dg.multi_asset(
         name=keys.name("tables"),
@@ -79,41 +79,52 @@ def build_tables(workspace: Workspace) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: TablesConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         """Join the raw tables of one pull into the tables of the data contract."""
-        with step(context, workspace) as integration, in_memory() as connection:
-            name = integration.name
-            workspace.staging.require("pull", name)
-            workspace.staging.begin("tables", name)
-            failures: list[str] = []
-            accepts = config.accept_removals and context.run.parent_run_id is None
-            completeness = parquet.read(keys.raw(COMPLETENESS), name)
-            guard = RemovalGuard(workspace, integration, completeness, accept_removals=accepts)
-            for table, rows, frames in transform_tables(
-                name, lambda source: parquet.read(_input_key(keys, source), name), connection
-            ):
-                checks = [
-                    *integrity_results(keys, name, table, rows, frames, connection),
-                    *guard.results(table, rows),
-                ]
-                failures += [str(one.description) for one in checks if stops_publication(one)]
-                result = dg.MaterializeResult[None](
-                    asset_key=keys.table(table.name),
-                    metadata={
-                        **parquet.write(keys.table(table.name), name, rows),
-                        "preview": preview(rows),
-                        "dagster/column_lineage": _lineage(keys, table),
-                    },
-                    check_results=checks,
-                )
-                yield from select(context, result)
-                del rows  # before the next table is made
-            if failures:  # with more than the names of the checks, as Dagster's own failure has
-                # The next run must read the API again, not continue from the stopped lists.
-                remove_checkpoint(workspace.root, name)
-                own = [failure.removeprefix(f"{name}: ") for failure in failures]
-                raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
-            workspace.staging.finish("tables", name)
+        accepts = config.accept_removals and context.run.parent_run_id is None
+        yield from _join_tables(context, workspace, keys, accept_removals=accepts)
 
     return tables
+
+
+def _join_tables(
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    keys: AssetKeys,
+    *,
+    accept_removals: bool,
+) -> Iterator[dg.MaterializeResult[None]]:
+    parquet = ParquetStore(workspace.staging.root)
+    with step(context, workspace) as integration, in_memory() as connection:
+        name = integration.name
+        workspace.staging.require("pull", name)
+        workspace.staging.begin("tables", name)
+        failures: list[str] = []
+        completeness = parquet.read(keys.raw(COMPLETENESS), name)
+        guard = RemovalGuard(workspace, integration, completeness, accept_removals=accept_removals)
+        for table, rows, frames in transform_tables(
+            name, lambda source: parquet.read(_input_key(keys, source), name), connection
+        ):
+            checks = [
+                *integrity_results(keys, name, table, rows, frames, connection),
+                *guard.results(table, rows),
+            ]
+            failures += [str(one.description) for one in checks if stops_publication(one)]
+            result = dg.MaterializeResult[None](
+                asset_key=keys.table(table.name),
+                metadata={
+                    **parquet.write(keys.table(table.name), name, rows),
+                    "preview": preview(rows),
+                    "dagster/column_lineage": _lineage(keys, table),
+                },
+                check_results=checks,
+            )
+            yield from select(context, result)
+            del rows  # before the next table is made
+        if failures:  # with more than the names of the checks, as Dagster's own failure has
+            # The next run must read the API again, not continue from the stopped lists.
+            remove_checkpoint(workspace.root, name)
+            own = [failure.removeprefix(f"{name}: ") for failure in failures]
+            raise InventoryError(f"{'; '.join(own)}. {guard.record_stop()}".rstrip())
+        workspace.staging.finish("tables", name)
 
 
 def transform_tables(

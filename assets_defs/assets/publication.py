@@ -53,7 +53,7 @@ def _spec(keys: AssetKeys, table: Table) -> dg.AssetSpec:
 
 def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
     """Return the tables of a run, which are committed to the history by one step."""
-    keys, parquet = AssetKeys(workspace.prefix), ParquetStore(workspace.staging.root)
+    keys = AssetKeys(workspace.prefix)
 
     @dg.multi_asset(
         name=keys.name("commit_snapshot"),
@@ -64,34 +64,41 @@ def build_commit(workspace: Workspace) -> dg.AssetsDefinition:
     )
     def commit(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         """Add the tables to the history as one immutable snapshot, with the changes since."""
-        with step(context, workspace) as integration:
-            name = integration.name
-            workspace.staging.require("tables", name)
-            history = workspace.open_history()
-            pulled = _pulled_tables(parquet, keys, integration)
-            run_id = context.op_execution_context.run_id
-            manifest = commit_pull(workspace, history, integration, pulled, run_id)
-            # The history has everything: the next run is a new pull, even if this one fails now.
-            remove_checkpoint(workspace.root, name)
-            workspace.removal_file(name).remove()
-            for table in RUN_TABLES:
-                parquet.remove(keys.table(table.name), name)  # version 0.1 left a copy there
-            snapshot = (name, manifest.snapshot_id)
-            head = history.manifest_sha256(*snapshot)
-            for table in (SNAPSHOTS, CHANGES):
-                uri, rows = history.part(table.name, *snapshot), history.read(table, *snapshot)
-                key = keys.table(table.name)
-                result = _committed(key, rows, workspace.uri(uri), head_sha256=head)
-                yield from select(context, result)
-            manifests = history.manifest_path(*snapshot).parent
-            result = _committed(
-                keys.table(INTEGRATIONS_TABLE.name),
-                integrations_table(history, [manifest]),
-                workspace.uri(manifests),
-            )
-            yield from select(context, result)
+        yield from _commit_tables(context, workspace, keys)
 
     return commit
+
+
+def _commit_tables(
+    context: dg.AssetExecutionContext, workspace: Workspace, keys: AssetKeys
+) -> Iterator[dg.MaterializeResult[None]]:
+    parquet = ParquetStore(workspace.staging.root)
+    with step(context, workspace) as integration:
+        name = integration.name
+        workspace.staging.require("tables", name)
+        history = workspace.open_history()
+        pulled = _pulled_tables(parquet, keys, integration)
+        run_id = context.op_execution_context.run_id
+        manifest = commit_pull(workspace, history, integration, pulled, run_id)
+        # The history has everything: the next run is a new pull, even if this one fails now.
+        remove_checkpoint(workspace.root, name)
+        workspace.removal_file(name).remove()
+        for table in RUN_TABLES:
+            parquet.remove(keys.table(table.name), name)  # version 0.1 left a copy there
+        snapshot = (name, manifest.snapshot_id)
+        head = history.manifest_sha256(*snapshot)
+        for table in (SNAPSHOTS, CHANGES):
+            uri, rows = history.part(table.name, *snapshot), history.read(table, *snapshot)
+            key = keys.table(table.name)
+            result = _committed(key, rows, workspace.uri(uri), head_sha256=head)
+            yield from select(context, result)
+        manifests = history.manifest_path(*snapshot).parent
+        result = _committed(
+            keys.table(INTEGRATIONS_TABLE.name),
+            integrations_table(history, [manifest]),
+            workspace.uri(manifests),
+        )
+        yield from select(context, result)
 
 
 def _pulled_tables(
@@ -182,47 +189,55 @@ def build_file(workspace: Workspace) -> dg.AssetsDefinition:
         freshness_policy=FRESHNESS,
         code_version="1",
         io_manager_key=keys.io_manager,
-        check_specs=[
-            dg.AssetCheckSpec(
-                REPORT_CHECK,
-                asset=keys.inventory_duckdb,
-                description="`report.html` is current. If it fails, it shows the previous "
-                "publication until the next run or `jumpcloud-inventory rebuild`",
-            )
-        ],
+        check_specs=[_report_check(keys)],
         required_resource_keys={RUN_LOCK},
     )
     def inventory_duckdb(
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         """Publish the history as one DuckDB file with its report, and expire old snapshots."""
-        with (
-            step(context, workspace) as integration,
-            locked(workspace.publication_lock(integration.name)),
-        ):
-            name = integration.name
-            if not workspace.open_history().latest(name):
-                raise InventoryError(
-                    f"nothing of {name!r} was pulled yet; materialize all its assets together, or "
-                    f"use `jumpcloud-inventory run {name}`"
-                )
-            path = refresh_file(workspace, name)
-            keep = resolved_settings(workspace).keep_snapshots
-            expire_snapshots(workspace.open_history(), name, keep)
-            metadata, check = refresh_report_check(context.log, workspace, name)
-            if workspace.url is None:  # otherwise `inventory_of_all` has the file that shows them
-                metadata |= _warn_of_shared_organizations(context.log, workspace, name)
-        yield dg.MaterializeResult(
-            metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
-        )
-        yield check
-        context.log_event(
-            dg.AssetMaterialization(keys.publication, metadata={"integration": integration.name})
-        )
-        run_id = context.op_execution_context.run_id
-        report_status(context.instance, workspace, context.log_event, run_id)
+        yield from _publish_file(context, workspace, keys)
 
     return inventory_duckdb
+
+
+def _report_check(keys: AssetKeys) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        REPORT_CHECK,
+        asset=keys.inventory_duckdb,
+        description="`report.html` is current. If it fails, it shows the previous publication "
+        "until the next run or `jumpcloud-inventory rebuild`",
+    )
+
+
+def _publish_file(
+    context: dg.AssetExecutionContext, workspace: Workspace, keys: AssetKeys
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    with (
+        step(context, workspace) as integration,
+        locked(workspace.publication_lock(integration.name)),
+    ):
+        name = integration.name
+        if not workspace.open_history().latest(name):
+            raise InventoryError(
+                f"nothing of {name!r} was pulled yet; materialize all its assets together, or "
+                f"use `jumpcloud-inventory run {name}`"
+            )
+        path = refresh_file(workspace, name)
+        keep = resolved_settings(workspace).keep_snapshots
+        expire_snapshots(workspace.open_history(), name, keep)
+        metadata, check = refresh_report_check(context.log, workspace, name)
+        if workspace.url is None:  # otherwise `inventory_of_all` has the file that shows them
+            metadata |= _warn_of_shared_organizations(context.log, workspace, name)
+    yield dg.MaterializeResult(
+        metadata={"dagster/uri": workspace.uri(path), "bytes": path.stat().st_size, **metadata}
+    )
+    yield check
+    context.log_event(
+        dg.AssetMaterialization(keys.publication, metadata={"integration": integration.name})
+    )
+    run_id = context.op_execution_context.run_id
+    report_status(context.instance, workspace, context.log_event, run_id)
 
 
 def build_publication(keys: AssetKeys) -> dg.AssetSpec:

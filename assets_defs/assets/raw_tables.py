@@ -80,32 +80,38 @@ def build_pull(workspace: Workspace) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
     ) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         """Read all lists of the organization concurrently, under one throttle."""
-        reporter = _Reporter(context)
-        with step(context, workspace) as integration:
-            if warning := workspace.check_name(integration.name):
-                context.log.warning(warning)
-            own = OwnRuns(context.instance, keys)
-            fail_other_runs(own, integration.name, context.run.run_id)
-            workspace.open_history().latest(integration.name)  # fails before the calls, not after
-            try:
-                with reporter.shown():
-                    result = pull_organization(
-                        integration, workspace.root, reporter.progress, reporter.retry
-                    )
-            except IncompleteError as error:
-                check = dg.AssetCheckKey(keys.raw(error.list_id.endpoint), COMPLETE)
-                if check in context.selected_asset_check_keys:
-                    metadata = {"list": str(error.list_id), "reason": str(error)}
-                    yield dg.AssetCheckResult(
-                        check_name=check.name,
-                        asset_key=check.asset_key,
-                        passed=False,
-                        metadata=metadata,
-                    )
-                raise
-            yield from _stored(context, result, keys, workspace.staging)
+        yield from _pull_lists(context, workspace, keys)
 
     return pull
+
+
+def _pull_lists(
+    context: dg.AssetExecutionContext, workspace: Workspace, keys: AssetKeys
+) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+    reporter = _Reporter(context)
+    with step(context, workspace) as integration:
+        if warning := workspace.check_name(integration.name):
+            context.log.warning(warning)
+        own = OwnRuns(context.instance, keys)
+        fail_other_runs(own, integration.name, context.run.run_id)
+        workspace.open_history().latest(integration.name)  # fails before the calls, not after
+        try:
+            with reporter.shown():
+                result = pull_organization(
+                    integration, workspace.root, reporter.progress, reporter.retry
+                )
+        except IncompleteError as error:
+            check = dg.AssetCheckKey(keys.raw(error.list_id.endpoint), COMPLETE)
+            if check in context.selected_asset_check_keys:
+                metadata = {"list": str(error.list_id), "reason": str(error)}
+                yield dg.AssetCheckResult(
+                    check_name=check.name,
+                    asset_key=check.asset_key,
+                    passed=False,
+                    metadata=metadata,
+                )
+            raise
+        yield from _stored(context, result, keys, workspace.staging)
 
 
 def _stored(

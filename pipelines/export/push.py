@@ -67,14 +67,7 @@ def push_events(
     """Send the OCSF events of an integration to a data lake, in the layout of Security Lake.
 
     A file has one class, and the name of the snapshot: the same snapshot replaces its own files.
-
-    Args:
-        connection: a connection to the published file, in UTC.
-        integration: its name.
-        export: the settings.
-
-    Raises:
-        InventoryError: nothing was published, or the destination cannot be written.
+    The parameters and errors are those of `push`.
     """
     snapshot, day = _latest_snapshot(connection, integration)
     account = export.account_id or f"external_{integration}"
@@ -95,14 +88,7 @@ def push_imports(
 ) -> list[PushedFile]:
     """Send the CSV files of an import of Jira Assets or ServiceNow, which replace the last ones.
 
-    Args:
-        connection: a connection to the published file, in UTC.
-        integration: its name.
-        program: `jira-assets` or `servicenow`.
-        export: the settings.
-
-    Raises:
-        InventoryError: nothing was published, or the destination cannot be written.
+    The parameters and errors are those of `push`; `program` is `jira-assets` or `servicenow`.
     """
     _latest_snapshot(connection, integration)
 

@@ -28,6 +28,17 @@ _FILE_ERROR = re.compile(r'(?:open|write)(?: to)? file .*": (?P<cause>[^"]+)')
 _ERROR_NUMBERS = {os.strerror(number): number for number in errno.errorcode}
 
 
+def without_formula(column: str) -> str:
+    """Return SQL of a text column with a `'` before texts that a spreadsheet would run.
+
+    Args:
+        column: an SQL identifier.
+    """
+    starts = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
+    wide = "chr(65309), chr(65291), chr(65293), chr(65312)"  # full-width forms of the first four
+    return f"CASE WHEN {column}[1] IN ({starts}, {wide}) THEN '''' || {column} ELSE {column} END"
+
+
 def write_result(
     connection: duckdb.DuckDBPyConnection, relation: Relation, form: str, path: Path
 ) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 import duckdb
 
 from pipelines.errors import InventoryError
-from pipelines.export.query_results import Relation, write_result
-from pipelines.export.xlsx import without_formula
+from pipelines.export.query_results import Relation, without_formula, write_result
 from pipelines.schema.tables import TABLES
 from pipelines.sql import identifier, quoted
 

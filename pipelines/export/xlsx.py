@@ -36,17 +36,6 @@ _BOOLEAN = "boolean"
 _NUMBERS = frozenset({"tinyint", "smallint", "integer", "bigint", "double", "float"})
 
 
-def without_formula(column: str) -> str:
-    """Return SQL of a text column with a `'` before texts that a spreadsheet would run.
-
-    Args:
-        column: an SQL identifier.
-    """
-    starts = "'=', '+', '-', '@', chr(9), chr(10), chr(13)"
-    wide = "chr(65309), chr(65291), chr(65293), chr(65312)"  # full-width forms of the first four
-    return f"CASE WHEN {column}[1] IN ({starts}, {wide}) THEN '''' || {column} ELSE {column} END"
-
-
 def write_workbook(tables: Mapping[str, Relation], path: Path) -> Mapping[str, int]:
     """Write a workbook with a sheet for each table; texts are never formulas.
 

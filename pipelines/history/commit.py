@@ -85,10 +85,10 @@ def commit_snapshot(
 ) -> Manifest:
     """Write the tables of a pull and their changes since the last snapshot, then the manifest.
 
-    A pull that was committed before is not written again. The caller holds the publication lock.
+    A pull that was committed before is not written twice. The caller holds the publication lock.
 
     Args:
-        store: the store that receives the snapshot.
+        store: receives the snapshot.
         integration: settings of the integration.
         pulled: the tables of the pull.
         run_id: id of the Dagster run.
@@ -100,10 +100,9 @@ def commit_snapshot(
     """
     name, started_at = integration.name, pulled.pull.started_at
     store.remove_orphan_files(name)
-    last = store.latest(name)
-    if last and last.pull.started_at == started_at:
-        return last
-    if last and last.pull.started_at > started_at:
+    if (last := store.latest(name)) and last.pull.started_at >= started_at:
+        if last.pull.started_at == started_at:
+            return last
         raise _late_start_error(store, name, started_at, last)
     _check_organization(store, name, pulled.pull)
     manifest = Manifest(
@@ -276,9 +275,7 @@ def add_first_last_seen(
         # Only the keys pass through DuckDB: all columns of many systems take 100 MiB.
         seen: pa.Table = connection.sql(_SEEN.format(**names), params=parameters).to_arrow_table()
         absent_now: pa.Table = connection.sql(_ABSENT_NOW.format(**names)).to_arrow_table()
-    present = rows
-    for name in seen.column_names:
-        present = present.append_column(name, seen[name])
+    present = pa.table([*rows.columns, *seen.columns], [*rows.column_names, *seen.column_names])
     return present.select(table.published_schema.names).cast(table.published_schema), absent_now
 
 

@@ -12,7 +12,7 @@ from assets_defs.cli.options import pass_workspace
 from pipelines.arrow import hide_pandas
 from pipelines.errors import printable
 from pipelines.export.output_file import output_file_or_stdout
-from pipelines.export.query_results import write_result
+from pipelines.export.query_results import without_formula, write_result
 from pipelines.history.diff import SnapshotDiff, diff_snapshots, select_snapshots
 from pipelines.publish.access import list_manifests
 from pipelines.schema.model import Table
@@ -118,8 +118,6 @@ def _print_rows(differences: Sequence[SnapshotDiff], form: str) -> None:
             "* REPLACE (old_value::JSON AS old_value, new_value::JSON AS new_value)"
         )
         if form == CSV:
-            from pipelines.export.xlsx import without_formula  # noqa: PLC0415 -- loads xlsxwriter
-
             relation = relation.project(f"* REPLACE ({without_formula('name')} AS name)")
         write_result(connection, relation, form, file)
 

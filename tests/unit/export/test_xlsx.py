@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from openpyxl.utils.escape import unescape
 
 from pipelines.errors import InventoryError
-from pipelines.export.query_results import write_result
-from pipelines.export.xlsx import MAX_CELL_CHARACTERS, without_formula, write_workbook
+from pipelines.export.query_results import without_formula, write_result
+from pipelines.export.xlsx import MAX_CELL_CHARACTERS, write_workbook
 
 STARTS = "=+-@\t\r\n＝＋－＠"  # noqa: RUF001 -- as typed in Japan
 TEXTS = st.lists(
