@@ -5,11 +5,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.components import JumpCloudInventoryComponent
@@ -34,6 +35,12 @@ import dagster as dg
 )
 def report() -> None: ...
 
+@dg.asset(
+    deps=[dg.AssetKey(["security", "inventory", "publication"])],
+    automation_condition=dg.AutomationCondition.on_cron("0 6 * * *"),
+)
+def morning_report() -> None: ...
+
 @dg.asset
 def tables() -> None: ...
 """,
@@ -47,6 +54,7 @@ attributes:
       api_key: '{{{{ env.JUMPCLOUD_API_KEY }}}}'
 """
 KEYS = AssetKeys(("security",))
+SYSTEMS = KEYS.raw("systems")
 # What Dagster's own loader of components uses.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`parse_obj_as` is deprecated"),
@@ -106,6 +114,12 @@ def defs(project: Path, server: Server) -> Iterator[dg.Definitions]:
                 "target": 'key:"security/jumpcloud/*" or key:"security/inventory/*"',
                 "attributes": {"automation_condition": "{{ automation_condition.eager() }}"},
             },
+            {
+                "target": 'key:"security/jumpcloud/systems"',
+                "attributes": {
+                    "automation_condition": "{{ automation_condition.on_cron('0 6 * * *') }}"
+                },
+            },
         ]
     }
     document = {"type": NAME, "attributes": attributes, "post_processing": post_processing}
@@ -121,7 +135,7 @@ def test_names_have_prefix_and_attributes_are_overridden(defs: dg.Definitions) -
     assert KEYS.refreshed < {spec.key for spec in ours}
     assert {spec.group_name for spec in ours} == {"devices"}
     eager = dg.AutomationCondition.eager()
-    assert {spec.automation_condition == eager for spec in ours} == {True}
+    assert {spec.key for spec in ours if spec.automation_condition != eager} == {SYSTEMS}
     repository = defs.get_repository_def()
     assert "security_refresh_inventory" in repository.job_names
     sensors = {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
@@ -135,22 +149,35 @@ def test_names_have_prefix_and_attributes_are_overridden(defs: dg.Definitions) -
     }
 
 
-def test_eager_assets_run_and_the_key_is_in_no_record(
+def test_automated_assets_run_and_the_key_is_in_no_record(
     defs: dg.Definitions, project: Path, fast_tmp_path: Path
 ) -> None:
     theirs, raw = dg.AssetKey("report"), KEYS.raw("organizations")
-    evaluate = partial(
-        dg.evaluate_automation_conditions,
-        defs,
-        asset_selection=dg.AssetSelection.assets(raw, theirs),
-    )
+    daily = dg.AssetKey("morning_report")
+
+    def evaluate(
+        hour: int, minute: int, cursor: AssetDaemonCursor | None = None
+    ) -> dg.EvaluateAutomationConditionsResult:
+        return dg.evaluate_automation_conditions(
+            defs,
+            instance,
+            dg.AssetSelection.assets(raw, theirs, SYSTEMS, daily),
+            datetime(2026, 1, 1, hour, minute, tzinfo=UTC),
+            cursor,
+        )
+
     with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
-        first = evaluate(instance)
+        first = evaluate(5, 50)
         instance.add_dynamic_partitions(PARTITIONS, ["later"])
         # A new integration is due; their asset waits for its first publication.
-        requested = evaluate(instance, cursor=first.cursor)
+        requested = evaluate(5, 55, first.cursor)
         assert requested.get_requested_partitions(raw) == {"later"}
         assert requested.get_num_requested(theirs) == 0
+        assert requested.get_num_requested(SYSTEMS) == 0
+        # At six o'clock, theirs waits for a publication, too.
+        requested = evaluate(6, 1, requested.cursor)
+        assert requested.get_requested_partitions(SYSTEMS) == {"later"}
+        assert requested.get_num_requested(daily) == 0
 
         # The integration is new to Dagster.
         run = defs.resolve_job_def("security_refresh_inventory").execute_in_process(
@@ -167,8 +194,9 @@ def test_eager_assets_run_and_the_key_is_in_no_record(
         assert not OwnRuns(instance, AssetKeys()).includes(run.dagster_run)
         assert set(instance.get_dynamic_partitions(PARTITIONS)) == {"acme", "later"}
         # Other integrations have no run yet.
-        after = evaluate(instance, cursor=requested.cursor)
+        after = evaluate(6, 5, requested.cursor)
         assert after.get_num_requested(theirs) == 1
+        assert after.get_num_requested(daily) == 1
         records = "".join(map(str, instance.all_logs(run.run_id)))
     key = ORGANIZATION.api_key
     assert VARIABLE in str(JumpCloudInventoryComponent.resolve_from_yaml(attributes(VARIABLE)))

@@ -1,11 +1,8 @@
 """The definitions that Dagster loads: assets, a job, schedules and sensors."""
 
 import logging
-import os
 import shutil
 import stat
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +15,6 @@ from assets_defs.assets.specs import PERSONAL
 from assets_defs.definitions import build_definitions, defs
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
-from assets_defs.runs.foreground import repository_origin
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.schedules import request_runs
 from pipelines.errors import InventoryError
@@ -386,19 +382,3 @@ def test_location_without_settings_loads_and_names_them(
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_HOME", str(tmp_path / "data"))
     assert "Set `" not in str([spec.description for spec in defs().resolve_all_asset_specs()])
     assert caplog.messages == []
-
-
-def test_dagster_validates_workspace_file(environment: dict[str, str], tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "dagster", "definitions", "validate", "-w", "workspace.yaml"],
-        cwd=ROOT,
-        env=os.environ | environment | {"DAGSTER_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    # Runs of the command line are recorded under this name, and so is the state of sensors.
-    location = f"location_name: {repository_origin().code_location_origin.location_name}\n"
-    assert location in (ROOT / "workspace.yaml").read_text()

@@ -70,14 +70,18 @@ def test_inventory_of_one_machine_is_read_on_another(
     assert_unknown_integrations_are_named(elsewhere)
 
     organizations["acme"].add_user(username="new.person")
-    publish(installation, organizations, s3, "acme")
+    file = installation.folder / "integrations.toml"
+    text = file.read_text()
+    file.write_text(f'{text}[export_servicenow]\nto = "{installation.folder}/missing"\n')
+    # Its export fails, and the file of all integrations is combined even so.
+    publish(installation, organizations, s3, "acme", exit_code=1)
+    file.write_text(text)
     added = "SELECT asset_type FROM changes WHERE change = 'added'"
     assert answer(elsewhere, added) == ["'users'"]
     assert "new.person" in elsewhere("diff", "--integration", "acme").output
     assert_equals_rebuilt_file(installation)
     assert_downstream_assets_read_it(sum(len(each.users) for each in organizations.values()))
 
-    text = (installation.folder / "integrations.toml").read_text()
     (installation.folder / "apex.toml").write_text(text.replace('"acme"', '"apex"'))
     monkeypatch.setenv("JUMPCLOUD_INVENTORY_CONFIG", str(installation.folder / "apex.toml"))
     assert_renamed(elsewhere)
@@ -173,11 +177,12 @@ def publish(
     organizations: dict[str, Organization],
     s3: S3Server,
     *names: str,
+    exit_code: int = 0,
 ) -> None:
     """Pull and publish on one machine."""
     keys = {f"{name.upper()}_KEY": each.api_key for name, each in organizations.items()}
     run = installation.run("run", *names, "--data-dir", URL, **keys, **s3.environment)
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == exit_code, run.stderr
     for secret in [*keys.values(), s3.environment["AWS_SECRET_ACCESS_KEY"]]:
         assert secret not in run.stdout + run.stderr
     written = (installation.folder / "data" / "s3" / BUCKET / "some" / "prefix").rglob("*")
