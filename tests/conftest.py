@@ -33,8 +33,17 @@ settings.load_profile("project")
 
 # Fixtures of tests that publish several times, start a server or start programs.
 SLOW_FIXTURES = {"commands", "publisher", "s3"}
-INTEGRATION = Path(__file__).with_name("integration")
-SLOW_FILES = {"test_fetcher.py"}  # pulls once for each moment of a change
+# How the ids of the longest tests start; these run first, in this order.
+LONGEST = (
+    "tests/integration/",
+    "tests/cli/test_run",
+    "tests/unit/publish/test_database",
+    "tests/unit/history/test_object_store",
+    "tests/unit/extract/test_fetcher",
+    "tests/cli/test_accept_removals",
+    "tests/cli/test_demo",
+    "tests/cli/test_query",
+)
 # Words in the reason of a skip condition, with the marker of the program that it needs.
 MARKERS_OF_PROGRAMS = {"chromium": "browser", "postgresql": "postgres", "redis": "redis"}
 
@@ -45,15 +54,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     The markers are speed, and the programs that a test needs.
     """
-    items.sort(key=lambda item: INTEGRATION not in item.path.parents)
+    items.sort(key=lambda item: [not item.nodeid.startswith(start) for start in LONGEST])
     for item in items:
         reasons = " ".join(mark.kwargs["reason"] for mark in item.iter_markers("skipif")).lower()
         needed = {marker for word, marker in MARKERS_OF_PROGRAMS.items() if word in reasons}
         if (
             needed
             or SLOW_FIXTURES.intersection(getattr(item, "fixturenames", ()))
-            or item.path.name in SLOW_FILES
-            or INTEGRATION in item.path.parents
+            or item.nodeid.startswith(LONGEST)
         ):
             needed.add("slow")
         for marker in needed:
