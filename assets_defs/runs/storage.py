@@ -5,6 +5,7 @@ disk and deletes the write-ahead log, which the next statement makes again. The 
 Dagster's own storage: either class opens what the other wrote.
 """
 
+import os
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Self
+from weakref import WeakSet
 
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
@@ -29,11 +31,20 @@ BUSY_SECONDS = 30
 
 
 class Engines:
-    """The engines of the files used last, each with its open connections."""
+    """The engines of the files used last, each with its open connections.
+
+    Attributes:
+        statement_lock: for those who want one statement at a time.
+    """
 
     def __init__(self) -> None:
         self._engines: OrderedDict[str, Engine] = OrderedDict()
-        self._lock = Lock()
+        self.make_locks()
+        _all_engines.add(self)
+
+    def make_locks(self) -> None:
+        """Make the locks, which nobody holds."""
+        self._lock, self.statement_lock = Lock(), Lock()
 
     def get(self, url: str) -> Engine:
         """Return the engine of a file, which is made at its first use."""
@@ -47,6 +58,12 @@ class Engines:
                 self._engines.popitem(last=False)[1].dispose()
             return self._engines[url]
 
+    def forget(self, url: str) -> None:
+        """Close the connections of a file."""
+        with self._lock:
+            if engine := self._engines.pop(url, None):
+                engine.dispose()
+
     def dispose(self) -> None:
         """Close the connections."""
         with self._lock:
@@ -54,9 +71,35 @@ class Engines:
                 self._engines.popitem()[1].dispose()
 
 
+# A process would share SQLite's locks with its fork, and the files of a connection that ends in one
+# are deleted under the other.
+_all_engines: WeakSet[Engines] = WeakSet()
+
+
+def _close_before_fork() -> None:
+    for engines in list(_all_engines):
+        engines.dispose()
+
+
+def _make_locks_after_fork() -> None:
+    for engines in list(_all_engines):
+        engines.make_locks()  # a thread that only the parent has may hold them
+
+
+os.register_at_fork(before=_close_before_fork, after_in_child=_make_locks_after_fork)
+
+
 def _relax(connection: sqlite3.Connection, _: object) -> None:
     """Flush the disk at checkpoints only: a power cut may cost the last events, never the file."""
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _file_number(path: str) -> int | None:
+    """Return the number of a file, which another file of the same name does not have."""
+    try:
+        return Path(path).stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 class KeptEventLogStorage(SqliteEventLogStorage):
@@ -64,17 +107,21 @@ class KeptEventLogStorage(SqliteEventLogStorage):
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines = Engines()
+        self._files: dict[str, int | None] = {}  # by run, once its tables are made
         super().__init__(base_dir, inst_data)
         # Dagster's own watcher waits for a change of the file, which happens at a checkpoint.
         self._watcher = SqlPollingEventWatcher(self)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        with self._db_lock:
-            engine = self._engines.get(self.conn_string_for_shard(shard))
-            if shard not in self._initialized_dbs:
-                self._initdb(engine)
-                self._initialized_dbs.add(shard)
+        url = self.conn_string_for_shard(shard)
+        with self._engines.statement_lock:
+            number = _file_number(self.path_for_shard(shard))
+            if number is None or number != self._files.get(shard):
+                self._engines.forget(url)  # another process may have deleted the file
+                self._initdb(self._engines.get(url))
+                self._files[shard] = _file_number(self.path_for_shard(shard))
+            engine = self._engines.get(url)
             with engine.begin() as connection:
                 yield connection
 

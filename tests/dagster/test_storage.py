@@ -27,6 +27,45 @@ instance = open_instance(Workspace(Path(sys.argv[1])))
 instance.report_runless_asset_event(dg.AssetMaterialization("killed"))
 os.kill(os.getpid(), signal.SIGKILL)
 """
+# A thread holds the lock at the fork, and the parent closes its connections before the child.
+FORKED = """
+import os, signal, sys, threading
+from pathlib import Path
+import dagster as dg
+from assets_defs.runs.instance import open_instance
+from pipelines.workspace import Workspace
+
+def report(name):
+    instance.report_runless_asset_event(dg.AssetMaterialization(name))
+
+def hold():
+    with instance.event_log_storage.index_connection():
+        held.set()
+        forked.wait()
+
+instance = open_instance(Workspace(Path(sys.argv[1])))
+report("parent")
+held, forked = threading.Event(), threading.Event()
+holder = threading.Thread(target=hold)
+holder.start()
+held.wait()
+(from_child, to_parent), (from_parent, to_child) = os.pipe(), os.pipe()
+child = os.fork()
+if child == 0:
+    signal.alarm(60)
+    report("1")
+    os.write(to_parent, b"1")
+    os.read(from_parent, 1)
+    report("2")
+    os._exit(0)
+forked.set()
+holder.join()
+os.close(to_parent)
+os.read(from_child, 1)
+instance.dispose()
+os.write(to_child, b"1")
+sys.exit(os.waitpid(child, 0)[1])
+"""
 
 
 @pytest.fixture
@@ -98,6 +137,27 @@ def test_killed_process_loses_no_event(workspace: Workspace) -> None:
     assert killed.returncode < 0
     with open_instance(workspace) as instance:
         assert instance.has_asset_key(dg.AssetKey("killed"))
+
+
+def test_forked_process_loses_no_event(workspace: Workspace) -> None:
+    forked = subprocess.run([sys.executable, "-c", FORKED, workspace.root], check=False)
+    assert forked.returncode == 0
+    with open_instance(workspace) as instance:
+        assert {key.to_user_string() for key in instance.all_asset_keys()} == {"parent", "1", "2"}
+
+
+def test_deleted_file_of_a_run_is_made_again(workspace: Workspace) -> None:
+    run_id = dg.DagsterRun("job").run_id
+    with open_instance(workspace) as reading, open_instance(workspace) as deleting:
+        _report(deleting, run_id)
+        assert _is_known(reading, run_id)
+        for path in workspace.dagster_home.glob(f"history/runs/{run_id}.*"):
+            path.unlink()
+        for instance in (reading, deleting):
+            assert not instance.all_logs(run_id)
+        run = reading.get_run_by_id(run_id)
+        reading.report_engine_event("late", run)
+        assert [one.message for one in deleting.all_logs(run_id)] == ["late"]
 
 
 def test_only_the_last_files_stay_open(tmp_path: Path) -> None:
