@@ -93,7 +93,7 @@ def begun(states: list[Pulled], tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def office(begun: Path, states: list[Pulled], publisher: Publisher) -> Office:
-    """Return an office that continues a copy of what was begun."""
+    """Return an office that continues a copy of the history begun."""
     shutil.copytree(begun, publisher.home)
     return Office(publisher, states, count(2))
 
