@@ -38,7 +38,9 @@ def test_records_that_stay_are_read_when_others_change_once(
 def test_records_that_stay_are_read_under_constant_change(
     pull: Callable[..., Pulled],
 ) -> None:
-    sorted_lists_only = Sizes(systems=350, users=230, system_groups=0, applications=0)
+    sorted_lists_only = Sizes(
+        systems=350, users=230, system_groups=0, user_groups=0, applications=0
+    )
     organization = generate(sizes=sorted_lists_only)
     before = set(organization.systems), set(organization.users)
     pulled = pull(organization, mutate_before(organization, range(1, 1000)))
