@@ -120,6 +120,15 @@ FROM access_paths('alice', 'db-2');
 FROM system_access('db-2') WHERE sudo OR global_admin;
 ```
 
+One more explains how it came about, also for users and devices that were removed:
+
+```sql
+FROM timeline('alice') ORDER BY before_at;
+```
+
+An event lies between two pulls, after `after_at` and before `before_at`. No pull shows a more exact
+time. A pull that did not read a list makes the interval of its events longer.
+
 Names are compared in any letter case and searched in every integration; the column `integration`
 shows where a path was found. A path never crosses integrations. An unknown name is an error that
 lists the nearest ones; so is a name of several assets of one integration, which lists their ids.

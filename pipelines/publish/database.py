@@ -20,7 +20,8 @@ from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.metadata_tables import applied_table, integrations_table, thresholds_table
 from pipelines.publish.reader import log_path
-from pipelines.schema.macros import FILE_ID, MACROS
+from pipelines.schema.arguments import FILE_ID
+from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     CHANGES,

@@ -1,59 +1,27 @@
 """Table macros of the published file that explain access, with one row per path."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-
-from pipelines.schema.model import Macro, Table
+from pipelines.schema.arguments import Argument, all_names, build_macro, resolved
+from pipelines.schema.model import ColumnType, Macro
 from pipelines.schema.tables import APPLICATIONS, INTEGRATION, SYSTEMS, USER_GROUPS, USERS
+from pipelines.schema.timeline import TIMELINE
 
-# Stands in the SQL of a macro for the id of the published file that contains it.
-FILE_ID = "<file>"
-# Number of names or ids in an error.
-_CANDIDATES = 5
-
-
-@dataclass(frozen=True)
-class _Argument:
-    """An argument that names one row of an asset table in each integration.
-
-    Attributes:
-        name: Name of the argument.
-        noun: Noun for a row.
-        table: Asset table.
-        names: Columns with a name of the row.
-        first: Those that are compared before the others, as the key is.
-        accepted: Description of the key and the names.
-    """
-
-    name: str
-    noun: str
-    table: Table
-    names: tuple[str, ...]
-    accepted: str
-    first: tuple[str, ...] = ()
-
-
-_USER = _Argument(
+_USER = Argument(
     "user",
     "user",
-    USERS,
-    ("username", "email", "display_name"),
     "id, username, e-mail address or display name",
+    all_names(USERS, ("username", "email", "display_name")),
 )
-_SYSTEM = _Argument(
+_SYSTEM = Argument(
     "system",
     "device",
-    SYSTEMS,
-    ("hostname", "display_name", "serial_number"),
     "id, host name, display name or serial number",
+    all_names(SYSTEMS, ("hostname", "display_name", "serial_number")),
 )
-_APPLICATION = _Argument(
+_APPLICATION = Argument(
     "application",
     "application",
-    APPLICATIONS,
-    ("display_label", "display_name"),
     "id, display label or, if no label matches, display name",
-    first=("display_label",),
+    all_names(APPLICATIONS, ("display_label", "display_name"), first=("display_label",)),
 )
 
 _PATH = {
@@ -134,129 +102,7 @@ _HOLDERS = """(
     )"""
 
 
-def _names(argument: _Argument) -> str:
-    """Return a subquery with the key and all names of each row of an asset table."""
-    table = argument.table
-    (key,) = table.key
-    # Several times as fast as `unnest` of a list.
-    rows = (
-        f"""
-    SELECT integration, {key} AS id, nullif({table.display_name(table.name)}, {key}) AS label,
-        {name} AS name, {name in (key, *argument.first)} AS is_first
-    FROM main.{table.name}"""
-        for name in (key, *argument.names)
-    )
-    return f"({' UNION ALL '.join(rows)})"
-
-
-def _resolved(arguments: tuple[_Argument, ...]) -> str:
-    """Return a subquery with the rows that the arguments name, to be the first in its FROM clause.
-
-    For each argument, `<name>_integration` is an integration with a match, and `<name>_ids` are the
-    keys of the matches there; both are NULL if there is no match at all.
-
-    Only the innermost query, which sees no table, uses the arguments. An argument can be a column
-    of the caller, and a table of the macro could have the same alias or a column of the same name.
-    """
-    given = ", ".join(f"CAST({a.name} AS TEXT) AS given_{a.name}" for a in arguments)
-    sql = f"(SELECT {given})"
-    for argument in arguments:
-        name = argument.name
-        sql = f"""(
-    SELECT r.*, n.integration AS {name}_integration,
-        list_sort(coalesce(
-            list(DISTINCT n.id) FILTER (n.is_first), list(DISTINCT n.id) FILTER (NOT n.is_first)
-        )) AS {name}_ids,
-        list_sort(list(DISTINCT concat(n.id, ' (' || n.label || ')'))) AS {name}_candidates
-    FROM {sql} r LEFT JOIN {_names(argument)} n ON lower(n.name) = lower(r.given_{name})
-    GROUP BY ALL
-)"""
-    return sql
-
-
-def _problem(macro: str, argument: _Argument) -> str:
-    """Return the cases of an argument that names no row, or several of one integration."""
-    name, names = argument.name, _names(argument)
-    return f"""
-        WHEN r.{name}_integration IS NULL THEN error(
-            '{macro}: no {argument.noun} ''' || r.given_{name} || ''' in the inventory. '
-            || 'Give its {argument.accepted}. The nearest: ' || coalesce((
-                SELECT array_to_string(
-                    arg_max(n.name || ' (' || n.integration || ')',
-                        jaro_winkler_similarity(lower(n.name), lower(r.given_{name})),
-                        {_CANDIDATES}),
-                    ', '
-                )
-                FROM (SELECT DISTINCT integration, name FROM {names}) n
-                WHERE r.{name}_integration IS NULL
-            ), 'none')
-        )
-        WHEN len(r.{name}_ids) <> 1 THEN error(
-            '{macro}: several {argument.noun}s are named ''' || r.given_{name} || ''' in '
-            || r.{name}_integration || '. Give one of their ids: '
-            || array_to_string(r.{name}_candidates[:{_CANDIDATES}], ', ')
-        )"""
-
-
-def _macro(
-    name: str,
-    description: str,
-    arguments: tuple[_Argument, ...],
-    columns: dict[str, str],
-    sql: str,
-) -> Macro:
-    """Return a macro that answers the query, or raises an error for an argument.
-
-    Args:
-        name: Name of the macro.
-        description: Meaning of a row.
-        arguments: Arguments of the macro.
-        columns: Name and meaning of each column.
-        sql: Query with these columns.
-    """
-    parameters = {
-        argument.name: f"{argument.accepted[0].upper()}{argument.accepted[1:]} of the "
-        f"{argument.noun}, in any letter case"
-        for argument in arguments
-    }
-    sql = f"{sql}UNION ALL{_raising_query(name, arguments, columns)}"
-    return Macro(name, description, parameters, columns, sql)
-
-
-def _raising_query(macro: str, arguments: tuple[_Argument, ...], columns: Iterable[str]) -> str:
-    """Return a query without rows that raises an error for a problem of the arguments.
-
-    A join that finds no row on one side does not read the other one, so the query of the paths
-    cannot raise the errors. This one does, in every column: DuckDB would skip it for a condition of
-    the caller on a constant, or for two conditions that one value cannot meet.
-    """
-    problems = "".join(_problem(macro, argument) for argument in arguments)
-    nulls = " OR ".join(f"r.given_{argument.name} IS NULL" for argument in arguments)
-    raising = ", ".join(
-        f"(problem || '{column}')::{'BOOLEAN' if column in _FLAGS else 'TEXT'}"
-        for column in columns
-    )
-    return f"""
-SELECT {raising}
-FROM (
-    SELECT CASE
-        WHEN h.homes IS DISTINCT FROM [current_database()] THEN error(concat(
-            '{macro}: the macro of ', array_to_string(h.homes, ' and '),
-            ' would answer from the database in use, ', current_database(),
-            '. USE the database of the macro, and attach no second copy of it'
-        ))
-        WHEN {nulls} THEN NULL{problems}
-    END::TEXT AS problem
-    FROM {_resolved(arguments)} r, (
-        SELECT list(database_name ORDER BY database_name) AS homes FROM duckdb_functions()
-        WHERE function_name = '{macro}' AND contains(macro_definition, '{FILE_ID}')
-    ) h
-)
-WHERE problem IS NOT NULL
-"""
-
-
-def _system_macro(name: str, description: str, *arguments: _Argument) -> Macro:
+def _system_macro(name: str, description: str, *arguments: Argument) -> Macro:
     """Return a macro for the paths from users to devices."""
     # DuckDB 1.4.0 and 1.4.1 do not find the common table expressions of a stored macro.
     sql = f"""
@@ -277,7 +123,7 @@ FROM (
     FROM (
         SELECT r.*, s.integration, s.system_id, s.hostname, w.kind, w.source_id,
             w.sudo, w.sudo_without_password
-        FROM {_resolved(arguments)} r
+        FROM {resolved(arguments)} r
         JOIN main.systems s
             ON s.integration = r.system_integration AND s.system_id = r.system_ids[1]
         JOIN {_SOURCES} w ON w.integration = s.integration AND w.system_id = s.system_id
@@ -295,10 +141,10 @@ LEFT JOIN main.system_group_associations a
     AND a.target_type = CASE WHEN p.user_group_id IS NULL THEN 'user' ELSE 'user_group' END
     AND a.target_id = coalesce(p.user_group_id, p.user_id)
 """
-    return _macro(name, description, arguments, _SYSTEM_PATH, sql)
+    return build_macro(name, description, arguments, _typed(_SYSTEM_PATH), sql)
 
 
-def _application_macro(name: str, description: str, *arguments: _Argument) -> Macro:
+def _application_macro(name: str, description: str, *arguments: Argument) -> Macro:
     """Return a macro for the paths from users to applications."""
     sql = f"""
 SELECT p.integration, p.user_id, u.username, p.user_group_id, p.application_id,
@@ -309,7 +155,7 @@ FROM (
     FROM (
         SELECT r.*, a.integration, a.application_id,
             {APPLICATIONS.display_name("a")} AS application_name
-        FROM {_resolved(arguments)} r
+        FROM {resolved(arguments)} r
         JOIN main.applications a
             ON a.integration = r.application_integration
             AND a.application_id = r.application_ids[1]
@@ -321,10 +167,18 @@ FROM (
 JOIN main.users u USING (integration, user_id)
 LEFT JOIN main.user_groups n USING (integration, user_group_id)
 """
-    return _macro(name, description, arguments, _APPLICATION_PATH, sql)
+    return build_macro(name, description, arguments, _typed(_APPLICATION_PATH), sql)
 
 
-def _user_filter(arguments: tuple[_Argument, ...]) -> str:
+def _typed(columns: dict[str, str]) -> dict[str, tuple[ColumnType, str]]:
+    """Return the columns of a path with their types."""
+    return {
+        name: ("BOOLEAN" if name in _FLAGS else "TEXT", meaning)
+        for name, meaning in columns.items()
+    }
+
+
+def _user_filter(arguments: tuple[Argument, ...]) -> str:
     """Return the condition that a binding is that of the user, if the macro has that argument."""
     condition = "s.user_integration = b.integration AND s.user_ids = [b.user_id]"
     return f"WHERE {condition}" if _USER in arguments else ""
@@ -352,4 +206,5 @@ MACROS = (
         "Users with access to an application, and the paths that grant it",
         _APPLICATION,
     ),
+    TIMELINE,
 )

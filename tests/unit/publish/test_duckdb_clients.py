@@ -85,6 +85,7 @@ def macro_calls(publisher: Publisher) -> list[str]:
 SELECT application_id AS application FROM application_users
 WHERE user_id = '{given["user"]}' LIMIT 1"""
     )[0]
+    given["asset"] = given["user"]
     quoted = {name: f"'{str(value).upper()}'" for name, value in given.items()}
     return [
         f"{macro.name}({', '.join(quoted[name] for name in macro.parameters)})" for macro in MACROS
