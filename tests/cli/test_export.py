@@ -49,7 +49,7 @@ def published(
     organization_with_edge_cases: Organization,
 ) -> Publisher:
     """Two integrations; one has values that are hard to write."""
-    publisher.publish(on_day(0, pull(organization)), "plain")
+    publisher.commit(on_day(0, pull(organization)), "plain")
     publisher.publish(on_day(1, pull(organization_with_edge_cases)), "awkward")
     return publisher
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from pipelines.publish.database import update_duckdb_file
 from pipelines.publish.reader import log_path
 from pipelines.simulator import Sizes, generate
 from tests.support.publisher import Publisher, Pulled, on_day
@@ -20,7 +21,8 @@ def test_verify_reports_damage_and_heads(
     pulled = pull(generate(sizes=SMALL))
     for day in range(2):
         for name in ("kept", "other"):
-            publisher.publish(on_day(day, pulled), name)
+            publisher.commit(on_day(day, pulled), name)
+    update_duckdb_file(publisher.history, publisher.file)
     history, (first, last) = publisher.history, publisher.history.snapshot_ids("kept")
     head = history.head("kept")
     kept_elsewhere = history.manifest_sha256("kept", first)

@@ -149,7 +149,7 @@ def test_changes_match_oracle(pull: Callable[..., Pulled], fast_tmp_path: Path) 
         expected = difference(before, expected_tables(organization, views=False))
         with tempfile.TemporaryDirectory(dir=fast_tmp_path) as folder:
             publisher = Publisher(Path(folder))
-            publisher.publish(bases[seed])
+            publisher.commit(bases[seed])
             publisher.publish(pull(organization))
             assert published_changes(publisher) == expected
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pipelines.config.thresholds import Thresholds
 from pipelines.docgen import findings_page
 from pipelines.findings.catalog import FINDINGS
+from pipelines.publish.database import update_duckdb_file
 from pipelines.simulator import Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.oracle import expected_tables, findings
@@ -151,11 +152,12 @@ def test_since_is_start_of_uninterrupted_finding(
                 for name, draws in script:
                     editor.edit(name, draws)
                 pulled = on_day(number, pull(organization))
-                publisher.publish(pulled, thresholds=Thresholds(many_devices=2))
+                publisher.commit(pulled, thresholds=Thresholds(many_devices=2))
                 now = expected_tables(organization, views=False)
                 found_now = findings(now, before, day(number), many_devices=2)
                 before = now
                 first_found = {key: first_found.get(key, day(number)) for key in keys(found_now)}
+            update_duckdb_file(publisher.history, publisher.file)
             assert_since(publisher, first_found, day(len(scripts)))
 
     check()
@@ -201,12 +203,12 @@ def test_since_is_the_later_of_two_facts(pull: Callable[..., Pulled], publisher:
     )
     servers = organization.add_group("Servers")
     organization.bind(servers, "user", alice, sudo())
-    publisher.publish(on_day(0, pull(organization)))
+    publisher.commit(on_day(0, pull(organization)))
     organization.add_member(servers, laptop)
-    publisher.publish(on_day(1, pull(organization)))
+    publisher.commit(on_day(1, pull(organization)))
     organization.update(alice, suspended=True)
     organization.update(laptop, fde={"active": False})
-    publisher.publish(on_day(2, pull(organization)))
+    publisher.commit(on_day(2, pull(organization)))
     organization.update(alice, account_locked=True)
     publisher.publish(on_day(3, pull(organization)))
     assert {
@@ -270,7 +272,8 @@ def test_each_integration_uses_its_own_thresholds(
         "lax": Thresholds(stale_days=3000, many_devices=500, few_devices=2),
     }
     for name, own in thresholds.items():
-        publisher.publish(pulled, name, thresholds=own)
+        publisher.commit(pulled, name, thresholds=own)
+    update_duckdb_file(publisher.history, publisher.file)
     known = expected_tables(organization, views=False)
     summary = publisher.rows("FROM findings.summary")
     for name, own in thresholds.items():
@@ -309,7 +312,7 @@ def test_findings_are_unknown_without_application_users(
 ) -> None:
     organization = generate(sizes=Sizes.empty())
     organization.add_user()
-    publisher.publish(on_day(1, pull(organization)))
+    publisher.commit(on_day(1, pull(organization)))
     publisher.publish(on_day(2, pull(organization)))
     assert unknown_findings(publisher) == set()
     skipped = ["applications", "applications_users"]
@@ -329,7 +332,8 @@ def test_findings_are_unknown_while_their_values_are_lost(
     organization = generate(sizes=Sizes.empty())
     system = organization.add_system(fde="on", lastContact=1_700_000_000)
     for number in (1, 2):
-        publisher.publish(on_day(number, pull(organization)))
+        publisher.commit(on_day(number, pull(organization)))
+    update_duckdb_file(publisher.history, publisher.file)
     assert unknown_findings(publisher) == {
         "unencrypted_systems_of_privileged_users",
         "stale_systems_with_access",

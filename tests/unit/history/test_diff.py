@@ -30,7 +30,7 @@ def as_rows(found: SnapshotDiff) -> Rows:
 def test_diff_of_consecutive_snapshots_equals_changes(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    before = publisher.publish(pull(organization))
+    before = publisher.commit(pull(organization))
     gone, changed = list(organization.systems)[:2]
     organization.remove_system(gone)
     organization.update(changed, displayName="renamed")
@@ -45,12 +45,12 @@ def test_diff_of_consecutive_snapshots_equals_changes(
 def test_diff_over_several_snapshots_is_the_net_difference(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    first = publisher.publish(pull(organization))
+    first = publisher.commit(pull(organization))
     visitor = organization.add_user(username="visitor")
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     organization.remove_user(visitor)
     stays = organization.add_user(username="stays")
-    last = publisher.publish(pull(organization))
+    last = publisher.commit(pull(organization))
     found = diff_snapshots(publisher.history, first, last)
     assert [(row["asset_id"], row["change"]) for row in as_rows(found)] == [(stays, "added")]
     back = diff_snapshots(publisher.history, last, first)
@@ -60,8 +60,8 @@ def test_diff_over_several_snapshots_is_the_net_difference(
 def test_table_that_was_not_pulled_is_not_compared(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    before = publisher.publish(pull(organization))
-    after = publisher.publish(pull(organization, details=False))
+    before = publisher.commit(pull(organization))
+    after = publisher.commit(pull(organization, details=False))
     found = diff_snapshots(publisher.history, before, after)
     assert as_rows(found) == []
     assert {"systems", "users", "applications", "application_users"} <= {*found.not_compared}
@@ -72,7 +72,7 @@ def test_diff_text_shows_names_of_an_access(
 ) -> None:
     system_id, user_id = next(iter(organization.systems)), next(iter(organization.users))
     organization.update(system_id, hostname="web-01")
-    before = publisher.publish(pull(organization))
+    before = publisher.commit(pull(organization))
     group_id = organization.add_group("Servers")
     organization.add_member(group_id, system_id)
     organization.bind(
@@ -86,7 +86,7 @@ def test_diff_text_shows_names_of_an_access(
     organization.bind(group_id, "policy", policy_id)
     organization.bind_system(staff, system_id, {"sudo": {"enabled": True, "withoutPassword": True}})
     organization.bind_system(user_id, system_id)
-    after = publisher.publish(pull(organization))
+    after = publisher.commit(pull(organization))
     found = diff_snapshots(publisher.history, before, after)
     username = organization.users[user_id]["username"]
     lines = list(describe(found))
@@ -120,12 +120,12 @@ def test_diff_text_shows_names_of_an_access(
 def test_diff_text_escapes_control_characters(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    before = publisher.publish(pull(organization))
+    before = publisher.commit(pull(organization))
     hostile = "\x1b[2Jzoë\n+ root\u202e"
     organization.add_user(username=hostile, department="\x9b31m")
     organization.update(next(iter(organization.users)), department=hostile)
     text = list(
-        describe(diff_snapshots(publisher.history, before, publisher.publish(pull(organization))))
+        describe(diff_snapshots(publisher.history, before, publisher.commit(pull(organization))))
     )
     assert all(line.isprintable() for line in text)
     assert any("\\u001b[2Jzoë\\u000a+ root\\u202e (" in line for line in text)
@@ -134,7 +134,7 @@ def test_diff_text_escapes_control_characters(
 def test_diff_of_equal_snapshots_is_empty(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    only = publisher.publish(pull(organization))
+    only = publisher.commit(pull(organization))
     lines = list(describe(diff_snapshots(publisher.history, only, only)))
     assert lines == [f"acme: {only.snapshot_id} -> {only.snapshot_id}", "  no changes"]
 
@@ -143,11 +143,11 @@ def test_select_snapshots_returns_pairs(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = pull(organization)
-    first = publisher.publish(on_day(0, pulled))
+    first = publisher.commit(on_day(0, pulled))
     with pytest.raises(InventoryError, match="only one snapshot"):
         select_snapshots([first], [], NOW)
-    second, third = (publisher.publish(on_day(day, pulled)) for day in (1, 2))
-    other = publisher.publish(on_day(3, pulled), "other")
+    second, third = (publisher.commit(on_day(day, pulled)) for day in (1, 2))
+    other = publisher.commit(on_day(3, pulled), "other")
     manifests = publisher.history.manifests()
     assert select_snapshots(manifests, [], NOW) == ([(second, third)], [])
     assert select_snapshots(manifests, [first.snapshot_id], NOW) == ([(first, third)], [])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from pipelines.publish.database import update_duckdb_file
 from pipelines.simulator import Behavior, Fault, Sizes, generate
 from pipelines.simulator.data.records import sudo
 from tests.support import DATA
@@ -34,20 +35,21 @@ def test_upgrade_and_switching_off_change_nothing(
     organization.bind_system(users[5], systems[5], sudo())
     organization.bind_system(ops, systems[4])
 
-    def publish(number: int, behavior: Behavior | None = None, **settings: object) -> Pulled:
+    def commit(number: int, behavior: Behavior | None = None, **settings: object) -> Pulled:
         pulled = pull(organization, behavior, **settings)
-        publisher.publish(pulled.moved_to(datetime(2027, 1, number, tzinfo=UTC)))
+        publisher.commit(pulled.moved_to(datetime(2027, 1, number, tzinfo=UTC)))
         return pulled
 
-    publish(1)
+    commit(1)
+    update_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows("SELECT count(*) AS n FROM user_system_bindings") == [{"n": 1}]
     assert publisher.rows("SELECT max(user_count) AS n FROM systems WHERE len(group_ids) = 0") == [
         {"n": 4}
     ]
-    publish(2, direct_bindings="off")
-    publish(3, direct_bindings="off", skip_endpoints=["usergroups", "policies"])
+    commit(2, direct_bindings="off")
+    commit(3, direct_bindings="off", skip_endpoints=["usergroups", "policies"])
     faults = [Fault(f"{path}$", "status", status=status) for path, status in REFUSED.items()]
-    refused = publish(4, Behavior(faults=faults)).pull.refusals
+    refused = commit(4, Behavior(faults=faults)).pull.refusals
     named = {"radiusservers", "policies", "commands", "usergroups"}
     assert refused.keys() == named | {"users_associations"}
     # One refusal, first or among lists that were read, does not show a missing permission.
@@ -55,10 +57,12 @@ def test_upgrade_and_switching_off_change_nothing(
         Fault(f"{path}$", "status", times=1, status=403)
         for path in ("/users/b0+5/associations", "/usergroups/[^/]+/members")
     ]
-    assert publish(5, Behavior(faults=once), max_in_flight=1).pull.refusals == {}
+    assert commit(5, Behavior(faults=once), max_in_flight=1).pull.refusals == {}
+    update_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows("FROM changes") == []
     organization.unbind_system(users[5], systems[5])
-    publish(6)
+    commit(6)
+    update_duckdb_file(publisher.history, publisher.file)
     assert publisher.rows(f"SELECT {COLUMNS} FROM changes ORDER BY ALL") == [
         {"asset_type": kind, "asset_id": asset_id, "column_name": column, "change": change}
         for kind, asset_id, column, change in (

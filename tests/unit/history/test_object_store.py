@@ -41,11 +41,12 @@ def test_machines_publishing_in_turn_equal_one_machine(
     one, other, third = map(machine, ["one", "other", "third"])
     for day, current in enumerate([one, one, other, one, other]):
         pulled = on_day(day, pull(organization))
-        current.publish(pulled)
+        current.commit(pulled)
         current.publish_object()
-        publisher.publish(pulled)
+        publisher.commit(pulled)
         organization.remove_system(next(iter(organization.systems)))
         organization.add_user(username=f"person.{day}")
+    update_duckdb_file(publisher.history, publisher.file)
     expected = tables_in(publisher.file)
     assert tables_in(other.file) == expected
     update_duckdb_file(third.history, third.file)
@@ -60,7 +61,7 @@ def test_objects_are_one_hive_partitioned_dataset(
 ) -> None:
     one = machine("one")
     for day in range(2):
-        one.publish(on_day(day, pull(generate(sizes=SMALL))))
+        one.commit(on_day(day, pull(generate(sizes=SMALL))))
     for key, _ in one.store.objects("history/users"):
         path = fast_tmp_path / key
         path.parent.mkdir(parents=True)
@@ -75,16 +76,16 @@ def test_concurrent_publication_conflicts_and_can_be_repeated(
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one, other = machine("one"), machine("other")
-    one.publish(on_day(0, pulled))
+    one.commit(on_day(0, pulled))
     late = other.history
     assert late.snapshot_ids("acme")
-    won = one.publish(on_day(1, pulled))
+    won = one.commit(on_day(1, pulled))
     with monkeypatch.context() as patched:
         patched.setattr(Machine, "history", late)
         with pytest.raises(ConflictError, match="another machine has written it in the meantime"):
-            other.publish(on_day(2, pulled))
+            other.commit(on_day(2, pulled))
     assert ids_seen_by(other)[-1] == won.snapshot_id
-    again = other.publish(on_day(3, pulled))
+    again = other.commit(on_day(3, pulled))
     assert ids_seen_by(one)[-1] == again.snapshot_id
     assert len(ids_seen_by(one)) == 3
 
@@ -96,9 +97,9 @@ def test_id_of_an_unfinished_snapshot_is_not_reused(
     lost, next_one = machine("lost"), machine("next")
     s3.is_refused = lambda request: request.method == "PUT" and "/changes/" in request.path
     with pytest.raises(ObjectStoreError):
-        lost.publish(pulled)
+        lost.commit(pulled)
     s3.is_refused = lambda _: False
-    assert next_one.publish(pulled).snapshot_id.endswith("_2")
+    assert next_one.commit(pulled).snapshot_id.endswith("_2")
 
 
 def test_files_of_a_lost_conflict_are_not_used_as_copies(
@@ -106,20 +107,20 @@ def test_files_of_a_lost_conflict_are_not_used_as_copies(
 ) -> None:
     organization = generate(sizes=SMALL)
     one, other = machine("one"), machine("other")
-    one.publish(on_day(0, pull(organization)))
+    one.commit(on_day(0, pull(organization)))
     won = on_day(1, pull(organization))
     organization.add_user(username="new.person")
     lost = on_day(1, pull(organization))
     late = other.history
     assert late.snapshot_ids("acme")
-    one.publish(won)
+    one.commit(won)
     with monkeypatch.context() as patched:
         # It listed the ids before the other machine wrote.
         patched.setattr(late, "reserved_ids", lambda _: [])
         patched.setattr(Machine, "history", late)
         with pytest.raises(ConflictError):
-            other.publish(lost)
-    again = other.publish(on_day(2, lost))
+            other.commit(lost)
+    again = other.commit(on_day(2, lost))
     assert again.rows["changes"] == 1
     assert len(ids_seen_by(other)) == 3
 
@@ -133,7 +134,7 @@ def test_machine_lost_at_any_step_leaves_valid_history(
     monkeypatch.setattr(object_store, "ORPHAN_AGE", object_store.ORPHAN_AGE * -1)
     pulled = pull(generate(sizes=SMALL))
     next_one, lost = machine("next"), machine("lost")
-    next_one.publish(on_day(0, pulled))
+    next_one.commit(on_day(0, pulled))
     committed = 0
     for number, (method, words) in enumerate(LOST_FROM):
         known = ids_seen_by(next_one)
@@ -143,7 +144,7 @@ def test_machine_lost_at_any_step_leaves_valid_history(
         now = ids_seen_by(next_one)
         assert now in (known, [*known, now[-1]])
         committed += now != known
-        next_one.publish(on_day(2 * number + 2, pulled))
+        next_one.commit(on_day(2 * number + 2, pulled))
         next_one.publish_object()
         assert len(ids_seen_by(next_one)) == len(now) + 1
     assert committed == COMMITTED
@@ -154,7 +155,7 @@ def test_machine_lost_at_any_step_leaves_valid_history(
 def is_lost_while_publishing(machine: Machine, pulled: Pulled) -> bool:
     """Publish. Return True if the store became unreachable before the end."""
     try:
-        machine.publish(pulled)
+        machine.commit(pulled)
         machine.publish_object()
     except InventoryError:
         return True
@@ -190,7 +191,7 @@ def test_commit_with_lost_response_counts_once(
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one = machine("one")
-    one.publish(on_day(0, pulled))
+    one.commit(on_day(0, pulled))
     lost: list[S3Request] = []
 
     def loses(request: S3Request) -> bool:
@@ -200,7 +201,7 @@ def test_commit_with_lost_response_counts_once(
         return True
 
     s3.loses_answer = loses
-    one.publish(on_day(1, pulled))
+    one.commit(on_day(1, pulled))
     assert lost
     assert len(ids_seen_by(one)) == 2
 
@@ -210,7 +211,7 @@ def test_file_lost_to_a_conflict_is_updated_again(
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one, other = machine("one"), machine("other")
-    one.publish(on_day(0, pulled))
+    one.commit(on_day(0, pulled))
     one.publish_object()
     published = ObjectStoreBackend(one.store, one.home)
     made = 0
@@ -220,7 +221,7 @@ def test_file_lost_to_a_conflict_is_updated_again(
         made += 1
         if made == 1:
             update_duckdb_file(one.history, one.file)
-            other.publish(on_day(1, pulled))
+            other.commit(on_day(1, pulled))
             other.publish_object()
         else:
             update_duckdb_file(one.history, one.file)
@@ -238,7 +239,7 @@ def test_combined_file_reads_only_new_snapshots(
     pulled = pull(organization)
     one, over_all = machine("one"), machine("over all")
     for name in ("acme", "bolt", "cord"):
-        one.publish(on_day(0, pulled), name=name)
+        one.commit(on_day(0, pulled), name=name)
     over_all.publish_object()
     organization.add_user(username="new.person")
     one.publish(on_day(1, pull(organization)), name="bolt")
@@ -264,7 +265,7 @@ def test_expired_snapshots_are_expired_on_every_machine(
     monkeypatch.setattr(object_store, "ORPHAN_AGE", object_store.ORPHAN_AGE * -1)
     pulled = pull(generate(sizes=SMALL))
     one, other = machine("one"), machine("other")
-    manifests = [one.publish(on_day(day, pulled)) for day in range(4)]
+    manifests = [one.commit(on_day(day, pulled)) for day in range(4)]
     assert [manifest.has_tables for manifest in other.history.manifests()] == [True] * 4
     expire_snapshots(one.history, "acme", KeepSnapshots(all_for_days=1, then="none"))
     seen = other.history.manifests()
@@ -279,17 +280,17 @@ def test_recently_used_copies_are_kept(
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one = machine("one")
-    first = one.publish(on_day(0, pulled)).snapshot_id
-    one.publish(on_day(1, pulled))
+    first = one.commit(on_day(0, pulled)).snapshot_id
+    one.commit(on_day(1, pulled))
     # `diff` and `sql --at` get the paths first, and read the files later.
     read = one.history.part("users", "acme", first)
     coming = one.history.manifest_path("acme", first).with_name(f".{first}.json.coming")
     coming.touch()
-    one.publish(on_day(2, pulled))
+    one.commit(on_day(2, pulled))
     assert read.exists()
     assert coming.exists()
     monkeypatch.setattr(object_store, "UNUSED_AGE", object_store.UNUSED_AGE * -1)
-    latest = one.publish(on_day(3, pulled)).snapshot_id
+    latest = one.commit(on_day(3, pulled)).snapshot_id
     expire_snapshots(one.history, "acme", KeepSnapshots())
     assert {path.name for path in read.parents[1].iterdir()} == {f"snapshot={latest}"}
     assert not coming.exists()

@@ -14,9 +14,8 @@ from pipelines.history.manifest import LASTING_TABLES, Manifest
 from pipelines.history.retention import expire_snapshots, snapshots_to_keep
 from pipelines.history.store import SnapshotStore
 from pipelines.publish.database import build_duckdb_file
-from pipelines.schema.tables import TABLES
 from pipelines.simulator import Organization, Sizes, generate
-from tests.support.publisher import FIRST_DAY, Publisher, Pulled, Rows, on_day
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day, tables_in
 
 SMALL = Sizes(systems=12, users=8, system_groups=3, user_groups=2, applications=2)
 
@@ -74,14 +73,14 @@ def test_no_snapshots_keep_nothing() -> None:
     assert snapshots_to_keep({}, KeepSnapshots()) == frozenset()
 
 
-PublishAll = Callable[[Organization, int], list[Manifest]]
+CommitAll = Callable[[Organization, int], list[Manifest]]
 
 
 @pytest.fixture
-def publish_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> PublishAll:
-    """Return a function that publishes on consecutive days; the third day has changes."""
+def commit_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> CommitAll:
+    """Return a function that commits on consecutive days; the third day has changes."""
 
-    def publish(organization: Organization, count: int) -> list[Manifest]:
+    def commit(organization: Organization, count: int) -> list[Manifest]:
         manifests = []
         pulled = pull(organization)
         for day in range(count):
@@ -89,23 +88,20 @@ def publish_on_days(pull: Callable[..., Pulled], publisher: Publisher) -> Publis
                 organization.remove_system(next(iter(organization.systems)))
                 organization.add_user(username="new.person")
                 pulled = pull(organization)
-            manifests.append(publisher.publish(on_day(day, pulled)))
+            manifests.append(publisher.commit(on_day(day, pulled)))
         return manifests
 
-    return publish
-
-
-def everything(publisher: Publisher) -> dict[str, Rows]:
-    return {name: publisher.rows(f"FROM {name} ORDER BY ALL") for name in TABLES}
+    return commit
 
 
 def test_rebuild_after_expiration_gives_equal_tables(
-    publish_on_days: PublishAll, publisher: Publisher
+    commit_on_days: CommitAll, publisher: Publisher
 ) -> None:
-    manifests = publish_on_days(generate(sizes=SMALL), 5)
-    before = everything(publisher)
-    expire_snapshots(publisher.history, "acme", KeepSnapshots(all_for_days=2))
+    manifests = commit_on_days(generate(sizes=SMALL), 5)
     history = publisher.history
+    build_duckdb_file(history, publisher.file)
+    before = tables_in(publisher.file)
+    expire_snapshots(history, "acme", KeepSnapshots(all_for_days=2))
     # 30 and 31 January, 1 to 3 February: the first of each month, and the last two days.
     kept = [manifest.has_tables for manifest in history.manifests("acme")]
     assert kept == [True, False, True, True, True]
@@ -113,7 +109,7 @@ def test_rebuild_after_expiration_gives_equal_tables(
     left = {path.parent.parent.parent.name for path in history.root.glob(f"*/*/*={gone}/*")}
     assert left == {*manifests[1].sha256} & LASTING_TABLES
     build_duckdb_file(history, publisher.file)
-    assert everything(publisher) == before
+    assert tables_in(publisher.file) == before
     assert before["changes"]
     assert len(before["snapshots"]) == 5
 
@@ -122,10 +118,10 @@ def test_first_seen_survives_expiration(pull: Callable[..., Pulled], publisher: 
     organization = generate(sizes=SMALL)
     system_id = next(iter(organization.systems))
     record = dict(organization.systems[system_id])
-    first = publisher.publish(pull(organization)).pull.started_at
+    first = publisher.commit(pull(organization)).pull.started_at
     organization.remove_system(system_id)
     for _ in range(3):
-        publisher.publish(pull(organization))
+        publisher.commit(pull(organization))
     publisher.history.expire("acme", publisher.history.snapshot_ids("acme")[:-1])
     with organization.edit():
         organization.systems[system_id] = record
@@ -141,10 +137,10 @@ def test_first_seen_survives_a_history_without_absent_assets(
     organization = generate(sizes=SMALL)
     system_id = next(iter(organization.systems))
     record = dict(organization.systems[system_id])
-    first = publisher.publish(pull(organization)).pull.started_at
+    first = publisher.commit(pull(organization)).pull.started_at
     organization.remove_system(system_id)
     for _ in range(2):
-        publisher.publish(pull(organization))
+        publisher.commit(pull(organization))
     history = publisher.history
     for manifest in history.manifests("acme"):
         digests = {name: sha for name, sha in manifest.sha256.items() if name != ABSENT_ASSETS.name}
@@ -152,7 +148,7 @@ def test_first_seen_survives_a_history_without_absent_assets(
     history.remove_orphan_files("acme")
     assert not list((history.root / ABSENT_ASSETS.name).rglob("*.parquet"))
     for _ in range(2):
-        publisher.publish(pull(organization))
+        publisher.commit(pull(organization))
     with organization.edit():
         organization.systems[system_id] = record
         organization.deleted.discard(system_id)
@@ -167,12 +163,12 @@ def test_next_publication_removes_orphans_of_a_crash(
     pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     organization = generate(sizes=SMALL)
-    other = publisher.publish(pull(organization), "b")
-    old, _ = (publisher.publish(pull(organization)) for _ in range(2))
+    other = publisher.commit(pull(organization), "b")
+    old, _ = (publisher.commit(pull(organization)) for _ in range(2))
     history = publisher.history
     history.expire("acme", [old.snapshot_id])
     assert history.part("systems", "acme", old.snapshot_id).exists()
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     assert tables_with_files(history, "acme", old.snapshot_id) == {*old.sha256} & LASTING_TABLES
     assert tables_with_files(history, "b", other.snapshot_id) == {*other.sha256}
 
@@ -183,8 +179,8 @@ def tables_with_files(history: SnapshotStore, integration: str, snapshot_id: str
     return {path.parts[-3] for path in history.root.glob(pattern)}
 
 
-def test_expiring_twice_changes_nothing(publish_on_days: PublishAll, publisher: Publisher) -> None:
-    publish_on_days(generate(sizes=SMALL), 4)
+def test_expiring_twice_changes_nothing(commit_on_days: CommitAll, publisher: Publisher) -> None:
+    commit_on_days(generate(sizes=SMALL), 4)
     history, keep = publisher.history, KeepSnapshots(all_for_days=1, then="none")
     expire_snapshots(history, "acme", keep)
     once = contents(history.root)

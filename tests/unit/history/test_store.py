@@ -120,7 +120,7 @@ def test_changes_have_added_removed_and_changed_rows(
 def test_equal_tables_have_no_changes(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     publisher.publish(pull(organization))
     assert publisher.rows("FROM changes") == []
 
@@ -128,7 +128,7 @@ def test_equal_tables_have_no_changes(
 def test_table_that_was_not_pulled_is_not_removed(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     publisher.publish(pull(organization, details=False))
     types = publisher.rows("SELECT DISTINCT asset_type FROM changes WHERE change = 'removed'")
     assert types == []
@@ -139,9 +139,9 @@ def test_first_seen_survives_an_absence(
 ) -> None:
     system_id = next(iter(organization.systems))
     record = dict(organization.systems[system_id])
-    first = publisher.publish(pull(organization)).pull.started_at
+    first = publisher.commit(pull(organization)).pull.started_at
     organization.remove_system(system_id)
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     with organization.edit():
         organization.systems[system_id] = record
         organization.deleted.discard(system_id)
@@ -153,7 +153,7 @@ def test_first_seen_survives_an_absence(
 def test_history_is_one_hive_partitioned_dataset(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    ids = [publisher.publish(pull(organization)).snapshot_id for _ in range(2)]
+    ids = [publisher.commit(pull(organization)).snapshot_id for _ in range(2)]
     folder = publisher.history.root / "systems"
     by_arrow = ds.dataset(folder, partitioning="hive").to_table()
     with duckdb.connect() as connection:
@@ -173,11 +173,11 @@ def test_pulls_in_the_same_second_have_different_ids(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
     pulled = on_day(0, pull(organization))
-    first = publisher.publish(pulled)
-    again = publisher.publish(pulled)
+    first = publisher.commit(pulled)
+    again = publisher.commit(pulled)
     assert again == first
     later = pulled.pull.started_at + timedelta(microseconds=1)
-    assert publisher.publish(pulled.moved_to(later)).snapshot_id == f"{first.snapshot_id}_2"
+    assert publisher.commit(pulled.moved_to(later)).snapshot_id == f"{first.snapshot_id}_2"
     assert first.snapshot_id == f"{first.pull.started_at:%Y%m%dT%H%M%SZ}"
 
 
@@ -188,8 +188,8 @@ def test_ids_of_earlier_versions_keep_their_order() -> None:
 
 def test_integrations_are_kept_apart(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     one, two = generate(1, SMALL), generate(2, SMALL)
-    publisher.publish(pull(one), "one")
-    publisher.publish(pull(two), "two")
+    publisher.commit(pull(one), "one")
+    publisher.commit(pull(two), "two")
     publisher.publish(pull(one), "one")
     counts = publisher.rows(
         "SELECT integration, count(*) AS n FROM users GROUP BY ALL ORDER BY ALL"
@@ -204,7 +204,7 @@ def test_integrations_are_kept_apart(pull: Callable[..., Pulled], publisher: Pub
 def test_snapshot_without_manifest_is_removed(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    first = publisher.publish(pull(organization))
+    first = publisher.commit(pull(organization))
     half = publisher.history.part("systems", "acme", "20000101T000000Z")
     half.parent.mkdir(parents=True)
     half.write_bytes(b"PAR1 cut short")
@@ -212,7 +212,7 @@ def test_snapshot_without_manifest_is_removed(
     assert publisher.rows("SELECT snapshot_id FROM snapshots") == [
         {"snapshot_id": first.snapshot_id}
     ]
-    publisher.publish(pull(organization))
+    publisher.commit(pull(organization))
     assert not half.parent.exists()
 
 

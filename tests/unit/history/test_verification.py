@@ -19,10 +19,10 @@ DAYS = 4
 
 @pytest.fixture
 def history(pull: Callable[..., Pulled], publisher: Publisher) -> SnapshotStore:
-    """Publish four snapshots; the first has lost its tables."""
+    """Commit four snapshots; the first has lost its tables."""
     pulled = pull(generate(sizes=SMALL))
     for day in range(DAYS):
-        publisher.publish(on_day(day, pulled))
+        publisher.commit(on_day(day, pulled))
     publisher.history.expire("acme", publisher.history.snapshot_ids("acme")[:1])
     publisher.history.remove_orphan_files("acme")
     return publisher.history
@@ -117,7 +117,7 @@ def test_changed_objects_are_found(
 ) -> None:
     pulled = pull(generate(sizes=SMALL))
     one, auditor = machine("one"), machine("auditor")
-    ids = [one.publish(on_day(day, pulled)).snapshot_id for day in range(3)]
+    ids = [one.commit(on_day(day, pulled)).snapshot_id for day in range(3)]
     one.history.expire("acme", ids[:1])
     intact = verify_history(auditor.history, "acme")
     assert (intact.problems, intact.snapshot_ids) == ([], ids)

@@ -221,8 +221,8 @@ def test_unpulled_data_is_unknown_not_zero(
 def test_integrations_are_sorted_by_severity(
     organization: Organization, pull: Callable[..., Pulled], publisher: Publisher
 ) -> None:
-    publisher.publish(on_day(1, pull(generate(2, SMALLER))), "small")
-    publisher.publish(on_day(2, pull(organization)), "large")
+    publisher.commit(on_day(1, pull(generate(2, SMALLER))), "small")
+    publisher.commit(on_day(2, pull(organization)), "large")
     publisher.publish(on_day(3, pull(generate(sizes=Sizes.empty()))), "empty")
     page = report_of(publisher.file)
     table = page.one("section", aria_labelledby="integrations").one("table")
