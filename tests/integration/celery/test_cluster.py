@@ -16,7 +16,7 @@ from tests.support.cluster.services import wait_until
 from tests.support.needs import NEEDS_SERVICES
 
 TINY = Sizes(systems=4, users=3, system_groups=2, user_groups=1, applications=2)
-NAMES = [f"org-{number:02}" for number in range(9)]
+NAMES = [f"org-{number:02}" for number in range(7)]
 SEEN = 3
 DONE = 5
 # Not a limit on the speed: it only ends a wait that would never end.
