@@ -1,5 +1,6 @@
 """Fixtures for simulated organizations, pulls and published files."""
 
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -66,6 +67,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             needed.add("slow")
         for marker in needed:
             item.add_marker(marker)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Keep the modules that are loaded now out of each garbage collection in a test."""
+    gc.freeze()
 
 
 @contextmanager
