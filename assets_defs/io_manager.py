@@ -13,6 +13,7 @@ from pipelines.errors import InventoryError
 from pipelines.publish.access import fetch_file
 from pipelines.publish.frames import Frame, PublishedFrames
 from pipelines.publish.reader import open_inventory
+from pipelines.schema.tables import TABLES
 from pipelines.workspace import Workspace
 
 _FORMS: dict[str, Callable[[Frame], object]] = {
@@ -22,7 +23,7 @@ _FORMS: dict[str, Callable[[Frame], object]] = {
     "polars.LazyFrame": methodcaller("polars"),
 }
 # The assets that are files with all tables and views, and the form of both.
-_FILES = {"inventory_duckdb", "inventory_of_all", "findings"}
+_FILES = {"inventory_duckdb", "inventory_of_all", "findings", "publication"}
 _CONNECTION = "duckdb.DuckDBPyConnection"
 
 
@@ -63,6 +64,11 @@ class InventoryIOManager(dg.IOManager):
         form = _FORMS.get(_type_name(wanted))
         if form is None:
             raise _wrong_annotation(context, [*_FORMS, "a dict of str and one of them"])
+        if schema != JUMPCLOUD and name not in TABLES:
+            raise InventoryError(
+                f"parameter {context.name!r}: {context.asset_key.to_user_string()} has no value. "
+                "Name it in `deps`, and take a table, such as inventory/integrations"
+            )
         frames = self._published(context)
         read = frames.raw_table if schema == JUMPCLOUD else frames.table
         columns = context.definition_metadata.get("columns")

@@ -42,6 +42,7 @@ def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
         tags=PERSONAL,
         partitions_def=build_partitions(workspace),
         code_version="1",
+        io_manager_key=keys.io_manager,
         required_resource_keys={RUN_LOCK},
     )
     def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:

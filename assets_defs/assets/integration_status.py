@@ -27,7 +27,7 @@ def build_status(keys: AssetKeys) -> dg.AssetSpec:
         group_name=PUBLISHED,
         kinds={"table"},
         owners=OWNERS,
-    )
+    ).with_io_manager_key(keys.io_manager)
 
 
 def report_status(

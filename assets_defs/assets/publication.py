@@ -254,7 +254,7 @@ def build_publication(keys: AssetKeys) -> dg.AssetSpec:
         kinds={"duckdb"},
         owners=OWNERS,
         freshness_policy=FRESHNESS,
-    )
+    ).with_io_manager_key(keys.io_manager)
 
 
 def refresh_report_check(

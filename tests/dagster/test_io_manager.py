@@ -12,6 +12,7 @@ import pytest
 from dagster._core.types.dagster_type import resolve_dagster_type
 
 from assets_defs.asset_keys import AssetKeys
+from assets_defs.definitions import build_definitions
 from assets_defs.io_manager import InventoryIOManager
 from assets_defs.partitions import NAME
 from pipelines.publish.database import update_duckdb_file
@@ -115,6 +116,31 @@ def test_published_file_is_a_connection(load: Loader) -> None:
         assert connection.sql("FROM findings.summary").fetchall()
         with pytest.raises(dg.Failure, match="DuckDBPyConnection"):
             load(pd.DataFrame, "acme", key=file)
+    connection = load(duckdb.DuckDBPyConnection, key=KEYS.publication)
+    assert isinstance(connection, duckdb.DuckDBPyConnection)
+
+
+@pytest.mark.parametrize("name", ["status", "export_ocsf"])
+def test_asset_without_a_value_is_explained(load: Loader, name: str) -> None:
+    with pytest.raises(dg.Failure, match=f"inventory/{name} has no value. Name it in `deps`"):
+        load(pd.DataFrame, key=KEYS.table(name))
+
+
+def test_assets_without_a_step_load_by_the_reader(workspace: Workspace) -> None:
+    @dg.asset(ins={"file": dg.AssetIn(KEYS.publication)})
+    def downstream(file: duckdb.DuckDBPyConnection) -> None:
+        assert file.sql("FROM findings.summary").fetchall()
+
+    @dg.asset(ins={"table": dg.AssetIn(KEYS.table("status"))})
+    def refused(table: pd.DataFrame) -> None: ...
+
+    theirs = dg.Definitions(assets=[downstream, refused])
+    merged = dg.Definitions.merge(build_definitions(workspace), theirs)
+    job = merged.resolve_implicit_global_asset_job_def()
+    assert job.execute_in_process(asset_selection=[downstream.key]).success
+    run = job.execute_in_process(asset_selection=[refused.key], raise_on_error=False)
+    (failed,) = run.get_step_failure_events()
+    assert "has no value" in str(failed.event_specific_data)
 
 
 @pytest.mark.parametrize(
