@@ -44,7 +44,7 @@ _Attributes = create_model(
     | {
         "integration": (list[_IntegrationAttributes], ...),  # type: ignore[valid-type]
         "data_dir": (str | None, None),
-        "asset_key_prefix": (list[Annotated[str, Field(pattern=r"^\w+$")]], []),
+        "asset_key_prefix": (list[Annotated[str, Field(pattern="^[A-Za-z0-9_]+$")]], []),
         "schedule": (Schedule | None, Schedule()),
     },
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
+from pydantic import ValidationError
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.components import JumpCloudInventoryComponent
@@ -232,6 +233,14 @@ def test_wrong_attribute_is_explained_without_its_value(text: str, message: str)
         JumpCloudInventoryComponent.resolve_from_yaml(yaml_text)
     assert str(raised.value).startswith("defs.yaml: ")
     assert "jca_" not in str(raised.value)
+
+
+@pytest.mark.parametrize("part", ["a.b", "a/b", "büro", ""])
+def test_prefix_that_dagster_refuses_is_named(part: str) -> None:
+    with pytest.raises(ValidationError, match=r"asset_key_prefix\.0"):
+        JumpCloudInventoryComponent.resolve_from_yaml(
+            f"asset_key_prefix: ['{part}']\n{attributes(VARIABLE)}"
+        )
 
 
 def test_inventories_with_different_prefixes_share_a_project(tmp_path: Path) -> None:
