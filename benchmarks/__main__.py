@@ -10,7 +10,18 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.cases import access, faults, frames, limits, peers, publish, pull, scale, shared
+from benchmarks.cases import (
+    access,
+    faults,
+    frames,
+    history,
+    limits,
+    peers,
+    publish,
+    pull,
+    scale,
+    shared,
+)
 from benchmarks.runner import BenchmarkError, Report
 
 BENCHMARKS: dict[str, Callable[[Path], Report]] = {
@@ -23,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "publish": publish.measure,
     "access": access.measure,
     "frames": frames.measure,
+    "history": history.measure,
 }
 
 

@@ -22,6 +22,7 @@ def main() -> None:
     pull = pull_organization(integration, data)
     frames = {f"jumpcloud.{name}": table for name, table in pull.tables.items()}
     frames["jumpcloud.completeness"] = pull.completeness
+    frames["jumpcloud.access_differences"] = pull.differences
     for name, transform in TRANSFORMS.items():
         frames[name] = transform.run(integration.name, frames)
     (facts,) = pull.facts().to_pylist()

@@ -123,9 +123,8 @@ def _check_organization(store: SnapshotStore, integration: str, pull: PullFacts)
     Raises:
         InventoryError: it is of another one.
     """
-    known = (one.pull.organization_id for one in reversed(store.manifests(integration)))
-    before = next(filter(None, known), None)
-    if before and pull.organization_id and pull.organization_id != before:
+    before = pull.organization_id and store.organization_id(integration)
+    if before and pull.organization_id != before:
         raise InventoryError(
             f"integration {integration!r}: this pull is of the organization "
             f"{pull.organization_id}, but the history is of {before}. Check the key and org_id; "

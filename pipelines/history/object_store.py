@@ -19,7 +19,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.history.manifest import Manifest
+from pipelines.history.manifest import LASTING_TABLES, Manifest
 from pipelines.history.store import (
     EVERY,
     SnapshotStore,
@@ -130,6 +130,11 @@ class ObjectSnapshotStore(SnapshotStore):
         ids = self.map(lambda name: sorted(self._index(name).rows, key=order_of_time), names)
         return {name: own for name, own in zip(names, ids, strict=True) if own}
 
+    def kept_ids(self, integration: str) -> list[str]:
+        """Return the ids of the snapshots that retention has left their tables, oldest first."""
+        rows = self._index(integration).rows
+        return [one for one in self.snapshot_ids(integration) if not rows[one].expired]
+
     def reserved_ids(self, integration: str) -> list[str]:
         """Return the ids that a new snapshot must not take, including those of killed runs."""
         folders = self._store.names(f"{FOLDER}/{SNAPSHOTS.name}/integration={integration}")
@@ -171,11 +176,14 @@ class ObjectSnapshotStore(SnapshotStore):
         """Remove objects that no manifest names and copies that are unused, if old enough."""
         self._remove_unused_copies(integration)
         named = {_index_key(integration)}
-        for manifest in self.manifests(integration):
+        for snapshot_id, row in self._index(integration).rows.items():
+            named |= {
+                self._key(self._path(table, integration, snapshot_id)) for table in LASTING_TABLES
+            }
+            named.add(f"{_manifest_folder(integration)}/{row.manifest}")
+        for manifest in self.manifests_with_tables(integration):
             key = (integration, manifest.snapshot_id)
             named |= {self._key(self._path(table, *key)) for table in manifest.sha256}
-            row = self._index(integration).rows[manifest.snapshot_id]
-            named.add(f"{_manifest_folder(integration)}/{row.manifest}")
         oldest = datetime.now(UTC) - ORPHAN_AGE
         objects = self._list_objects(integration)
         self._store.delete(

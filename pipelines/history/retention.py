@@ -38,7 +38,7 @@ def expire_snapshots(store: SnapshotStore, integration: str, keep: KeepSnapshots
     them. Snapshots are marked before files are removed: after a crash, the next call removes
     them as orphans. The caller holds the publication lock.
     """
-    manifests = [manifest for manifest in store.manifests(integration) if manifest.has_tables]
+    manifests = store.manifests_with_tables(integration)
     kept = snapshots_to_keep({m.snapshot_id: m.pull.started_at for m in manifests}, keep)
     expired = [one.snapshot_id for one in manifests if one.snapshot_id not in kept]
     if expired:

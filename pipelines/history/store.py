@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipelines.errors import InventoryError
-from pipelines.history.manifest import Manifest
+from pipelines.history.manifest import LASTING_TABLES, Manifest
 from pipelines.schema.model import Table
 from pipelines.storage.atomic import (
     flush,
@@ -25,6 +25,7 @@ from pipelines.storage.atomic import (
 
 EVERY = "*"
 _PREFIX = "integration="
+_EXPIRED = ".expired"
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
@@ -38,7 +39,8 @@ class SnapshotStore:
     next to it marks a snapshot that has lost its tables.
 
     A subclass for another place copies files into the folder when they are read. It overrides
-    `manifest`, `snapshots`, `_is_committed` and `_require`, which all other reading methods use;
+    `manifest`, `snapshots`, `kept_ids`, `_is_committed` and `_require`, which all other reading
+    methods use;
     the methods that write or remove; `location` and `removal_hint`; and `map` if reading is slow.
 
     Args:
@@ -48,6 +50,7 @@ class SnapshotStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._verified: set[Path] = set()
+        self._known_digests: dict[tuple[str, str], Mapping[str, str]] = {}
 
     @property
     def location(self) -> str:
@@ -64,7 +67,7 @@ class SnapshotStore:
         """
         path = self._path(table, integration, snapshot_id)
         if path not in self._verified and self._is_committed(integration, snapshot_id):
-            digest = self.manifest(integration, snapshot_id).sha256.get(table)
+            digest = self._digests(integration, snapshot_id).get(table)
             if digest:
                 self._require(path, digest, integration, snapshot_id)
                 self._verified.add(path)
@@ -154,8 +157,9 @@ class SnapshotStore:
             raise InventoryError(
                 f"{path}: not a manifest that this version can read. Was it written by a later one?"
             ) from None
-        facts = manifest.integration.model_copy(update={"name": integration})
-        manifest = manifest.model_copy(update={"integration": facts})
+        if manifest.integration.name != integration:
+            facts = manifest.integration.model_copy(update={"name": integration})
+            manifest = manifest.model_copy(update={"integration": facts})
         expired = self._expiry_path(integration, snapshot_id).exists()
         return manifest.without_tables() if expired else manifest
 
@@ -168,6 +172,22 @@ class SnapshotStore:
         snapshots = self.snapshots(integration).items()
         keys = [(name, snapshot_id) for name, ids in snapshots for snapshot_id in ids]
         return self.map(lambda key: self.manifest(*key), keys)
+
+    def manifests_with_tables(self, integration: str) -> list[Manifest]:
+        """Return the manifests of an integration's snapshots with their tables, oldest first.
+
+        Retention bounds their number, but not that of all manifests, which stay forever.
+        """
+        ids = self.kept_ids(integration)
+        found = self.map(lambda snapshot_id: self.manifest(integration, snapshot_id), ids)
+        return [manifest for manifest in found if manifest.has_tables]
+
+    def organization_id(self, integration: str) -> str | None:
+        """Return the organization of the newest snapshot that knows it, if any does."""
+        for snapshot_id in reversed(self.snapshot_ids(integration)):
+            if known := self.manifest(integration, snapshot_id).pull.organization_id:
+                return known
+        return None
 
     def latest(self, integration: str) -> Manifest | None:
         """Return the newest snapshot of an integration."""
@@ -185,7 +205,7 @@ class SnapshotStore:
 
     def latest_with_table(self, table: Table, integration: str) -> Manifest | None:
         """Return the newest snapshot that has the table and pulled the records for it."""
-        for snapshot_id in reversed(self.snapshot_ids(integration)):
+        for snapshot_id in reversed(self.kept_ids(integration)):
             manifest = self.manifest(integration, snapshot_id)
             if manifest.pull.has_read(table) and table.name in manifest.sha256:
                 return manifest
@@ -194,9 +214,20 @@ class SnapshotStore:
     def snapshots(self, integration: str = EVERY) -> dict[str, list[str]]:
         """Return snapshot ids by integration, of one or of all, oldest first."""
         snapshots: dict[str, list[str]] = {}
-        for path in sorted(self.root.glob(f"_manifests/{_PREFIX}{integration}/*.json")):
-            snapshots.setdefault(path.parent.name.removeprefix(_PREFIX), []).append(path.stem)
-        return {name: sorted(ids, key=order_of_time) for name, ids in snapshots.items()}
+        for folder in sorted(self.root.glob(f"_manifests/{_PREFIX}{integration}")):
+            # A glob for the files takes ten times as long for the thousands of a long history.
+            with os.scandir(folder) as entries:
+                names = [entry.name for entry in entries if entry.name.endswith(".json")]
+            if names:
+                ids = [name.removesuffix(".json") for name in names]
+                snapshots[folder.name.removeprefix(_PREFIX)] = sorted(ids, key=order_of_time)
+        return snapshots
+
+    def kept_ids(self, integration: str) -> list[str]:
+        """Return the ids of the snapshots that retention has left their tables, oldest first."""
+        folder = self.root / "_manifests" / f"{_PREFIX}{integration}"
+        expired = {path.stem for path in folder.glob(f"*{_EXPIRED}")}
+        return [one for one in self.snapshot_ids(integration) if one not in expired]
 
     def snapshot_ids(self, integration: str) -> list[str]:
         """Return the snapshot ids of an integration, oldest first."""
@@ -214,12 +245,16 @@ class SnapshotStore:
         """Remove files that no manifest names: of unfinished or of expired snapshots."""
         named = {
             self._path(table, integration, manifest.snapshot_id).parent
-            for manifest in self.manifests(integration)
+            for manifest in self.manifests_with_tables(integration)
             for table in manifest.sha256
         }
-        for folder in self.root.glob(f"*/{_PREFIX}{integration}/snapshot=*"):
-            if folder not in named:
-                shutil.rmtree(folder)
+        committed = {f"snapshot={snapshot_id}" for snapshot_id in self.snapshot_ids(integration)}
+        for own in self.root.glob(f"*/{_PREFIX}{integration}"):
+            is_lasting = own.parent.name in LASTING_TABLES
+            for folder in own.glob("snapshot=*"):
+                is_named = folder in named or (is_lasting and folder.name in committed)
+                if not is_named:
+                    shutil.rmtree(folder)
         for tmp_path in self.root.glob(f"_manifests/{_PREFIX}{integration}/.*"):
             tmp_path.unlink()
 
@@ -299,8 +334,15 @@ class SnapshotStore:
             "rebuild"
         )
 
+    def _digests(self, integration: str, snapshot_id: str) -> Mapping[str, str]:
+        """Return the digests of a committed snapshot's files, read once for all of them."""
+        key = (integration, snapshot_id)
+        if key not in self._known_digests:
+            self._known_digests[key] = self.manifest(*key).sha256
+        return self._known_digests[key]
+
     def _expiry_path(self, integration: str, snapshot_id: str) -> Path:
-        return self.manifest_path(integration, snapshot_id).with_suffix(".expired")
+        return self.manifest_path(integration, snapshot_id).with_suffix(_EXPIRED)
 
     def _path(self, table: str, integration: str, snapshot_id: str) -> Path:
         folder = self.root / table / f"{_PREFIX}{integration}" / f"snapshot={snapshot_id}"

@@ -114,6 +114,27 @@ def test_rebuild_after_expiration_gives_equal_tables(
     assert len(before["snapshots"]) == 5
 
 
+def test_publication_reads_no_manifest_of_expired_snapshots(
+    pull: Callable[..., Pulled], publisher: Publisher
+) -> None:
+    organization = generate(sizes=SMALL)
+    pulled = pull(organization)
+    for day in range(4):
+        publisher.publish(on_day(day, pulled))
+    history = publisher.history
+    keep = KeepSnapshots(all_for_days=2, then="none")
+    expire_snapshots(history, "acme", keep)
+    # Their number grows forever, so that nothing may depend on their content.
+    for snapshot_id in history.snapshot_ids("acme")[:2]:
+        history.manifest_path("acme", snapshot_id).write_text("unreadable")
+    latest = publisher.publish(on_day(4, pulled))
+    expire_snapshots(history, "acme", keep)
+    assert history.kept_ids("acme") == history.snapshot_ids("acme")[-2:]
+    assert history.kept_ids("acme")[-1] == latest.snapshot_id
+    parts = history.root.glob("completeness/integration=acme/snapshot=*")
+    assert len(list(parts)) == 5
+
+
 def test_first_seen_survives_expiration(pull: Callable[..., Pulled], publisher: Publisher) -> None:
     organization = generate(sizes=SMALL)
     system_id = next(iter(organization.systems))
