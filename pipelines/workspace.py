@@ -4,6 +4,7 @@ All paths in a data directory come from `Workspace`. The modules of `pipelines.h
 files below `history/`.
 
     inventory.duckdb, report.html   published tables and their report
+    inventory.html                  the page to browse them
     history/                        snapshots of past pulls, and their manifests
     parquet/                        tables of the latest run, raw and joined; markers in whole/
     spool/<integration>/            finished lists of an interrupted pull
@@ -256,9 +257,13 @@ class Workspace:
         """Return the report of `inventory_file`."""
         return self._published(self.root / "report.html", integration)
 
-    def _published(self, path: Path, integration: str | None) -> Path:
+    def page_file(self, integration: str | None = None) -> Path:
+        """Return the page to browse `inventory_file`."""
+        return self._published(self.root / "inventory.html", integration, ".inventory")
+
+    def _published(self, path: Path, integration: str | None, ending: str = "") -> Path:
         if integration and self.url:
-            return self.root / "integrations" / f"{integration}{path.suffix}"
+            return self.root / "integrations" / f"{integration}{ending}{path.suffix}"
         return path
 
     def location(self, path: Path) -> str:

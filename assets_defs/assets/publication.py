@@ -205,8 +205,8 @@ def _report_check(keys: AssetKeys) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         REPORT_CHECK,
         asset=keys.inventory_duckdb,
-        description="`report.html` is current. If it fails, it shows the previous publication "
-        "until the next run or `jumpcloud-inventory rebuild`",
+        description="`report.html` and `inventory.html` are current. If it fails, they show the "
+        "previous publication until the next run or `jumpcloud-inventory rebuild`",
     )
 
 

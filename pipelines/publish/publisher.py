@@ -11,6 +11,7 @@ from pipelines.publish.database import build_duckdb_file, update_duckdb_file
 from pipelines.publish.reader import refuse_log
 from pipelines.publish.store import open_backend, open_store
 from pipelines.report.model import IntegrationReport
+from pipelines.report.page import write_page
 from pipelines.report.render import write_report
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
@@ -36,21 +37,24 @@ def refresh_file(workspace: Workspace, integration: str) -> Path:
 def refresh_report(
     workspace: Workspace, integration: str | None = None
 ) -> Sequence[IntegrationReport]:
-    """Write the report of a published file; return its facts.
+    """Write the report of a published file and the page to browse it; return the report's facts.
 
     Args:
         workspace: where the inventory is.
         integration: owner of the file, in an object store.
 
     Raises:
-        InventoryError: the report cannot be written, or a program tried to change the file; the
-            last report stays.
+        InventoryError: the report or the page cannot be written, or a program tried to change the
+            file; the last one stays.
         duckdb.Error: the file is missing or damaged, or there is no room for the queries.
     """
     file, report = workspace.inventory_file(integration), workspace.report_file(integration)
     refuse_log(file)
+    page = workspace.page_file(integration)
     facts = write_report(file, report)
-    open_store(workspace).upload(report)
+    write_page(file, page)
+    for path in (report, page):
+        open_store(workspace).upload(path)
     return facts
 
 
@@ -93,7 +97,7 @@ def combine(workspace: Workspace) -> None:
 
 
 def remove_own_file(workspace: Workspace, integration: str) -> None:
-    """Remove the file and the report of one integration, which only an object store has.
+    """Remove the file, report and page of one integration, which only an object store has.
 
     The caller holds its publication lock.
     """
@@ -101,3 +105,4 @@ def remove_own_file(workspace: Workspace, integration: str) -> None:
         store = open_backend(workspace)
         store.remove(workspace.inventory_file(integration))
         store.remove(workspace.report_file(integration))
+        store.remove(workspace.page_file(integration))

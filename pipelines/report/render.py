@@ -55,7 +55,7 @@ def render(reports: Sequence[IntegrationReport]) -> str:
     Integrations with the most findings of high severity come first. Sections beyond `MAX_BYTES`
     are left out, and so are rows of the table of integrations beyond `MAX_LISTED`.
     """
-    environment = _environment()
+    environment = build_environment()
     style = (resources.files(__package__) / "templates/style.css").read_text(encoding="utf-8")
     reports = sorted(reports, key=_sort_key)
     return environment.get_template(
@@ -63,7 +63,7 @@ def render(reports: Sequence[IntegrationReport]) -> str:
     ).render(
         title="Inventory report",
         style=Markup(style),  # noqa: S704 -- the project's own file
-        style_hash=_content_hash(style),
+        style_hash=content_hash(style),
         reports=reports,
         listed=reports[:MAX_LISTED],
         removed=[report.name for report in reports if report.configured is False],
@@ -73,7 +73,8 @@ def render(reports: Sequence[IntegrationReport]) -> str:
     )
 
 
-def _environment() -> Environment:
+def build_environment() -> Environment:
+    """Return the environment of the templates, which escapes every value."""
     environment = Environment(
         loader=PackageLoader("pipelines.report"),
         autoescape=True,
@@ -116,7 +117,7 @@ def _sections(
     return sections
 
 
-def _content_hash(text: str) -> str:
+def content_hash(text: str) -> str:
     """Return the hash by which a content security policy allows an inline style sheet."""
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
 

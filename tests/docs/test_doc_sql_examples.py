@@ -22,6 +22,7 @@ EXAMPLE = re.compile(
 )
 SIZES = Sizes(systems=40, users=60, system_groups=12, user_groups=14, applications=6)
 SUDO = {"sudo": {"enabled": True, "withoutPassword": True}}
+TEN_QUESTIONS = (ROOT / "docs" / "tutorial" / "ten-questions.md").read_text()
 EXAMPLES = [example.groupdict() for example in EXAMPLE.finditer(PAGE.read_text())]
 
 
@@ -91,6 +92,11 @@ def test_every_example_finds_rows(published: Publisher) -> None:
     ]
     assert empty == []
     # In the same inventory, because it takes long to make one.
+    questions = re.findall(
+        r"^## (.+?)\n.+?^```sql\n(.+?)^```", TEN_QUESTIONS, re.MULTILINE | re.DOTALL
+    )
+    assert len(questions) == 10
+    assert not [title for title, sql in questions if not count_rows(sql, published.file)]
     empty = [
         name
         for name, table in TABLES.items()

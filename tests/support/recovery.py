@@ -100,7 +100,9 @@ def assert_readable(history: SnapshotStore) -> None:
 
 def leftovers(home: Path, history: SnapshotStore) -> list[str]:
     """Return the paths in the data directory that no reader and no later run needs."""
-    kept = {home / name for name in ("inventory.duckdb", "report.html", "rates.json")}
+    kept = {
+        home / name for name in ("inventory.duckdb", "report.html", "inventory.html", "rates.json")
+    }
     kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))
     kept |= {home / "parquet" / "whole" / step / "acme" for step in ("pull", "tables")}

@@ -17,4 +17,7 @@ def rebuild(workspace: Workspace) -> None:
         raise InventoryError(f"{history.location}: there is no snapshot to rebuild from")
     workspace.prepare()
     rebuild_file(workspace)
-    click.echo(f"DuckDB file: {workspace.inventory_file()}\nReport: {workspace.report_file()}")
+    click.echo(
+        f"DuckDB file: {workspace.inventory_file()}\nReport: {workspace.report_file()}\n"
+        f"Page: {workspace.page_file()}"
+    )
