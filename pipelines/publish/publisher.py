@@ -52,9 +52,9 @@ def refresh_report(
     refuse_log(file)
     page = workspace.page_file(integration)
     facts = write_report(file, report)
+    open_store(workspace).upload(report)
     write_page(file, page)
-    for path in (report, page):
-        open_store(workspace).upload(path)
+    open_store(workspace).upload(page)
     return facts
 
 

@@ -38,6 +38,7 @@ def write_page(inventory: Path, path: Path) -> None:
     content = {
         "tables": data.tables,
         "omitted": data.omitted,
+        "narrowed": data.narrowed,
         "integrations": integrations,
         "keys": {table.name: table.key[0] for table in SHOWN},
         "labels": {table.name: (*table.labels, table.key[0]) for table in SHOWN},

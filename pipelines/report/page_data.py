@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import SCHEMA
-from pipelines.schema.model import Table
+from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     APPLICATIONS,
     IPV4_ADDRESSES,
@@ -42,11 +42,17 @@ class PageTable:
     Attributes:
         name: its name.
         sql: query of its rows, in order.
+        source: table that has at most as many rows and is quick to count; empty if none.
+        narrow: query of the names alone, for an asset table with too many fields.
+        ends: asset tables without which the rows have no meaning.
         is_cut: True if the first rows are of use without the others.
     """
 
     name: str
     sql: str
+    source: str = ""
+    narrow: str = ""
+    ends: tuple[Table, ...] = ()
     is_cut: bool = False
 
 
@@ -57,10 +63,12 @@ class PageData:
     Attributes:
         tables: columns by table, each as a list, or as distinct values and their numbers.
         omitted: number of rows that are left out, by table.
+        narrowed: asset tables that have names without the other fields.
     """
 
     tables: dict[str, dict[str, object]] = field(default_factory=dict)
     omitted: dict[str, int] = field(default_factory=dict)
+    narrowed: list[str] = field(default_factory=list)
 
 
 def read_page_data(connection: duckdb.DuckDBPyConnection) -> PageData:
@@ -72,16 +80,35 @@ def read_page_data(connection: duckdb.DuckDBPyConnection) -> PageData:
     connection.execute(f"CREATE TEMP TABLE nodes AS {_nodes_sql()}")
     data, room = PageData(), MAX_VALUES
     for table in _page_tables():
-        relation = connection.sql(table.sql)
-        columns = len(relation.columns)
-        rows = relation.limit(room // columns + 1).to_arrow_table()
-        if rows.num_rows * columns > room:
-            (found,) = connection.sql(f"SELECT count(*) FROM ({table.sql})").fetchall()
-            rows = rows.slice(0, room // columns if table.is_cut else 0)
-            data.omitted[table.name] = found[0] - rows.num_rows
-        room -= rows.num_rows * columns
+        is_known = all(end.name not in data.omitted for end in table.ends)
+        rows, omitted = _read(connection, table, table.sql, room if is_known else 0)
+        if omitted and table.narrow:
+            rows, omitted = _read(connection, table, table.narrow, room)
+            data.narrowed += [] if omitted else [table.name]
+        if omitted:
+            data.omitted[table.name] = omitted
+        room -= rows.num_rows * rows.num_columns
         data.tables[table.name] = {name: _encode(rows, name) for name in rows.column_names}
     return data
+
+
+def _read(
+    connection: duckdb.DuckDBPyConnection, table: PageTable, sql: str, room: int
+) -> tuple[pa.Table, int]:
+    """Return the rows that fit into the room, and the number of those that do not."""
+    relation = connection.sql(sql)
+    limit = room // len(relation.columns)
+    if table.source:
+        # Not even sorted if there are too many.
+        ((found,),) = connection.sql(f"SELECT count(*) FROM {table.source}").fetchall()
+        if found > limit:
+            return relation.limit(0).to_arrow_table(), found
+    rows = relation.limit(limit + 1).to_arrow_table()
+    if rows.num_rows <= limit:
+        return rows, 0
+    ((found,),) = connection.sql(f"SELECT count(*) FROM ({sql})").fetchall()
+    rows = rows.slice(0, limit if table.is_cut else 0)
+    return rows, found - rows.num_rows
 
 
 def _encode(rows: pa.Table, name: str) -> object:
@@ -121,17 +148,26 @@ FROM ({" UNION ALL ".join(parts)})
 def _page_tables() -> Iterator[PageTable]:
     """Yield the tables of the page, the most important first."""
     for table in SHOWN:
-        yield PageTable(table.name, _asset_sql(table))
-    for name, query in _EDGES.items():
-        yield PageTable(name, query)
+        names = [column for column in table.published_columns if column.name in table.labels]
+        yield PageTable(
+            table.name,
+            _asset_sql(table, table.published_columns),
+            source=table.name,
+            narrow=_asset_sql(table, names),
+        )
+    for name, query, ends in _EDGES:
+        yield PageTable(name, query, source=name, ends=ends)
     yield PageTable("findings", _findings_sql())
-    yield PageTable("local_accounts", _LOCAL_ACCOUNTS)
+    yield PageTable(
+        "local_accounts", _LOCAL_ACCOUNTS, source="system_local_accounts", ends=(SYSTEMS,)
+    )
     yield PageTable("events", _EVENTS, is_cut=True)
 
 
-def _asset_sql(table: Table) -> str:
+def _asset_sql(table: Table, columns: Sequence[Column]) -> str:
+    """Return SQL of the rows of an asset table, in the order of their numbers."""
     values = []
-    for column in table.published_columns:
+    for column in columns:
         if column.name in {"integration", table.key[0], *_REPEATED}:
             continue
         value = f"t.{column.name}"
@@ -144,48 +180,53 @@ def _asset_sql(table: Table) -> str:
         values.append(f"{value} AS {column.name}")
     (key,) = table.key
     return f"""
-SELECT n.integration, n.id AS {key}, {", ".join(values)}
+SELECT {", ".join(("n.integration", f"n.id AS {key}", *values))}
 FROM nodes n LEFT JOIN {table.name} t ON t.integration = n.integration AND t.{key} = n.id
 WHERE n.type = '{table.name}' ORDER BY n.n
 """
 
 
-def _edges(source: str, *ends: Table, columns: Sequence[str] = ()) -> str:
-    """Return SQL of a relationship, with the numbers of the assets at its ends."""
+def _edges(
+    name: str, *ends: Table, source: str = "", columns: Sequence[str] = ()
+) -> tuple[str, str, tuple[Table, ...]]:
+    """Return the name of a relationship, its SQL with numbers of assets, and the assets."""
     numbers = [f"n{place}.n AS {table.key[0]}" for place, table in enumerate(ends)]
     joins = "".join(
-        f" {'LEFT ' if place == 2 else ''}JOIN nodes n{place} "  # noqa: PLR2004 -- a user group
+        # The user group of a path, if there is one.
+        f" {'LEFT ' if source and table is USER_GROUPS else ''}JOIN nodes n{place} "
         f"ON n{place}.type = '{table.name}' AND n{place}.integration = e.integration "
         f"AND n{place}.id = e.{table.key[0]}"
         for place, table in enumerate(ends)
     )
-    values = [*numbers, *(f"e.{name}" for name in columns)]
+    values = [*numbers, *(f"e.{column}" for column in columns)]
     order = ", ".join(str(place + 1) for place in range(len(ends)))
-    return f"SELECT {', '.join(values)} FROM {source} e{joins} ORDER BY {order}"
+    sql = f"SELECT {', '.join(values)} FROM {source or name} e{joins} ORDER BY {order}"
+    return name, sql, ends
+
+
+def _paths(name: str) -> str:
+    return f"(SELECT *, {_USER_GROUP_IDS} FROM {name})"
 
 
 _SUDO = ("sudo", "sudo_without_password")
-_EDGES = {
-    "system_group_members": _edges("system_group_members", SYSTEM_GROUPS, SYSTEMS),
-    "system_group_users": _edges(
-        f"(SELECT *, {_USER_GROUP_IDS} FROM system_group_users)",
+_EDGES = (
+    _edges("system_group_members", SYSTEM_GROUPS, SYSTEMS),
+    _edges(
+        "system_group_users",
         SYSTEM_GROUPS,
         USERS,
         USER_GROUPS,
+        source=_paths("system_group_users"),
         columns=_SUDO,
     ),
-    "application_users": _edges(
-        f"(SELECT *, {_USER_GROUP_IDS} FROM application_users)", APPLICATIONS, USERS, USER_GROUPS
+    _edges(
+        "application_users", APPLICATIONS, USERS, USER_GROUPS, source=_paths("application_users")
     ),
-    "user_group_members": _edges("user_group_members", USER_GROUPS, USERS),
-    "user_system_bindings": _edges("user_system_bindings", USERS, SYSTEMS, columns=_SUDO),
-    "user_group_system_bindings": _edges(
-        "user_group_system_bindings", USER_GROUPS, SYSTEMS, columns=_SUDO
-    ),
-    "system_addresses": _edges(
-        "system_ipv4_addresses", SYSTEMS, IPV4_ADDRESSES, columns=("interface",)
-    ),
-}
+    _edges("user_group_members", USER_GROUPS, USERS),
+    _edges("user_system_bindings", USERS, SYSTEMS, columns=_SUDO),
+    _edges("user_group_system_bindings", USER_GROUPS, SYSTEMS, columns=_SUDO),
+    _edges("system_ipv4_addresses", SYSTEMS, IPV4_ADDRESSES, columns=("interface",)),
+)
 _LOCAL_ACCOUNTS = """
 SELECT n.n AS system_id, a.username
 FROM system_local_accounts a JOIN nodes n

@@ -80,12 +80,15 @@ function address(kind, row) {
   return `#${kind}/${encodeURIComponent(table.integration[row])}/${encodeURIComponent(table[data.keys[kind]][row])}`;
 }
 
-function link(kind, row) { return el("a", { href: address(kind, row) }, bdi(names[kind][row])); }
+function link(kind, row) {
+  if (names[kind][row] === undefined) return bdi("left out");
+  return el("a", { href: address(kind, row) }, bdi(names[kind][row]));
+}
 
 function described(kind, row) {
   const table = data.tables[kind], facts = [KINDS[kind]];
   const more = { users: "display_name", systems: "os" }[kind];
-  if (more && table[more][row]) facts.push(table[more][row]);
+  if (more && table[more]?.[row]) facts.push(table[more][row]);
   if (data.integrations.length > 1) facts.push(table.integration[row]);
   return facts.join(", ");
 }
@@ -224,12 +227,12 @@ function reached(title, kind, end, paths, from) {
   const rows = [...groups].sort(([a], [b]) => a - b);
   if (!rows.length) return [el("h3", {}, title), el("p", {}, "None.")];
   const users = data.tables.users;
-  const isAdmin = (one) => users.global_admin[one.nodes[0][1]];
+  const isAdmin = (one) => users.global_admin?.[one.nodes[0][1]];
   const sudo = (all) => yes(all.some((one) => one.sudo || isAdmin(one)) || (all.some((one) => one.sudo === null) ? null : false));
   const state = kind === "users" ? ["State"] : [], withSudo = from !== "applications" && kind !== "applications";
   return [el("h3", {}, title), drawing(title, rows.flatMap(([, all]) => all)),
     table(title, [KINDS[kind], ...state, ...(withSudo ? ["Sudo"] : []), "Paths"], rows, ([row, all]) => [
-      link(kind, row), ...(state.length ? [users.state[row] ?? "not known"] : []), ...(withSudo ? [sudo(all)] : []),
+      link(kind, row), ...(state.length ? [users.state?.[row] ?? "not known"] : []), ...(withSudo ? [sudo(all)] : []),
       el("ul", { class: "plain" }, all.map((one) => el("li", {}, arrows(one.nodes)))),
     ])];
 }
@@ -259,7 +262,7 @@ const RELATED = {
   systems: (row) => [missing("system_group_members", "system_group_users", "user_system_bindings", "user_group_system_bindings", "user_group_members"),
     reached("People who reach this device", "users", 0, pathsOf("systems", row), "systems"),
     listed("System groups", "system_groups", "system_group_members", "systems", row),
-    listed("Addresses", "ipv4_addresses", "system_addresses", "systems", row, "interface"), accounts(row)],
+    listed("Addresses", "ipv4_addresses", "system_ipv4_addresses", "systems", row, "interface"), accounts(row)],
   applications: (row) => [missing("application_users"),
     reached("People who reach this application", "users", 0, pathsOf("applications", row), "applications")],
   system_groups: (row) => [missing("system_group_members", "system_group_users"),
@@ -271,8 +274,8 @@ const RELATED = {
     listed("System groups it is bound to", "system_groups", "system_group_users", "user_groups", row),
     listed("Devices it is bound to", "systems", "user_group_system_bindings", "user_groups", row),
     listed("Applications it is bound to", "applications", "application_users", "user_groups", row)],
-  ipv4_addresses: (row) => [missing("system_addresses"),
-    listed("Devices with this address", "systems", "system_addresses", "ipv4_addresses", row, "interface")],
+  ipv4_addresses: (row) => [missing("system_ipv4_addresses"),
+    listed("Devices with this address", "systems", "system_ipv4_addresses", "ipv4_addresses", row, "interface")],
 };
 
 function accounts(row) {
@@ -297,7 +300,8 @@ function fields(kind, row) {
     known.push(el("dt", {}, words(name)), el("dd", {}, shown));
   }
   const rest = unknown.length ? [el("p", { class: "quiet" }, `Not known: ${unknown.join(", ")}.`)] : [];
-  return [el("h3", {}, "Fields"), el("dl", {}, known), rest];
+  const note = data.narrowed.includes(kind) ? [el("p", { class: "note" }, "Only the names are here, because the page would be too large. inventory.duckdb has all fields.")] : [];
+  return [el("h3", {}, "Fields"), note, el("dl", {}, known), rest];
 }
 
 function findingsOf(kind, row) {
@@ -357,7 +361,8 @@ function listPage(kind) {
 }
 
 function homePage() {
-  const left = Object.entries(data.omitted).map(([name, count]) => `${plural(count, "row")} of ${words(name)}`);
+  const left = [...Object.entries(data.omitted).map(([name, count]) => `${plural(count, "row")} of ${words(name)}`),
+    ...data.narrowed.map((name) => `all fields but the names of ${words(name)}`)];
   const found = data.findings.map(([name, severity, title], place) => [name, severity, title, rowsOf("findings", "finding", place).length]);
   return [left.length ? el("p", { class: "note" }, `Left out, because the page would be too large: ${left.join(", ")}. inventory.duckdb has all rows.`) : [],
     el("h2", { class: "on-screen" }, "What is here"),

@@ -81,6 +81,13 @@ def test_page_holds_what_fits_and_counts_the_rest(monkeypatch: pytest.MonkeyPatc
         data = read_page_data(connection)
     assert data.omitted["system_group_members"] == 1
     assert data.tables["system_group_members"] == {"group_id": [], "system_id": []}
+    # Names fit where fields do not; without devices, groups of devices mean nothing.
+    for room, narrowed, lost in ((100, ["users"], 0), (5, ["systems"], 1), (4, [], 1)):
+        monkeypatch.setattr(page_data, "MAX_VALUES", room)
+        with inventory(**TABLES) as connection:
+            data = read_page_data(connection)
+        assert narrowed == data.narrowed[: len(narrowed)], data.narrowed
+        assert data.omitted.get("system_group_members", 0) == lost
 
 
 @pytest.fixture(scope="module")
