@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from markupsafe import Markup
 
 from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS
-from pipelines.report.page_data import SHOWN, read_page_data
+from pipelines.report.page_data import SHOWN, PageData, read_page_data
 from pipelines.report.render import build_environment, content_hash
 from pipelines.sql import in_memory, quoted
 from pipelines.storage.atomic import write_text
@@ -35,21 +36,7 @@ def write_page(inventory: Path, path: Path) -> None:
         data = read_page_data(connection)
         query = "SELECT integration, epoch(last_success_at)::BIGINT FROM integrations ORDER BY ALL"
         integrations = connection.sql(query).fetchall()
-    content = {
-        "tables": data.tables,
-        "omitted": data.omitted,
-        "narrowed": data.narrowed,
-        "integrations": integrations,
-        "keys": {table.name: table.key[0] for table in SHOWN},
-        "labels": {table.name: (*table.labels, table.key[0]) for table in SHOWN},
-        "times": [
-            column.name
-            for table in SHOWN
-            for column in table.published_columns
-            if column.type == "TIMESTAMPTZ"
-        ],
-        "findings": [(f.name, f.severity, f.title, f.why, f.remedy) for f in FINDINGS],
-    }
+    content = _content(data, integrations)
     try:
         write_text(_render(content), path)
     except OSError as error:
@@ -57,6 +44,26 @@ def write_page(inventory: Path, path: Path) -> None:
             f"{path}: cannot be written ({error.strerror}); fix the cause, then "
             "`jumpcloud-inventory rebuild` writes it"
         ) from None
+
+
+def _content(data: PageData, integrations: Sequence[tuple[str, int]]) -> dict[str, object]:
+    """Return the data of the page, and what its script has to know of the tables."""
+    times = {
+        column.name
+        for table in SHOWN
+        for column in table.published_columns
+        if column.type == "TIMESTAMPTZ"
+    }
+    return {
+        "tables": data.tables,
+        "omitted": data.omitted,
+        "narrowed": data.narrowed,
+        "integrations": integrations,
+        "keys": {table.name: table.key[0] for table in SHOWN},
+        "labels": {table.name: (*table.labels, table.key[0]) for table in SHOWN},
+        "times": sorted(times),
+        "findings": [(f.name, f.severity, f.title, f.why, f.remedy) for f in FINDINGS],
+    }
 
 
 def _render(content: object) -> str:
