@@ -8,13 +8,14 @@ Dagster's own storage: either class opens what the other wrote.
 import os
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Self
 from weakref import WeakSet
 
+import dagster as dg
 from dagster._core.event_api import EventHandlerFn
 from dagster._core.storage.event_log.polling_event_watcher import SqlPollingEventWatcher
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -28,6 +29,8 @@ from sqlalchemy import Connection, Engine, create_engine, event
 MAX_ENGINES = 8
 # The same as in later releases of Dagster. Other processes write at the same time.
 BUSY_SECONDS = 30
+# The size of a batch of events. A run has about 130 planned assets and checks.
+BATCH_VARIABLE, BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE", "1000"
 
 
 class Engines:
@@ -108,22 +111,56 @@ class KeptEventLogStorage(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines = Engines()
         self._files: dict[str, int | None] = {}  # by run, once its tables are made
+        self._tables: set[str] = set()  # that the index has
+        self._batch = local()  # the open transactions of a thread that stores events
         super().__init__(base_dir, inst_data)
         # Dagster's own watcher waits for a change of the file, which happens at a checkpoint.
         self._watcher = SqlPollingEventWatcher(self)
 
+    def has_table(self, table_name: str) -> bool:
+        """Return True if the index has a table, which Dagster asks before most statements."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    def store_event(self, event: dg.EventLogEntry) -> None:
+        """Store an event."""
+        self.store_event_batch([event])
+
+    def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
+        """Store events in one transaction of each file, instead of up to three for each event."""
+        with self._engines.statement_lock, ExitStack() as stack:
+            connections: dict[str, Connection] = {}
+            self._batch.stack, self._batch.connections = stack, connections
+            try:
+                for event in events:
+                    super().store_event(event)
+                # The file of the run first: the index repeats what it has.
+                for connection in connections.values():
+                    connection.commit()
+            finally:
+                del self._batch.stack, self._batch.connections
+
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
-        url = self.conn_string_for_shard(shard)
-        with self._engines.statement_lock:
-            number = _file_number(self.path_for_shard(shard))
-            if number is None or number != self._files.get(shard):
-                self._engines.forget(url)  # another process may have deleted the file
-                self._initdb(self._engines.get(url))
-                self._files[shard] = _file_number(self.path_for_shard(shard))
-            engine = self._engines.get(url)
-            with engine.begin() as connection:
+        connections: dict[str, Connection] | None = getattr(self._batch, "connections", None)
+        if connections is None:
+            with self._engines.statement_lock, self._engine(shard).begin() as connection:
                 yield connection
+            return
+        if shard not in connections:
+            connections[shard] = self._batch.stack.enter_context(self._engine(shard).connect())
+            connections[shard].begin()  # otherwise Dagster begins and ends one of its own
+        yield connections[shard]
+
+    def _engine(self, shard: str) -> Engine:
+        url = self.conn_string_for_shard(shard)
+        number = _file_number(self.path_for_shard(shard))
+        if number is None or number != self._files.get(shard):
+            self._engines.forget(url)  # another process may have deleted the file
+            self._initdb(self._engines.get(url))
+            self._files[shard] = _file_number(self.path_for_shard(shard))
+        return self._engines.get(url)
 
     def watch(self, run_id: str, cursor: str | None, callback: EventHandlerFn) -> None:
         """Call a function for each new event of a run."""
@@ -161,6 +198,7 @@ class KeptSqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with connections that are kept; name it in `dagster.yaml`."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        os.environ.setdefault(BATCH_VARIABLE, BATCH_SIZE)  # Dagster has no other setting for it
         self.base_dir = base_dir
         history = Path(base_dir, "history")
         self._run_storage = KeptRunStorage.from_local(str(history))

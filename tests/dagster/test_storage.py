@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster_shared.check import CheckError
 
 from assets_defs.runs.instance import open_instance, prepare_instance
 from assets_defs.runs.storage import MAX_ENGINES, Engines, KeptRunStorage
@@ -169,3 +170,15 @@ def test_only_the_last_files_stay_open(tmp_path: Path) -> None:
     assert engines.get(f"sqlite:///{tmp_path}/{MAX_ENGINES + 1}.db") is made[-1]
     assert engines.get(f"sqlite:///{tmp_path}/0.db") is not made[0]
     engines.dispose()
+
+
+def test_interrupted_batch_leaves_no_event(workspace: Workspace) -> None:
+    with open_instance(workspace) as instance:
+        for name in ("one", "two"):
+            instance.report_runless_asset_event(dg.AssetMaterialization(name))
+        storage, batch = instance.event_log_storage, instance.all_logs("")
+        with pytest.raises(CheckError):
+            storage.store_event_batch([*batch, None])  # type: ignore[list-item]
+        assert instance.all_logs("") == batch
+        storage.store_event_batch(batch)
+        assert instance.all_logs("") == [*batch, *batch]

@@ -51,17 +51,10 @@ def _run(
     sys.argv = ["jumpcloud-inventory", *arguments]
     try:
         main()
-    except SystemExit as end:
-        _end(int(end.code or 0))
-
-
-def _end(code: int) -> None:
-    """Do what Python does at its end, except freeing the modules: that takes most of a second."""
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    except SystemExit:
+        # What Python does at its end. The last function ends the process.
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
 
 
 if __name__ == "__main__":

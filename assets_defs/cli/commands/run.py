@@ -1,17 +1,17 @@
 """The command `run`: pull and publish, and alert the webhook of failures."""
 
+import gc
 import io
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, redirect_stderr, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
-from pathlib import Path
+from multiprocessing import connection, get_context
+from multiprocessing.connection import Connection
 
 import click
 
@@ -45,7 +45,6 @@ from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.publish.publisher import combine
 from pipelines.storage.disk_errors import explain_output
-from pipelines.temporary import temporary_folder
 from pipelines.workspace import Workspace
 
 MAX_PURGED_RUNS = 10
@@ -56,36 +55,26 @@ UNEXPECTED = "its process ended unexpectedly; `jumpcloud-inventory run {name}` s
 @click.command()
 @click.argument("names", nargs=-1)
 @click.option("--accept-removals", is_flag=True, help="Publish although many assets vanished")
-@click.option("--result-file", type=click.Path(path_type=Path), hidden=True)
 @pass_workspace
-def run(
-    workspace: Workspace, names: Sequence[str], *, accept_removals: bool, result_file: Path | None
-) -> None:
+def run(workspace: Workspace, names: Sequence[str], *, accept_removals: bool) -> None:
     """Pull and publish integrations: those NAMED, or all that are enabled."""
-    messages: list[str] = []
-    try:
-        with explained_errors(workspace.root, messages.append):
-            settings = workspace.settings()
-            prepare_instance(workspace)
-            print_shared_home(workspace)
-            limit_concurrent_runs(workspace, settings.max_parallel_runs)
-            chosen = choose_integrations(workspace, settings, names)
-            options = ["--accept-removals"] if accept_removals else []
-            if len(chosen) > 1:
-                all_names = [integration.name for integration in chosen]
-                published = _run_many(workspace, all_names, options, settings.max_parallel_runs)
-            else:
-                published = _run_only(
-                    workspace, chosen[0], messages, result_file, accept_removals=accept_removals
-                )
-            if result_file is None and (published or _may_have_published(workspace, settings)):
-                combine(workspace)
-                # The run itself has warned, except with an object store.
-                shared = describe_shared_organizations(workspace) if workspace.url else ()
-                for note in chain(describe_unconfigured(workspace), shared):
-                    click.echo(note, err=True)
-    finally:
-        _write_messages(result_file, messages)
+    settings = workspace.settings()
+    prepare_instance(workspace)
+    print_shared_home(workspace)
+    limit_concurrent_runs(workspace, settings.max_parallel_runs)
+    chosen = choose_integrations(workspace, settings, names)
+    if len(chosen) > 1:
+        published = _run_many(
+            workspace, chosen, settings.max_parallel_runs, accept_removals=accept_removals
+        )
+    else:
+        published = _run_only(workspace, chosen[0], [], accept_removals=accept_removals)
+    if published or _may_have_published(workspace, settings):
+        combine(workspace)
+        # The run itself has warned, except with an object store.
+        shared = describe_shared_organizations(workspace) if workspace.url else ()
+        for note in chain(describe_unconfigured(workspace), shared):
+            click.echo(note, err=True)
     if published < len(chosen):
         sys.exit(1)
 
@@ -99,7 +88,7 @@ def _run_only(
     workspace: Workspace,
     integration: Integration,
     messages: list[str],
-    result_file: Path | None,
+    sender: Connection | None = None,
     *,
     accept_removals: bool,
 ) -> bool:
@@ -110,7 +99,7 @@ def _run_only(
     with explained_errors(workspace.root, fail):
         load_credentials(integration)
         return run_one(
-            workspace, integration.name, messages, result_file, accept_removals=accept_removals
+            workspace, integration.name, messages, sender, accept_removals=accept_removals
         )
 
 
@@ -137,7 +126,7 @@ def run_one(
     workspace: Workspace,
     name: str,
     messages: list[str],
-    result_file: Path | None = None,
+    sender: Connection | None = None,
     *,
     accept_removals: bool = False,
 ) -> bool:
@@ -147,7 +136,7 @@ def run_one(
         workspace: where the inventory is.
         name: name of the integration.
         messages: takes the messages of a failure.
-        result_file: JSON file that gets the messages after an interrupt, which ends the process.
+        sender: sends them after an interrupt, which ends the process.
         accept_removals: True to publish although many assets vanished.
     """
     click.echo(f"{name}: pulling", err=True)
@@ -161,7 +150,8 @@ def run_one(
         messages.append(message)
     if result.interrupted:
         # As Ctrl-C does, without waiting for responses to calls in progress.
-        _write_messages(result_file, messages)
+        if sender:
+            sender.send(messages)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(INTERRUPTED)
@@ -244,30 +234,30 @@ def _describe_published(workspace: Workspace, name: str, result: RunResult) -> s
 
 
 def _run_many(
-    workspace: Workspace, names: Sequence[str], options: Sequence[str], limit: int
+    workspace: Workspace, chosen: Sequence[Integration], limit: int, *, accept_removals: bool
 ) -> int:
     """Pull and publish integrations in processes of their own; return the number of successes."""
-    click.echo(f"{len(names)} integrations, {limit} at once", err=True)
+    click.echo(f"{len(chosen)} integrations, {limit} at once", err=True)
     published = 0
-    results = _run_in_processes(workspace, names, options, limit)
+    results = _run_in_processes(workspace, chosen, limit, accept_removals=accept_removals)
     for done, (name, code, messages) in enumerate(results, 1):
         published += code == 0
         # The output of an unexpected end may contain secrets, so it is not repeated.
         unexpected = KILLED if code < 0 else UNEXPECTED.format(name=name)
         lines = ["published"] if code == 0 else messages or [unexpected]
         for line in (line for message in lines for line in message.splitlines()):
-            click.echo(f"[{done} of {len(names)}] {name}: {line}", err=True)
+            click.echo(f"[{done} of {len(chosen)}] {name}: {line}", err=True)
         if code != 0 and not messages:
             _alert(workspace, name, unexpected)
     location = workspace.location(workspace.inventory_file())
-    click.echo(f"{published} of {len(names)} integrations published: {location}")
+    click.echo(f"{published} of {len(chosen)} integrations published: {location}")
     return published
 
 
 def _run_in_processes(
-    workspace: Workspace, names: Sequence[str], options: Sequence[str], limit: int
+    workspace: Workspace, chosen: Sequence[Integration], limit: int, *, accept_removals: bool
 ) -> Iterator[tuple[str, int, list[str]]]:
-    """Run `jumpcloud-inventory run` for each integration in a process of its own.
+    """Run each integration in a process of its own.
 
     So one that fails, hangs or is killed does not affect the others.
 
@@ -276,46 +266,64 @@ def _run_in_processes(
         failure, if it could report them.
     """
     # Dagster creates its databases now, not in several processes at the same time.
-    with (
-        open_instance(workspace),
-        temporary_folder() as folder,
-        ThreadPoolExecutor(limit) as pool,
-    ):
-
-        def run_child(name: str) -> tuple[str, int, list[str]]:
-            result_file = folder / f"{name}.json"
-            command = [sys.executable, "-m", "assets_defs", "run", *options]
-            ended = subprocess.run(  # noqa: S603 -- fixed
-                # A name may begin with a hyphen.
-                [*command, "--result-file", str(result_file), "--", name],
-                env=workspace.environment,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-            return name, ended.returncode, _read_messages(result_file)
-
-        try:
-            for done in as_completed([pool.submit(run_child, name) for name in names]):
-                yield done.result()
-        finally:
-            # After Ctrl-C, no further run starts.
-            pool.shutdown(wait=False, cancel_futures=True)
+    open_instance(workspace).dispose()
+    # A collection in a child must not copy the memory that it shares with this process.
+    gc.freeze()
+    waiting, working = [*reversed(chosen)], list[_Child]()
+    while waiting or working:
+        while waiting and len(working) < limit:
+            working.append(_Child(workspace, waiting.pop(), accept_removals=accept_removals))
+        ready = connection.wait([child.messages for child in working])
+        for child in [one for one in working if one.messages in ready]:
+            working.remove(child)
+            yield child.end()
 
 
-def _write_messages(result_file: Path | None, messages: list[str]) -> None:
-    if result_file:
-        # Without the file, the exit code still counts.
-        with suppress(OSError):
-            result_file.write_text(json.dumps({"messages": messages}), encoding="utf-8")
+# Other systems may not fork a process that has loaded their libraries.
+_PROCESSES = get_context("fork") if sys.platform == "linux" else get_context("spawn")
 
 
-def _read_messages(result_file: Path) -> list[str]:
+class _Child:
+    """The process of a run, on Linux a fork of this one, which has imported everything.
+
+    Attributes:
+        messages: has the messages of a failure, or is closed, when the run has ended.
+    """
+
+    def __init__(
+        self, workspace: Workspace, integration: Integration, *, accept_removals: bool
+    ) -> None:
+        self._name = integration.name
+        self.messages, sender = _PROCESSES.Pipe(duplex=False)
+        run_child = partial(_run_child, accept_removals=accept_removals)
+        self._process = _PROCESSES.Process(target=run_child, args=(workspace, integration, sender))
+        self._process.start()
+        sender.close()
+
+    def end(self) -> tuple[str, int, list[str]]:
+        """Return name, exit code and messages of a process that ends."""
+        messages: list[str] = []
+        with self.messages, suppress(EOFError):  # it was killed
+            messages = self.messages.recv()
+        self._process.join()
+        return self._name, self._process.exitcode or 0, messages
+
+
+def _run_child(
+    workspace: Workspace, integration: Integration, sender: Connection, *, accept_removals: bool
+) -> None:
+    """Run an integration without output, and send the messages of its failure."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    messages: list[str] = []
     try:
-        messages: list[str] = json.loads(result_file.read_text(encoding="utf-8"))["messages"]
-    except (OSError, ValueError):
-        return []  # it was killed
-    return messages
+        published = _run_only(
+            workspace, integration, messages, sender, accept_removals=accept_removals
+        )
+    finally:
+        sender.send(messages)
+    sys.exit(0 if published else 1)
 
 
 def _alert(
