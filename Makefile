@@ -1,7 +1,9 @@
-# Everything runs from .venv, which is installed from the lock file once.
+# Everything runs from .venv, which is installed from a lock file once: RUNNABLE is what a run needs,
+# INSTALLED has the development tools and the cluster too, in the same versions.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+RUNNABLE := .venv/.runnable
 # The first and the last release of each DuckDB that must read a published file; for one test.
 DUCKDB_LOCKS := $(wildcard tests/data/duckdb/*.lock)
 DUCKDB_CLIENTS := $(DUCKDB_LOCKS:tests/data/duckdb/%.lock=.duckdb-clients/%/.installed)
@@ -9,18 +11,18 @@ DUCKDB_CLIENTS := $(DUCKDB_LOCKS:tests/data/duckdb/%.lock=.duckdb-clients/%/.ins
 OLDEST := .oldest-libraries/.installed
 # Programs that read the history and the published file; for two tests.
 READERS := .readers/.installed
-FETCH := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
-	--no-compile --only-binary :all:
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+FETCH := $(INSTALL) --require-hashes --no-compile --only-binary :all:
 
 .PHONY: demo ui run check test ready suite coverage bench lint types definitions docs test-libraries lock clean
 
-demo: $(INSTALLED)
+demo: $(RUNNABLE)
 	$(BIN)/jumpcloud-inventory demo
 
-ui: $(INSTALLED)
+ui: $(RUNNABLE)
 	$(BIN)/jumpcloud-inventory ui
 
-run: $(INSTALLED)
+run: $(RUNNABLE)
 	$(BIN)/jumpcloud-inventory run
 
 # For every change: lint, types, what Dagster loads, and the unit tests that need less than a minute
@@ -74,11 +76,17 @@ $(BIN)/pip:
 		|| { echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.12 ...'; exit 1; }
 	@$(PYTHON) -m venv .venv
 
+$(RUNNABLE): requirements-run.lock pyproject.toml | $(BIN)/pip
+	@echo 'Installing into .venv (about 0.6 GB, once) ...'
+	@$(INSTALL) --require-hashes -r $<
+	@$(INSTALL) --no-build-isolation -e .
+	@touch $@
+
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/pip
 	@echo 'Installing into .venv (about 1.1 GB, once) ...'
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@touch $@
+	@$(INSTALL) --require-hashes -r $<
+	@$(INSTALL) --no-build-isolation -e .
+	@touch $@ $(RUNNABLE)
 
 test-libraries: $(DUCKDB_CLIENTS) $(OLDEST) $(READERS)
 
@@ -103,6 +111,9 @@ lock: $(INSTALLED)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --no-strip-extras --all-extras \
 		--group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --no-strip-extras --group build \
+		-c requirements.lock pyproject.toml -o requirements-run.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate --resolution lowest-direct pyproject.toml \
 		-o tests/data/oldest.lock
