@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.cases import (
     access,
+    before,
     faults,
     frames,
     history,
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Path], Report]] = {
     "access": access.measure,
     "frames": frames.measure,
     "history": history.measure,
+    "before": before.measure,
 }
 
 

@@ -158,18 +158,7 @@ def run_ours(
     Raises:
         BenchmarkError: The run failed.
     """
-    data_dir.mkdir(parents=True, exist_ok=True)
-    settings = data_dir / "integrations.toml"
-    settings.write_text(
-        _SETTINGS.format(
-            url=served.base_url,
-            variable=KEY_VARIABLE,
-            in_flight=IN_FLIGHT,
-            targets=json.dumps(targets),
-            skipped=json.dumps(skipped),
-            direct_bindings=json.dumps(served.direct_bindings),
-        )
-    )
+    settings = write_settings(served, data_dir, targets, skipped)
     before = served.calls()
     command = [str(COMMAND), "run", "--config", str(settings), "--data-dir", str(data_dir)]
     if not by_dagster:
@@ -182,6 +171,28 @@ def run_ours(
         "SELECT epoch(finished_at - started_at) FROM snapshots ORDER BY started_at DESC LIMIT 1",
     )
     return OurRun(usage, seconds, served.calls() - before, published)
+
+
+def write_settings(
+    served: Served,
+    data_dir: Path,
+    targets: Sequence[str] = ALL_TARGETS,
+    skipped: Sequence[str] = (),
+) -> Path:
+    """Write the settings file of a run into its data directory, and return the file's path."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    settings = data_dir / "integrations.toml"
+    settings.write_text(
+        _SETTINGS.format(
+            url=served.base_url,
+            variable=KEY_VARIABLE,
+            in_flight=IN_FLIGHT,
+            targets=json.dumps(targets),
+            skipped=json.dumps(skipped),
+            direct_bindings=json.dumps(served.direct_bindings),
+        )
+    )
+    return settings
 
 
 def query_number(database: Path, query: str) -> float:
