@@ -83,7 +83,7 @@ $(RUNNABLE): requirements-run.lock pyproject.toml | $(BIN)/pip
 	@touch $@
 
 $(INSTALLED): requirements.lock pyproject.toml | $(BIN)/pip
-	@echo 'Installing into .venv (about 1.1 GB, once) ...'
+	@echo 'Installing into .venv (about 1.3 GB, once) ...'
 	@$(INSTALL) --require-hashes -r $<
 	@$(INSTALL) --no-build-isolation -e .
 	@touch $@ $(RUNNABLE)
