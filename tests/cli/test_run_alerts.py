@@ -1,6 +1,8 @@
 """Alerts on failures of `run`, one for each failed integration."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -15,20 +17,26 @@ from tests.support.webhook import Webhook, served_webhook
 PATH = "/services/T0/B0/s3cr3t-of-the-webhook"
 SMALL = Sizes(systems=3, users=2, system_groups=1, user_groups=1, applications=1)
 WRONG = "jca_not_the_key_of_anybody"
-# Code that each process runs at its start. By the name of its integration, the run is killed, as
-# the kernel does when memory runs out, raises an unexpected error, or ends as Ctrl-C does.
-STARTUP = """
-import os, signal, sys
-name = sys.orig_argv[-1] if sys.orig_argv[3:4] == ["run"] else ""
-if name == "killed":
-    os.kill(os.getpid(), signal.SIGKILL)
-if name in ("odd", "stopped"):
-    import assets_defs.cli.commands.run
-    def surprise(*given, **named):
-        if name == "odd":
-            raise ZeroDivisionError("s3cr3t-of-a-surprise")
-        return assets_defs.cli.commands.run.RunResult("id", "interrupted", True, False, False)
-    assets_defs.cli.commands.run._refresh = surprise
+# The command, where the name of an integration decides the end of its run: it is killed, as the
+# kernel does when memory runs out, raises an unexpected error, or ends as Ctrl-C does.
+SURPRISES = """
+import os, signal
+from assets_defs.cli.commands import run
+from assets_defs.cli.main import main
+
+refresh = run._refresh
+
+def surprise(workspace, name, **options):
+    if name == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "odd":
+        raise ZeroDivisionError("s3cr3t-of-a-surprise")
+    if name == "stopped":
+        return run.RunResult("id", "interrupted", True, False, False)
+    return refresh(workspace, name, **options)
+
+run._refresh = surprise
+main(["run"])
 """
 
 
@@ -90,9 +98,15 @@ def test_each_failed_or_killed_integration_alerts_once(
     names = ("good", "bad", "killed", "odd", "stopped")
     installation.set_integrations(**dict.fromkeys(names, serve(organization)))
     set_webhook(installation)
-    (installation.folder / "sitecustomize.py").write_text(STARTUP)
     keys = {f"{name.upper()}_KEY": organization.api_key for name in names} | {"BAD_KEY": WRONG}
-    done = installation.run("run", **keys, PYTHONPATH=str(installation.folder))
+    done = subprocess.run(
+        [sys.executable, "-c", SURPRISES],
+        cwd=installation.folder,
+        env=installation.environment | keys,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert "1 of 5 integrations published" in done.stdout
     output = [line.partition("] ")[2] or line for line in done.stderr.splitlines()]

@@ -279,12 +279,11 @@ def _run_in_processes(
             yield child.end()
 
 
-# Other systems may not fork a process that has loaded their libraries.
-_PROCESSES = get_context("fork") if sys.platform == "linux" else get_context("spawn")
-
-
 class _Child:
-    """The process of a run, on Linux a fork of this one, which has imported everything.
+    """The process of a run: a fork of this one, which has imported everything, or a new one.
+
+    Other systems than Linux may not fork a process that has loaded their libraries, and the library
+    of object stores has threads.
 
     Attributes:
         messages: has the messages of a failure, or is closed, when the run has ended.
@@ -294,9 +293,11 @@ class _Child:
         self, workspace: Workspace, integration: Integration, *, accept_removals: bool
     ) -> None:
         self._name = integration.name
-        self.messages, sender = _PROCESSES.Pipe(duplex=False)
+        may_fork = sys.platform == "linux" and not workspace.url
+        processes = get_context("fork") if may_fork else get_context("spawn")
+        self.messages, sender = processes.Pipe(duplex=False)
         run_child = partial(_run_child, accept_removals=accept_removals)
-        self._process = _PROCESSES.Process(target=run_child, args=(workspace, integration, sender))
+        self._process = processes.Process(target=run_child, args=(workspace, integration, sender))
         self._process.start()
         sender.close()
 
