@@ -9,6 +9,7 @@ from pipelines.schema.model import Table, View
 from pipelines.schema.tables import (
     CHANGES,
     COMPLETENESS,
+    FINDING_HISTORY,
     INTEGRATIONS,
     INVENTORY_TABLES,
     SNAPSHOTS,
@@ -41,7 +42,7 @@ _DBT_FRESHNESS = """\
 def schema_sql() -> str:
     """Return SQL that creates empty tables with their keys, references and comments."""
     # A referenced table precedes those that refer to it.
-    tables = (INTEGRATIONS, *INVENTORY_TABLES, SNAPSHOTS, CHANGES, COMPLETENESS)
+    tables = (INTEGRATIONS, *INVENTORY_TABLES, SNAPSHOTS, CHANGES, COMPLETENESS, FINDING_HISTORY)
     return _SQL_INTRODUCTION + "".join(map(_table_sql, tables))
 
 

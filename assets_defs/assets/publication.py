@@ -23,10 +23,10 @@ from pipelines.extract.discovery import resolved_settings
 from pipelines.extract.pull import remove_checkpoint
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
+from pipelines.history.metadata_tables import integrations_table
 from pipelines.history.retention import expire_snapshots
 from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
-from pipelines.publish.metadata_tables import integrations_table
 from pipelines.publish.notes import describe_shared_organizations
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
 from pipelines.report.model import SEVERITIES

@@ -769,3 +769,31 @@ COMMENT ON COLUMN "completeness"."holes" IS 'Reported but not returned: deleted 
 COMMENT ON COLUMN "completeness"."duplicates" IS 'Duplicate records that were dropped';
 COMMENT ON COLUMN "completeness"."pages" IS 'Pages read';
 COMMENT ON COLUMN "completeness"."rereads" IS 'Discarded attempts and pages that were read again';
+
+CREATE TABLE "finding_history" (
+    "integration" TEXT,
+    "finding" TEXT,
+    "asset_type" TEXT,
+    "asset_id" TEXT,
+    "opened_at" TIMESTAMPTZ,
+    "closed_at" TIMESTAMPTZ,
+    "severity" TEXT,
+    "evidence" JSON,
+    "asset_name" TEXT,
+    "detail" TEXT,
+    "last_snapshot_id" TEXT,
+    PRIMARY KEY ("integration", "finding", "asset_type", "asset_id", "opened_at", "detail"),
+    FOREIGN KEY ("integration") REFERENCES "integrations" ("integration")
+);
+COMMENT ON TABLE "finding_history" IS 'Rows of the findings with their time: a row is opened by the first pull that finds it, and closed by the first one after it that asks the same and does not';
+COMMENT ON COLUMN "finding_history"."integration" IS 'Name of the integration that the row belongs to';
+COMMENT ON COLUMN "finding_history"."finding" IS 'Name of the finding and of its view';
+COMMENT ON COLUMN "finding_history"."asset_type" IS 'Table that contains the asset';
+COMMENT ON COLUMN "finding_history"."asset_id" IS 'Id of the asset in that table';
+COMMENT ON COLUMN "finding_history"."opened_at" IS 'Start of the pull that first found it';
+COMMENT ON COLUMN "finding_history"."closed_at" IS 'Start of the pull that closed it; NULL while open';
+COMMENT ON COLUMN "finding_history"."severity" IS 'high, medium or low';
+COMMENT ON COLUMN "finding_history"."evidence" IS 'Evidence when it was last found';
+COMMENT ON COLUMN "finding_history"."asset_name" IS 'Name of the asset when it was last found';
+COMMENT ON COLUMN "finding_history"."detail" IS 'Distinguishes several rows of an asset; empty if it has one';
+COMMENT ON COLUMN "finding_history"."last_snapshot_id" IS 'Latest snapshot in which it was found';

@@ -11,7 +11,7 @@ from typing import get_args
 
 from pipelines.config.exports import OcsfVersion
 from pipelines.findings.catalog import FINDINGS
-from pipelines.findings.model import SCHEMA
+from pipelines.findings.life import OPEN
 from pipelines.schema.assets import has_mfa
 from pipelines.sql import quoted
 
@@ -300,11 +300,13 @@ JOIN snapshots s ON s.integration = f.integration AND s.snapshot_id = i.last_sna
 WHERE f.integration = coalesce($integration, f.integration)
 ORDER BY f.integration, f.uid
 """
-_FINDING_ROWS = "\n    UNION ALL ".join(
-    f"SELECT {quoted(one.name)} AS finding, {quoted(one.title)} AS title, "
-    f"{quoted(one.why)} AS why, {quoted(one.remedy)} AS remedy, * FROM {SCHEMA}.{one.name}"
-    for one in FINDINGS
+_TEXTS = ", ".join(
+    f"({', '.join(map(quoted, (one.name, one.title, one.why, one.remedy)))})" for one in FINDINGS
 )
+_FINDING_ROWS = f"""
+    FROM (VALUES {_TEXTS}) AS t(finding, title, why, remedy)
+    JOIN (FROM {OPEN.qualified_name} WHERE confirmed) USING (finding)
+"""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import duckdb
 from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
+from pipelines.findings.life import LIFE_VIEWS, OPEN
 from pipelines.findings.model import SCHEMA, Finding, Severity
 from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
@@ -195,12 +196,6 @@ CROSS JOIN catalog c
     schema=SCHEMA,
 )
 
-_COUNTS = "\n    UNION ALL\n    ".join(
-    f"SELECT integration, '{finding.name}' AS finding, count(*) AS count "
-    f"FROM {SCHEMA}.{finding.name} GROUP BY integration"
-    for finding in FINDINGS
-)
-
 SUMMARY = View(
     "summary",
     "Number of rows of each finding, including zero, for integrations of the settings",
@@ -209,7 +204,8 @@ SUMMARY = View(
     | _NOTE,
     sql=f"""
 WITH counts AS (
-    {_COUNTS}
+    SELECT integration, finding, count(*) AS count FROM {OPEN.qualified_name}
+    WHERE confirmed GROUP BY ALL
 )
 SELECT q.integration, q.finding, q.severity,
     coalesce(n.count, CASE WHEN q.answerable THEN 0 END) AS count, q.note
@@ -219,7 +215,7 @@ WHERE q.integration NOT IN (SELECT integration FROM main.integrations WHERE NOT 
     schema=SCHEMA,
 )
 
-FINDING_VIEWS = (*(finding.view for finding in FINDINGS), QUESTIONS, SUMMARY)
+FINDING_VIEWS = (OPEN, *(finding.view for finding in FINDINGS), QUESTIONS, SUMMARY, *LIFE_VIEWS)
 
 
 @dataclass(frozen=True)
@@ -256,13 +252,15 @@ def count_findings(
     ).fetchall()
     answerable = {finding for finding, is_answerable, _ in questions if is_answerable}
     partial = {finding for finding, _, is_partial in questions if is_partial}
+    rows = connection.sql(
+        f"SELECT finding, count(*), min(asset_name, {MAX_NAMES}) FROM {OPEN.qualified_name} "
+        "WHERE integration = $integration AND confirmed GROUP BY finding",
+        params=of_integration,
+    ).fetchall()
+    found = {finding: (count, names) for finding, count, names in rows}
     for finding in FINDINGS:
-        ((count, names),) = connection.sql(
-            "SELECT count(*), min(asset_name, $most) "
-            f"FROM {SCHEMA}.{finding.name} WHERE integration = $integration",
-            params=of_integration | {"most": MAX_NAMES},
-        ).fetchall()
+        count, names = found.get(finding.name, (0, ()))
         is_known = count or finding.name in answerable
         yield FindingCount(
-            finding, count if is_known else None, tuple(names or ()), finding.name in partial
+            finding, count if is_known else None, tuple(names), finding.name in partial
         )

@@ -25,7 +25,6 @@ SYSTEMS_APPEARED = Finding(
         "group_ids": "system groups of the device",
         "is_back": "true if an earlier snapshot contained the device",
     },
-    since="Start of the pull that found the device",
     required_endpoints=("systems",),
     compares_snapshots=True,
     sql=f"""
@@ -33,8 +32,7 @@ WITH {_LATEST}
 SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
     {SYSTEMS.display_name("s")} AS asset_name,
     json_object('os', s.os, 'primary_user_id', s.primary_user_id, 'group_ids', s.group_ids,
-        'is_back', s.first_seen_at < c.observed_at) AS evidence,
-    c.observed_at AS since
+        'is_back', s.first_seen_at < c.observed_at) AS evidence
 FROM latest c JOIN main.systems s ON s.integration = c.integration AND s.system_id = c.asset_id
 WHERE c.asset_type = 'systems' AND c.change = 'added'
 """,
@@ -54,7 +52,6 @@ SYSTEMS_VANISHED = Finding(
         "primary_user_id": "primary user",
         "user_count": "number of users who were bound to the device in any way",
     },
-    since="Start of the first pull without the device",
     required_endpoints=("systems",),
     compares_snapshots=True,
     sql=f"""
@@ -63,8 +60,7 @@ SELECT integration, 'systems' AS asset_type, asset_id,
     {SYSTEMS.display_name_in_json("old_value", "asset_id")} AS asset_name,
     json_object('os', old_value ->> '$.os', 'serial_number', old_value ->> '$.serial_number',
         'primary_user_id', old_value ->> '$.primary_user_id',
-        'user_count', (old_value ->> '$.user_count')::BIGINT) AS evidence,
-    observed_at AS since
+        'user_count', (old_value ->> '$.user_count')::BIGINT) AS evidence
 FROM latest
 WHERE asset_type = 'systems' AND change = 'removed'
 """,
@@ -112,15 +108,16 @@ ACCESS_GAINED = Finding(
         "user_group_id": "user group that is bound to devices without a system group, if the "
         "access is through it",
     },
-    since="Start of the pull that found the access",
     required_endpoints=("applications", "applications_users"),
     compares_snapshots=True,
     uses_direct_bindings=True,
+    detail="concat_ws('/', evidence ->> '$.group_id', evidence ->> '$.application_id', "
+    "evidence ->> '$.system_id', evidence ->> '$.user_group_id')",
     sql=f"""
 WITH {_LATEST},
 bound AS (
     SELECT integration, asset_type, split_part(asset_id, '/', 1) AS source_id,
-        split_part(asset_id, '/', 2) AS target_id, observed_at AS since,
+        split_part(asset_id, '/', 2) AS target_id,
         list_sort(flatten(list(
             CASE WHEN change = 'changed' THEN [column_name] ELSE ['access'] END
             || CASE WHEN new_value ->> '$.sudo' = 'true' THEN ['sudo'] ELSE [] END
@@ -149,17 +146,17 @@ user_group_sizes AS (
 ),
 held AS (
     SELECT integration, split_part(asset_id, '/', 1) AS application_id,
-        split_part(asset_id, '/', 2) AS user_id, observed_at AS since
+        split_part(asset_id, '/', 2) AS user_id
     FROM latest WHERE asset_type = 'application_users' AND change = 'added'
     UNION
-    SELECT c.integration, h.application_id, h.user_id, c.observed_at
+    SELECT c.integration, h.application_id, h.user_id
     FROM latest c
     JOIN main.application_users h
         ON h.integration = c.integration AND h.application_id = c.asset_id
     WHERE c.asset_type = 'applications' AND c.column_name = 'active' AND c.old_value = 'false'
 ),
 administrators AS (
-    SELECT integration, asset_id AS user_id, observed_at AS since,
+    SELECT integration, asset_id AS user_id,
         bool_or(change = 'added' OR column_name = 'global_admin') AS is_new
     FROM latest
     WHERE asset_type = 'users'
@@ -169,16 +166,14 @@ administrators AS (
 SELECT b.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     {_gain("b.gained", SYSTEM_GROUPS.display_name("g"), "g.system_count", group_id="g.group_id")}
-        AS evidence,
-    b.since
+        AS evidence
 FROM bound b
 JOIN main.users u ON u.integration = b.integration AND u.user_id = b.target_id
 JOIN main.system_groups g ON g.integration = b.integration AND g.group_id = b.source_id
 WHERE b.asset_type = 'system_group_users' AND g.system_count > 0
 UNION ALL
 SELECT c.integration, 'systems', s.system_id, {SYSTEMS.display_name("s")},
-    {_gain("r.gained", SYSTEM_GROUPS.display_name("g"), "g.user_count", group_id="g.group_id")},
-    c.observed_at
+    {_gain("r.gained", SYSTEM_GROUPS.display_name("g"), "g.user_count", group_id="g.group_id")}
 FROM latest c
 JOIN main.systems s
     ON s.integration = c.integration AND s.system_id = split_part(c.asset_id, '/', 2)
@@ -188,16 +183,14 @@ JOIN rights r ON r.integration = g.integration AND r.group_id = g.group_id
 WHERE c.asset_type = 'system_group_members' AND c.change = 'added'
 UNION ALL
 SELECT b.integration, 'users', u.user_id, {USERS.display_name("u")},
-    {_gain("b.gained", SYSTEMS.display_name("s"), "1", system_id="s.system_id")},
-    b.since
+    {_gain("b.gained", SYSTEMS.display_name("s"), "1", system_id="s.system_id")}
 FROM bound b
 JOIN main.users u ON u.integration = b.integration AND u.user_id = b.source_id
 JOIN main.systems s ON s.integration = b.integration AND s.system_id = b.target_id
 WHERE b.asset_type = 'user_system_bindings'
 UNION ALL
 SELECT b.integration, 'systems', s.system_id, {SYSTEMS.display_name("s")},
-    {_gain("b.gained", "w.user_group_name", "n.user_count", user_group_id="w.user_group_id")},
-    b.since
+    {_gain("b.gained", "w.user_group_name", "n.user_count", user_group_id="w.user_group_id")}
 FROM bound b
 JOIN main.systems s ON s.integration = b.integration AND s.system_id = b.target_id
 JOIN main.user_group_system_bindings w ON w.integration = b.integration
@@ -206,8 +199,7 @@ JOIN user_group_sizes n ON n.integration = b.integration AND n.user_group_id = b
 WHERE b.asset_type = 'user_group_system_bindings'
 UNION ALL
 SELECT m.integration, 'users', u.user_id, {USERS.display_name("u")},
-    {_gain("r.gained", "m.user_group_name", "r.system_count", user_group_id="m.user_group_id")},
-    c.observed_at
+    {_gain("r.gained", "m.user_group_name", "r.system_count", user_group_id="m.user_group_id")}
 FROM latest c
 JOIN main.user_group_members m ON m.integration = c.integration
     AND m.user_group_id || '/' || m.user_id = c.asset_id
@@ -217,8 +209,7 @@ JOIN main.users u ON u.integration = m.integration AND u.user_id = m.user_id
 WHERE c.asset_type = 'user_group_members' AND c.change = 'added'
 UNION ALL
 SELECT integration, 'users', user_id, {USERS.display_name("u")},
-    {_gain("['access']", APPLICATIONS.display_name("a"), "NULL", application_id="application_id")},
-    h.since
+    {_gain("['access']", APPLICATIONS.display_name("a"), "NULL", application_id="application_id")}
 FROM held h
 JOIN main.users u USING (integration, user_id)
 JOIN main.applications a USING (integration, application_id)
@@ -232,8 +223,7 @@ SELECT integration, 'users', user_id, {USERS.display_name("u")},
             "'global administrator'",
             "u.system_count",
         )
-    },
-    a.since
+    }
 FROM administrators a JOIN main.users u USING (integration, user_id)
 WHERE u.global_admin AND (a.is_new OR u.passwordless_sudo) AND u.system_count > 0
 """,
@@ -256,28 +246,19 @@ UNRESOLVED_IDS = Finding(
         "systems": "for a user: names of the devices that the user is bound to without any group",
         "user_groups": "names of the user groups that contain the user, or are bound to the device",
     },
-    since="When the id was first seen in a group, application or binding, or its record was first "
-    "missing",
     required_endpoints=("systems", "systemusers", "applications", "applications_users"),
     required_targets=("user",),
     uses_direct_bindings=True,
     sql=f"""
-WITH started AS (
-    SELECT integration, asset_type, asset_id, max(observed_at) AS started_at
-    FROM main.changes
-    WHERE asset_type IN ('systems', 'users')
-        AND (change = 'added' OR column_name = 'resolved' AND new_value = 'false')
-    GROUP BY ALL
-),
 -- Without the list of records, an id is unknown rather than unresolved.
-unresolved AS (
-    SELECT integration, 'systems' AS asset_type, system_id AS asset_id, first_seen_at, group_ids,
+WITH unresolved AS (
+    SELECT integration, 'systems' AS asset_type, system_id AS asset_id, group_ids,
         NULL AS application_count
     FROM main.systems
     WHERE NOT resolved
         AND integration IN (SELECT integration FROM main.completeness WHERE endpoint = 'systems')
     UNION ALL
-    SELECT integration, 'users', user_id, first_seen_at, system_group_ids, application_count
+    SELECT integration, 'users', user_id, system_group_ids, application_count
     FROM main.users
     WHERE NOT resolved AND integration IN (
         SELECT integration FROM main.completeness WHERE endpoint = 'systemusers'
@@ -308,11 +289,9 @@ named AS (
 SELECT u.integration, u.asset_type, u.asset_id, u.asset_id AS asset_name,
     json_object('group_ids', u.group_ids, 'application_count', u.application_count,
         'users', coalesce(n.users, []), 'systems', coalesce(n.systems, []),
-        'user_groups', coalesce(n.user_groups, [])) AS evidence,
-    greatest(u.first_seen_at, s.started_at) AS since
+        'user_groups', coalesce(n.user_groups, [])) AS evidence
 FROM unresolved u
 LEFT JOIN named n USING (integration, asset_type, asset_id)
-LEFT JOIN started s USING (integration, asset_type, asset_id)
 """,
 )
 

@@ -1,6 +1,6 @@
 """Findings about devices that are unsafe, forgotten or without an owner, and their addresses."""
 
-from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.findings.model import Finding, select_assets
 from pipelines.schema.assets import SYSTEMS
 from pipelines.sql import quoted
 
@@ -20,8 +20,6 @@ STALE_SYSTEMS_WITH_ACCESS = Finding(
         "last_contact_at": "time of the last contact, UTC; null if it has never checked in",
         "user_count": "number of users bound to the device in any way",
     },
-    since="`stale_days` after the last contact or the enrollment, or when the device was first "
-    "seen disconnected or a user was first seen with access, whichever is later",
     required_endpoints=("systems",),
     uses_direct_bindings=True,
     sql=f"""
@@ -38,19 +36,14 @@ WITH ages AS (
     -- Whether a device without a contact is connected may be unknown, too.
     WHERE s.user_count > 0 AND s.active IS NOT TRUE
         AND (s.last_contact_at IS NOT NULL OR s.active = FALSE)
-),
-{last_change("reached", "systems", "column_name = 'user_count' AND old_value = '0'")},
-{last_change("disconnected", "systems", "column_name = 'active' AND old_value = 'true'")}
+)
 SELECT a.integration, 'systems' AS asset_type, a.system_id AS asset_id,
     {SYSTEMS.display_name("a")} AS asset_name,
     json_object('days_without_contact', a.age // a.day,
         'last_contact_at',
         strftime(make_timestamp(epoch_us(a.last_contact_at)), '%Y-%m-%dT%H:%M:%SZ'),
-        'user_count', a.user_count) AS evidence,
-    greatest(a.last_at + to_hours(24 * a.stale_days), r.reached_at, d.disconnected_at) AS since
+        'user_count', a.user_count) AS evidence
 FROM ages a
-LEFT JOIN reached r USING (integration, system_id)
-LEFT JOIN disconnected d USING (integration, system_id)
 WHERE a.age > a.stale_days * a.day
 """,
 )
@@ -64,16 +57,12 @@ SYSTEMS_WITHOUT_USERS = Finding(
     remedy="Bind the responsible user or team to one of the device's groups. Retire the device if "
     "nobody claims it.",
     evidence={"group_ids": "system groups of the device"},
-    since="When the device was first seen without users",
     required_endpoints=("systems",),
     uses_direct_bindings=True,
     sql=select_assets(
         "systems",
         ("group_ids",),
         "resolved AND user_count = 0 AND primary_user_id IS NULL",
-        "column_name = 'user_count' AND new_value = '0'",
-        "column_name = 'primary_user_id' AND new_value IS NULL",
-        "column_name = 'resolved' AND new_value = 'true'",
     ),
 )
 
@@ -87,13 +76,11 @@ SYSTEMS_IN_NO_GROUP = Finding(
     remedy="Add the device to the appropriate groups, or give those groups a membership rule that "
     "matches it.",
     evidence={"os": "operating system", "primary_user_id": "primary user"},
-    since="When the device was first seen without a group",
     required_endpoints=("systems",),
     sql=select_assets(
         "systems",
         ("os", "primary_user_id"),
         "len(group_ids) = 0",
-        "column_name = 'group_ids' AND new_value = '[]'",
     ),
 )
 
@@ -108,13 +95,11 @@ SYSTEMS_WITH_FAILING_POLICIES = Finding(
         "policies_failed": "number of policies that fail on the device",
         "policies_total": "number of policies bound to the device",
     },
-    since="When a policy was first seen failing on the device, after none had failed",
     required_endpoints=("systems",),
     sql=select_assets(
         "systems",
         ("policies_failed", "policies_total"),
         "policies_failed > 0",
-        "column_name = 'policies_failed' AND coalesce(old_value, '0') = '0'",
     ),
 )
 
@@ -162,27 +147,23 @@ SYSTEMS_WITH_SAME_SERIAL_NUMBER = Finding(
         "serial_number": "serial number of the device",
         "system_ids": "all devices that have it",
     },
-    since="When a second one of the devices that now have the number was first seen with it",
     required_endpoints=("systems",),
     sql=f"""
-WITH {last_start("started", "systems", "column_name = 'serial_number'")},
-numbered AS (
-    SELECT s.*, upper(trim(s.serial_number)) AS number,
-        greatest(s.first_seen_at, c.started_at) AS numbered_at
-    FROM main.systems s LEFT JOIN started c USING (integration, system_id)
+WITH numbered AS (
+    SELECT s.*, upper(trim(s.serial_number)) AS number
+    FROM main.systems s
     WHERE upper(trim(s.serial_number)) NOT IN ({", ".join(map(quoted, _NO_SERIAL_NUMBERS))})
         -- One character repeated, such as 0000000, is a placeholder, too.
         AND replace(trim(s.serial_number), left(trim(s.serial_number), 1), '') <> ''
 ),
 shared AS (
-    SELECT integration, number, list_sort(list(system_id)) AS system_ids,
-        list_sort(list(numbered_at))[2] AS since
+    SELECT integration, number, list_sort(list(system_id)) AS system_ids
     FROM numbered GROUP BY integration, number
     HAVING count(*) > 1
 )
 SELECT n.integration, 'systems' AS asset_type, n.system_id AS asset_id,
     {SYSTEMS.display_name("n")} AS asset_name,
-    json_object('serial_number', n.serial_number, 'system_ids', s.system_ids) AS evidence, s.since
+    json_object('serial_number', n.serial_number, 'system_ids', s.system_ids) AS evidence
 FROM numbered n JOIN shared s USING (integration, number)
 """,
 )
@@ -200,26 +181,13 @@ SHARED_PRIVATE_ADDRESSES = Finding(
         "system_count": "number of devices that have the address",
         "interfaces": "names of the interfaces that have the address",
     },
-    since="When the address was first seen on `many_devices` devices, after fewer had it",
     required_endpoints=("systems",),
     sql="""
-WITH started AS (
-    SELECT c.integration, c.asset_id AS address, max(c.observed_at) AS started_at
-    FROM main.changes c JOIN findings.thresholds t USING (integration)
-    WHERE c.asset_type = 'ipv4_addresses' AND (
-        c.change = 'added'
-        OR c.column_name = 'system_count' AND c.old_value::BIGINT < t.many_devices
-            AND c.new_value::BIGINT >= t.many_devices
-    )
-    GROUP BY ALL
-)
 SELECT a.integration, 'ipv4_addresses' AS asset_type, a.address AS asset_id,
     a.address AS asset_name,
-    json_object('system_count', a.system_count, 'interfaces', a.interfaces) AS evidence,
-    greatest(a.first_seen_at, s.started_at) AS since
+    json_object('system_count', a.system_count, 'interfaces', a.interfaces) AS evidence
 FROM main.ipv4_addresses a
 JOIN findings.thresholds t USING (integration)
-LEFT JOIN started s USING (integration, address)
 WHERE a.scope = 'private' AND a.system_count >= t.many_devices
 """,
 )
@@ -233,31 +201,19 @@ SHARED_PUBLIC_ADDRESSES = Finding(
     "together are a household, an unlisted branch office, or a device that was passed on.",
     remedy="Compare the devices' primary users. If they are unrelated, ask who uses the device.",
     evidence={"public_ip": "the public address", "system_ids": "all devices seen at that address"},
-    since="When a second one of the devices now at the address was first seen there",
     required_endpoints=("systems",),
     sql=f"""
-WITH {last_start("started", "systems", "column_name = 'public_ip'")},
-shared AS (
-    SELECT integration, public_ip
+WITH shared AS (
+    SELECT integration, public_ip, list_sort(list(system_id)) AS system_ids
     FROM main.systems JOIN findings.thresholds t USING (integration)
     WHERE public_ip IS NOT NULL
     GROUP BY integration, public_ip, t.few_devices
     HAVING count(*) BETWEEN 2 AND t.few_devices
-),
-placed AS (
-    SELECT s.integration, s.public_ip, s.system_id, {SYSTEMS.display_name("s")} AS asset_name,
-        greatest(s.first_seen_at, b.started_at) AS placed_at
-    FROM main.systems s JOIN shared USING (integration, public_ip)
-    LEFT JOIN started b USING (integration, system_id)
-),
-places AS (
-    SELECT integration, public_ip, list_sort(list(system_id)) AS system_ids,
-        list_sort(list(placed_at))[2] AS since
-    FROM placed GROUP BY integration, public_ip
 )
-SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
-    json_object('public_ip', public_ip, 'system_ids', system_ids) AS evidence, since
-FROM placed JOIN places USING (integration, public_ip)
+SELECT integration, 'systems' AS asset_type, s.system_id AS asset_id,
+    {SYSTEMS.display_name("s")} AS asset_name,
+    json_object('public_ip', public_ip, 'system_ids', system_ids) AS evidence
+FROM main.systems s JOIN shared USING (integration, public_ip)
 """,
 )
 

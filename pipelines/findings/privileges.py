@@ -1,13 +1,7 @@
 """Findings about sudo outside groups, rules of groups, local administrators and exemptions."""
 
-from pipelines.findings.access import (
-    BINDING_CHANGES,
-    DIRECT_SUDO_EVIDENCE,
-    SUDO_GRANTS,
-    SUDO_SINCE,
-    SUDO_USERS,
-)
-from pipelines.findings.model import Finding, last_start, select_assets
+from pipelines.findings.access import DIRECT_SUDO_EVIDENCE, SUDO_GRANTS, SUDO_USERS
+from pipelines.findings.model import Finding, select_assets
 from pipelines.schema.assets import SYSTEM_GROUPS, SYSTEMS, USERS
 from pipelines.schema.graph import USER_GROUPS
 
@@ -25,34 +19,18 @@ SYSTEMS_WITH_UNMANAGED_ADMINISTRATORS = Finding(
     "`root` and JumpCloud's own service account are not reported, and neither are disabled "
     "accounts. All accounts are in `system_local_accounts`.",
     evidence={"accounts": "names of these accounts on the device"},
-    since="When the earliest of these accounts was first seen as an unmanaged administrator, after "
-    "it was none",
     required_endpoints=("systems",),
     sql=f"""
-WITH {
-        last_start(
-            "started",
-            "system_local_accounts",
-            "column_name = 'admin' AND new_value = 'true'",
-            "column_name = 'managed' AND new_value = 'false'",
-            "column_name = 'suspended' AND old_value = 'true'",
-        )
-    },
-unmanaged AS (
-    SELECT s.integration, s.system_id, {SYSTEMS.display_name("s")} AS asset_name,
-        list_sort(list(a.username)) AS accounts,
-        min(greatest(s.first_seen_at, c.started_at)) AS since
-    FROM main.system_local_accounts a
-    JOIN main.systems s USING (integration, system_id)
-    LEFT JOIN started c
-        ON c.integration = a.integration AND c.asset_id = a.system_id || '/' || a.username
-    WHERE a.admin AND a.managed = FALSE AND a.suspended IS NOT TRUE
-        AND lower(a.username) NOT IN ({_BUILT_IN})
+WITH unmanaged AS (
+    SELECT integration, system_id, list_sort(list(username)) AS accounts
+    FROM main.system_local_accounts
+    WHERE admin AND managed = FALSE AND suspended IS NOT TRUE
+        AND lower(username) NOT IN ({_BUILT_IN})
     GROUP BY ALL
 )
-SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
-    json_object('accounts', accounts) AS evidence, since
-FROM unmanaged
+SELECT s.integration, 'systems' AS asset_type, s.system_id AS asset_id,
+    {SYSTEMS.display_name("s")} AS asset_name, json_object('accounts', u.accounts) AS evidence
+FROM unmanaged u JOIN main.systems s USING (integration, system_id)
 """,
 )
 
@@ -70,15 +48,11 @@ USERS_EXEMPT_FROM_MFA_WITHOUT_END = Finding(
         "mfa_status": "status of MFA with any factor",
         "system_count": "number of devices that the user can access",
     },
-    since="When the user was first seen exempt, or the exemption without its end, whichever is "
-    "later",
     required_endpoints=("systemusers",),
     sql=select_assets(
         "users",
         ("state", "mfa_status", "system_count"),
         "mfa_exclusion AND mfa_exclusion_until IS NULL",
-        "column_name = 'mfa_exclusion' AND new_value = 'true'",
-        "column_name = 'mfa_exclusion_until' AND new_value IS NULL",
     ),
 )
 
@@ -100,43 +74,20 @@ USERS_WITHOUT_PASSWORD_EXPIRY_WITH_SUDO = Finding(
         "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
         "sudo",
     },
-    since="When the password was first seen without expiry, or with the earliest sudo that the "
-    "user still has, whichever is later",
     required_endpoints=("systemusers",),
     uses_direct_bindings=True,
     sql=f"""
-WITH user_changes AS (
-    SELECT integration, asset_id AS user_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'password_never_expires' AND new_value = 'true')
-            AS unlimited_at,
-        max(observed_at) FILTER (column_name = 'global_admin' AND new_value = 'true') AS admin_at,
-        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
-    FROM main.changes
-    WHERE asset_type = 'users'
-        AND column_name IN ('', 'password_never_expires', 'global_admin', 'system_count')
-    GROUP BY ALL
-),
-unlimited AS (
-    SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, c.added_at) AS known_at
-    FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
-    WHERE u.password_never_expires AND u.system_count > 0
-),
-{SUDO_GRANTS}
+WITH {SUDO_GRANTS}
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state,
         'password_date', strftime(make_timestamp(epoch_us(u.password_date)), '%Y-%m-%dT%H:%M:%SZ'),
         'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
-        {DIRECT_SUDO_EVIDENCE}) AS evidence,
-    greatest(
-        u.known_at, u.unlimited_at, u.systems_at,
-        {SUDO_SINCE}
-    ) AS since
-FROM unlimited u
+        {DIRECT_SUDO_EVIDENCE}) AS evidence
+FROM main.users u
 {SUDO_USERS}
+    AND u.password_never_expires AND u.system_count > 0
 """,
 )
 
@@ -154,7 +105,6 @@ SYSTEMS_WITH_DIRECT_SUDO = Finding(
         "user_groups": "user groups that are bound to it with sudo, as id and name",
         "sudo_without_password": "true if one of these bindings requires no password",
     },
-    since="When the earliest of these bindings that still exists was first seen with sudo",
     required_endpoints=(
         "systems",
         "systemusers",
@@ -164,36 +114,29 @@ SYSTEMS_WITH_DIRECT_SUDO = Finding(
     ),
     uses_direct_bindings=True,
     sql=f"""
-WITH {BINDING_CHANGES},
-exceptions AS (
+WITH exceptions AS (
     SELECT b.integration, b.system_id, b.user_id AS id, TRUE AS is_user,
-        coalesce({USERS.display_name("u")}, b.user_id) AS name, b.sudo_without_password,
-        'user_system_bindings' AS asset_type, b.user_id || '/' || b.system_id AS asset_id
+        coalesce({USERS.display_name("u")}, b.user_id) AS name, b.sudo_without_password
     FROM main.user_system_bindings b LEFT JOIN main.users u USING (integration, user_id)
     WHERE b.sudo
     UNION ALL
-    SELECT integration, system_id, user_group_id, FALSE, user_group_name, sudo_without_password,
-        'user_group_system_bindings', user_group_id || '/' || system_id
+    SELECT integration, system_id, user_group_id, FALSE, user_group_name, sudo_without_password
     FROM main.user_group_system_bindings WHERE sudo
 ),
 bound_systems AS (
     SELECT e.integration, e.system_id, {SYSTEMS.display_name("s")} AS asset_name,
         list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (e.is_user) AS users,
         list({{'id': e.id, 'name': e.name}} ORDER BY e.id) FILTER (NOT e.is_user) AS user_groups,
-        bool_or(e.sudo_without_password IS TRUE) AS sudo_without_password,
-        min(greatest(s.first_seen_at, c.bound_at, c.sudo_at)) AS since
+        bool_or(e.sudo_without_password IS TRUE) AS sudo_without_password
     FROM exceptions e JOIN main.systems s USING (integration, system_id)
-    LEFT JOIN binding_changes c USING (integration, asset_type, asset_id)
     GROUP BY ALL
 )
 SELECT integration, 'systems' AS asset_type, system_id AS asset_id, asset_name,
     json_object('users', coalesce(users, []), 'user_groups', coalesce(user_groups, []),
-        'sudo_without_password', sudo_without_password) AS evidence, since
+        'sudo_without_password', sudo_without_password) AS evidence
 FROM bound_systems
 """,
 )
-
-_RULE_CHANGE = "column_name = 'query_errors' AND coalesce(old_value, '[]') = '[]'"
 
 GROUPS_WITH_RULE_ERRORS = Finding(
     name="groups_with_rule_errors",
@@ -208,24 +151,19 @@ GROUPS_WITH_RULE_ERRORS = Finding(
         "query_errors": "errors of the rule",
         "membership_method": "way in which the group gets its members",
     },
-    since="When the group was first seen with an error, after it had none",
     required_endpoints=("usergroups",),
     sql=f"""
-WITH {last_start("system_group", "system_groups", _RULE_CHANGE)},
-{last_start("user_group", "user_groups", _RULE_CHANGE)},
-faulty AS (
+WITH faulty AS (
     SELECT g.integration, 'system_groups' AS asset_type, g.group_id AS asset_id,
-        {SYSTEM_GROUPS.display_name("g")} AS asset_name, g.query_errors, g.membership_method,
-        greatest(g.first_seen_at, c.system_group_at) AS since
-    FROM main.system_groups g LEFT JOIN system_group c USING (integration, group_id)
+        {SYSTEM_GROUPS.display_name("g")} AS asset_name, g.query_errors, g.membership_method
+    FROM main.system_groups g
     UNION ALL
     SELECT g.integration, 'user_groups', g.user_group_id, {USER_GROUPS.display_name("g")},
-        g.query_errors, g.membership_method, greatest(g.first_seen_at, c.user_group_at)
-    FROM main.user_groups g LEFT JOIN user_group c USING (integration, user_group_id)
+        g.query_errors, g.membership_method
+    FROM main.user_groups g
 )
 SELECT integration, asset_type, asset_id, asset_name,
-    json_object('query_errors', query_errors, 'membership_method', membership_method) AS evidence,
-    since
+    json_object('query_errors', query_errors, 'membership_method', membership_method) AS evidence
 FROM faulty
 WHERE len(query_errors) > 0
 """,

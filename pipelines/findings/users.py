@@ -1,12 +1,7 @@
 """Findings about users, and about the groups and applications that give them access."""
 
-from pipelines.findings.access import (
-    DIRECT_SUDO_EVIDENCE,
-    SUDO_GRANTS,
-    SUDO_SINCE,
-    SUDO_USERS,
-)
-from pipelines.findings.model import Finding, last_change, last_start, select_assets
+from pipelines.findings.access import DIRECT_SUDO_EVIDENCE, SUDO_GRANTS, SUDO_USERS
+from pipelines.findings.model import Finding, select_assets
 from pipelines.schema.assets import APPLICATIONS, SYSTEM_GROUPS, USERS, has_mfa
 
 SUSPENDED_USERS_WITH_ACCESS = Finding(
@@ -26,65 +21,24 @@ SUSPENDED_USERS_WITH_ACCESS = Finding(
         "application_count": "number of applications that the user can access and that are not "
         "disabled; null if applications are not pulled",
     },
-    since="When the user was first seen as suspended or locked, or with access, whichever is "
-    "later. If several reasons apply, the earliest one counts",
     required_endpoints=("systemusers", "applications", "applications_users"),
     uses_direct_bindings=True,
     sql=f"""
-WITH user_changes AS (
-    SELECT integration, asset_id AS user_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'suspended' AND new_value = 'true') AS suspended_at,
-        max(observed_at) FILTER (column_name = 'account_locked' AND new_value = 'true')
-            AS locked_at,
-        max(observed_at) FILTER (column_name = 'state' AND new_value = '"SUSPENDED"') AS state_at,
-        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
-    FROM main.changes
-    WHERE asset_type = 'users'
-        AND column_name IN ('', 'suspended', 'account_locked', 'state', 'system_count')
-    GROUP BY ALL
-),
-{last_start("bound", "application_users")},
-{last_change("enabled", "applications", "column_name = 'active' AND old_value = 'false'")},
-application_access AS (
-    SELECT h.integration, h.user_id, count(*) AS active_count,
-        min(greatest(a.first_seen_at, b.bound_at, e.enabled_at)) AS applications_at
+WITH application_access AS (
+    SELECT h.integration, h.user_id, count(*) AS active_count
     FROM main.application_users h
     JOIN main.applications a USING (integration, application_id)
-    LEFT JOIN enabled e USING (integration, application_id)
-    LEFT JOIN bound b
-        ON b.integration = h.integration AND b.asset_id = h.application_id || '/' || h.user_id
     WHERE a.active IS NOT FALSE
     GROUP BY ALL
-),
-found AS (
-    SELECT u.* EXCLUDE (application_count), c.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, c.added_at) AS known_at, a.applications_at,
-        CASE WHEN u.application_count IS NOT NULL THEN coalesce(a.active_count, 0) END
-            AS application_count
-    FROM main.users u
-    LEFT JOIN user_changes c USING (integration, user_id)
-    LEFT JOIN application_access a USING (integration, user_id)
-    WHERE (u.suspended OR u.account_locked OR u.state = 'SUSPENDED')
-        AND (u.system_count > 0 OR a.active_count > 0)
 )
-SELECT integration, 'users' AS asset_type, user_id AS asset_id,
-    {USERS.display_name("found")} AS asset_name,
-    json_object('state', state, 'suspended', suspended, 'account_locked', account_locked,
-        'system_count', system_count, 'application_count', application_count) AS evidence,
-    greatest(
-        known_at,
-        least(
-            CASE WHEN suspended THEN coalesce(suspended_at, known_at) END,
-            CASE WHEN account_locked THEN coalesce(locked_at, known_at) END,
-            CASE WHEN state = 'SUSPENDED' THEN coalesce(state_at, known_at) END
-        ),
-        least(
-            CASE WHEN system_count > 0 THEN coalesce(systems_at, known_at) END,
-            applications_at
-        )
-    ) AS since
-FROM found
+SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
+    {USERS.display_name("u")} AS asset_name,
+    json_object('state', u.state, 'suspended', u.suspended, 'account_locked', u.account_locked,
+        'system_count', u.system_count, 'application_count',
+        CASE WHEN u.application_count IS NOT NULL THEN coalesce(a.active_count, 0) END) AS evidence
+FROM main.users u LEFT JOIN application_access a USING (integration, user_id)
+WHERE (u.suspended OR u.account_locked OR u.state = 'SUSPENDED')
+    AND (u.system_count > 0 OR a.active_count > 0)
 """,
 )
 
@@ -107,45 +61,19 @@ USERS_WITHOUT_MFA_WITH_SUDO = Finding(
         "sudo_user_groups": "names of the user's groups that are bound directly to a device, with "
         "sudo",
     },
-    since="When the user was first seen without MFA, or with the earliest sudo that the user still "
-    "has, whichever is later",
     required_endpoints=("systemusers",),
     uses_direct_bindings=True,
     sql=f"""
-WITH user_changes AS (
-    SELECT integration, asset_id AS user_id,
-        max(observed_at) FILTER (change = 'added') AS added_at,
-        max(observed_at) FILTER (column_name = 'mfa_configured' AND new_value = 'false') AS mfa_at,
-        max(observed_at) FILTER (column_name = 'totp_enabled' AND old_value = 'true') AS totp_at,
-        max(observed_at) FILTER (column_name = 'mfa_status' AND old_value = '"ENROLLED"')
-            AS status_at,
-        max(observed_at) FILTER (column_name = 'global_admin' AND new_value = 'true') AS admin_at,
-        max(observed_at) FILTER (column_name = 'system_count' AND old_value = '0') AS systems_at
-    FROM main.changes
-    WHERE asset_type = 'users' AND column_name IN (
-        '', 'mfa_configured', 'totp_enabled', 'mfa_status', 'global_admin', 'system_count'
-    )
-    GROUP BY ALL
-),
-without_mfa AS (
-    SELECT u.*, c.* EXCLUDE (integration, user_id, added_at),
-        greatest(u.first_seen_at, c.added_at) AS known_at
-    FROM main.users u LEFT JOIN user_changes c USING (integration, user_id)
-    WHERE NOT {has_mfa("u")} AND u.system_count > 0
-),
-{SUDO_GRANTS}
+WITH {SUDO_GRANTS}
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
     json_object('state', u.state, 'global_admin', u.global_admin,
         'sudo_group_ids', coalesce(s.sudo_group_ids, []),
         'mfa_exclusion', u.mfa_exclusion,
-        {DIRECT_SUDO_EVIDENCE}) AS evidence,
-    greatest(
-        u.known_at, u.mfa_at, u.totp_at, u.status_at, u.systems_at,
-        {SUDO_SINCE}
-    ) AS since
-FROM without_mfa u
+        {DIRECT_SUDO_EVIDENCE}) AS evidence
+FROM main.users u
 {SUDO_USERS}
+    AND NOT {has_mfa("u")} AND u.system_count > 0
 """,
 )
 
@@ -163,32 +91,13 @@ USERS_WITHOUT_SYSTEMS = Finding(
         "application_count": "number of applications that the user can access; null if "
         "applications are not pulled",
     },
-    since="When the user was first seen without a device",
     required_endpoints=("systemusers", "systems"),
     uses_direct_bindings=True,
     sql=f"""
-WITH {
-        last_start(
-            "started",
-            "users",
-            "column_name = 'system_count' AND new_value = '0'",
-            "column_name = 'resolved' AND new_value = 'true'",
-        )
-    },
-lost AS (
-    SELECT integration, coalesce(old_value ->> '$.primary_user_id', old_value ->> '$') AS user_id,
-        max(observed_at) AS lost_at
-    FROM main.changes
-    WHERE asset_type = 'systems' AND (change = 'removed' OR column_name = 'primary_user_id')
-    GROUP BY ALL
-)
 SELECT u.integration, 'users' AS asset_type, u.user_id AS asset_id,
     {USERS.display_name("u")} AS asset_name,
-    json_object('state', u.state, 'application_count', u.application_count) AS evidence,
-    greatest(u.first_seen_at, s.started_at, l.lost_at) AS since
+    json_object('state', u.state, 'application_count', u.application_count) AS evidence
 FROM main.users u
-LEFT JOIN started s USING (integration, user_id)
-LEFT JOIN lost l USING (integration, user_id)
 WHERE u.resolved AND u.system_count = 0
     AND (u.integration, u.user_id) NOT IN (
         SELECT (integration, primary_user_id) FROM main.systems WHERE primary_user_id IS NOT NULL
@@ -214,40 +123,26 @@ GROUPS_WITH_PASSWORDLESS_SUDO = Finding(
         "targets": "bindings that grant it, as type, id and name; empty if only the list of the "
         "group's users reports it",
     },
-    since="When the earliest grant that still exists was first seen",
     required_targets=("user", "user_group"),
     sql=f"""
-WITH grant_changes AS (
-    SELECT integration, asset_type, asset_id, max(observed_at) AS granted_at
-    FROM main.changes
-    WHERE asset_type IN ('system_group_users', 'system_group_associations')
-        AND (change = 'added' OR column_name = 'sudo_without_password' AND new_value = 'true')
-    GROUP BY ALL
-),
-grants AS (
-    SELECT integration, 'system_group_users' AS asset_type, group_id, user_id,
-        NULL AS target_type, NULL AS target_id, NULL AS target_name,
-        group_id || '/' || user_id AS asset_id
+WITH grants AS (
+    SELECT integration, group_id, user_id, NULL AS target_type, NULL AS target_id,
+        NULL AS target_name
     FROM main.system_group_users WHERE sudo_without_password
     UNION ALL
-    SELECT integration, 'system_group_associations', group_id, NULL, target_type, target_id,
-        coalesce(target_name, target_id), concat_ws('/', group_id, target_type, target_id)
+    SELECT integration, group_id, NULL, target_type, target_id, coalesce(target_name, target_id)
     FROM main.system_group_associations WHERE sudo_without_password
 ),
 granting AS (
-    SELECT integration, group_id, count(user_id) AS user_count, min(b.granted_at) AS granted_at,
-        bool_or(b.granted_at IS NULL) AS has_initial_grant,
+    SELECT integration, group_id, count(user_id) AS user_count,
         list({{'type': target_type, 'id': target_id, 'name': target_name}}
             ORDER BY target_type, target_id) FILTER (target_id IS NOT NULL) AS targets
-    FROM grants LEFT JOIN grant_changes b USING (integration, asset_type, asset_id)
-    GROUP BY ALL
+    FROM grants GROUP BY ALL
 )
 SELECT s.integration, 'system_groups' AS asset_type, s.group_id AS asset_id,
     {SYSTEM_GROUPS.display_name("s")} AS asset_name,
     json_object('system_count', s.system_count, 'user_count', g.user_count,
-        'targets', coalesce(g.targets, [])) AS evidence,
-    CASE WHEN g.has_initial_grant THEN s.first_seen_at
-        ELSE greatest(s.first_seen_at, g.granted_at) END AS since
+        'targets', coalesce(g.targets, [])) AS evidence
 FROM granting g JOIN main.system_groups s USING (integration, group_id)
 """,
 )
@@ -261,12 +156,10 @@ GROUPS_WITHOUT_MEMBERS = Finding(
     "the group becomes accessible to all its users, including forgotten ones.",
     remedy="Delete the group or its bindings, unless a membership rule will fill it soon.",
     evidence={"user_count": "number of users who would get access to its devices"},
-    since="When the group was first seen without devices",
     sql=select_assets(
         "system_groups",
         ("user_count",),
         "system_count = 0",
-        "column_name = 'system_count' AND new_value = '0'",
     ),
 )
 
@@ -279,13 +172,11 @@ APPLICATIONS_WITHOUT_USERS = Finding(
     "certificate to renew. A suspended user who is bound to it counts as a user.",
     remedy="Bind the users who need the application, or delete it.",
     evidence={"active": "true if the application is enabled"},
-    since="When the application was first seen without users",
     required_endpoints=("applications", "applications_users"),
     sql=select_assets(
         "applications",
         ("active",),
         "user_count = 0",
-        "column_name = 'user_count' AND new_value = '0'",
     ),
 )
 
@@ -308,12 +199,9 @@ APPLICATIONS_WITH_EXPIRING_CERTIFICATE = Finding(
         "days_left": "whole days from the start of the pull to the end; negative after it",
         "user_count": "number of users bound to the application; null if they are not pulled",
     },
-    since=f"{CERTIFICATE_DAYS} days before the end, or when the application was first seen or "
-    "enabled, whichever is later",
     required_endpoints=("applications",),
     sql=f"""
-WITH {last_change("enabled", "applications", "column_name = 'active' AND old_value = 'false'")},
-ending AS (
+WITH ending AS (
     SELECT a.*, a.idp_certificate_expires_at AS ends_at,
         (epoch_us(a.idp_certificate_expires_at) - epoch_us(n.started_at)) / 86_400_000_000
             AS days_left
@@ -327,10 +215,8 @@ SELECT a.integration, 'applications' AS asset_type, a.application_id AS asset_id
     {APPLICATIONS.display_name("a")} AS asset_name,
     json_object(
         'expires_at', strftime(make_timestamp(epoch_us(a.ends_at)), '%Y-%m-%dT%H:%M:%SZ'),
-        'days_left', floor(a.days_left)::BIGINT, 'user_count', a.user_count) AS evidence,
-    greatest(a.first_seen_at, e.enabled_at, a.ends_at - to_hours(24 * {CERTIFICATE_DAYS}))
-        AS since
-FROM ending a LEFT JOIN enabled e USING (integration, application_id)
+        'days_left', floor(a.days_left)::BIGINT, 'user_count', a.user_count) AS evidence
+FROM ending a
 WHERE a.days_left < {CERTIFICATE_DAYS}
 """,
 )

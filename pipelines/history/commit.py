@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from pipelines.errors import InventoryError
 from pipelines.history.changes import TableState, compute_changes
+from pipelines.history.findings import OPEN_FINDINGS, follow_findings
 from pipelines.history.manifest import IntegrationFacts, Manifest, PullFacts
 from pipelines.history.store import SnapshotStore, order_of_time
 from pipelines.schema.graph import SYSTEM_BINDINGS
@@ -25,6 +26,7 @@ from pipelines.schema.tables import (
     ASSET_TABLES,
     CHANGES,
     COMPLETENESS,
+    FINDING_HISTORY,
     INTEGRATION,
     INVENTORY_TABLES,
     SNAPSHOTS,
@@ -145,10 +147,14 @@ def _write_snapshot(
             store, manifest.integration.name, manifest.snapshot_id, last, connection
         )
         writer.write_all(pulled, volatile_columns)
-    rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
-    previous = store.head(manifest.integration.name)
-    manifest = manifest.model_copy(update={"rows": rows, "previous_sha256": previous})
-    writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
+        rows = {table.name: writer.rows[table.name] for table in (*INVENTORY_TABLES, CHANGES)}
+        previous = store.head(manifest.integration.name)
+        manifest = manifest.model_copy(update={"rows": rows, "previous_sha256": previous})
+        writer.write_part(SNAPSHOTS.name, snapshots_table(manifest, pulled.completeness))
+        manifest = manifest.model_copy(update={"sha256": writer.sha256})
+        findings = follow_findings(store, manifest, connection)
+    writer.write_part(OPEN_FINDINGS.name, findings.open)
+    writer.write_part(FINDING_HISTORY.name, findings.closed)
     manifest = manifest.model_copy(update={"sha256": writer.sha256})
     store.commit(manifest)
     return manifest

@@ -11,7 +11,7 @@ from pipelines.schema.graph import SYSTEM_BINDINGS, USER_BINDINGS
 from pipelines.schema.model import Table
 
 # Tables that every snapshot keeps, because they describe all pulls.
-LASTING_TABLES = frozenset({"changes", "completeness", "snapshots"})
+LASTING_TABLES = frozenset({"changes", "completeness", "finding_history", "snapshots"})
 # A pull reads the direct bindings of users per device, if there are fewer devices.
 _SAME_BINDINGS = {SYSTEM_BINDINGS: USER_BINDINGS}
 

@@ -15,10 +15,11 @@ import duckdb
 
 from pipelines.config.applied import AppliedSettings
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
+from pipelines.history.findings import read_open_findings
 from pipelines.history.manifest import Manifest
+from pipelines.history.metadata_tables import applied_table, integrations_table, thresholds_table
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
-from pipelines.publish.metadata_tables import applied_table, integrations_table, thresholds_table
 from pipelines.publish.reader import log_path
 from pipelines.schema.arguments import FILE_ID
 from pipelines.schema.macros import MACROS
@@ -26,6 +27,7 @@ from pipelines.schema.model import Column, Table
 from pipelines.schema.tables import (
     CHANGES,
     COMPLETENESS,
+    FINDING_HISTORY,
     INTEGRATIONS,
     INVENTORY_TABLES,
     SNAPSHOTS,
@@ -67,6 +69,11 @@ def apply_snapshots(
         new = [snapshot_id for snapshot_id in ids if snapshot_id not in known]
         for table in (CHANGES, SNAPSHOTS):
             _insert(connection, store, table, name, new)
+        # An earlier version wrote no findings.
+        with_findings = [
+            one for one in new if FINDING_HISTORY.name in store.manifest(name, one).sha256
+        ]
+        _insert(connection, store, FINDING_HISTORY, name, with_findings)
     _replace_latest(connection, store, {name: ids[-1] for name, ids in snapshots.items()})
     for statement in _macro_statements(_file_id(connection)):
         connection.execute(statement)
@@ -95,6 +102,9 @@ def _replace_latest(
             if table.name in manifest.sha256:
                 snapshot = (manifest.integration.name, [manifest.snapshot_id])
                 _insert(connection, store, table, *snapshot)
+        connection.register("open_rows", read_open_findings(store, manifest))
+        connection.execute(f"INSERT INTO {FINDING_HISTORY.qualified_name} BY NAME FROM open_rows")
+        connection.unregister("open_rows")
     for table, rows in (
         (INTEGRATIONS, integrations_table(store, manifests)),
         (THRESHOLDS, thresholds_table(manifests)),
@@ -121,6 +131,10 @@ def _delete(connection: duckdb.DuckDBPyConnection, integrations: Iterable[str]) 
     names = ", ".join(map(quoted, integrations))
     for table in (*INVENTORY_TABLES, COMPLETENESS, INTEGRATIONS, THRESHOLDS):
         connection.execute(f"DELETE FROM {table.qualified_name} WHERE integration IN ({names})")
+    connection.execute(
+        f"DELETE FROM {FINDING_HISTORY.qualified_name} "
+        f"WHERE integration IN ({names}) AND closed_at IS NULL"
+    )
     # Frees the space of the deleted rows before new rows are inserted.
     connection.execute("CHECKPOINT")
 

@@ -1,7 +1,7 @@
 """Read tables of the latest published snapshots as frames: Arrow, pandas, DuckDB or polars."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,18 @@ import pyarrow.parquet as pq
 
 from pipelines.errors import InventoryError
 from pipelines.extract.discovery import read_applied_settings
+from pipelines.history.findings import read_open_findings
+from pipelines.history.metadata_tables import applied_table, integrations_table
 from pipelines.publish.access import select_published
-from pipelines.publish.metadata_tables import applied_table, integrations_table
 from pipelines.schema.model import ARROW_TYPES, Column
-from pipelines.schema.tables import CHANGES, INTEGRATION, INTEGRATIONS, SNAPSHOTS, TABLES
+from pipelines.schema.tables import (
+    CHANGES,
+    FINDING_HISTORY,
+    INTEGRATION,
+    INTEGRATIONS,
+    SNAPSHOTS,
+    TABLES,
+)
 from pipelines.sql import identifier, parquet, quoted
 from pipelines.workspace import Workspace
 
@@ -184,6 +192,10 @@ class PublishedFrames:
         selected = _select(name, columns, [*by_name])
         if table is INTEGRATIONS:
             return _ArrowFrame(self._integrations(names).select(selected))
+        if table is FINDING_HISTORY:
+            rows = [part for name in names for part in self._finding_history(name)]
+            empty = table.arrow_schema.empty_table()
+            return _ArrowFrame(pa.concat_tables([empty, *rows]).select(selected))
         files = {integration: self._files(name, integration) for integration in names}
         return _FileFrame([by_name[column] for column in selected], files)
 
@@ -226,6 +238,13 @@ class PublishedFrames:
         # An earlier version may have written fewer tables.
         snapshot_ids = [latest.snapshot_id] if table in latest.sha256 else []
         return self._history.parts(table, integration, snapshot_ids)
+
+    def _finding_history(self, integration: str) -> Iterator[pa.Table]:
+        """Yield the closed rows of each snapshot, then the open ones of the latest."""
+        for manifest in self._history.manifests(integration):
+            if FINDING_HISTORY.name in manifest.sha256:
+                yield self._history.read(FINDING_HISTORY, integration, manifest.snapshot_id)
+        yield read_open_findings(self._history, self.latest[integration])
 
     def _integrations(self, names: Sequence[str]) -> pa.Table:
         rows = integrations_table(self._history, [self.latest[name] for name in names])

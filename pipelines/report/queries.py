@@ -8,9 +8,8 @@ from typing import TypedDict, TypeVar
 
 import duckdb
 
-from pipelines.findings.catalog import FINDINGS
-from pipelines.findings.model import SCHEMA
-from pipelines.findings.model import Finding as CatalogFinding
+from pipelines.findings.catalog import FINDINGS, QUESTIONS
+from pipelines.findings.life import OPEN
 from pipelines.report.model import (
     Change,
     Count,
@@ -84,7 +83,17 @@ WHERE total <= {MAX_POINTS}
 ORDER BY integration, number
 """
 
-_QUESTIONS = f"SELECT integration, finding, answerable, note FROM {SCHEMA}.questions"
+_FINDINGS = f"""
+SELECT q.integration, q.finding, coalesce(f.count, 0), coalesce(f.names, 0),
+    coalesce(f.examples, []), q.answerable, q.note
+FROM {QUESTIONS.qualified_name} q
+LEFT JOIN (
+    SELECT integration, finding, count(*) AS count,
+        count(DISTINCT display_name(asset_name)) AS names,
+        min(DISTINCT display_name(asset_name), {MAX_EXAMPLES}) AS examples
+    FROM {OPEN.qualified_name} WHERE confirmed GROUP BY ALL
+) f USING (integration, finding)
+"""
 
 _OPERATING_SYSTEMS = """
 SELECT integration, display_name(os) AS label, count(*) AS count
@@ -241,29 +250,13 @@ def _last_contacts(counts: Sequence[int]) -> list[Share]:
 
 def _read_findings(connection: duckdb.DuckDBPyConnection) -> dict[str, list[Finding]]:
     """Return all findings of each integration, in the order of the catalog."""
-    questions = {
-        (integration, finding): (answerable, note)
-        for integration, finding, answerable, note in connection.sql(_QUESTIONS).fetchall()
-    }
-    findings: dict[str, list[Finding]] = {}
-    for entry in FINDINGS:
-        texts = (entry.name, entry.severity, entry.title, entry.remedy)
-        for integration, count, names, examples in connection.sql(_finding_sql(entry)).fetchall():
-            answerable, note = questions[integration, entry.name]
-            findings.setdefault(integration, []).append(
-                Finding(*texts, count, names, examples, answerable, note)
-            )
-    return findings
-
-
-def _finding_sql(finding: CatalogFinding) -> str:
-    return f"""
-SELECT integration, count(asset_id) AS count,
-    count(DISTINCT display_name(asset_name)) AS names,
-    coalesce(min(DISTINCT display_name(asset_name), {MAX_EXAMPLES}), []) AS examples
-FROM integrations LEFT JOIN {SCHEMA}.{finding.name} USING (integration)
-GROUP BY integration
-"""
+    catalog = {entry.name: entry for entry in FINDINGS}
+    findings: dict[str, dict[str, Finding]] = {}
+    for integration, name, *numbers in connection.sql(_FINDINGS).fetchall():
+        entry = catalog[name]
+        texts = (name, entry.severity, entry.title, entry.remedy)
+        findings.setdefault(integration, {})[name] = Finding(*texts, *numbers)
+    return {name: [found[one] for one in catalog] for name, found in findings.items()}
 
 
 def _changes_sql() -> str:

@@ -73,6 +73,9 @@ FROM snapshots ORDER BY started_at DESC""",
     "changes": """
 SELECT observed_at, asset_type, asset_id, column_name, old_value, new_value FROM changes
 WHERE change = 'changed' ORDER BY observed_at DESC""",
+    "finding_history": """
+SELECT finding, asset_name, opened_at, closed_at FROM finding_history
+WHERE closed_at IS NOT NULL ORDER BY closed_at DESC""",
     "completeness": """
 SELECT endpoint, count(*) AS lists, sum(received) AS records, sum(holes) AS holes
 FROM completeness GROUP BY endpoint ORDER BY endpoint""",

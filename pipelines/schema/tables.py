@@ -270,6 +270,27 @@ CHANGES = Table(
     ),
 )
 
+FINDING_HISTORY = Table(
+    "finding_history",
+    "Rows of the findings with their time: a row is opened by the first pull that finds it, and "
+    "closed by the first one after it that asks the same and does not",
+    key=("finding", "asset_type", "asset_id", "opened_at", "detail"),
+    personal=("asset_id", "evidence", "asset_name", "detail"),
+    columns=(
+        INTEGRATION,
+        Column("finding", "TEXT", "Name of the finding and of its view"),
+        Column("asset_type", "TEXT", "Table that contains the asset"),
+        Column("asset_id", "TEXT", "Id of the asset in that table"),
+        Column("opened_at", "TIMESTAMPTZ", "Start of the pull that first found it"),
+        Column("closed_at", "TIMESTAMPTZ", "Start of the pull that closed it; NULL while open"),
+        Column("severity", "TEXT", "high, medium or low"),
+        Column("evidence", "JSON", "Evidence when it was last found"),
+        Column("asset_name", "TEXT", "Name of the asset when it was last found"),
+        Column("detail", "TEXT", "Distinguishes several rows of an asset; empty if it has one"),
+        Column("last_snapshot_id", "TEXT", "Latest snapshot in which it was found"),
+    ),
+)
+
 ASSET_TABLES = (
     SYSTEMS,
     USERS,
@@ -298,7 +319,9 @@ RELATIONSHIP_TABLES = (
 )
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
-TABLES = {table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS)}
+TABLES = {
+    table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS, FINDING_HISTORY)
+}
 
 
 def personal_columns(table: Table) -> set[str]:
@@ -317,6 +340,7 @@ __all__ = [
     "COMMANDS",
     "COMPLETENESS",
     "CUSTOM_ATTRIBUTES",
+    "FINDING_HISTORY",
     "INTEGRATION",
     "INTEGRATIONS",
     "INVENTORY_TABLES",

@@ -1,7 +1,8 @@
 """The findings that a correct inventory must report, computed row by row from its tables."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from tests.oracle.changes import Changes
@@ -9,6 +10,7 @@ from tests.oracle.graph import Graph, Rows, display_name, finding, has_mfa
 from tests.oracle.tables import Row, Tables
 
 Findings = dict[str, Rows]
+Key = tuple[str, str, str]  # finding, type and id of the asset
 
 
 def findings(
@@ -38,6 +40,21 @@ def findings(
     )
     found |= Changes(now, before).findings() if before else {name: [] for name in Changes.NAMES}
     return found
+
+
+@dataclass
+class Lives:
+    """Findings with the time when a pull first found them, and when one found them gone."""
+
+    open: dict[Key, datetime] = field(default_factory=dict)
+    closed: set[tuple[Key, datetime, datetime]] = field(default_factory=set)
+
+    def step(self, found: set[Key], asked: Collection[str], at: datetime) -> None:
+        """Add a pull, with what it found and the findings that it could answer."""
+        for key in [key for key in self.open if key not in found and key[0] in asked]:
+            self.closed.add((key, self.open.pop(key), at))
+        for key in found:
+            self.open.setdefault(key, at)
 
 
 class _Users(Graph):

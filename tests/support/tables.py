@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from pipelines.findings.catalog import THRESHOLDS
+from pipelines.findings.catalog import FINDINGS, THRESHOLDS
 from pipelines.publish.database import schema_statements
 from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES
@@ -38,6 +38,19 @@ def inventory(**tables: Rows) -> Iterator[duckdb.DuckDBPyConnection]:
             for row in rows:
                 insert(connection, name, row)
         yield connection
+
+
+def record_findings(connection: duckdb.DuckDBPyConnection) -> None:
+    """Fill `finding_history` of an inventory with what its tables have, opened on day 1."""
+    connection.execute("DELETE FROM finding_history")
+    for finding in FINDINGS:
+        connection.execute(
+            "INSERT INTO finding_history BY NAME "
+            f"SELECT '{finding.name}' AS finding, '{finding.severity}' AS severity, f.*, "
+            f"{finding.detail} AS detail, ? AS opened_at, i.last_snapshot_id "
+            f"FROM ({finding.sql}) f JOIN integrations i USING (integration)",
+            [day(1)],
+        )
 
 
 def query_inventory(sql: str, **tables: Rows) -> Rows:
@@ -73,8 +86,10 @@ def find(name: str, **tables: Rows) -> Rows:
     for table, given in tables.items():
         copies = [row | {"integration": "beta"} for row in given if "integration" not in row]
         tables[table] = [*given, *copies]
+    (finding,) = (one for one in FINDINGS if one.name == name)
     order = "integration, asset_type, asset_id, evidence::TEXT"
-    rows = query_inventory(f"FROM findings.{name} ORDER BY {order}", **tables)
+    query = f"SELECT '{finding.severity}' AS severity, * FROM ({finding.sql}) ORDER BY {order}"
+    rows = query_inventory(query, **tables)
     acme = [row for row in rows if row["integration"] == "acme"]
     assert rows == acme + [row | {"integration": "beta"} for row in acme]
     return [row | {"evidence": json.loads(str(row["evidence"]))} for row in acme]
@@ -85,10 +100,9 @@ def found(
     asset_type: str,
     asset_id: str,
     evidence: Mapping[str, object],
-    since: datetime,
     name: str = "",
 ) -> Row:
-    """Return a whole row of a finding; without a name, the asset's id is its name."""
+    """Return a row that a finding's query finds; without a name, the asset's id is its name."""
     return {
         "integration": "acme",
         "severity": severity,
@@ -96,7 +110,6 @@ def found(
         "asset_id": asset_id,
         "asset_name": name or asset_id,
         "evidence": evidence,
-        "since": since,
     }
 
 
@@ -150,7 +163,7 @@ def thresholds(stale_days: int = 30, many_devices: int = 10, few_devices: int = 
 
 
 def unrelated(number: int, asset_type: str, asset_id: str) -> Rows:
-    """Return changes on a day that must not affect `since` of a finding about the row.
+    """Return changes on a day that must not affect a finding about the row.
 
     They are changes of another column, and of rows with the same id in another table or
     integration.

@@ -5,7 +5,7 @@ import re
 from pipelines.findings.catalog import FINDINGS, REQUIRED_FIELDS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from tests.support.publisher import Rows
-from tests.support.tables import Row, day, latest, pull, query_inventory
+from tests.support.tables import Row, day, inventory, latest, pull, query_inventory, record_findings
 
 ALL_ENDPOINTS = sorted({name for finding in FINDINGS for name in finding.required_endpoints})
 COMPARISONS = {finding.name for finding in FINDINGS if finding.compares_snapshots}
@@ -118,8 +118,7 @@ def test_required_fields_are_read() -> None:
 
 
 def test_summary_counts_each_finding_or_is_null() -> None:
-    rows = query_inventory(
-        "SELECT finding, severity, count FROM findings.summary WHERE severity = 'low' ORDER BY ALL",
+    with inventory(
         integrations=latest(3),
         snapshots=[pull(3, "systems", "applications", "applications_users")],
         systems=[
@@ -128,9 +127,12 @@ def test_summary_counts_each_finding_or_is_null() -> None:
             {"system_id": "c"},
         ],
         thresholds=[{"many_devices": 10, "few_devices": 5}],
-    )
-    counts = {str(row["finding"]): row["count"] for row in rows}
-    assert counts == {
+    ) as connection:
+        record_findings(connection)
+        counts = connection.sql(
+            "SELECT finding, count FROM findings.summary WHERE severity = 'low'"
+        ).fetchall()
+    assert dict(counts) == {
         "applications_without_users": 0,
         "groups_without_members": 0,
         "shared_private_addresses": 0,

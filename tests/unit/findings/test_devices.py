@@ -2,20 +2,14 @@
 
 from datetime import timedelta
 
-import pytest
-
 from tests.support.tables import (
     Row,
-    added,
-    changed,
     day,
     find,
     found,
     latest,
     pull,
-    removed,
     thresholds,
-    unrelated,
 )
 
 
@@ -60,29 +54,19 @@ def test_unencrypted_systems_of_privileged_users() -> None:
             {"group_id": "servers", "user_id": "user", "sudo": False},
             {"group_id": "desktops", "user_id": "operator"},
         ],
-        changes=[
-            changed(2, "systems", "of-admin", "disk_encrypted", True, False),
-            changed(3, "users", "admin", "global_admin", False, True),
-            changed(2, "system_group_users", "servers/operator", "sudo", False, True),
-            added(4, "system_group_members", "servers/of-operator"),
-            changed(3, "systems", "unowned", "primary_user_id", "operator", None),
-            removed(3, "users", "deleted"),
-            removed(5, "users", "deleted"),
-        ],
     )
     direct: Row = {"sudo_users": [], "sudo_user_groups": []}
     assert rows == [
-        found("high", "systems", asset_id, {**evidence, **direct}, since, name)
-        for asset_id, evidence, since, name in (
-            ("of-admin", {"primary_user_id": "admin", "sudo_group_ids": []}, day(3), ""),
+        found("high", "systems", asset_id, {**evidence, **direct}, name)
+        for asset_id, evidence, name in (
+            ("of-admin", {"primary_user_id": "admin", "sudo_group_ids": []}, ""),
             (
                 "of-operator",
                 {"primary_user_id": "operator", "sudo_group_ids": ["servers"]},
-                day(4),
                 "db-1",
             ),
-            ("owner-deleted", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(5), ""),
-            ("unowned", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, day(3), ""),
+            ("owner-deleted", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, ""),
+            ("unowned", {"primary_user_id": None, "sudo_group_ids": ["servers"]}, ""),
         )
     ]
 
@@ -121,86 +105,16 @@ def test_unencrypted_systems_of_users_with_sudo_outside_groups() -> None:
             {"user_group_id": "admins", "system_id": "of-admins", "user_group_name": "Admins"},
             {"user_group_id": "empty", "system_id": "plain", "sudo": True},
         ],
-        changes=[
-            added(2, "user_system_bindings", "bound/of-bound"),
-            changed(4, "user_system_bindings", "bound/of-bound", "sudo", False, True),
-            added(3, "user_group_system_bindings", "ops/of-nobody", sudo=True),
-            added(5, "user_group_members", "ops/plain"),
-            changed(3, "users", "admin", "global_admin", False, True),
-            *unrelated(9, "user_system_bindings", "bound/of-bound"),
-        ],
     )
     shown: Row = {"primary_user_id": None, "sudo_group_ids": [], "sudo_users": []}
     shown |= {"sudo_user_groups": []}
     of_admins: Row = {"sudo_users": ["ada"], "sudo_user_groups": ["Admins"]}
     of_bound: Row = {"primary_user_id": "bound", "sudo_users": ["bob"]}
     assert rows == [
-        found("high", "systems", "of-admins", shown | of_admins, day(3)),
-        found("high", "systems", "of-bound", shown | of_bound, day(4)),
-        found("high", "systems", "of-nobody", shown | {"sudo_user_groups": ["Operations"]}, day(5)),
+        found("high", "systems", "of-admins", shown | of_admins),
+        found("high", "systems", "of-bound", shown | of_bound),
+        found("high", "systems", "of-nobody", shown | {"sudo_user_groups": ["Operations"]}),
     ]
-
-
-def test_unencrypted_systems_of_privileged_users_since_latest_fact() -> None:
-    rows = find(
-        "unencrypted_systems_of_privileged_users",
-        systems=[
-            {"system_id": "added", "primary_user_id": "admin", "disk_encrypted": False},
-            {"system_id": "disk", "primary_user_id": "admin", "disk_encrypted": False},
-            {"system_id": "new-owner", "primary_user_id": "admin", "disk_encrypted": False},
-            {
-                "system_id": "owner-with-sudo",
-                "primary_user_id": "late-admin",
-                "disk_encrypted": False,
-                "group_ids": ["servers"],
-            },
-            {"system_id": "no-owner", "disk_encrypted": False, "group_ids": ["new", "old"]},
-        ],
-        users=[
-            {"user_id": "admin", "global_admin": True},
-            {"user_id": "late-admin", "global_admin": True},
-            {"user_id": "early"},
-            {"user_id": "late"},
-        ],
-        system_groups=[{"group_id": "old"}, {"group_id": "new"}, {"group_id": "servers"}],
-        system_group_users=[
-            {"group_id": "old", "user_id": "early", "sudo": True},
-            {"group_id": "old", "user_id": "late", "sudo": True},
-            {"group_id": "new", "user_id": "early", "sudo": True},
-            {"group_id": "servers", "user_id": "late-admin", "sudo": True},
-        ],
-        changes=[
-            added(2, "systems", "added"),
-            added(3, "systems", "added"),
-            changed(2, "systems", "disk", "disk_encrypted", True, False),
-            changed(4, "systems", "disk", "disk_encrypted", True, False),
-            changed(2, "systems", "new-owner", "primary_user_id", "early", "late"),
-            changed(3, "systems", "new-owner", "primary_user_id", "late", "admin"),
-            changed(2, "users", "late-admin", "global_admin", False, True),
-            changed(6, "users", "late-admin", "global_admin", False, True),
-            changed(2, "system_group_users", "servers/late-admin", "sudo", False, True),
-            changed(3, "system_group_users", "servers/late-admin", "sudo", False, True),
-            added(4, "system_group_members", "servers/owner-with-sudo"),
-            added(2, "system_group_users", "old/early"),
-            added(3, "system_group_users", "old/early"),
-            added(7, "system_group_users", "old/late"),
-            added(5, "system_group_users", "new/early"),
-            added(2, "system_group_members", "old/no-owner"),
-            added(4, "system_group_members", "old/no-owner"),
-            *unrelated(9, "systems", "disk"),
-            *unrelated(9, "systems", "no-owner"),
-            *unrelated(9, "users", "late-admin"),
-            *unrelated(9, "system_group_users", "servers/late-admin"),
-            *unrelated(9, "system_group_members", "old/no-owner"),
-        ],
-    )
-    assert {row["asset_id"]: row["since"] for row in rows} == {
-        "added": day(3),
-        "disk": day(4),
-        "new-owner": day(3),
-        "no-owner": day(4),
-        "owner-with-sudo": day(4),
-    }
 
 
 def test_stale_systems_with_access() -> None:
@@ -232,12 +146,6 @@ def test_stale_systems_with_access() -> None:
                 "created_at": day(5),
             },
         ],
-        changes=[
-            changed(20, "systems", "reached-later", "user_count", 0, 3),
-            changed(10, "systems", "reached-later", "user_count", 0, 1),
-            *unrelated(30, "systems", "reached-later"),
-            changed(38, "systems", "never-seen", "active", True, False),
-        ],
     )
     assert rows == [
         found(
@@ -245,7 +153,6 @@ def test_stale_systems_with_access() -> None:
             "systems",
             "never-seen",
             {"days_without_contact": 35, "last_contact_at": None, "user_count": 2},
-            day(38),
             name="Ann's phone",
         ),
         found(
@@ -257,7 +164,6 @@ def test_stale_systems_with_access() -> None:
                 "last_contact_at": "2024-01-09T08:00:00Z",
                 "user_count": 1,
             },
-            day(20),
             name="db-1",
         ),
         found(
@@ -269,7 +175,6 @@ def test_stale_systems_with_access() -> None:
                 "last_contact_at": "2024-02-08T07:59:59Z",
                 "user_count": 2,
             },
-            now - second,
         ),
     ]
 
@@ -287,20 +192,12 @@ def test_systems_without_users() -> None:
             {"system_id": "one-user", "user_count": 1, "resolved": True},
             {"system_id": "unresolved", "user_count": 0, "resolved": False},
         ],
-        changes=[
-            added(2, "systems", "unused"),
-            changed(3, "systems", "unused", "user_count", 1, 0),
-            changed(4, "systems", "unowned", "primary_user_id", "ann", None),
-            changed(5, "systems", "enrolled", "resolved", False, True),
-            added(2, "systems", "new"),
-            *(c for name in ("unused", "unowned", "new") for c in unrelated(9, "systems", name)),
-        ],
     )
     assert rows == [
-        found("low", "systems", "enrolled", {"group_ids": []}, day(5)),
-        found("low", "systems", "new", {"group_ids": []}, day(2)),
-        found("low", "systems", "unowned", {"group_ids": []}, day(4)),
-        found("low", "systems", "unused", {"group_ids": ["servers"]}, day(3), name="db-1"),
+        found("low", "systems", "enrolled", {"group_ids": []}),
+        found("low", "systems", "new", {"group_ids": []}),
+        found("low", "systems", "unowned", {"group_ids": []}),
+        found("low", "systems", "unused", {"group_ids": ["servers"]}, name="db-1"),
     ]
 
 
@@ -314,23 +211,15 @@ def test_systems_in_no_group() -> None:
             {"system_id": "member", "group_ids": ["servers"]},
             {"system_id": "new", "group_ids": ["servers"], "integration": "zeta"},
         ],
-        changes=[
-            added(2, "systems", "new"),
-            added(2, "systems", "left"),
-            changed(3, "systems", "left", "group_ids", ["servers"], []),
-            *unrelated(9, "systems", "left"),
-            changed(4, "systems", "new", "group_ids", ["servers"], []) | {"integration": "zeta"},
-        ],
     )
     assert rows == [
-        found("low", "systems", "left", {"os": None, "primary_user_id": None}, day(3), name="db-1"),
-        found("low", "systems", "new", {"os": "Linux", "primary_user_id": "ann"}, day(2)),
-        found("low", "systems", "old", {"os": None, "primary_user_id": None}, day(1)),
+        found("low", "systems", "left", {"os": None, "primary_user_id": None}, name="db-1"),
+        found("low", "systems", "new", {"os": "Linux", "primary_user_id": "ann"}),
+        found("low", "systems", "old", {"os": None, "primary_user_id": None}),
     ]
 
 
-@pytest.mark.parametrize("before", [0, None])
-def test_systems_with_failing_policies(before: int | None) -> None:
+def test_systems_with_failing_policies() -> None:
     rows = find(
         "systems_with_failing_policies",
         systems=[
@@ -339,22 +228,14 @@ def test_systems_with_failing_policies(before: int | None) -> None:
             {"system_id": "none", "policies_failed": 0, "policies_total": 3},
             {"system_id": "unknown", "policies_total": 3},
         ],
-        changes=[
-            added(2, "systems", "one"),
-            added(2, "systems", "two"),
-            changed(3, "systems", "two", "policies_failed", before, 1),
-            changed(4, "systems", "two", "policies_failed", 1, 2),
-            *unrelated(9, "systems", "two"),
-        ],
     )
     assert rows == [
-        found("medium", "systems", "one", {"policies_failed": 1, "policies_total": 3}, day(2)),
+        found("medium", "systems", "one", {"policies_failed": 1, "policies_total": 3}),
         found(
             "medium",
             "systems",
             "two",
             {"policies_failed": 2, "policies_total": 2},
-            day(3),
             name="db-1",
         ),
     ]
@@ -376,12 +257,6 @@ def test_systems_with_same_serial_number() -> None:
     rows = find(
         "systems_with_same_serial_number",
         systems=[*systems, {"system_id": "old", "serial_number": "C03", "integration": "zeta"}],
-        changes=[
-            added(2, "systems", "old"),
-            added(2, "systems", "new"),
-            changed(4, "systems", "new", "serial_number", None, " c02"),
-            *unrelated(9, "systems", "new"),
-        ],
     )
     assert rows == [
         found(
@@ -389,7 +264,6 @@ def test_systems_with_same_serial_number() -> None:
             "systems",
             name,
             {"serial_number": number, "system_ids": ["new", "old"]},
-            day(4),
             number,
         )
         for name, number in (("new", " c02"), ("old", "C02"))

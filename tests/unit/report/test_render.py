@@ -18,6 +18,7 @@ from pipelines.report.render import write_report
 from tests.support import DATA
 from tests.support.browser import NEEDS_CHROMIUM, chromium
 from tests.support.parsed_html import numbers, parsed, report_of, text_of
+from tests.support.tables import record_findings
 
 STORED = DATA / "first_version" / "history"
 LINE_CHARTS = 5
@@ -67,6 +68,7 @@ def test_names_are_escaped(file: Path) -> None:
             "UPDATE users SET suspended = TRUE; "
             "UPDATE system_group_users SET sudo_without_password = TRUE"
         )
+        record_findings(connection)
     page = report_of(file)
     assert not page.all("script")
     assert not page.all("img")
@@ -118,6 +120,7 @@ def test_print_shows_closed_sections(file: Path) -> None:
     with duckdb.connect(file) as connection:
         add_copy(connection, "two")
         connection.execute("UPDATE users SET suspended = TRUE")
+        record_findings(connection)
     path = file.with_name("report.html")
     write_report(file, path)
     with chromium() as browser:
@@ -165,6 +168,7 @@ def test_control_characters_are_replaced(file: Path, control: str) -> None:
         for table, column in (("systems", "os"), ("users", "username")):
             connection.execute(f"UPDATE {table} SET {column} = $1", [f"a{control}b"])
         connection.execute("UPDATE users SET suspended = TRUE")
+        record_findings(connection)
     text = text_of(file)
     assert control not in text
     assert "a\ufffdb" in parsed(text).one("li", data_finding="suspended_users_with_access").text
@@ -241,6 +245,7 @@ def test_many_integrations_are_cut_to_the_size_limit(
         add_copy(connection, "two")
         add_copy(connection, "three")
         connection.execute("UPDATE users SET suspended = TRUE WHERE integration = 'two'")
+        record_findings(connection)
     whole = len(text_of(file))
     monkeypatch.setattr(report_render, "MAX_BYTES", whole // 2)
     monkeypatch.setattr(report_render, "MAX_LISTED", 2)

@@ -27,7 +27,7 @@ def integrations_table(store: SnapshotStore, latest: Iterable[Manifest]) -> pa.T
             **manifest.pull.model_dump(
                 include={"organization_id", "organization_name", "report_at"}
             ),
-            "direct_bindings": _direct_bindings(manifest),
+            "direct_bindings": direct_bindings(manifest),
             "last_snapshot_id": manifest.snapshot_id,
             "last_success_at": manifest.pull.finished_at,
             **{name: manifest.rows[name] for name in _COUNTED},
@@ -54,7 +54,7 @@ def applied_table(settings: AppliedSettings, integrations: Iterable[str]) -> pa.
     return pa.Table.from_pylist(rows, schema=schema)
 
 
-def _direct_bindings(manifest: Manifest) -> str:
+def direct_bindings(manifest: Manifest) -> str:
     """Return what the pull read of the bindings outside system groups."""
     setting, pull = manifest.integration.direct_bindings, manifest.pull
     if setting == "report" and not (pull.report_at and SYSTEM_BINDINGS in pull.endpoints):
