@@ -33,7 +33,7 @@ _MATCHED = f"""
 CREATE TEMP TABLE matched AS
 SELECT b.*, f.finding IS NOT NULL AS is_kept,
     f.finding IS NULL AND q.answerable IS TRUE
-        AND NOT (c.needs_direct AND q.note IS NOT NULL AND b.last_snapshot_id IN $wider)
+        AND NOT (c.needs_direct AND q.note IS NOT NULL AND NOT b.last_snapshot_id IN $covered)
         AS is_closed
 FROM before b
 LEFT JOIN catalog c USING (finding)
@@ -76,15 +76,14 @@ def follow_findings(
     """
     empty = FINDING_HISTORY.arrow_schema.empty_table()
     rows = FindingRows(empty, empty)
-    earlier = _before(manifest, store.manifests(manifest.integration.name))
+    earlier = _before(manifest, store.manifests_with_tables(manifest.integration.name))
     steps = [manifest]
     for before in reversed(earlier):
         if OPEN_FINDINGS.name in before.sha256:
             opened = store.read(OPEN_FINDINGS, before.integration.name, before.snapshot_id)
             rows = FindingRows(opened.select(empty.column_names), empty)
             break
-        if before.has_tables:
-            steps.insert(0, before)
+        steps.insert(0, before)
     for one in steps:
         step = _follow(store, one, _before(one, earlier), rows.open, outer)
         rows = FindingRows(step.open, pa.concat_tables([rows.closed, step.closed]))
@@ -115,8 +114,8 @@ def _follow(
         _provide_tables(connection, store, manifest, earlier[-1:])
         _evaluate(connection, has_changes=manifest.rows.get(CHANGES.name) != 0)
         connection.register("before", before)
-        wider = _with_more_bindings(manifest, earlier, before)
-        connection.execute(_MATCHED, {"wider": wider})
+        covered = _covered(manifest, earlier)
+        connection.execute(_MATCHED, {"covered": covered})
         opened = connection.sql(_OPEN, params=now | {"snapshot_id": manifest.snapshot_id})
         return FindingRows(_ordered(opened), _ordered(connection.sql(_CLOSED, params=now)))
 
@@ -127,15 +126,10 @@ def _ordered(rows: duckdb.DuckDBPyRelation) -> pa.Table:
     return table.select(schema.names).cast(schema)
 
 
-def _with_more_bindings(manifest: Manifest, earlier: list[Manifest], before: pa.Table) -> list[str]:
-    """Return the snapshots that last found rows, and that read bindings which this one did not."""
+def _covered(manifest: Manifest, earlier: list[Manifest]) -> list[str]:
+    """Return the snapshots that read no bindings to single devices that this one did not read."""
     now = manifest.pull.sources
-    found = {*before["last_snapshot_id"].to_pylist()}
-    return [
-        one.snapshot_id
-        for one in earlier
-        if one.snapshot_id in found and not now >= one.pull.sources.intersection(DIRECT)
-    ]
+    return [one.snapshot_id for one in earlier if now >= one.pull.sources.intersection(DIRECT)]
 
 
 def _evaluate(connection: duckdb.DuckDBPyConnection, *, has_changes: bool) -> None:
