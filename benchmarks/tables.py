@@ -139,7 +139,10 @@ FROM system_ipv4_addresses GROUP BY address
 
 
 def tables(counts: Counts, state: int) -> Iterator[tuple[Table, pa.Table]]:
-    """Yield each table of the inventory as a pull returns it, sorted by its key."""
+    """Yield each table of the inventory as a pull returns it, sorted by its key.
+
+    Tables without a query are empty.
+    """
     by_name = {table.name: table for table in INVENTORY_TABLES}
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -155,6 +158,8 @@ def tables(counts: Counts, state: int) -> Iterator[tuple[Table, pa.Table]]:
             )
             connection.unregister("empty_rows")
             yield table, connection.sql(f"FROM {name}").to_arrow_table().cast(table.arrow_schema)
+    for name in by_name.keys() - _QUERIES.keys():
+        yield by_name[name], by_name[name].arrow_schema.empty_table()
 
 
 def completeness(counts: Counts) -> pa.Table:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -40,8 +41,8 @@ class SnapshotStore:
 
     A subclass for another place copies files into the folder when they are read. It overrides
     `manifest`, `snapshots`, `kept_ids`, `_is_committed` and `_require`, which all other reading
-    methods use;
-    the methods that write or remove; `location` and `removal_hint`; and `map` if reading is slow.
+    methods use; the methods that write or remove; `location` and `removal_hint`; and `map` if
+    reading is slow.
 
     Args:
         root: the folder.
@@ -215,11 +216,13 @@ class SnapshotStore:
         """Return snapshot ids by integration, of one or of all, oldest first."""
         snapshots: dict[str, list[str]] = {}
         for folder in sorted(self.root.glob(f"_manifests/{_PREFIX}{integration}")):
+            ids: list[str] = []
             # A glob for the files takes ten times as long for the thousands of a long history.
-            with os.scandir(folder) as entries:
-                names = [entry.name for entry in entries if entry.name.endswith(".json")]
-            if names:
-                ids = [name.removesuffix(".json") for name in names]
+            # Like it, ignore a file, and a folder that is renamed meanwhile.
+            with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+                names = (entry.name for entry in entries)
+                ids = [name.removesuffix(".json") for name in names if name.endswith(".json")]
+            if ids:
                 snapshots[folder.name.removeprefix(_PREFIX)] = sorted(ids, key=order_of_time)
         return snapshots
 

@@ -250,3 +250,10 @@ def test_empty_history_gives_empty_tables(fast_tmp_path: Path) -> None:
     for name in [*TABLES, *(view.name for view in VIEWS)]:
         empty: Rows = []
         assert publisher.rows(f"FROM {name}") == empty
+
+
+def test_file_in_place_of_an_integration_is_ignored(tmp_path: Path) -> None:
+    manifests = tmp_path / "_manifests"
+    manifests.mkdir()
+    (manifests / "integration=acme").touch()
+    assert SnapshotStore(tmp_path).snapshots() == {}
