@@ -33,16 +33,17 @@ MAX_RUNS_PER_TICK = 50
 def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.SensorDefinition]:
     """Return the sensors. The names are those of version 0.1, under which Dagster has their state.
 
-    Those that delete or alert are switched on by default only in the data directory's own instance.
+    They are switched on by default only in the data directory's own instance.
 
     Args:
         workspace: where the inventory is.
         is_scheduled: False to leave the sensor off that starts the runs of the schedules.
     """
     name = AssetKeys(workspace.prefix).name
-    status = _status(is_on=is_own_home(workspace))
+    is_own = is_own_home(workspace)
+    status = _status(is_on=is_own)
     sensors = [
-        _refresh_sensor(workspace, is_on=is_scheduled),
+        _refresh_sensor(workspace, is_on=is_own and is_scheduled),
         dg.sensor(
             name=name("integrations_of_settings"),
             minimum_interval_seconds=30,
@@ -69,7 +70,7 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
         )(partial(purge_old_runs, workspace=workspace)),
     ]
     # Only an object store has a file for each integration, and one of all of them.
-    return [*sensors, _combine_on_publication(workspace)] if workspace.url else sensors
+    return [*sensors, _combine_on_publication(workspace, status)] if workspace.url else sensors
 
 
 def _refresh_sensor(workspace: Workspace, *, is_on: bool) -> dg.SensorDefinition:
@@ -174,7 +175,9 @@ def sync_partitions(
     )
 
 
-def _combine_on_publication(workspace: Workspace) -> dg.SensorDefinition:
+def _combine_on_publication(
+    workspace: Workspace, status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
     keys = AssetKeys(workspace.prefix)
 
     @dg.asset_sensor(
@@ -182,7 +185,7 @@ def _combine_on_publication(workspace: Workspace) -> dg.SensorDefinition:
         asset_key=keys.inventory_duckdb,
         job_name=keys.name(COMBINE_JOB),
         minimum_interval_seconds=600,
-        default_status=dg.DefaultSensorStatus.RUNNING,
+        default_status=status,
         description="Update the file over all integrations after one of them has published",
     )
     def combine_on_publication(

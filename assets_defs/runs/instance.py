@@ -44,6 +44,13 @@ def is_own_home(workspace: Workspace) -> bool:
     return exported is not None and exported.resolve() == workspace.dagster_home.resolve()
 
 
+def is_own_instance(instance: dg.DagsterInstance, workspace: Workspace) -> bool:
+    """Return True if an instance is that of the data directory, also without `DAGSTER_HOME`."""
+    if exported_home(workspace) is not None:
+        return is_own_home(workspace)
+    return Path(instance.root_directory).resolve() == workspace.dagster_home.resolve()
+
+
 def warn_of_settings(workspace: Workspace) -> None:
     """Warn of a `dagster.yaml` of others that makes the inventory less comfortable."""
     home = exported_home(workspace)

@@ -121,7 +121,7 @@ def read_statuses(
     runs = OwnRuns(instance, keys)
     record = instance.get_run_record_by_id(ending_run_id) if ending_run_id else None
     ending_name = record.dagster_run.tags.get(PARTITION_TAG) if record else None
-    obstacles = find_obstacles(instance, keys, {one.schedule for one in integrations})
+    obstacles = find_obstacles(instance, workspace, {one.schedule for one in integrations})
     return [
         _status(
             one,

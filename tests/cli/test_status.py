@@ -96,10 +96,15 @@ def test_exported_home_is_used_and_named(installation: Installation) -> None:
         tags = {PARTITION_TAG: "jumpcloud"}
         run = dg.DagsterRun(REFRESH_JOB, tags=tags, status=dg.DagsterRunStatus.STARTED)
         instance.add_run(run)
+        instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SENSOR", "id"))
     own = installation.run("status", "--json")
     assert json.loads(own.stdout)[0]["current_run"] is None
     shared = installation.run("status", "--json", DAGSTER_HOME=str(home))
-    assert json.loads(shared.stdout)[0]["current_run"]["run_id"] == run.run_id
+    (status,) = json.loads(shared.stdout)
+    assert status["current_run"]["run_id"] == run.run_id
+    assert status["next_run_at"] is None
+    switch = "switch on the sensor refresh_due_integrations in the UI"
+    assert status["not_scheduled"] == f"not switched on; {switch}"
     assert shared.stderr == f"Dagster home: {home} (DAGSTER_HOME)\n{own.stderr}"
     wrong = installation.run("status", DAGSTER_HOME="shared")
     assert wrong.returncode == 2

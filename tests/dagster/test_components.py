@@ -141,7 +141,7 @@ def test_names_have_prefix_and_attributes_are_overridden(defs: dg.Definitions) -
     assert "security_refresh_inventory" in repository.job_names
     sensors = {sensor.name: sensor.default_status.value for sensor in repository.sensor_defs}
     assert sensors == {
-        "security_refresh_due_integrations": "RUNNING",
+        "security_refresh_due_integrations": "STOPPED",
         "security_integrations_of_settings": "STOPPED",
         "security_alert_on_failure": "STOPPED",
         "security_alert_on_late": "STOPPED",

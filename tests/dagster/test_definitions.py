@@ -161,9 +161,8 @@ def test_only_findings_have_checks_of_findings(definitions: dg.Definitions) -> N
     assert {check.name for check in checks if check.asset_key.path[-1] == "findings"} == names
 
 
-def test_refresh_sensor_runs_by_default(definitions: dg.Definitions) -> None:
+def test_sensor_replaces_schedules(definitions: dg.Definitions) -> None:
     sensor = definitions.get_repository_def().get_sensor_def("refresh_due_integrations")
-    assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
     assert sensor.minimum_interval_seconds == 30
     assert not definitions.get_repository_def().schedule_defs
 

@@ -1,12 +1,15 @@
 """In an instance shared with other code locations, their runs and partitions stay as they are."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.scheduler.instigation import InstigatorStatus
+from dagster._daemon.types import DaemonHeartbeat
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.definitions import build_definitions
@@ -14,8 +17,9 @@ from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
 from assets_defs.partitions import NAME, PARTITION_TAG
 from assets_defs.runs import stale
 from assets_defs.runs.ownership import GRAPH_JOB, OwnRuns
-from assets_defs.runs.status import read_statuses
+from assets_defs.runs.status import IntegrationStatus, read_statuses
 from pipelines.workspace import Workspace
+from tests.support.missed_ticks import switch_sensor
 from tests.support.sensors import evaluate_sensor
 from tests.support.webhook import exported_webhook
 
@@ -166,11 +170,10 @@ def test_partitions_of_others_stay_and_ours_keep_history(
 @pytest.mark.parametrize(
     ("home", "is_own"), [("data/dagster", True), ("elsewhere", False), ("", False)]
 )
-def test_deletion_and_alerts_are_off_in_shared_instance(
-    tmp_path: Path, *, home: str, is_own: bool
-) -> None:
+def test_sensors_are_off_in_shared_instance(tmp_path: Path, *, home: str, is_own: bool) -> None:
     variables = {
-        "JUMPCLOUD_INVENTORY_HOME": str(tmp_path / "data"),
+        "JUMPCLOUD_INVENTORY_HOME": "s3://bucket/prefix",
+        "JUMPCLOUD_INVENTORY_WORK": str(tmp_path / "data"),
         "DAGSTER_HOME": str(tmp_path / home) if home else "",
     }
     definitions = build_definitions(Workspace.from_environment(variables))
@@ -178,12 +181,32 @@ def test_deletion_and_alerts_are_off_in_shared_instance(
     assert {
         sensor.name: sensor.default_status is dg.DefaultSensorStatus.RUNNING for sensor in sensors
     } == {
-        "refresh_due_integrations": True,
+        "refresh_due_integrations": is_own,
+        "combine_what_was_published": is_own,
         "integrations_of_settings": is_own,
         "alert_on_failure": is_own,
         "alert_on_late": is_own,
         "forget_old_runs": is_own,
     }
+
+
+def test_status_promises_no_run_before_the_sensor_is_switched_on(
+    workspace: Workspace, instance: dg.DagsterInstance
+) -> None:
+    instance.add_daemon_heartbeat(DaemonHeartbeat(time.time(), "SENSOR", "id"))
+
+    def status() -> IntegrationStatus:
+        (status,) = read_statuses(instance, workspace, workspace.settings().integration, {})
+        return status
+
+    assert status().next_run_at is None
+    assert status().not_scheduled.startswith("not switched on; ")
+    # What the daemon recorded while an earlier version had it on by default.
+    switch_sensor(instance, InstigatorStatus.DECLARED_IN_CODE)
+    assert status().not_scheduled.startswith("not switched on; ")
+    switch_sensor(instance, InstigatorStatus.RUNNING)
+    assert status().next_run_at
+    assert status().not_scheduled == ""
 
 
 def test_merged_definitions_keep_others_out_of_our_job(workspace: Workspace) -> None:
