@@ -5,6 +5,7 @@ from functools import cached_property
 
 import dagster as dg
 
+from pipelines.config.exports import Exports
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.schema.tables import INVENTORY_TABLES, RUN_TABLES
 
@@ -16,7 +17,6 @@ COMPLETENESS = "completeness"
 ACCESS_DIFFERENCES = "access_differences"
 PULLS = "pulls"
 OWNERS = ["team:security"]
-EXPORTS = ("export_ocsf", "export_jira_assets", "export_servicenow")
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,4 @@ class AssetKeys:
     @property
     def exports(self) -> frozenset[dg.AssetKey]:
         """Return what such a run also materializes, as far as the settings have it."""
-        return frozenset(map(self.table, EXPORTS))
+        return frozenset(map(self.table, Exports.model_fields))

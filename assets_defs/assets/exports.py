@@ -6,6 +6,7 @@ from assets_defs.asset_keys import OWNERS, AssetKeys
 from assets_defs.assets.specs import PERSONAL
 from assets_defs.partitions import build_partitions
 from assets_defs.runs.step import RUN_LOCK, step
+from pipelines.config.exports import CsvExport, Exports, OcsfExport
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.export.push import PushedFile, push
 from pipelines.publish.access import fetch_file
@@ -13,31 +14,26 @@ from pipelines.publish.reader import open_bounded
 from pipelines.workspace import Workspace
 
 GROUP = "exports"
-_DESCRIPTIONS = {
-    "export_ocsf": "OCSF events of the published snapshot, in the layout of Amazon Security Lake",
-    "export_jira_assets": "CSV files of the published snapshot, for an import of Jira Assets",
-    "export_servicenow": "CSV files of the published snapshot, for import sets of ServiceNow",
-}
 
 
 def build_exports(workspace: Workspace) -> list[dg.AssetsDefinition]:
     """Return the exports of the settings."""
     try:
-        names = workspace.settings().exports
+        exports = workspace.settings().exports
     except SettingsError:
         return []  # each run reports it
-    return [_build_export(workspace, name) for name in names]
+    return [_build_export(workspace, name, export) for name, export in exports.items()]
 
 
-def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
+def _build_export(workspace: Workspace, name: str, export: CsvExport) -> dg.AssetsDefinition:
     keys = AssetKeys(workspace.prefix)
 
     @dg.asset(
         key=keys.table(name),
         deps=[keys.inventory_duckdb],
-        description=_DESCRIPTIONS[name],
+        description=Exports.model_fields[name].description,
         group_name=GROUP,
-        kinds={"parquet" if name == "export_ocsf" else "csv"},
+        kinds={"parquet" if isinstance(export, OcsfExport) else "csv"},
         owners=OWNERS,
         tags=PERSONAL,
         partitions_def=build_partitions(workspace),
@@ -45,7 +41,7 @@ def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
         io_manager_key=keys.io_manager,
         required_resource_keys={RUN_LOCK},
     )
-    def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+    def push_export(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         with step(context, workspace) as integration:
             files = _push_published(workspace, name, integration.name)
         return dg.MaterializeResult(
@@ -55,7 +51,7 @@ def _build_export(workspace: Workspace, name: str) -> dg.AssetsDefinition:
             }
         )
 
-    return export
+    return push_export
 
 
 def _push_published(workspace: Workspace, name: str, integration: str) -> list[PushedFile]:

@@ -1,10 +1,11 @@
 """Settings of the exports that follow each publication. Without its table, an export is off."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pipelines.config.environment import is_object_store
 
@@ -56,3 +57,28 @@ class OcsfExport(CsvExport):
     region: _PartitionValue
     account_id: _PartitionValue | None = None
     ocsf_version: OcsfVersion = "1.3"
+
+
+class Exports(BaseModel):
+    """The exports, each under the name of its setting; None if it is off.
+
+    Their descriptions are those of the assets.
+    """
+
+    export_ocsf: OcsfExport | None = Field(
+        default=None,
+        description="OCSF events of the published snapshot, in the layout of Amazon Security Lake",
+    )
+    export_jira_assets: CsvExport | None = Field(
+        default=None,
+        description="CSV files of the published snapshot, for an import of Jira Assets",
+    )
+    export_servicenow: CsvExport | None = Field(
+        default=None,
+        description="CSV files of the published snapshot, for import sets of ServiceNow",
+    )
+
+    @property
+    def exports(self) -> Mapping[str, CsvExport]:
+        """Return the exports that are on, by the name of their setting."""
+        return {name: value for name, value in self if isinstance(value, CsvExport)}

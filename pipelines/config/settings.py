@@ -5,12 +5,12 @@ from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
-from pipelines.config.exports import CsvExport, OcsfExport
+from pipelines.config.exports import Exports
 from pipelines.config.integration import Integration, VariableName
 from pipelines.config.schedule import Schedule
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS, Thresholds
@@ -42,8 +42,8 @@ class KeepSnapshots(BaseModel):
     then: Literal["monthly", "none"] = "monthly"
 
 
-class Settings(BaseModel):
-    """The settings of all integrations.
+class Settings(Exports):
+    """The settings of all integrations, and of the exports after each publication.
 
     Attributes:
         volatile_columns: columns, as `table.column`, that `changes` leaves out.
@@ -54,9 +54,6 @@ class Settings(BaseModel):
         integration: the `[[integration]]` entries in the order of the file, with unique names.
         keep_snapshots: retention of past snapshots, for each integration.
         findings: thresholds of the findings.
-        export_ocsf: export of OCSF events after each publication; None if it is off.
-        export_jira_assets: likewise, CSV files for an import of Jira Assets.
-        export_servicenow: likewise, for import sets of ServiceNow.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -68,19 +65,6 @@ class Settings(BaseModel):
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
     keep_snapshots: KeepSnapshots = KeepSnapshots()
     findings: Thresholds = DEFAULT_THRESHOLDS
-    export_ocsf: OcsfExport | None = None
-    export_jira_assets: CsvExport | None = None
-    export_servicenow: CsvExport | None = None
-
-    @property
-    def exports(self) -> Mapping[str, CsvExport]:
-        """Return the exports that are on, by the name of their setting."""
-        named: Mapping[str, CsvExport | None] = {
-            "export_ocsf": self.export_ocsf,
-            "export_jira_assets": self.export_jira_assets,
-            "export_servicenow": self.export_servicenow,
-        }
-        return {name: export for name, export in named.items() if export}
 
     @field_validator("volatile_columns")
     @classmethod
@@ -120,9 +104,7 @@ _TABLES: Mapping[str, type[BaseModel]] = {
     "schedule": Schedule,
     "keep_snapshots": KeepSnapshots,
     "findings": Thresholds,
-    "export_ocsf": OcsfExport,
-    "export_jira_assets": CsvExport,
-    "export_servicenow": CsvExport,
+    **{name: get_args(field.annotation)[0] for name, field in Exports.model_fields.items()},
 }
 
 
