@@ -18,8 +18,9 @@ files below `history/`.
     demo/                           data directory of the command `demo`
     integrations.toml               settings, if they are kept here, as those of the demo are
     simulated_since.txt             in demo/: time of its first start
+    .gitignore                      keeps the directory out of a repository that it is in
 
-A hidden file next to one of these is its fingerprint, its version in the object store, or a
+Any other hidden file next to one of these is its fingerprint, its version in the object store, or a
 version that is not finished.
 """
 
@@ -135,8 +136,8 @@ class Workspace:
     def make_root(self) -> None:
         """Create the data directory and its missing parents.
 
-        Only the owner may read names, e-mail addresses and sudo rights. A parent may become a data
-        directory too: that of the demo is in one.
+        Only the owner may read names, e-mail addresses and sudo rights, and Git ignores them. A
+        parent may become a data directory too: that of the demo is in one.
 
         Raises:
             SettingsError: it cannot be written.
@@ -146,6 +147,8 @@ class Workspace:
             for folder in reversed((self.root, *self.root.parents)):
                 if not folder.exists():
                     folder.mkdir(mode=0o700, exist_ok=True)
+                    if folder == self.root:
+                        (folder / ".gitignore").write_text("*\n", encoding="utf-8")
                     flush(folder.parent)
 
     @contextmanager

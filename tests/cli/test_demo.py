@@ -70,9 +70,11 @@ def test_demo_needs_no_key(demo: Demo) -> None:
     for finding, count in counts:
         assert (f": demo {count} (findings.{finding})" in output) == bool(count), finding
     assert not demo.installation.file.exists()
-    # Its runs are not for the instance of others, and the folder above it is private too.
+    # Its runs are not for the instance of others. The folder above it is private, too, and Git
+    # ignores it.
     assert not any((demo.installation.folder / "shared").iterdir())
     assert stat.S_IMODE(demo.installation.data.stat().st_mode) == 0o700
+    assert (demo.installation.data / ".gitignore").read_text() == "*\n"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/explanation/access.md"])

@@ -69,6 +69,7 @@ def test_run_holds_its_lock_between_steps_until_it_ends(
         assert run(workspace, instance, fails=fails) == (not fails, "", [True])
     assert not is_held(workspace.run_lock("acme"))
     assert stat.S_IMODE(workspace.root.stat().st_mode) == 0o700
+    assert (workspace.root / ".gitignore").read_text() == "*\n"
 
 
 def test_second_run_of_an_integration_fails_at_once(workspace: Workspace) -> None:

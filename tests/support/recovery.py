@@ -103,7 +103,7 @@ def leftovers(home: Path, history: SnapshotStore) -> list[str]:
     kept = {
         home / name for name in ("inventory.duckdb", "report.html", "inventory.html", "rates.json")
     }
-    kept |= {home / ".inventory.duckdb.seal", *home.glob("locks/*")}
+    kept |= {home / ".gitignore", home / ".inventory.duckdb.seal", *home.glob("locks/*")}
     kept |= set(home.glob("parquet/*/*/acme.parquet"))
     kept |= {home / "parquet" / "whole" / step / "acme" for step in ("pull", "tables")}
     kept |= set((home / "dagster").rglob("*"))

@@ -17,6 +17,7 @@ from pipelines.workspace import Workspace
 @pass_data_dir
 def demo(workspace: Workspace) -> None:
     """Pull a simulated organization; needs no key."""
+    workspace.make_root()
     workspace = workspace.demo()
     prepare_instance(workspace)
     with simulated_organization(workspace, lambda times: commit_past(workspace, NAME, times)):

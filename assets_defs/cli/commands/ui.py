@@ -45,6 +45,7 @@ def ui(workspace: Workspace, host: IPv4Address, port: int) -> None:
     """Open the Dagster UI, with the schedules running; without settings, on the demo."""
     is_demo = workspace.config is None and not os.environ.get(KEY_VARIABLE)
     if is_demo:
+        workspace.make_root()
         workspace = workspace.demo()
     else:
         workspace.settings()  # wrong ones leave no directory behind
