@@ -40,10 +40,9 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
         is_scheduled: False to leave the sensor off that starts the runs of the schedules.
     """
     name = AssetKeys(workspace.prefix).name
-    is_own = is_own_home(workspace)
-    status = _status(is_on=is_own)
+    status = _status(is_on=is_own_home(workspace))
     sensors = [
-        _refresh_sensor(workspace, is_on=is_own and is_scheduled),
+        _refresh_sensor(workspace, is_on=is_scheduled and is_own_home(workspace)),
         dg.sensor(
             name=name("integrations_of_settings"),
             minimum_interval_seconds=30,
