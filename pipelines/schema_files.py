@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
 from pipelines.findings.model import SCHEMA
 from pipelines.schema.model import Table, View
+from pipelines.schema.reviews import REVIEW_TABLES
 from pipelines.schema.tables import (
     CHANGES,
     COMPLETENESS,
@@ -42,7 +43,10 @@ _DBT_FRESHNESS = """\
 def schema_sql() -> str:
     """Return SQL that creates empty tables with their keys, references and comments."""
     # A referenced table precedes those that refer to it.
-    tables = (INTEGRATIONS, *INVENTORY_TABLES, SNAPSHOTS, CHANGES, COMPLETENESS, FINDING_HISTORY)
+    tables = (
+        *(INTEGRATIONS, *INVENTORY_TABLES, SNAPSHOTS, CHANGES, COMPLETENESS),
+        *(FINDING_HISTORY, *REVIEW_TABLES),
+    )
     return _SQL_INTRODUCTION + "".join(map(_table_sql, tables))
 
 

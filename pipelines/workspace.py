@@ -8,6 +8,7 @@ files below `history/`.
     history/                        snapshots of past pulls, and their manifests
     parquet/                        tables of the latest run, raw and joined; markers in whole/
     spool/<integration>/            finished lists of an interrupted pull
+    reviews/                        access reviews: their populations and decisions
     removals/                       mass removals that stopped a run, until a run publishes
     rates.json                      best request rate of each key
     organizations/<entry>.json      organizations found for `discover_organizations`
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pipelines.history.removal_file import RemovalFile
     from pipelines.history.store import SnapshotStore
     from pipelines.ratelimit.saved_rates import SavedRates
+    from pipelines.reviews.store import ReviewStore
     from pipelines.storage.object_store import ObjectStore
 
 _IN_URLS = frozenset("%?")
@@ -194,6 +196,12 @@ class Workspace:
         from pipelines.history.object_store import ObjectSnapshotStore  # noqa: PLC0415 -- an extra
 
         return ObjectSnapshotStore(copies or self.history_folder, self.objects)
+
+    def open_reviews(self) -> "ReviewStore":
+        """Open the access reviews, which are next to the history."""
+        from pipelines.reviews.store import ReviewStore  # noqa: PLC0415 -- see the top
+
+        return ReviewStore(self.root / "reviews", self.objects if self.url else None)
 
     def check_name(self, integration: str) -> str | None:
         """Return a warning about the name of an integration, if it needs one.

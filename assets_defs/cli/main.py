@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "forget": "Remove integration NAME, which is no longer in the settings, with all its history.",
     "rebuild": "Build the DuckDB file and its report again from the history.",
     "rename": "Give the history of integration OLD to NEW, its name in the settings now.",
+    "review": "Review who has access: workbooks, the decisions in them, and what came of these.",
     "run": "Pull and publish integrations: those NAMED, or all that are enabled.",
     "sql": "Answer an SQL QUERY about the published inventory; - reads it from standard input.",
     "status": "Show integrations: those NAMED, or all; their runs, and what they published last.",

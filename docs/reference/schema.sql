@@ -797,3 +797,95 @@ COMMENT ON COLUMN "finding_history"."evidence" IS 'Evidence when it was last fou
 COMMENT ON COLUMN "finding_history"."asset_name" IS 'Name of the asset when it was last found';
 COMMENT ON COLUMN "finding_history"."detail" IS 'Distinguishes several rows of an asset; empty if it has one';
 COMMENT ON COLUMN "finding_history"."last_snapshot_id" IS 'Latest snapshot in which it was found';
+
+CREATE TABLE "reviews" (
+    "integration" TEXT,
+    "review_id" TEXT,
+    "reviewed_by" TEXT,
+    "created_at" TIMESTAMPTZ,
+    "snapshot_id" TEXT,
+    "pulled_at" TIMESTAMPTZ,
+    "manifest_sha256" TEXT,
+    "population_sha256" TEXT,
+    "completeness" JSON,
+    "items" BIGINT,
+    "decided" BIGINT,
+    "to_remove" BIGINT,
+    "removed" BIGINT,
+    "returned" BIGINT,
+    PRIMARY KEY ("integration", "review_id"),
+    FOREIGN KEY ("integration") REFERENCES "integrations" ("integration")
+);
+COMMENT ON TABLE "reviews" IS 'Access reviews (`jumpcloud-inventory review`); empty in a file as of a past time';
+COMMENT ON COLUMN "reviews"."integration" IS 'Name of the integration that the row belongs to';
+COMMENT ON COLUMN "reviews"."review_id" IS 'UTC time of creation, and the start of a checksum';
+COMMENT ON COLUMN "reviews"."reviewed_by" IS 'manager, application, system-group or sudo';
+COMMENT ON COLUMN "reviews"."created_at" IS 'Time of creation';
+COMMENT ON COLUMN "reviews"."snapshot_id" IS 'Snapshot that the population was taken from';
+COMMENT ON COLUMN "reviews"."pulled_at" IS 'Start of that snapshot''s pull';
+COMMENT ON COLUMN "reviews"."manifest_sha256" IS 'SHA-256 of that snapshot''s manifest';
+COMMENT ON COLUMN "reviews"."population_sha256" IS 'SHA-256 of the file that holds the population';
+COMMENT ON COLUMN "reviews"."completeness" IS 'Proof of completeness of each list of that pull';
+COMMENT ON COLUMN "reviews"."items" IS 'Number of accesses in the population';
+COMMENT ON COLUMN "reviews"."decided" IS 'Number of accesses with a decision';
+COMMENT ON COLUMN "reviews"."to_remove" IS 'Number of accesses to remove, as decided';
+COMMENT ON COLUMN "reviews"."removed" IS 'Number of these that are gone in the latest snapshot';
+COMMENT ON COLUMN "reviews"."returned" IS 'Number of these that were gone and are there again';
+
+CREATE TABLE "review_items" (
+    "integration" TEXT,
+    "review_id" TEXT,
+    "item" BIGINT,
+    "reviewer_id" TEXT,
+    "reviewer" TEXT,
+    "user_id" TEXT,
+    "username" TEXT,
+    "target_type" TEXT,
+    "target_id" TEXT,
+    "target_name" TEXT,
+    "device_count" BIGINT,
+    "direct" BOOLEAN,
+    "via_user_group_names" TEXT[],
+    "sudo" BOOLEAN,
+    "sudo_without_password" BOOLEAN,
+    "since" TIMESTAMPTZ,
+    "since_is_known" BOOLEAN,
+    "decision" TEXT,
+    "reason" TEXT,
+    "decided_at" TIMESTAMPTZ,
+    "removed_snapshot_id" TEXT,
+    "removed_after" TIMESTAMPTZ,
+    "removed_before" TIMESTAMPTZ,
+    "returned_snapshot_id" TEXT,
+    "returned_after" TIMESTAMPTZ,
+    "returned_before" TIMESTAMPTZ,
+    PRIMARY KEY ("integration", "review_id", "item"),
+    FOREIGN KEY ("integration") REFERENCES "integrations" ("integration")
+);
+COMMENT ON TABLE "review_items" IS 'Accesses of each review with their decisions, and the later snapshots that show a removal or a return';
+COMMENT ON COLUMN "review_items"."integration" IS 'Name of the integration that the row belongs to';
+COMMENT ON COLUMN "review_items"."review_id" IS 'UTC time of creation, and the start of a checksum';
+COMMENT ON COLUMN "review_items"."item" IS 'Number of the access in the review, from 1';
+COMMENT ON COLUMN "review_items"."reviewer_id" IS 'User id of the manager, or id of the application or group; empty if there is none';
+COMMENT ON COLUMN "review_items"."reviewer" IS 'Name of the manager, application or group';
+COMMENT ON COLUMN "review_items"."user_id" IS 'User who has the access';
+COMMENT ON COLUMN "review_items"."username" IS 'Username, or the id';
+COMMENT ON COLUMN "review_items"."target_type" IS 'application; system; system_group or user_group: its devices; all_systems: sudo on every device that the user reaches';
+COMMENT ON COLUMN "review_items"."target_id" IS 'Id of the target; empty for all_systems';
+COMMENT ON COLUMN "review_items"."target_name" IS 'Name of the target, or its id';
+COMMENT ON COLUMN "review_items"."device_count" IS 'Number of devices; NULL for an application';
+COMMENT ON COLUMN "review_items"."direct" IS 'TRUE if a binding without a user group exists';
+COMMENT ON COLUMN "review_items"."via_user_group_names" IS 'User groups through which the user is bound';
+COMMENT ON COLUMN "review_items"."sudo" IS 'TRUE if sudo is granted; NULL if not set';
+COMMENT ON COLUMN "review_items"."sudo_without_password" IS 'TRUE if sudo is granted without a password';
+COMMENT ON COLUMN "review_items"."since" IS 'Start of the pull that first found the access';
+COMMENT ON COLUMN "review_items"."since_is_known" IS 'FALSE if the access was there at the first pull of its list, so that it may be older';
+COMMENT ON COLUMN "review_items"."decision" IS 'keep or remove; NULL if not decided';
+COMMENT ON COLUMN "review_items"."reason" IS 'Reason that the reviewer gave';
+COMMENT ON COLUMN "review_items"."decided_at" IS 'Time at which the decision was imported';
+COMMENT ON COLUMN "review_items"."removed_snapshot_id" IS 'First snapshot without the access';
+COMMENT ON COLUMN "review_items"."removed_after" IS 'Start of the last pull that found it before';
+COMMENT ON COLUMN "review_items"."removed_before" IS 'Start of the pull that no longer found it';
+COMMENT ON COLUMN "review_items"."returned_snapshot_id" IS 'First snapshot with it again';
+COMMENT ON COLUMN "review_items"."returned_after" IS 'Start of the last pull that did not find it';
+COMMENT ON COLUMN "review_items"."returned_before" IS 'Start of the pull that found it again';

@@ -21,6 +21,8 @@ from pipelines.history.metadata_tables import applied_table, integrations_table,
 from pipelines.history.store import EVERY, SnapshotStore
 from pipelines.publish.fingerprint import compute_fingerprint, fingerprint_path
 from pipelines.publish.reader import log_path
+from pipelines.reviews.outcomes import replace_reviews
+from pipelines.reviews.store import StoredReview
 from pipelines.schema.arguments import FILE_ID
 from pipelines.schema.macros import MACROS
 from pipelines.schema.model import Column, Table
@@ -172,6 +174,7 @@ def build_duckdb_file(
     path: Path,
     snapshots: Snapshots | None = None,
     settings: AppliedSettings = UNKNOWN,
+    reviews: Sequence[StoredReview] = (),
 ) -> None:
     """Build a new file from the snapshots and rename it to `path`.
 
@@ -182,12 +185,14 @@ def build_duckdb_file(
         path: the file.
         snapshots: ids by integration, oldest first; all snapshots by default.
         settings: the current settings.
+        reviews: the access reviews of the integrations in the file.
 
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
     """
     with _replacing(path) as tmp_path:
         _build(tmp_path, store, store.snapshots() if snapshots is None else snapshots, settings)
+        _add_reviews(tmp_path, reviews)
 
 
 def update_duckdb_file(
@@ -195,6 +200,7 @@ def update_duckdb_file(
     path: Path,
     integration: str = EVERY,
     settings: AppliedSettings = UNKNOWN,
+    reviews: Sequence[StoredReview] = (),
 ) -> None:
     """Update the published file to the latest snapshots. A rebuild gives the same content.
 
@@ -206,6 +212,7 @@ def update_duckdb_file(
         path: the file.
         integration: the only integration in the file; all by default.
         settings: the current settings.
+        reviews: the access reviews of the integrations in the file.
 
     Raises:
         InventoryError: a file of a snapshot is missing or damaged.
@@ -217,6 +224,13 @@ def update_duckdb_file(
         ):
             tmp_path.unlink(missing_ok=True)
             _build(tmp_path, store, snapshots, settings)
+        _add_reviews(tmp_path, reviews)
+
+
+def _add_reviews(path: Path, reviews: Sequence[StoredReview]) -> None:
+    """Replace the tables of reviews, which depend on all snapshots in the file."""
+    with _attached(path) as connection:
+        replace_reviews(connection, reviews)
 
 
 def build_past_file(store: SnapshotStore, latest: Collection[Manifest], path: Path) -> None:

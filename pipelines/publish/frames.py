@@ -17,6 +17,7 @@ from pipelines.history.findings import read_open_findings
 from pipelines.history.metadata_tables import applied_table, integrations_table
 from pipelines.publish.access import select_published
 from pipelines.schema.model import ARROW_TYPES, Column
+from pipelines.schema.reviews import REVIEW_TABLES
 from pipelines.schema.tables import (
     CHANGES,
     FINDING_HISTORY,
@@ -184,9 +185,15 @@ class PublishedFrames:
             columns: names of the columns to read, in this order; all by default.
 
         Raises:
-            InventoryError: a column is unknown, or a file is missing or damaged.
+            InventoryError: a column is unknown, a file is missing or damaged, or the table is
+                computed when the file is published.
         """
         table = TABLES[name]
+        if table in REVIEW_TABLES:
+            raise InventoryError(
+                f"{name} has no files in the history: it is computed when the DuckDB file is "
+                "published. Read it there, with `open_inventory`"
+            )
         names = [*(self.latest if integrations is None else integrations)]
         by_name = {column.name: column for column in table.published_columns}
         selected = _select(name, columns, [*by_name])

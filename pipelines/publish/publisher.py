@@ -28,7 +28,11 @@ def refresh_file(workspace: Workspace, integration: str) -> Path:
     open_store(workspace).renew(
         path,
         lambda: update_duckdb_file(
-            workspace.open_history(), path, scope, read_applied_settings(workspace)
+            workspace.open_history(),
+            path,
+            scope,
+            read_applied_settings(workspace),
+            workspace.open_reviews().reviews(scope),
         ),
     )
     return path
@@ -63,7 +67,13 @@ def rebuild_file(workspace: Workspace) -> None:
     path, settings = workspace.inventory_file(), read_applied_settings(workspace)
     with locked(workspace.publication_lock()):
         open_store(workspace).renew(
-            path, lambda: build_duckdb_file(workspace.open_history(), path, settings=settings)
+            path,
+            lambda: build_duckdb_file(
+                workspace.open_history(),
+                path,
+                settings=settings,
+                reviews=workspace.open_reviews().reviews(),
+            ),
         )
         refresh_report(workspace)
 
@@ -90,7 +100,9 @@ def combine(workspace: Workspace) -> None:
             history = workspace.open_history(Path(copies))
             if not path.exists() and not history.snapshots():
                 raise nothing_published(workspace, None)
-            update_duckdb_file(history, path, EVERY, read_applied_settings(workspace))
+            settings = read_applied_settings(workspace)
+            reviews = workspace.open_reviews().reviews()
+            update_duckdb_file(history, path, EVERY, settings, reviews)
 
         open_store(workspace).renew(path, update)
         refresh_report(workspace)

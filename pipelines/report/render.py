@@ -5,6 +5,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -55,24 +56,34 @@ def render(reports: Sequence[IntegrationReport]) -> str:
     Integrations with the most findings of high severity come first. Sections beyond `MAX_BYTES`
     are left out, and so are rows of the table of integrations beyond `MAX_LISTED`.
     """
-    environment = build_environment()
-    style = (resources.files(__package__) / "templates/style.css").read_text(encoding="utf-8")
     reports = sorted(reports, key=_sort_key)
-    return environment.get_template(
-        "report.html"
-    ).render(
-        title="Inventory report",
-        style=Markup(style),  # noqa: S704 -- the project's own file
-        style_hash=content_hash(style),
+    return render_page(
+        "report.html",
+        "Inventory report",
         reports=reports,
         listed=reports[:MAX_LISTED],
         removed=[report.name for report in reports if report.configured is False],
         partial=[report.name for report in reports[:MAX_LISTED] if report.notes],
-        sections=_sections(environment, reports),
+        sections=_sections(reports),
         newest=max((report.pull.started_at for report in reports), default=None),
     )
 
 
+def render_page(template: str, title: str, **values: object) -> str:
+    """Return a page in the style of the report.
+
+    Args:
+        template: file name of the template.
+        title: title of the page.
+        values: variables of the template.
+    """
+    style = (resources.files(__package__) / "templates/style.css").read_text(encoding="utf-8")
+    marked = Markup(style)  # noqa: S704 -- the project's own file
+    fixed = {"title": title, "style": marked, "style_hash": content_hash(style)}
+    return build_environment().get_template(template).render(**fixed, **values)
+
+
+@cache
 def build_environment() -> Environment:
     """Return the environment of the templates, which escapes every value."""
     environment = Environment(
@@ -101,11 +112,9 @@ def _sort_key(report: IntegrationReport) -> tuple[object, ...]:
     return (*(-report.count(severity) for severity in SEVERITIES), report.name)
 
 
-def _sections(
-    environment: Environment, reports: Sequence[IntegrationReport]
-) -> Mapping[str, Markup]:
+def _sections(reports: Sequence[IntegrationReport]) -> Mapping[str, Markup]:
     """Return the sections by integration that fit into `MAX_BYTES`, and always the first."""
-    template = environment.get_template("integration.html")
+    template = build_environment().get_template("integration.html")
     sections: dict[str, Markup] = {}
     room = MAX_BYTES
     for report in reports:

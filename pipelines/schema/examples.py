@@ -79,6 +79,12 @@ WHERE closed_at IS NOT NULL ORDER BY closed_at DESC""",
     "completeness": """
 SELECT endpoint, count(*) AS lists, sum(received) AS records, sum(holes) AS holes
 FROM completeness GROUP BY endpoint ORDER BY endpoint""",
+    "reviews": """
+SELECT review_id, reviewed_by, decided, items, removed, to_remove, returned FROM reviews
+ORDER BY review_id DESC""",
+    "review_items": """
+SELECT review_id, reviewer, username, target_name, decided_at FROM review_items
+WHERE decision = 'remove' AND removed_before IS NULL ORDER BY decided_at""",
 }
 
 

@@ -22,6 +22,7 @@ from pipelines.schema.graph import (
     USER_SYSTEM_BINDINGS,
 )
 from pipelines.schema.model import INTEGRATION, Column, Table
+from pipelines.schema.reviews import REVIEW_TABLES
 
 PATHS = (
     Column("direct", "BOOLEAN", "TRUE if a binding without a user group exists"),
@@ -320,7 +321,8 @@ RELATIONSHIP_TABLES = (
 INVENTORY_TABLES = (*ASSET_TABLES, *RELATIONSHIP_TABLES)
 RUN_TABLES = (INTEGRATIONS, SNAPSHOTS, CHANGES)
 TABLES = {
-    table.name: table for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS, FINDING_HISTORY)
+    table.name: table
+    for table in (*INVENTORY_TABLES, *RUN_TABLES, COMPLETENESS, FINDING_HISTORY, *REVIEW_TABLES)
 }
 
 

@@ -16,12 +16,14 @@ INVOCATION = re.compile(r"jumpcloud-inventory ([a-z]+)\b([^\n`]*)")
 
 
 def option_names(name: str) -> set[str]:
-    """Return each spelling of each option."""
+    """Return each spelling of each option, of a group of commands those of its commands."""
     command = main.get_command(click.Context(main), name)
     assert command
+    commands = command.commands.values() if isinstance(command, click.Group) else [command]
     return {
         name
-        for parameter in command.params
+        for one in commands
+        for parameter in one.params
         if isinstance(parameter, click.Option) and not parameter.hidden
         for name in (*parameter.opts, *parameter.secondary_opts)
     }

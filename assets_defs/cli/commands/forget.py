@@ -73,6 +73,7 @@ def _remove(workspace: Workspace, name: str) -> None:
         workspace.removal_file(name).remove()
         # The history goes last: it makes the name known on machines that never ran it.
         remove_own_file(workspace, name)
+        workspace.open_reviews().drop(name)
         workspace.open_history().drop_integration(name)
     rebuild_file(workspace)
     remove_staged(workspace, name)

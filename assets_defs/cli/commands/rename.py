@@ -94,6 +94,7 @@ def _rename(workspace: Workspace, old: str, new: str, *, replaces: bool) -> None
             history.drop_integration(new)
         # They belong to the latest snapshot, which the next run compares with.
         workspace.removal_file(old).rename(new)
+        workspace.open_reviews().rename(old, new)
         history.rename(old, new)
         remove_own_file(workspace, old)
         if workspace.url:
