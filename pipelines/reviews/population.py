@@ -1,6 +1,7 @@
 """Take the population of an access review from the published file."""
 
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import duckdb
@@ -8,7 +9,12 @@ import pyarrow as pa
 
 from pipelines.errors import InventoryError
 from pipelines.reviews.store import Kind, ListProof, Review
-from pipelines.schema.graph import SYSTEM_BINDINGS, USER_BINDINGS
+from pipelines.schema.graph import (
+    SYSTEM_BINDINGS,
+    USER_BINDINGS,
+    USER_GROUP_BINDINGS,
+    USER_GROUP_MEMBERSHIPS,
+)
 from pipelines.schema.reviews import REVIEW_ITEMS
 from pipelines.sql import quoted
 
@@ -17,8 +23,15 @@ ROWS = {
     "application": ("application_users", "applications_users"),
     "system_group": ("system_group_users", "systemgroups_users"),
     "system": ("user_system_bindings", USER_BINDINGS),
-    "user_group": ("user_group_members", "usergroups_members"),
+    "user_group": ("user_group_members", USER_GROUP_MEMBERSHIPS),
     "all_systems": ("users", "systemusers"),
+}
+TARGETS = {
+    "application": "application",
+    "system": "device",
+    "system_group": "devices of system group",
+    "user_group": "devices of user group",
+    "all_systems": "sudo on all devices",
 }
 # Columns of the published table that are known when a review is created.
 STORED = [c.name for c in REVIEW_ITEMS.columns if not c.name.startswith(("integration", "review_"))]
@@ -178,6 +191,21 @@ def read_population(
     query = f"SELECT {columns} FROM ({_population(integration, kind)}) ORDER BY item"
     rows: pa.Table = connection.sql(query).to_arrow_table()
     return rows
+
+
+def unread(endpoints: Iterable[str], kind: str) -> list[str]:
+    """Return the kinds of access that a review lacks, because the pull did not read their lists.
+
+    Args:
+        endpoints: endpoints that the pull read.
+        kind: property by which the population is divided among reviewers.
+    """
+    read = {USER_BINDINGS if name == SYSTEM_BINDINGS else name for name in endpoints}
+    reviewed = {"application": ["application"], "system-group": ["system_group"]}.get(kind, ROWS)
+    needed = {name: {ROWS[name][1]} for name in reviewed}
+    if "user_group" in needed:
+        needed["user_group"].add(USER_GROUP_BINDINGS)
+    return [TARGETS[name] for name, lists in needed.items() if not lists <= read]
 
 
 def _population(integration: str, kind: Kind) -> str:

@@ -5,8 +5,8 @@ import json
 import duckdb
 
 from pipelines.report.render import render_page
+from pipelines.reviews.population import TARGETS, unread
 from pipelines.reviews.progress import PublishedReview, read_progress, read_removals
-from pipelines.reviews.workbook import TARGETS
 
 # A browser does not open a much larger page at once. The rest stays in the published file.
 MAX_LISTED = 1_000
@@ -19,6 +19,7 @@ def render_summary(connection: duckdb.DuckDBPyConnection, review: PublishedRevie
         connection: to the published file.
         review: the review.
     """
+    proofs = json.loads(review.completeness)
     reviewers = read_progress(connection, review)
     query = "SELECT max(started_at) FROM snapshots WHERE integration = ?"
     ((latest,),) = connection.execute(query, [review.integration]).fetchall()
@@ -26,7 +27,8 @@ def render_summary(connection: duckdb.DuckDBPyConnection, review: PublishedRevie
         "review.html",
         f"Access review {review.review_id}",
         review=review,
-        proofs=json.loads(review.completeness),
+        proofs=proofs,
+        unread=unread((proof["endpoint"] for proof in proofs), review.reviewed_by),
         reviewers=reviewers[:MAX_LISTED],
         reviewer_count=len(reviewers),
         removals=read_removals(connection, review, MAX_LISTED),

@@ -20,6 +20,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from pipelines.errors import InventoryError
 from pipelines.export.xlsx import MAX_ROWS
+from pipelines.reviews.population import TARGETS, unread
 from pipelines.reviews.store import StoredReview
 from pipelines.sql import parquet
 
@@ -33,13 +34,6 @@ _BATCH_ROWS = 50_000
 _REVIEWER, _REVIEWER_ID, _ROWS = "@reviewer@", "@reviewer-id@", "@rows@"
 _COVER_PART, _ROWS_PART = "xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"
 _WIDTHS = (7, 16, 20, 26, 11, 14, 22, 24, 24, 10, 9, 20, 11, 28)
-TARGETS = {
-    "application": "application",
-    "system": "device",
-    "system_group": "devices of system group",
-    "user_group": "devices of user group",
-    "all_systems": "sudo on all devices",
-}
 _KINDS = " ".join(f"WHEN '{kind}' THEN '{text}'" for kind, text in TARGETS.items())
 _SINCE = "strftime(since AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M')"
 # Header and SQL of each column before the decision; texts except the first.
@@ -211,7 +205,12 @@ def cover_facts(review: StoredReview) -> Sequence[tuple[str, str]]:
         (MANIFEST_LABEL, facts.manifest_sha256),
         ("Accesses in the population", f"{facts.items:,}"),
         ("SHA-256 of the population", facts.population_sha256),
+        ("Not read, so not reviewed", ", ".join(_unread(review)) or "nothing"),
     )
+
+
+def _unread(review: StoredReview) -> list[str]:
+    return unread((proof.endpoint for proof in review.facts.completeness), review.facts.kind)
 
 
 def _write_cover(sheet: Worksheet, review: StoredReview, bold: Format, wrap: Format) -> None:

@@ -176,7 +176,19 @@ def test_workbook_is_what_the_reviewer_may_fill_in(office: Office) -> None:
     assert cover["Snapshot"] == "20240130T080000Z"
     assert cover["Accesses in the population"] == "1"
     assert cover["systemgroups_users"] == "total"
+    assert cover["Not read, so not reviewed"] == "nothing"
     assert path.stat().st_mode & 0o077 == 0
+
+
+def test_accesses_that_were_not_read_are_named(office: Office) -> None:
+    office.publish(1, direct_bindings="off")
+    path = office.create("manager")["boss"]
+    cover = {row[0]: row[1] for row in load_workbook(path)["Review"].iter_rows(values_only=True)}
+    assert cover["Not read, so not reviewed"] == "device, devices of user group"
+    page = office.publisher.home / "page.html"
+    (review,) = office.publisher.rows("FROM reviews")
+    office.ask("review", "summary", str(review["review_id"]), "--output", str(page))
+    assert "not reviewed: device, devices of user group." in page.read_text()
 
 
 def test_population_has_every_access_once(office: Office) -> None:
