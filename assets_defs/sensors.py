@@ -4,6 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 
 import dagster as dg
 
@@ -11,6 +12,7 @@ from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
 from assets_defs.jobs import COMBINE_JOB, REFRESH_JOB
 from assets_defs.partitions import PARTITION_TAG, build_partitions
+from assets_defs.runs.alerting import AlertRecord, send_success
 from assets_defs.runs.failures import failure_message
 from assets_defs.runs.foreground import TERMINAL_TAG
 from assets_defs.runs.freshness import enabled_since, is_late
@@ -19,9 +21,11 @@ from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
 from assets_defs.runs.scheduling import REFRESH_SENSOR
 from assets_defs.schedules import refresh_due
+from pipelines.alerts.alert import Alert, failure_alert
+from pipelines.alerts.send import describe, is_sent, send_failure, send_to
+from pipelines.config.settings import ALERT_WEBHOOK
 from pipelines.errors import InventoryError, SettingsError
 from pipelines.extract.discovery import resolved_settings
-from pipelines.notifications import SENT, Alert, failure_alert, post
 from pipelines.workspace import Workspace
 
 WILL_RETRY_TAG = "dagster/will_retry"
@@ -53,13 +57,20 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
             name=name("alert_on_failure"),
             minimum_interval_seconds=10,  # each tick covers one run
             default_status=status,
-            description="Post the cause of a failed run to the webhook of the settings, once each",
+            description="Send the cause of a failed run to the alert targets, once each",
         )(partial(alert_on_failure, workspace=workspace)),
+        dg.run_status_sensor(
+            run_status=dg.DagsterRunStatus.SUCCESS,
+            name=name("alert_on_success"),
+            minimum_interval_seconds=10,  # as above
+            default_status=status,
+            description="Send recoveries and opened findings to the alert targets, once each",
+        )(partial(alert_on_success, workspace=workspace)),
         dg.sensor(
             name=name("alert_on_late"),
             minimum_interval_seconds=600,
             default_status=status,
-            description="Post enabled integrations that are late to the webhook, once each",
+            description="Send enabled integrations that are late to the alert targets, once each",
         )(partial(alert_on_late, workspace=workspace)),
         dg.sensor(
             name=name("forget_old_runs"),
@@ -99,32 +110,53 @@ def alert_on_failure(context: dg.RunFailureSensorContext, *, workspace: Workspac
         return dg.SkipReason("the run is retried")
     report_status(instance, workspace, instance.report_runless_asset_event)
     cause = failure_message(instance, run, workspace.root)
-    alert = failure_alert(run.tags.get(PARTITION_TAG, ""), cause, run.run_id)
-    return dg.SkipReason(post(alert, workspace))
+    name = run.tags.get(PARTITION_TAG, "")
+    outcomes = send_failure(failure_alert(name, cause, run.run_id), workspace)
+    AlertRecord(instance, workspace, name).add_failed(outcomes)
+    return dg.SkipReason(describe(outcomes))
+
+
+def alert_on_success(context: dg.RunStatusSensorContext, *, workspace: Workspace) -> dg.SkipReason:
+    """Send that an integration works again, and the findings that opened."""
+    run, instance = context.dagster_run, context.instance
+    if not OwnRuns(instance, AssetKeys(workspace.prefix)).includes(run):
+        return dg.SkipReason("the run is not one of the inventory")
+    if run.tags.get(TERMINAL_TAG) == run.run_id:
+        return dg.SkipReason("the terminal that started the run reports it")
+    run_ids = {run.run_id, run.root_run_id or run.run_id}
+    outcome = send_success(instance, workspace, run.tags.get(PARTITION_TAG, ""), run_ids)
+    return dg.SkipReason(outcome or "nothing to send")
 
 
 def alert_on_late(context: dg.SensorEvaluationContext, *, workspace: Workspace) -> dg.SensorResult:
-    """Post each integration that became late since the last tick."""
+    """Send each integration that became late since the last tick."""
     notified: dict[str, str] = json.loads(context.cursor or "{}")
     try:
         late = _late_integrations(context.instance, workspace)
+        targets = [one for one in workspace.settings().alert_targets if one.failures]
     except InventoryError as error:
         return dg.SensorResult(skip_reason=str(error), cursor=context.cursor)
     # In version 0.1, the cursor had the time alone.
     notified = {
-        name: since for name, since in notified.items() if late.get(name, "").endswith(since)
+        key: since
+        for key, since in notified.items()
+        if late.get(key.partition("/")[0], "").endswith(since)
     }
     outcomes = []
     deadline = time.monotonic() + MAX_POSTING_SECONDS
-    for name, since in late.items():
-        if name in notified:
+    broken: set[str] = set()
+    for name, target in product(late, targets):
+        key = name if target.name == ALERT_WEBHOOK else f"{name}/{target.name}"
+        # The next tick tries again a target that failed.
+        if key in notified or target.name in broken or time.monotonic() > deadline:
             continue
-        outcome = post(_late_alert(name, since), workspace)
-        outcomes.append(f"{name}: {outcome}")
-        if outcome == SENT:
-            notified[name] = since
-        if outcome != SENT or time.monotonic() > deadline:
-            break  # the next tick continues
+        sent = send_to([target], _late_alert(name, late[name]), workspace)
+        AlertRecord(context.instance, workspace, name).add_failed(sent)
+        outcomes.append(f"{key}: {describe(sent)}")
+        if is_sent(describe(sent)):
+            notified[key] = late[name]
+        else:
+            broken.add(target.name)
     message = "; ".join(outcomes) or "no integration became late since the last alert"
     return dg.SensorResult(skip_reason=message, cursor=json.dumps(notified))
 

@@ -14,6 +14,7 @@ import click
 COMMANDS: Mapping[str, str] = {
     "accept": "Let the next run publish the mass removal that stopped the last run of NAME.",
     "add": "Add an integration to the settings file, and check its connection.",
+    "alert": "Send a test notice through a target of the settings, and print the result.",
     "check": "Check the connection of integrations: those NAMED, or all that are enabled.",
     "combine": "Combine what each integration published to an object store into one file.",
     "demo": "Pull a simulated organization; needs no key.",

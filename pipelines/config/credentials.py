@@ -1,4 +1,4 @@
-"""Read API keys and service accounts from the environment or a file. They are never shown."""
+"""Read secrets from the environment or a file: API keys, and those of alert targets."""
 
 import os
 import stat
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from pipelines.config.alerts import AlertTarget
 from pipelines.config.environment import KEY_VARIABLE
 from pipelines.config.integration import Integration
 from pipelines.errors import SettingsError
@@ -60,9 +61,12 @@ def load_credentials(
     """
     try:
         if integration.api_key_file:
-            return ApiKey(_read_file(Path(integration.api_key_file), environment))
+            path = Path(integration.api_key_file)
+            return _api_key(_read_file(path, environment), f"api_key_file {path}")
         if integration.api_key_credential:
-            return ApiKey(_read_credential(integration.api_key_credential, environment))
+            name = integration.api_key_credential
+            key = _read_credential(name, environment, "api_key_credential")
+            return _api_key(key, f"api_key_credential {name}")
         if integration.client_id_env and integration.client_secret_env:
             return ServiceAccount(
                 _read_variable(integration.client_id_env, environment, "client id"),
@@ -75,6 +79,22 @@ def load_credentials(
         raise SettingsError(f"integration {integration.name!r}: {error}") from None
 
 
+def read_secret(target: AlertTarget, environment: Mapping[str, str]) -> str:
+    """Read the secret of an alert target; empty if it needs none.
+
+    Raises:
+        SettingsError: it is missing, or other users may read the file.
+    """
+    if target.secret_credential:
+        return _read_credential(target.secret_credential, environment, "secret_credential")
+    if not target.secret_env:
+        return ""
+    value = environment.get(target.secret_env, "").strip()
+    if not value:
+        raise SettingsError(f"the environment variable {target.secret_env} is not set")
+    return value
+
+
 def _read_variable(name: str, environment: Mapping[str, str], kind: str) -> str:
     value = environment.get(name, "").strip()
     if not value:
@@ -84,36 +104,41 @@ def _read_variable(name: str, environment: Mapping[str, str], kind: str) -> str:
     return _check_value(value, f"the environment variable {name}", kind)
 
 
-def _read_credential(name: str, environment: Mapping[str, str]) -> str:
+def _api_key(value: str, source: str) -> ApiKey:
+    return ApiKey(_check_value(value, source, "API key"))
+
+
+def _read_credential(name: str, environment: Mapping[str, str], setting: str) -> str:
     folder = environment.get(CREDENTIALS_VARIABLE)
     if not folder:
         raise SettingsError(
-            f"api_key_credential {name}: {CREDENTIALS_VARIABLE} is not set, because systemd did "
+            f"{setting} {name}: {CREDENTIALS_VARIABLE} is not set, because systemd did "
             f"not start this process. Start it with `systemd-run -p LoadCredential={name}:FILE` "
             "(docs/how-to/deploy.md)"
         )
-    return _read_file(Path(folder, name), environment)
+    return _read_file(Path(folder, name), environment, setting)
 
 
-def _read_file(path: Path, environment: Mapping[str, str]) -> str:
+def _read_file(path: Path, environment: Mapping[str, str], setting: str = "api_key_file") -> str:
     # systemd gives its service access by an ACL, and the ACL's mask shows as the group's mode.
     is_credential = str(path.parent) == environment.get(CREDENTIALS_VARIABLE)
     try:
         # Check the mode even if the folder is closed to others: the file may be moved or copied.
         mode = path.stat().st_mode
         if not stat.S_ISREG(mode):
-            raise SettingsError(f"api_key_file {path} is not a file")
+            raise SettingsError(f"{setting} {path} is not a file")
         if mode & (stat.S_IRWXO if is_credential else stat.S_IRWXG | stat.S_IRWXO):
             raise SettingsError(
-                f"api_key_file {path} is open to others (mode {stat.S_IMODE(mode):04o}); "
+                f"{setting} {path} is open to others (mode {stat.S_IMODE(mode):04o}); "
                 f"run: chmod 600 {path}"
             )
-        key = path.read_text(encoding="utf-8", errors="replace").strip()
+        value = path.read_text(encoding="utf-8", errors="replace").strip()
     except OSError as error:
-        raise SettingsError(f"api_key_file {path} cannot be read ({error.strerror})") from None
-    if not key:
-        raise SettingsError(f"api_key_file {path} is empty; put the JumpCloud API key there")
-    return _check_value(key, f"api_key_file {path}", "API key")
+        raise SettingsError(f"{setting} {path} cannot be read ({error.strerror})") from None
+    if not value:
+        content = "secret" if setting == "secret_credential" else "JumpCloud API key"
+        raise SettingsError(f"{setting} {path} is empty; put the {content} there")
+    return value
 
 
 def _check_value(value: str, source: str, kind: str) -> str:

@@ -88,7 +88,12 @@ def _check_not_a_key(value: object) -> object:
     return value
 
 
-def _check_base_url(value: str) -> str:
+def check_base_url(value: str) -> str:
+    """Return an address of a scheme and a host, which is not a secret.
+
+    Raises:
+        ValueError: it has more, or plain http for another host than this machine.
+    """
     parts = urlsplit(value)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("must be https://host (plain http only for 127.0.0.1)")
@@ -124,8 +129,9 @@ _Unique = Annotated[
     AfterValidator(lambda values: tuple(dict.fromkeys(values))),
 ]
 VariableName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+CredentialName = Annotated[str, Field(pattern=r"^[\w.@-]+$")]
 _KeyVariable = Annotated[VariableName, BeforeValidator(_check_not_a_key)]
-_AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
+AbsolutePath = Annotated[str, AfterValidator(_check_absolute)]
 
 
 class Integration(BaseModel):
@@ -177,12 +183,12 @@ class Integration(BaseModel):
     scope: Literal["cloud", "on_premise"] = "cloud"
     enabled: bool = True
     region: Literal["us", "eu", "in"] = "us"
-    base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
+    base_url: Annotated[str, AfterValidator(check_base_url)] | None = None
     proxy: Annotated[str, AfterValidator(_check_proxy)] | None = None
-    ca_bundle: _AbsolutePath | None = None
+    ca_bundle: AbsolutePath | None = None
     api_key_env: _KeyVariable | None = None
-    api_key_file: _AbsolutePath | None = None
-    api_key_credential: Annotated[str, Field(pattern=r"^[\w.@-]+$")] | None = None
+    api_key_file: AbsolutePath | None = None
+    api_key_credential: CredentialName | None = None
     client_id_env: _KeyVariable | None = None
     client_secret_env: _KeyVariable | None = None
     org_id: Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")] = ""

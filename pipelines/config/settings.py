@@ -1,14 +1,15 @@
 """Settings of the program, read from a TOML file or the environment."""
 
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.config.alerts import AlertTarget, EmailTarget, PagerDutyTarget, WebhookTarget
 from pipelines.config.environment import CONFIG_VARIABLE, KEY_VARIABLE
 from pipelines.config.exports import Exports
 from pipelines.config.integration import Integration, VariableName
@@ -18,6 +19,8 @@ from pipelines.config.validation_errors import describe_error
 from pipelines.errors import SettingsError
 from pipelines.schema.tables import INVENTORY_TABLES
 
+ALERT_WEBHOOK = "alert_webhook_env"
+_Named = TypeVar("_Named", Integration, WebhookTarget, PagerDutyTarget, EmailTarget)
 # It changes at every pull, and would hide the changes that matter.
 VOLATILE_COLUMNS = ("systems.last_contact_at",)
 _COLUMNS = tuple(
@@ -51,6 +54,7 @@ class Settings(Exports):
         alert_webhook_env: environment variable that holds the address for alerts. Anyone who knows
             the address can post there, so it is a secret.
         alert_format: format of an alert: `json` with a field for each fact, or `slack`.
+        alert: the `[[alert]]` entries, further targets of alerts.
         integration: the `[[integration]]` entries in the order of the file, with unique names.
         keep_snapshots: retention of past snapshots, for each integration.
         findings: thresholds of the findings.
@@ -62,9 +66,20 @@ class Settings(Exports):
     max_parallel_runs: Annotated[int, Field(ge=1, le=64, strict=True)] = 2
     alert_webhook_env: VariableName | None = None
     alert_format: Literal["json", "slack"] = "json"
+    alert: tuple[AlertTarget, ...] = ()
     integration: Annotated[tuple[Integration, ...], Field(min_length=1)]
     keep_snapshots: KeepSnapshots = KeepSnapshots()
     findings: Thresholds = DEFAULT_THRESHOLDS
+
+    @property
+    def alert_targets(self) -> Sequence[AlertTarget]:
+        """Return the targets of alerts; `alert_webhook_env` is one of its own name."""
+        if not self.alert_webhook_env:
+            return self.alert
+        webhook = WebhookTarget(
+            name=ALERT_WEBHOOK, type=self.alert_format, secret_env=self.alert_webhook_env
+        )
+        return (webhook, *self.alert)
 
     @field_validator("volatile_columns")
     @classmethod
@@ -77,10 +92,17 @@ class Settings(Exports):
                 )
         return value
 
-    @field_validator("integration")
+    @field_validator("alert")
     @classmethod
-    def _names_are_unique(cls, value: tuple[Integration, ...]) -> tuple[Integration, ...]:
-        names = [integration.name for integration in value]
+    def _webhook_is_no_entry(cls, value: tuple[AlertTarget, ...]) -> tuple[AlertTarget, ...]:
+        if any(target.name == ALERT_WEBHOOK for target in value):
+            raise ValueError(f"name {ALERT_WEBHOOK!r} is the webhook of that setting; rename it")
+        return value
+
+    @field_validator("integration", "alert")
+    @classmethod
+    def _names_are_unique(cls, value: tuple[_Named, ...]) -> tuple[_Named, ...]:
+        names = [entry.name for entry in value]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"name {repeated[0]!r} is used twice; rename one")
@@ -102,6 +124,9 @@ class Settings(Exports):
 _TABLES: Mapping[str, type[BaseModel]] = {
     "integration": Integration,
     "schedule": Schedule,
+    **dict.fromkeys(("json", "slack", "teams"), WebhookTarget),
+    "pagerduty": PagerDutyTarget,
+    "email": EmailTarget,
     "keep_snapshots": KeepSnapshots,
     "findings": Thresholds,
     **{name: get_args(field.annotation)[0] for name, field in Exports.model_fields.items()},

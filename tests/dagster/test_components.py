@@ -144,6 +144,7 @@ def test_names_have_prefix_and_attributes_are_overridden(defs: dg.Definitions) -
         "security_refresh_due_integrations": "STOPPED",
         "security_integrations_of_settings": "STOPPED",
         "security_alert_on_failure": "STOPPED",
+        "security_alert_on_success": "STOPPED",
         "security_alert_on_late": "STOPPED",
         "security_forget_old_runs": "STOPPED",
         "default_automation_condition_sensor": "STOPPED",

@@ -185,6 +185,7 @@ def test_sensors_are_off_in_shared_instance(tmp_path: Path, *, home: str, is_own
         "combine_what_was_published": is_own,
         "integrations_of_settings": is_own,
         "alert_on_failure": is_own,
+        "alert_on_success": is_own,
         "alert_on_late": is_own,
         "forget_old_runs": is_own,
     }

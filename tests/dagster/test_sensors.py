@@ -13,15 +13,17 @@ import pytest
 from assets_defs.definitions import build_definitions
 from assets_defs.jobs import REFRESH_JOB
 from assets_defs.partitions import NAME
+from assets_defs.runs.alerting import send_success
 from assets_defs.runs.freshness import KEY, LONG_AGO, enabled_since, is_late
 from assets_defs.runs.status import read_statuses
 from assets_defs.sensors import build_sensors
+from pipelines.alerts.limits import SENT
 from pipelines.config.settings import Settings
-from pipelines.notifications import SENT
-from pipelines.simulator import Sizes, generate
+from pipelines.ratelimit.saved_rates import MAX_SAVED_RATE
+from pipelines.simulator import Server, Sizes, generate
 from pipelines.workspace import Workspace
 from tests.support.integration_status import status_errors, status_events
-from tests.support.publisher import Publisher, Pulled, on_day
+from tests.support.publisher import FIRST_DAY, Publisher, Pulled, on_day
 from tests.support.sensors import evaluate_sensor
 from tests.support.webhook import Webhook, exported_webhook
 
@@ -96,6 +98,85 @@ def test_failed_run_alerts_once_and_retried_run_does_not(
     output = message + str(cursor) + "".join(events)
     assert "s3cr3t" not in output
     assert "127.0.0.1" not in output
+
+
+def test_recovery_is_sent_once_to_those_that_got_the_failure(
+    webhook: Webhook,
+    fast_tmp_path: Path,
+    workspace: Workspace,
+    serve: Callable[..., Server],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    organization = generate(sizes=SMALL)
+    # Finding the rate from four calls a second takes time.
+    workspace.saved_rates.put(organization.api_key, MAX_SAVED_RATE)
+    set_targets(workspace, base_url=serve(organization).base_url)
+    defs = build_definitions(workspace)
+    sensor = "alert_on_success"
+    with dg.DagsterInstance.local_temp(str(fast_tmp_path)) as instance:
+        instance.add_dynamic_partitions(NAME, ["acme"])
+        job = defs.resolve_job_def(REFRESH_JOB)
+        _, failures = evaluate_sensor("alert_on_failure", workspace, instance, None, defs)
+        _, successes = evaluate_sensor(sensor, workspace, instance, None, defs)
+        failed_run(defs, instance)
+        # The webhook of the old setting and `down` are refused, and `ops` gets the failure.
+        webhook.statuses = [404, 200, 404]
+        message, _ = evaluate_sensor("alert_on_failure", workspace, instance, failures, defs)
+        assert message.startswith("alert_webhook_env: not sent: ")
+        assert f"ops: {SENT}; down: not sent: " in message
+
+        monkeypatch.setenv("NOT_SET_KEY", organization.api_key)
+        done = job.execute_in_process(instance=instance, partition_key="acme")
+        webhook.statuses = [404]
+        message, _ = evaluate_sensor(sensor, workspace, instance, successes, defs)
+        assert message.startswith("not sent: ")
+        # Each next success tries again, until it is sent.
+        outcomes = [send_success(instance, workspace, "acme", {done.run_id}) for _ in range(2)]
+        assert outcomes == [SENT, ""]
+    assert [post["event"] for post in webhook.posts] == ["failed"] * 3 + ["recovered"] * 2
+
+
+def set_targets(workspace: Workspace, base_url: str = "http://127.0.0.1:9") -> None:
+    """Add the targets `ops` and `down` to the settings, and the address of `acme`."""
+    assert workspace.config
+    targets = "".join(
+        f'[[alert]]\nname = "{name}"\ntype = "json"\nsecret_env = "{VARIABLE}"\n'
+        for name in ("ops", "down")
+    )
+    text = workspace.config.read_text()
+    text = text.replace('name = "acme"\n', f'name = "acme"\nbase_url = "{base_url}"\n')
+    workspace.config.write_text(text + targets)
+
+
+def test_opened_findings_are_sent_once(
+    webhook: Webhook, tmp_path: Path, pull: Callable[..., Pulled], workspace: Workspace
+) -> None:
+    publisher = Publisher(tmp_path / "data")
+    organization = generate(sizes=SMALL, now=FIRST_DAY)
+    assert workspace.config
+    workspace.config.write_text(
+        '[[integration]]\nname = "acme"\n[[alert]]\nname = "ops"\ntype = "json"\n'
+        f'secret_env = "{VARIABLE}"\nfailures = false\nfindings = "low"\n'
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        send = partial(send_success, instance, workspace, "acme")
+
+        def publish(day: int) -> None:
+            publisher.publish(on_day(day, pull(organization)))
+
+        publish(0)
+        assert send({"another run"}) == send({"run-1"}) == ""  # the first snapshot opens nothing
+        organization.add_system(hostname="new-device")
+        publish(1)
+        webhook.statuses = [404]
+        assert send({"run-1"}).startswith("not sent: ")
+        publish(2)  # `systems_appeared` describes one snapshot, the others stay open
+        assert send({"run-1"}) == SENT
+        assert send({"run-1"}) == ""
+        first, second = webhook.posts
+    assert first["event"] == second["event"] == "findings"
+    assert "systems_appeared (low): new-device" in first["cause"]
+    assert "systems_in_no_group (low): new-device" in second["cause"]
 
 
 def test_late_integration_alerts_once(

@@ -6,6 +6,7 @@ import tomllib
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from pipelines.config.alerts import EmailTarget, PagerDutyTarget, WebhookTarget
 from pipelines.config.environment import CONFIG_VARIABLE, HOME_VARIABLE, KEY_VARIABLE
 from pipelines.config.exports import OcsfExport
 from pipelines.config.integration import Integration
@@ -27,9 +28,12 @@ MODELS: tuple[type[BaseModel], ...] = (
 EXAMPLE = PAGE.partition("```toml\n")[2].partition("```")[0]
 
 
-def defaults() -> dict[str, object]:
+TARGETS: tuple[type[BaseModel], ...] = (WebhookTarget, PagerDutyTarget, EmailTarget)
+
+
+def defaults(models: tuple[type[BaseModel], ...] = MODELS) -> dict[str, object]:
     """Return each setting with its default as in a file, or None without one."""
-    fields = {name: field for model in MODELS for name, field in model.model_fields.items()}
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
     return {name: _plain(field.default) for name, field in fields.items()}
 
 
@@ -42,12 +46,13 @@ def _plain(value: object) -> object:
 
 
 def test_page_has_every_setting_with_its_default() -> None:
-    tables = PAGE.partition("## An integration")[2]
-    documented = {
-        name: tomllib.loads(f"value = {default}")["value"] if default else None
-        for name, default in ROW.findall(tables)
-    }
-    assert documented == defaults()
+    tables, _, targets = PAGE.partition("## An integration")[2].partition("## Alerts")
+    for text, models in ((tables, MODELS), (targets, TARGETS)):
+        documented = {
+            name: tomllib.loads(f"value = {default}")["value"] if default else None
+            for name, default in ROW.findall(text)
+        }
+        assert documented == defaults(models)
 
 
 def test_example_has_the_defaults() -> None:
@@ -58,7 +63,7 @@ def test_example_has_the_defaults() -> None:
         for name, field in type(model).model_fields.items():
             assert name in chosen or getattr(model, name) == field.default, name
     commented = EXAMPLE.replace("\n# ", "\n").split()
-    assert defaults().keys() <= {*re.findall(r"\w+", " ".join(commented))}
+    assert defaults((*MODELS, *TARGETS)).keys() <= {*re.findall(r"\w+", " ".join(commented))}
 
 
 def test_page_has_the_variables() -> None:

@@ -1,4 +1,4 @@
-"""The command `run`: pull and publish, and alert the webhook of failures."""
+"""The command `run`: pull and publish, and send alerts."""
 
 import gc
 import io
@@ -14,6 +14,7 @@ from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from assets_defs.asset_keys import AssetKeys
 from assets_defs.assets.integration_status import report_status
@@ -27,6 +28,7 @@ from assets_defs.cli.options import (
 from assets_defs.cli.summary import print_summary
 from assets_defs.console import CONSOLE, TERMINAL
 from assets_defs.definitions import build_code_location
+from assets_defs.runs.alerting import AlertRecord, send_success
 from assets_defs.runs.failures import is_interrupt, step_failure_message
 from assets_defs.runs.foreground import run_in_process
 from assets_defs.runs.instance import (
@@ -37,11 +39,12 @@ from assets_defs.runs.instance import (
 )
 from assets_defs.runs.ownership import OwnRuns
 from assets_defs.runs.retention import MAX_RUN_AGE, purge_runs
+from pipelines.alerts.alert import failure_alert
+from pipelines.alerts.send import describe, send_failure
 from pipelines.config.credentials import load_credentials
 from pipelines.config.integration import Integration
 from pipelines.config.settings import Settings
 from pipelines.errors import InventoryError, printable
-from pipelines.notifications import UNWANTED, failure_alert, post
 from pipelines.publish.notes import describe_shared_organizations, describe_unconfigured
 from pipelines.publish.publisher import combine
 from pipelines.storage.disk_errors import explain_output
@@ -144,6 +147,10 @@ def run_one(
     if result.published:
         print_summary(name, workspace.inventory_file(name), workspace.report_file(name))
     if not result.failure:
+        with open_instance(workspace) as instance:
+            outcome = send_success(instance, workspace, name, {result.run_id})
+        if outcome:
+            click.echo(f"{name}: alert {printable(outcome)}", err=True)
         return True
     for message in (result.failure, _describe_published(workspace, name, result)):
         click.echo(f"{name}: {message}", err=True)
@@ -330,13 +337,17 @@ def _run_child(
 def _alert(
     workspace: Workspace, name: str, cause: str, messages: list[str] | None = None, run_id: str = ""
 ) -> None:
-    """Post a failure to the webhook of the settings, if there is one, and print the outcome.
+    """Send a failure to the alert targets of the settings, and print the outcome.
 
     Dagster's sensor skips the runs of the terminal.
     """
-    outcome = post(failure_alert(name, cause, run_id), workspace)
-    if outcome != UNWANTED:
-        message = f"alert {printable(outcome)}"
-        click.echo(f"{name}: {message}", err=True)
-        if messages is not None:
-            messages.append(message)
+    outcomes = send_failure(failure_alert(name, cause, run_id), workspace)
+    if not outcomes:
+        return
+    message = f"alert {printable(describe(outcomes))}"
+    click.echo(f"{name}: {message}", err=True)
+    if messages is not None:
+        messages.append(message)
+    # What failed may be the instance itself.
+    with suppress(InventoryError, OSError, SQLAlchemyError), open_instance(workspace) as instance:
+        AlertRecord(instance, workspace, name).add_failed(outcomes)

@@ -9,9 +9,12 @@ from contextlib import ExitStack, closing
 import pytest
 import tenacity
 
+from pipelines.alerts.alert import Alert, failure_alert
+from pipelines.alerts.limits import SENT
+from pipelines.alerts.send import send_alert
+from pipelines.config.alerts import AlertTarget
 from pipelines.config.settings import Settings
 from pipelines.history.removal_guard import accept_hint
-from pipelines.notifications import SENT, Alert, failure_alert, send_alert
 from tests.support.webhook import Webhook, exported_webhook
 
 VARIABLE = "TEST_ALERT_WEBHOOK"
@@ -28,17 +31,18 @@ def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
 @pytest.fixture(autouse=True)
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry without a delay, and shorten the timeouts."""
-    monkeypatch.setattr("pipelines.notifications._post.retry.wait", tenacity.wait_none())
-    monkeypatch.setattr("pipelines.notifications.TIMEOUT_SECONDS", (3.0, 0.2))
+    monkeypatch.setattr("pipelines.alerts.send._post.retry.wait", tenacity.wait_none())
+    monkeypatch.setattr("pipelines.alerts.send.TIMEOUT_SECONDS", (3.0, 0.2))
 
 
-def settings(**given: object) -> Settings:
+def webhook_target(**given: object) -> AlertTarget:
     document = {"alert_webhook_env": VARIABLE, "integration": [{"name": "acme"}]}
-    return Settings.model_validate(document | given)
+    (target,) = Settings.model_validate(document | given).alert_targets
+    return target
 
 
 def test_json_alert_has_all_fields(webhook: Webhook) -> None:
-    assert send_alert(ALERT, settings()) == SENT
+    assert send_alert(ALERT, webhook_target()) == SENT
     assert webhook.posts == [
         {
             "text": (
@@ -66,7 +70,7 @@ def test_alert_of_a_stopped_removal_has_the_command_once() -> None:
 
 def test_slack_alert_escapes_markup(webhook: Webhook) -> None:
     alert = Alert("acme", "late", "<!channel> & <https://example.net|click>", "None")
-    assert send_alert(alert, settings(alert_format="slack")) == SENT
+    assert send_alert(alert, webhook_target(alert_format="slack")) == SENT
     (post,) = webhook.posts
     assert list(post) == ["text"]
     assert "&lt;!channel&gt; &amp; &lt;https://example.net|click&gt;" in post["text"]
@@ -75,7 +79,7 @@ def test_slack_alert_escapes_markup(webhook: Webhook) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_transient_error_is_retried(status: int, webhook: Webhook) -> None:
     webhook.statuses = [status, status]
-    assert send_alert(ALERT, settings()) == SENT
+    assert send_alert(ALERT, webhook_target()) == SENT
     assert len(webhook.posts) == 3
 
 
@@ -87,7 +91,7 @@ def test_refusing_webhook_is_reported_by_status(
 ) -> None:
     caplog.set_level(logging.INFO)
     webhook.statuses = list(statuses)
-    message = send_alert(ALERT, settings())
+    message = send_alert(ALERT, webhook_target())
     assert message == f"not sent: the webhook of {VARIABLE} answered {statuses[0]}"
     assert webhook.paths == [PATH] * posts
     assert_no_address(message + caplog.text)
@@ -113,7 +117,7 @@ def test_webhook_without_valid_response_is_given_up(
         thread = threading.Thread(target=serve)
         thread.start()
         monkeypatch.setenv(VARIABLE, f"http://127.0.0.1:{server.getsockname()[1]}{PATH}")
-        message = send_alert(ALERT, settings())
+        message = send_alert(ALERT, webhook_target())
         server.shutdown(socket.SHUT_RDWR)
         thread.join()
     assert message.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
@@ -143,7 +147,7 @@ def test_unreachable_address_is_not_printed(
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setenv(VARIABLE, address.format(port=free_port()))
-    message = send_alert(ALERT, settings())
+    message = send_alert(ALERT, webhook_target())
     assert message.startswith(f"not sent: the webhook of {VARIABLE} cannot be reached (")
     assert_no_address(message + caplog.text)
 
@@ -154,8 +158,7 @@ def assert_no_address(text: str) -> None:
 
 
 def test_missing_webhook_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no alert_webhook_env" in send_alert(ALERT, settings(alert_webhook_env=None))
     monkeypatch.delenv(VARIABLE, raising=False)
-    assert send_alert(ALERT, settings()) == (
+    assert send_alert(ALERT, webhook_target()) == (
         f"not sent: the environment variable {VARIABLE} is not set"
     )

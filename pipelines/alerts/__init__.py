@@ -1,0 +1,1 @@
+"""Alerts: failures, recoveries and opened findings, sent where people are."""
