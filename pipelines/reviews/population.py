@@ -194,7 +194,7 @@ def read_population(
 
 
 def unread(endpoints: Iterable[str], kind: str) -> list[str]:
-    """Return the kinds of access that a review lacks, because the pull did not read their lists.
+    """Return the kinds of access that a review cannot have: the pull did not read their lists.
 
     Args:
         endpoints: endpoints that the pull read.
