@@ -53,6 +53,24 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
             default_status=status,
             description="Keep one partition per integration of the settings file",
         )(partial(sync_partitions, workspace=workspace)),
+        *_alert_sensors(workspace, status),
+        dg.sensor(
+            name=name("forget_old_runs"),
+            minimum_interval_seconds=3600,
+            default_status=status,
+            description=f"Delete runs older than {MAX_RUN_AGE.days} days; their snapshots stay",
+        )(partial(purge_old_runs, workspace=workspace)),
+    ]
+    # Only an object store has a file for each integration, and one of all of them.
+    return [*sensors, _combine_on_publication(workspace, status)] if workspace.url else sensors
+
+
+def _alert_sensors(
+    workspace: Workspace, status: dg.DefaultSensorStatus
+) -> list[dg.SensorDefinition]:
+    """Return the sensors that send alerts."""
+    name = AssetKeys(workspace.prefix).name
+    return [
         dg.run_failure_sensor(
             name=name("alert_on_failure"),
             minimum_interval_seconds=10,  # each tick covers one run
@@ -72,15 +90,7 @@ def build_sensors(workspace: Workspace, *, is_scheduled: bool) -> list[dg.Sensor
             default_status=status,
             description="Send enabled integrations that are late to the alert targets, once each",
         )(partial(alert_on_late, workspace=workspace)),
-        dg.sensor(
-            name=name("forget_old_runs"),
-            minimum_interval_seconds=3600,
-            default_status=status,
-            description=f"Delete runs older than {MAX_RUN_AGE.days} days; their snapshots stay",
-        )(partial(purge_old_runs, workspace=workspace)),
     ]
-    # Only an object store has a file for each integration, and one of all of them.
-    return [*sensors, _combine_on_publication(workspace, status)] if workspace.url else sensors
 
 
 def _refresh_sensor(workspace: Workspace, *, is_on: bool) -> dg.SensorDefinition:

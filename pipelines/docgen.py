@@ -18,9 +18,9 @@ from pathlib import Path
 import duckdb
 
 from pipelines.config.thresholds import DEFAULT_THRESHOLDS
-from pipelines.findings.catalog import FINDINGS, SUMMARY, THRESHOLDS
+from pipelines.findings.catalog import FINDINGS, SUMMARY
 from pipelines.findings.life import LATEST_CHANGES, LIFETIMES, OPEN, OVER_TIME
-from pipelines.findings.model import COLUMNS, SCHEMA, Finding
+from pipelines.findings.model import COLUMNS, SCHEMA, THRESHOLDS, Finding
 from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from pipelines.publish.database import build_duckdb_file

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Iterator
 
-from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
-from pipelines.findings.model import SCHEMA
+from pipelines.findings.catalog import FINDING_VIEWS
+from pipelines.findings.model import SCHEMA, THRESHOLDS
 from pipelines.schema.model import Table, View
 from pipelines.schema.reviews import REVIEW_TABLES
 from pipelines.schema.tables import (

@@ -13,7 +13,7 @@ from pipelines.findings.model import SCHEMA, Finding, Severity
 from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.assets import DIRECT
-from pipelines.schema.model import Column, Table, View
+from pipelines.schema.model import View
 
 _SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
 MAX_NAMES = 10
@@ -32,19 +32,6 @@ FINDINGS = tuple(
         ),
         key=lambda finding: _SEVERITIES.index(finding.severity),
     )
-)
-
-THRESHOLDS = Table(
-    "thresholds",
-    "Thresholds of the findings, from the settings of each integration's latest pull",
-    key=(),
-    columns=(
-        Column("integration", "TEXT", "Name of the integration"),
-        Column("stale_days", "BIGINT", "Days without contact after which a device is stale"),
-        Column("many_devices", "BIGINT", "Minimum number of devices sharing a private address"),
-        Column("few_devices", "BIGINT", "Maximum number of devices sharing a public address"),
-    ),
-    schema=SCHEMA,
 )
 
 # Raw fields that decide which rows a finding has. Their values are lost if they have another type

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.schema.model import View
+from pipelines.schema.model import Column, Table, View
 from pipelines.schema.tables import TABLES
 
 SCHEMA = "findings"
@@ -19,6 +19,19 @@ COLUMNS = {
     "since": "Start of the pull that first found it. Every later pull has found it too, or could "
     "not answer the finding",
 }
+
+THRESHOLDS = Table(
+    "thresholds",
+    "Thresholds of the findings, from the settings of each integration's latest pull",
+    key=(),
+    columns=(
+        Column("integration", "TEXT", "Name of the integration"),
+        Column("stale_days", "BIGINT", "Days without contact after which a device is stale"),
+        Column("many_devices", "BIGINT", "Minimum number of devices sharing a private address"),
+        Column("few_devices", "BIGINT", "Maximum number of devices sharing a public address"),
+    ),
+    schema=SCHEMA,
+)
 
 
 def select_assets(asset_type: str, evidence: tuple[str, ...], where: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.findings.catalog import FINDINGS, QUESTIONS, THRESHOLDS
+from pipelines.findings.catalog import FINDINGS, QUESTIONS
+from pipelines.findings.model import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.metadata_tables import direct_bindings, thresholds_table
 from pipelines.history.store import SnapshotStore

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from pipelines.config.applied import AppliedSettings
-from pipelines.findings.catalog import THRESHOLDS
+from pipelines.findings.model import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.store import SnapshotStore
 from pipelines.schema.assets import DIRECT

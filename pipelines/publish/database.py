@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 from pipelines.config.applied import AppliedSettings
-from pipelines.findings.catalog import FINDING_VIEWS, THRESHOLDS
+from pipelines.findings.catalog import FINDING_VIEWS
+from pipelines.findings.model import THRESHOLDS
 from pipelines.history.findings import read_open_findings
 from pipelines.history.manifest import Manifest
 from pipelines.history.metadata_tables import applied_table, integrations_table, thresholds_table

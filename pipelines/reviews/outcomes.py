@@ -149,8 +149,8 @@ def replace_reviews(connection: duckdb.DuckDBPyConnection, reviews: Sequence[Sto
     connection.execute(
         _EVENTS.format(
             asset_types=", ".join(map(quoted, asset_types)),
-            new_flag=_flag_in("new_value"),
-            old_flag=_flag_in("old_value"),
+            new_flag=_flag_reference("new_value"),
+            old_flag=_flag_reference("old_value"),
         )
     )
     connection.execute(_ENDED.format(reads=READS))
@@ -160,7 +160,7 @@ def replace_reviews(connection: duckdb.DuckDBPyConnection, reviews: Sequence[Sto
         connection.execute(f"DROP {kind} temp.{name}")
 
 
-def _flag_in(row: str) -> str:
+def _flag_reference(row: str) -> str:
     return (
         f"CASE flag WHEN 'sudo' THEN {row} ->> '$.sudo' ELSE {row} ->> '$.global_admin' END "
         "IS NOT DISTINCT FROM 'true'"

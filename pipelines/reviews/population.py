@@ -144,7 +144,9 @@ FROM reviewed
 """
 
 
-def snapshot_of(connection: duckdb.DuckDBPyConnection, integration: str, kind: Kind) -> Review:
+def freeze_population(
+    connection: duckdb.DuckDBPyConnection, integration: str, kind: Kind
+) -> Review:
     """Return what a review of the published snapshot is taken from, without its population.
 
     Args:

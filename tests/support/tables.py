@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from pipelines.findings.catalog import FINDINGS, THRESHOLDS
+from pipelines.findings.catalog import FINDINGS
+from pipelines.findings.model import THRESHOLDS
 from pipelines.publish.database import schema_statements
 from pipelines.schema.model import Column
 from pipelines.schema.tables import TABLES

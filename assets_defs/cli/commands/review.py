@@ -16,7 +16,7 @@ from pipelines.export.output_file import output_file
 from pipelines.publish.access import fetch_file, select_published
 from pipelines.publish.publisher import refresh_file
 from pipelines.publish.reader import open_bounded
-from pipelines.reviews.population import read_population, snapshot_of
+from pipelines.reviews.population import freeze_population, read_population
 from pipelines.reviews.progress import Progress, list_reviews, read_progress
 from pipelines.reviews.store import Kind
 from pipelines.reviews.summary import render_summary
@@ -53,7 +53,7 @@ def create(workspace: Workspace, kind: Kind, integration: str | None, output: Pa
     """
     name = _choose(workspace, integration)
     with open_bounded(fetch_file(workspace, name)) as connection:
-        facts = snapshot_of(connection, name, kind)
+        facts = freeze_population(connection, name, kind)
         items = read_population(connection, name, kind)
     if not items.num_rows:
         raise InventoryError(f"{name}: there is no access to review by {kind}")
