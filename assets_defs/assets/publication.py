@@ -29,10 +29,10 @@ from pipelines.history.store import SnapshotStore
 from pipelines.jumpcloud.endpoints import ORGANIZATIONS
 from pipelines.publish.notes import describe_shared_organizations
 from pipelines.publish.publisher import combine, refresh_file, refresh_report
-from pipelines.report.model import SEVERITIES
 from pipelines.schema.model import Table
 from pipelines.schema.tables import CHANGES, INVENTORY_TABLES, RUN_TABLES, SNAPSHOTS
 from pipelines.schema.tables import INTEGRATIONS as INTEGRATIONS_TABLE
+from pipelines.severity import SEVERITIES
 from pipelines.storage.locks import locked
 from pipelines.workspace import Workspace
 

@@ -12,7 +12,7 @@ from pipelines.config.integration import (
     VariableName,
     check_base_url,
 )
-from pipelines.findings.model import Severity
+from pipelines.severity import Severity
 
 _Address = Annotated[str, Field(pattern=r"^[^\s@<>,;:]+@[^\s@<>,;:]+$")]
 _Host = Annotated[str, Field(pattern=r"^[A-Za-z0-9.:_-]+$")]

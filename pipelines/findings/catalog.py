@@ -9,14 +9,12 @@ from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
 from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
 from pipelines.findings.life import LIFE_VIEWS, OPEN
-from pipelines.findings.model import SCHEMA, Finding, Severity
+from pipelines.findings.model import MAX_NAMES, SCHEMA, Finding
 from pipelines.findings.privileges import PRIVILEGE_FINDINGS
 from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
 from pipelines.schema.assets import DIRECT
 from pipelines.schema.model import View
-
-_SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
-MAX_NAMES = 10
+from pipelines.severity import SEVERITIES
 
 # Ordered by severity, the highest first.
 FINDINGS = tuple(
@@ -30,7 +28,7 @@ FINDINGS = tuple(
             *CHANGE_FINDINGS,
             *ADDRESS_FINDINGS,
         ),
-        key=lambda finding: _SEVERITIES.index(finding.severity),
+        key=lambda finding: SEVERITIES.index(finding.severity),
     )
 )
 

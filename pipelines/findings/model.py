@@ -1,13 +1,13 @@
 """Declaration of a finding, and the view that is generated from it."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from pipelines.schema.model import Column, Table, View
 from pipelines.schema.tables import TABLES
+from pipelines.severity import Severity
 
 SCHEMA = "findings"
-Severity = Literal["high", "medium", "low"]
+MAX_NAMES = 10
 
 COLUMNS = {
     "integration": "Name of the integration that the row belongs to",

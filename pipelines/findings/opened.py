@@ -6,16 +6,8 @@ from datetime import datetime
 
 import duckdb
 
-from pipelines.findings.catalog import FINDINGS, MAX_NAMES
-from pipelines.findings.model import SCHEMA, Severity
-
-SEVERITIES: tuple[Severity, ...] = ("high", "medium", "low")
-# One row for each row of a finding.
-ALL_ROWS = "\n    UNION ALL\n    ".join(
-    f"SELECT integration, '{finding.name}' AS finding, severity, asset_type, asset_id, asset_name, "
-    f"evidence, since FROM {SCHEMA}.{finding.name}"
-    for finding in FINDINGS
-)
+from pipelines.findings.model import MAX_NAMES
+from pipelines.severity import SEVERITIES, Severity
 
 
 @dataclass(frozen=True)
@@ -41,11 +33,6 @@ class Opened:
         return f"{self.count} {self.finding} ({self.severity}): {', '.join(self.names)}{more}"
 
 
-def at_least(severity: Severity) -> list[Severity]:
-    """Return a severity and those above it."""
-    return list(SEVERITIES[: SEVERITIES.index(severity) + 1])
-
-
 def latest_times(
     connection: duckdb.DuckDBPyConnection, integration: str
 ) -> Sequence[tuple[str, datetime]]:
@@ -68,14 +55,14 @@ def read_opened(
         after: start of the pull with the findings that are known already.
         severity: lowest severity.
     """
+    severities = SEVERITIES[: SEVERITIES.index(severity) + 1]
     rows = connection.execute(
         f"""
 SELECT finding, severity, count(*), list_sort(min(asset_name, {MAX_NAMES}))
-FROM (
-    {ALL_ROWS}
-) WHERE integration = $integration AND since > $after AND list_contains($severities, severity)
+FROM findings.open
+WHERE integration = $integration AND since > $after AND list_contains($severities, severity)
 GROUP BY finding, severity
 ORDER BY list_position($severities, severity), finding""",
-        {"integration": integration, "after": after, "severities": at_least(severity)},
+        {"integration": integration, "after": after, "severities": severities},
     ).fetchall()
     return [Opened(*row) for row in rows]

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-SEVERITIES = ("high", "medium", "low")
-
 
 @dataclass(frozen=True)
 class Point:

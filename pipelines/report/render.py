@@ -13,8 +13,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from pipelines.errors import InventoryError
-from pipelines.report.model import SEVERITIES, Count, IntegrationReport, Point
+from pipelines.report.model import Count, IntegrationReport, Point
 from pipelines.report.queries import read_reports
+from pipelines.severity import SEVERITIES
 from pipelines.sql import in_memory, quoted
 from pipelines.storage.atomic import write_text
 
