@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "enable": "Let the schedule run integration NAME.",
     "export": "Write TABLES and views of the inventory as files; without a name, all tables.",
     "fetch": "Download the DuckDB file of integration NAME, or of all, from an object store.",
+    "findings": "Report the open findings of the published inventory: those NAMED, or all.",
     "forget": "Remove integration NAME, which is no longer in the settings, with all its history.",
     "rebuild": "Build the DuckDB file and its report again from the history.",
     "rename": "Give the history of integration OLD to NEW, its name in the settings now.",
