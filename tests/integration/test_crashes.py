@@ -44,7 +44,7 @@ def decisive(operations: Sequence[str]) -> list[int]:
 
 
 def is_decisive(operation: str) -> bool:
-    return "_manifests/" in operation or "/.inventory" in operation
+    return "_manifests/" in operation or "/.inventory.duckdb" in operation
 
 
 @pytest.fixture
