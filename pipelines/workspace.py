@@ -19,10 +19,9 @@ files below `history/`.
     demo/                           data directory of the command `demo`
     integrations.toml               settings, if they are kept here, as those of the demo are
     simulated_since.txt             in demo/: time of its first start
-    .gitignore                      keeps the directory out of a repository that it is in
 
-Any other hidden file next to one of these is its fingerprint, its version in the object store, or a
-version that is not finished.
+A `.gitignore` keeps the directory out of a repository that it is in. Any other hidden file next to
+one of these is its fingerprint, its version in the object store, or a version that is not finished.
 """
 
 from collections.abc import Iterator, Mapping

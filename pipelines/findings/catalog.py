@@ -135,18 +135,18 @@ pulls AS (
         ) AS age,
         flatten([
             completeness ->> '$[*].endpoint',
-            CASE WHEN rows ->> '$.applications' = '0' THEN ['applications_users'] ELSE [] END,
+            CASE WHEN (rows ->> '$.applications') = '0' THEN ['applications_users'] ELSE [] END,
             CASE WHEN list_contains(completeness ->> '$[*].endpoint', 'systems_associations')
-                OR rows ->> '$.users' = '0' OR rows ->> '$.systems' = '0'
+                OR (rows ->> '$.users') = '0' OR (rows ->> '$.systems') = '0'
                 THEN ['users_associations'] ELSE [] END,
-            CASE WHEN rows ->> '$.user_groups' = '0'
+            CASE WHEN (rows ->> '$.user_groups') = '0'
                     AND list_contains(completeness ->> '$[*].endpoint', 'usergroups')
                 THEN ['usergroups_associations', 'usergroups_members'] ELSE [] END
         ]) AS endpoints,
         list_has_all(endpoints, {list(DIRECT)}) AS has_direct,
         -- Earlier versions did not record them.
         coalesce(completeness ->> '$[*].lost_fields[*]', []) AS lost_fields,
-        rows ->> '$.system_groups' = '0' AS has_no_groups
+        (rows ->> '$.system_groups') = '0' AS has_no_groups
     FROM main.snapshots
     QUALIFY age <= 2
 ),

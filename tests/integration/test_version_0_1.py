@@ -46,10 +46,15 @@ def kept(installation: Installation) -> Installation:
 
 
 def _columns(file: Path) -> dict[str, dict[str, str]]:
-    """Return the type of each column, by table or view; the evidence of a finding may grow."""
+    """Return the type of each column, by table or view.
+
+    The evidence of a finding may grow. Version 0.1 computed `since` for some findings; now it is
+    the first pull that found the row.
+    """
     query = """
         SELECT schema_name || '.' || table_name, map_from_entries(list((column_name, data_type)))
-        FROM duckdb_columns() WHERE NOT internal AND column_name != 'evidence' GROUP BY ALL"""
+        FROM duckdb_columns()
+        WHERE NOT internal AND column_name NOT IN ('evidence', 'since') GROUP BY ALL"""
     with duckdb.connect(file, read_only=True) as connection:
         return dict(connection.sql(query).fetchall())
 

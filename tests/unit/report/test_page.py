@@ -109,6 +109,15 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "UPDATE users SET suspended = TRUE, username = 'ann' WHERE user_id = "
             "(SELECT min(user_id) FROM system_users)"
         )
+        # What the next pull would find.
+        connection.execute(
+            "INSERT INTO finding_history BY NAME "
+            "SELECT u.integration, 'suspended_users_with_access' AS finding, "
+            "'users' AS asset_type, u.user_id AS asset_id, u.username AS asset_name, "
+            "'' AS detail, 'high' AS severity, '{}' AS evidence, i.last_snapshot_id, "
+            "s.started_at AS opened_at FROM users u JOIN integrations i USING (integration) "
+            "JOIN snapshots s ON s.snapshot_id = i.last_snapshot_id WHERE u.username = 'ann'"
+        )
     return path
 
 
