@@ -79,7 +79,7 @@ def test_commands_that_read_need_no_dagster(published: Installation) -> None:
         loaded[arguments[0]] = done.stderr.splitlines()[-1]
         assert "'dagster'" not in loaded[arguments[0]]
     assert not [name for name in ("duckdb", "pyarrow", "pydantic") if name in loaded["--help"]]
-    assert "pyarrow" not in loaded["sql"] + loaded["findings"]
+    assert "pyarrow" not in loaded["sql"]
     assert "部長" in run_without_dagster(published, "diff").stdout
     published.environment["PYTHONIOENCODING"] = "latin-1"
     assert "\\u90e8\\u9577" in run_without_dagster(published, "diff").stdout
