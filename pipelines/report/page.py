@@ -9,12 +9,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from pipelines.errors import InventoryError
 from pipelines.findings.catalog import FINDINGS
 from pipelines.report.page_data import SHOWN, PageData, read_page_data
-from pipelines.report.render import build_environment, content_hash
-from pipelines.sql import in_memory, quoted
-from pipelines.storage.atomic import write_text
+from pipelines.report.render import build_environment, content_hash, open_published, write_html
 
 
 def write_page(inventory: Path, path: Path) -> None:
@@ -30,20 +27,12 @@ def write_page(inventory: Path, path: Path) -> None:
         InventoryError: the page cannot be written; the previous one stays.
         duckdb.Error: the file is missing or damaged, or the disk is full.
     """
-    with in_memory() as connection:
-        connection.execute(f"ATTACH {quoted(str(inventory))} AS inventory (READ_ONLY)")
-        connection.execute("USE inventory")
+    with open_published(inventory) as connection:
         data = read_page_data(connection)
         query = "SELECT integration, epoch(last_success_at)::BIGINT FROM integrations ORDER BY ALL"
         integrations = connection.sql(query).fetchall()
     content = _content(data, integrations)
-    try:
-        write_text(_render(content), path)
-    except OSError as error:
-        raise InventoryError(
-            f"{path}: cannot be written ({error.strerror}); fix the cause, then "
-            "`jumpcloud-inventory rebuild` writes it"
-        ) from None
+    write_html(_render(content), path)
 
 
 def _content(data: PageData, integrations: Sequence[tuple[str, int]]) -> dict[str, object]:

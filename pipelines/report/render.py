@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
+import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -37,18 +39,34 @@ def write_report(inventory: Path, path: Path) -> Sequence[IntegrationReport]:
         InventoryError: the report cannot be written; the previous one stays.
         duckdb.Error: the file is missing or damaged, or the disk is full.
     """
+    with open_published(inventory) as connection:
+        reports = read_reports(connection)
+    write_html(render(reports), path)
+    return reports
+
+
+@contextmanager
+def open_published(inventory: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Return a connection that uses a published file."""
     with in_memory() as connection:
         connection.execute(f"ATTACH {quoted(str(inventory))} AS inventory (READ_ONLY)")
         connection.execute("USE inventory")
-        reports = read_reports(connection)
+        yield connection
+
+
+def write_html(text: str, path: Path) -> None:
+    """Replace a page.
+
+    Raises:
+        InventoryError: it cannot be written; the previous one stays.
+    """
     try:
-        write_text(render(reports), path)
+        write_text(text, path)
     except OSError as error:
         raise InventoryError(
             f"{path}: cannot be written ({error.strerror}); fix the cause, then "
             "`jumpcloud-inventory rebuild` writes it"
         ) from None
-    return reports
 
 
 def render(reports: Sequence[IntegrationReport]) -> str:
