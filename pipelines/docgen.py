@@ -278,7 +278,7 @@ def _finding_section(finding: Finding) -> str:
 {_format_list(finding.evidence)}
 {required}
 ```sql
-{finding.sql.strip()}
+{finding.query}
 ```
 """
 

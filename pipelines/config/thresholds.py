@@ -13,6 +13,7 @@ class Thresholds(BaseModel):
         many_devices: minimum of devices with the same private address that are a finding.
         few_devices: maximum of devices that share a public address to be a finding; at least two
             must share it.
+        certificate_days: days from the pull within which a certificate that ends is a finding.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -20,6 +21,8 @@ class Thresholds(BaseModel):
     stale_days: Annotated[int, Field(ge=1)] = 30
     many_devices: Annotated[int, Field(ge=2)] = 10
     few_devices: Annotated[int, Field(ge=2)] = 5
+    # Long enough to renew a certificate with every service provider.
+    certificate_days: Annotated[int, Field(ge=1)] = 30
 
 
 DEFAULT_THRESHOLDS = Thresholds()

@@ -1,95 +1,30 @@
 """List of all findings, the views with their counts and availability, and a count of all."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import resources
 
 import duckdb
 
-from pipelines.findings.changes import CHANGE_FINDINGS
-from pipelines.findings.devices import ADDRESS_FINDINGS, DEVICE_FINDINGS
-from pipelines.findings.encryption import UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS
+from pipelines.findings.access import SUDO_GRANTS
 from pipelines.findings.life import LIFE_VIEWS, OPEN
-from pipelines.findings.model import MAX_NAMES, SCHEMA, Finding
-from pipelines.findings.privileges import PRIVILEGE_FINDINGS
-from pipelines.findings.users import GROUP_FINDINGS, USER_FINDINGS
+from pipelines.findings.model import MAX_NAMES, SCHEMA, Finding, parse_finding
 from pipelines.schema.assets import DIRECT
 from pipelines.schema.model import View
 from pipelines.severity import SEVERITIES
+from pipelines.sql import quoted
 
-# Ordered by severity, the highest first.
+# Ordered by severity, the highest first, and by name.
 FINDINGS = tuple(
     sorted(
         (
-            *USER_FINDINGS,
-            UNENCRYPTED_SYSTEMS_OF_PRIVILEGED_USERS,
-            *DEVICE_FINDINGS,
-            *GROUP_FINDINGS,
-            *PRIVILEGE_FINDINGS,
-            *CHANGE_FINDINGS,
-            *ADDRESS_FINDINGS,
+            parse_finding(file.name.removesuffix(".sql"), file.read_text(encoding="utf-8"))
+            for file in resources.files(__package__).joinpath("sql").iterdir()
         ),
-        key=lambda finding: SEVERITIES.index(finding.severity),
+        key=lambda finding: (SEVERITIES.index(finding.severity), finding.name),
     )
 )
-
-# Raw fields that decide which rows a finding has. Their values are lost if they have another type
-# than known.
-_DIRECT_SUDO = (
-    "users_associations.attributes",
-    "systems_associations.attributes",
-    "usergroups_associations.attributes",
-    "usergroups.attributes",
-)
-_GROUP_SUDO = ("systemgroups_users.compiledAttributes", "systemgroups_users.paths")
-_SUDO = (*_GROUP_SUDO, *_DIRECT_SUDO)
-REQUIRED_FIELDS = {
-    "access_gained": (
-        *_SUDO,
-        "systemusers.sudo",
-        "systemusers.passwordless_sudo",
-        "applications.active",
-    ),
-    "applications_with_expiring_certificate": ("applications.active", "applications.sso"),
-    "applications_without_users": ("applications.active",),
-    "groups_with_passwordless_sudo": (*_GROUP_SUDO, "systemgroups_associations.attributes"),
-    "groups_with_rule_errors": (
-        "systemgroups.memberQueryErrorFlags",
-        "usergroups.memberQueryErrorFlags",
-    ),
-    "shared_private_addresses": ("systems.networkInterfaces",),
-    "shared_public_addresses": ("systems.remoteIP",),
-    "stale_systems_with_access": ("systems.active", "systems.created", "systems.lastContact"),
-    "suspended_users_with_access": (
-        "systemusers.state",
-        "systemusers.suspended",
-        "systemusers.account_locked",
-    ),
-    "systems_with_direct_sudo": _DIRECT_SUDO,
-    "systems_with_failing_policies": ("systems.policyStats",),
-    "systems_with_same_serial_number": ("systems.serialNumber",),
-    "systems_with_unmanaged_administrators": ("systems.userMetrics",),
-    "systems_without_users": ("systems.primarySystemUser",),
-    "unencrypted_systems_of_privileged_users": (
-        *_SUDO,
-        "systems.fde",
-        "systems.primarySystemUser",
-        "systemusers.sudo",
-    ),
-    "users_exempt_from_mfa_without_end": ("systemusers.mfa",),
-    "users_without_mfa_with_sudo": (
-        *_SUDO,
-        "systemusers.mfa",
-        "systemusers.mfaEnrollment",
-        "systemusers.totp_enabled",
-        "systemusers.sudo",
-    ),
-    "users_without_password_expiry_with_sudo": (
-        *_SUDO,
-        "systemusers.password_never_expires",
-        "systemusers.sudo",
-    ),
-    "users_without_systems": ("systems.primarySystemUser",),
-}
 
 _VIEW_COLUMNS = {
     "integration": "Name of the integration",
@@ -102,12 +37,49 @@ _NOTE = {
     "one, did not read, although the finding counts them; NULL if there are none"
 }
 
-_CATALOG_ROWS = ",\n    ".join(
-    f"('{finding.name}', '{finding.severity}', {list(finding.required_endpoints)}::TEXT[], "
-    f"{list(finding.required_targets)}::TEXT[], "
-    f"{list(REQUIRED_FIELDS.get(finding.name, ()))}::TEXT[], {finding.compares_snapshots}, "
-    f"{finding.uses_direct_bindings})"
-    for finding in FINDINGS
+
+def _row(finding: Finding) -> str:
+    """Return the row of a finding in `catalog` as SQL."""
+    texts = (finding.name, finding.severity, finding.title, finding.why, finding.remedy)
+    facts = json.dumps(dict(finding.evidence), ensure_ascii=False)
+    lists = (finding.required_endpoints, finding.required_targets, finding.required_fields)
+    values = (
+        *map(quoted, (*texts, facts, finding.query)),
+        *(f"{list(names)}::TEXT[]" for names in lists),
+        str(finding.compares_snapshots),
+        str(finding.uses_direct_bindings),
+    )
+    return f"({', '.join(values)})"
+
+
+_ROWS = ",\n    ".join(map(_row, FINDINGS))
+CATALOG = View(
+    "catalog",
+    "Findings that the latest pull of an integration asked, with their texts and queries",
+    columns=_VIEW_COLUMNS
+    | {
+        "title": "Meaning of a row",
+        "why": "Reason why it matters",
+        "remedy": "Recommended action",
+        "evidence": "JSON object with the meaning of each key of the evidence",
+        "query": "Query over the tables of a snapshot",
+        "endpoints": "Lists that a pull must have read to answer it",
+        "targets": "Target types that a pull must have read the associations of groups for",
+        "fields": "Raw fields that decide which rows it has",
+        "compares_snapshots": "TRUE if it compares the latest two snapshots",
+        "uses_direct_bindings": "TRUE if it counts bindings to single devices",
+    },
+    sql=f"""
+SELECT i.integration, b.* REPLACE (b.evidence::JSON AS evidence)
+FROM (VALUES
+    {_ROWS}
+) b(
+    finding, severity, title, why, remedy, evidence, query, endpoints, targets, fields,
+    compares_snapshots, uses_direct_bindings
+)
+CROSS JOIN main.integrations i
+""",
+    schema=SCHEMA,
 )
 
 QUESTIONS = View(
@@ -121,11 +93,7 @@ QUESTIONS = View(
     }
     | _NOTE,
     sql=f"""
-WITH catalog(
-    finding, severity, endpoints, targets, fields, compares_snapshots, uses_direct
-) AS (VALUES
-    {_CATALOG_ROWS}
-),
+WITH
 -- The latest two pulls. Without any application, there is no list of application users to read,
 -- and likewise for direct bindings, which are read either by user or by device.
 pulls AS (
@@ -164,7 +132,7 @@ SELECT i.integration, c.finding, c.severity,
             OR coalesce(list_has_all(before.endpoints, c.endpoints), FALSE)
                 AND NOT list_has_any(before.lost_fields, c.fields)
         ) AS answerable,
-    CASE WHEN c.uses_direct THEN CASE
+    CASE WHEN c.uses_direct_bindings THEN CASE
         WHEN NOT latest.has_direct THEN 'without '
             || CASE WHEN i.direct_bindings = 'partial' THEN 'some' ELSE 'the' END
             || ' bindings of users and user groups to single devices, which were not read'
@@ -176,7 +144,7 @@ FROM main.integrations i
 JOIN pulls latest ON latest.integration = i.integration AND latest.age = 1
 LEFT JOIN associations a ON a.integration = i.integration
 LEFT JOIN pulls before ON before.integration = i.integration AND before.age = 2
-CROSS JOIN catalog c
+JOIN {CATALOG.qualified_name} c ON c.integration = i.integration
 """,
     schema=SCHEMA,
 )
@@ -200,7 +168,15 @@ WHERE q.integration NOT IN (SELECT integration FROM main.integrations WHERE NOT 
     schema=SCHEMA,
 )
 
-FINDING_VIEWS = (OPEN, *(finding.view for finding in FINDINGS), QUESTIONS, SUMMARY, *LIFE_VIEWS)
+FINDING_VIEWS = (
+    CATALOG,
+    SUDO_GRANTS,
+    OPEN,
+    *(finding.view for finding in FINDINGS),
+    QUESTIONS,
+    SUMMARY,
+    *LIFE_VIEWS,
+)
 
 
 @dataclass(frozen=True)

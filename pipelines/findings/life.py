@@ -4,17 +4,17 @@ Findings that compare two snapshots describe a single one. Their rows end with t
 which is no success of anybody, so that their ends do not count.
 """
 
-from pipelines.findings.changes import CHANGE_FINDINGS
 from pipelines.findings.model import COLUMNS, SCHEMA
 from pipelines.schema.model import View
-from pipelines.sql import quoted
 
 _FINDING = {
     "integration": COLUMNS["integration"],
     "finding": "Name of the finding and of its view",
 }
 _RATED = _FINDING | {"severity": "high, medium or low"}
-_EVENTS = ", ".join(quoted(one.name) for one in CHANGE_FINDINGS if one.compares_snapshots)
+_IS_STATE = f"""h.finding NOT IN (
+        SELECT finding FROM {SCHEMA}.catalog WHERE compares_snapshots
+    )"""
 _DAY = "86_400_000_000"
 _OF_LATEST = """FROM main.finding_history h
 JOIN main.integrations i USING (integration)
@@ -57,7 +57,7 @@ SELECT h.integration, h.finding, h.severity,
     i.last_snapshot_id AS snapshot_id
 {_OF_LATEST}
 WHERE h.closed_at IS NULL AND h.opened_at = n.started_at
-    OR h.closed_at = n.started_at AND h.finding NOT IN ({_EVENTS})
+    OR h.closed_at = n.started_at AND {_IS_STATE}
 """,
     schema=SCHEMA,
 )
@@ -118,7 +118,7 @@ SELECT h.integration, h.finding, arg_max(h.severity, h.opened_at) AS severity,
     max((epoch_us(n.started_at) - epoch_us(h.opened_at)) // {_DAY})
         FILTER (h.closed_at IS NULL) AS longest_days_open
 {_OF_LATEST}
-WHERE h.finding NOT IN ({_EVENTS})
+WHERE {_IS_STATE}
 GROUP BY h.integration, h.finding
 """,
     schema=SCHEMA,

@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from pipelines.findings.catalog import FINDINGS, QUESTIONS
+from pipelines.findings.access import SUDO_GRANTS
+from pipelines.findings.catalog import CATALOG, FINDINGS, QUESTIONS
 from pipelines.findings.model import THRESHOLDS
 from pipelines.history.manifest import Manifest
 from pipelines.history.metadata_tables import direct_bindings, thresholds_table
@@ -181,6 +182,8 @@ def _provide_tables(
     )
     connection.register("threshold_rows", thresholds_table([manifest]))
     connection.execute(f"CREATE TABLE {THRESHOLDS.qualified_name} AS FROM threshold_rows")
+    for view in (SUDO_GRANTS, CATALOG):
+        connection.execute(f"CREATE VIEW {view.qualified_name} AS {view.sql}")
 
 
 def _create_view(

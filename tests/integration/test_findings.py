@@ -220,8 +220,8 @@ def test_each_integration_uses_its_own_thresholds(
     pulled = on_day(1, pull(organization))
     thresholds = {
         "acme": Thresholds(),
-        "strict": Thresholds(stale_days=1, many_devices=2, few_devices=50),
-        "lax": Thresholds(stale_days=3000, many_devices=500, few_devices=2),
+        "strict": Thresholds(stale_days=1, many_devices=2, few_devices=50, certificate_days=500),
+        "lax": Thresholds(stale_days=3000, many_devices=500, few_devices=2, certificate_days=1),
     }
     for name, own in thresholds.items():
         publisher.commit(pulled, name, thresholds=own)

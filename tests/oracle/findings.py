@@ -13,30 +13,25 @@ Findings = dict[str, Rows]
 Key = tuple[str, str, str]  # finding, type and id of the asset
 
 
-def findings(
-    now: Tables,
-    before: Tables | None,
-    at: datetime,
-    stale_days: int = 30,
-    many_devices: int = 10,
-    few_devices: int = 5,
-) -> Findings:
+_THRESHOLDS = {"stale_days": 30, "many_devices": 10, "few_devices": 5, "certificate_days": 30}
+
+
+def findings(now: Tables, before: Tables | None, at: datetime, **changed: int) -> Findings:
     """Return the rows of each finding: type, id and name of the asset, and the evidence.
 
     Args:
         now: The expected tables of a pull of everything.
         before: The expected tables of the previous pull; None for the first pull.
         at: Start of the pull.
-        stale_days: Days without contact after which a device is stale.
-        many_devices: Smallest number of devices that share a private address.
-        few_devices: Largest number of devices that share a public address.
+        changed: Thresholds that are not the default, by name of the setting.
     """
-    found = _Users(now).findings() | _Devices(now).findings(at, stale_days)
+    limits = _THRESHOLDS | changed
+    found = _Users(now).findings() | _Devices(now).findings(at, limits["stale_days"])
     found |= (
         _Groups(now).findings()
         | _Privileges(now).findings()
-        | _certificates(now, at)
-        | _addresses(now, many_devices, few_devices)
+        | _certificates(now, at, limits["certificate_days"])
+        | _addresses(now, limits["many_devices"], limits["few_devices"])
     )
     found |= Changes(now, before).findings() if before else {name: [] for name in Changes.NAMES}
     return found
@@ -321,7 +316,7 @@ class _Privileges(Graph):
         )
 
 
-def _certificates(tables: Tables, at: datetime) -> Findings:
+def _certificates(tables: Tables, at: datetime, days: int) -> Findings:
     return {
         "applications_with_expiring_certificate": [
             finding(
@@ -333,7 +328,7 @@ def _certificates(tables: Tables, at: datetime) -> Findings:
             )
             for row in tables["applications"]
             for end in [row["idp_certificate_expires_at"]]
-            if end and end < at + timedelta(days=30) and row["active"] is not False
+            if end and end < at + timedelta(days=days) and row["active"] is not False
         ]
     }
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from pipelines.config.thresholds import Thresholds
 from pipelines.findings.catalog import FINDINGS
 from pipelines.findings.model import THRESHOLDS
 from pipelines.publish.database import schema_statements
@@ -158,9 +159,9 @@ def latest(number: int) -> Rows:
     return [{"last_snapshot_id": f"s{number}"}]
 
 
-def thresholds(stale_days: int = 30, many_devices: int = 10, few_devices: int = 5) -> Rows:
-    """Return the thresholds of the integration."""
-    return [{"stale_days": stale_days, "many_devices": many_devices, "few_devices": few_devices}]
+def thresholds(**changed: int) -> Rows:
+    """Return the thresholds of the integration, with some that are not the default."""
+    return [Thresholds(**changed).model_dump()]
 
 
 def unrelated(number: int, asset_type: str, asset_id: str) -> Rows:

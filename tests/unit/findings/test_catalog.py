@@ -1,8 +1,9 @@
 """The views that count the findings, on a few rows."""
 
+import json
 import re
 
-from pipelines.findings.catalog import FINDINGS, REQUIRED_FIELDS
+from pipelines.findings.catalog import FINDINGS
 from pipelines.jumpcloud.endpoints import ENDPOINTS
 from tests.support.publisher import Rows
 from tests.support.tables import Row, day, inventory, latest, pull, query_inventory, record_findings
@@ -105,16 +106,32 @@ def test_finding_is_unanswerable_if_its_values_are_lost() -> None:
     for row in lossy:
         lost: Rows = [{"endpoint": "systemusers", "lost_fields": ["systemusers.sudo"]}]
         row["completeness"] = [{"endpoint": name} for name in ALL_ENDPOINTS] + lost
-    expected = {name for name, fields in REQUIRED_FIELDS.items() if "systemusers.sudo" in fields}
+    expected = {one.name for one in FINDINGS if "systemusers.sudo" in one.required_fields}
     assert unanswerable(whole[0], lossy[1]) == expected
     assert unanswerable(lossy[0], whole[1]) == expected & COMPARISONS != set()
 
 
 def test_required_fields_are_read() -> None:
-    assert REQUIRED_FIELDS.keys() <= {finding.name for finding in FINDINGS}
-    for field in {field for fields in REQUIRED_FIELDS.values() for field in fields}:
+    for field in {field for finding in FINDINGS for field in finding.required_fields}:
         endpoint, _, name = field.partition(".")
         assert name in ENDPOINTS[endpoint].schema.names
+
+
+def test_query_returns_the_asset_and_the_evidence() -> None:
+    asset = {"integration", "asset_type", "asset_id", "asset_name"}
+    with inventory() as connection:
+        for finding in FINDINGS:
+            columns = connection.sql(finding.query).columns
+            assert sorted(columns) == sorted(asset | finding.evidence.keys()), finding.name
+
+
+def test_catalog_names_the_findings_of_each_integration() -> None:
+    rows = query_inventory("FROM findings.catalog ORDER BY finding", integrations=latest(3))
+    assert [row["finding"] for row in rows] == sorted(one.name for one in FINDINGS)
+    first = rows[0]
+    assert (first["integration"], first["finding"]) == ("acme", "access_gained")
+    assert "user_group_id" in json.loads(str(first["evidence"]))
+    assert first["compares_snapshots"]
 
 
 def test_summary_counts_each_finding_or_is_null() -> None:

@@ -8,6 +8,7 @@ from tests.support.tables import (
     found,
     latest,
     pull,
+    thresholds,
 )
 
 
@@ -124,6 +125,7 @@ def test_applications_with_expiring_certificate() -> None:
             {"application_id": "off", "active": False, "idp_certificate_expires_at": day(10)},
             {"application_id": "without"},
         ],
+        thresholds=thresholds(certificate_days=30),
     )
     assert rows == [
         found(

@@ -12,6 +12,7 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.config.thresholds import Thresholds
 from pipelines.history import commit
 from pipelines.history.commit import PulledTables, commit_snapshot
 from pipelines.history.manifest import Manifest
@@ -183,7 +184,7 @@ def test_column_unknown_to_first_version_gives_no_finding(publisher: Publisher) 
     assert publisher.rows("FROM findings.systems_with_failing_policies") == []
     # Its manifest has no thresholds, so the defaults apply.
     assert publisher.rows("FROM findings.thresholds") == [
-        {"integration": "acme", "stale_days": 30, "many_devices": 10, "few_devices": 5}
+        {"integration": "acme", **Thresholds().model_dump()}
     ]
 
 
